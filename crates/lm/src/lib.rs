@@ -1,0 +1,1 @@
+//! A local LLM engine on candle.

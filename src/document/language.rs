@@ -1,0 +1,63 @@
+use serde::{Deserialize, Serialize};
+
+/// Main language of a text, as far as this program treats languages differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// Korean.
+    Ko,
+    /// English.
+    En,
+    /// Anything else, or too little text to say.
+    #[default]
+    Other,
+}
+
+impl Language {
+    /// By script: Hangul syllables against Latin letters. One Hangul syllable carries about as much
+    /// as two and a half letters, and Korean R&D prose is full of Latin names, so Korean wins from a
+    /// fifth of the letters on.
+    pub fn detect(text: &str) -> Language {
+        let (mut hangul, mut latin, mut other) = (0usize, 0usize, 0usize);
+        for c in text.chars().filter(|c| c.is_alphabetic()).take(4000) {
+            match c {
+                '\u{AC00}'..='\u{D7A3}' | '\u{1100}'..='\u{11FF}' | '\u{3131}'..='\u{318E}' => hangul += 1,
+                _ if c.is_ascii_alphabetic() => latin += 1,
+                _ => other += 1,
+            }
+        }
+        let letters = hangul + latin + other;
+        if letters == 0 {
+            Language::Other
+        } else if hangul * 5 >= letters {
+            Language::Ko
+        } else if latin * 2 >= letters {
+            Language::En
+        } else {
+            Language::Other
+        }
+    }
+
+    /// `ko`, `en` or `other`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Ko => "ko",
+            Language::En => "en",
+            Language::Other => "other",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Language;
+
+    #[test]
+    fn korean_with_latin_names_is_korean() {
+        assert_eq!(Language::detect("NCM811 양극재의 용량 유지율은?"), Language::Ko);
+        assert_eq!(Language::detect("LiNi0.8Co0.1Mn0.1O2 전고체 KIST"), Language::Ko);
+        assert_eq!(Language::detect("What is the capacity retention?"), Language::En);
+        assert_eq!(Language::detect("12.5 %"), Language::Other);
+        assert_eq!(Language::detect("これは電池です"), Language::Other);
+    }
+}

@@ -1,0 +1,165 @@
+//! From a question and its evidence to text: the [`Generator`] seam.
+//!
+//! Three living implementations: `local` (crates/lm), `remote` (any OpenAI-compatible engine) and
+//! `extractive` (no model: the sentences of the evidence that answer). Text comes out as it is made;
+//! the sink can stop it. What a sentence may claim is not decided here but in `answer`.
+
+use std::ops::ControlFlow;
+
+use crate::error::{Classified, ErrorKind};
+
+/// Who speaks in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The rules.
+    System,
+    /// The researcher.
+    User,
+    /// Sectora.
+    Assistant,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Message {
+    /// Who.
+    pub role: Role,
+    /// What.
+    pub content: String,
+}
+
+/// How the next token is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampling {
+    /// 0 is greedy.
+    pub temperature: f64,
+    /// Nucleus: keep the smallest set of tokens with this probability.
+    pub top_p: f64,
+    /// Same seed, same text.
+    pub seed: u64,
+    /// Upper bound of new tokens.
+    pub max_tokens: usize,
+    /// Strings that end the text (not part of it).
+    pub stop: Vec<String>,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Sampling { temperature: 0.0, top_p: 1.0, seed: 0, max_tokens: 400, stop: Vec::new() }
+    }
+}
+
+/// A passage as a generator sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence<'a> {
+    /// The number a citation uses.
+    pub n: usize,
+    /// Heading path and title, for context.
+    pub heading: String,
+    /// The passage, byte-exact.
+    pub text: &'a str,
+}
+
+/// What a generator is asked.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The standalone question.
+    pub question: &'a str,
+    /// The evidence, best first.
+    pub evidence: &'a [Evidence<'a>],
+    /// The rendered prompt for a language model; evidence and question are in it.
+    pub messages: &'a [Message],
+    /// Sampling.
+    pub sampling: &'a Sampling,
+}
+
+/// Why a text ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The model ended it, or a stop string did.
+    Stop,
+    /// `max_tokens` or the context window is used up.
+    Length,
+    /// The sink asked for no more.
+    Cancelled,
+}
+
+/// What came of a request besides the text, which went to the sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// Why it ended.
+    pub finish: Finish,
+    /// Tokens read (0 where the generator has no tokens).
+    pub prompt_tokens: usize,
+    /// Tokens written (0 where the generator has no tokens).
+    pub completion_tokens: usize,
+    /// Seconds until the first piece of text.
+    pub first_token_s: f64,
+}
+
+/// Receives text as it is made; `Break` stops the generator before its next token.
+pub type Sink<'s> = dyn FnMut(&str) -> ControlFlow<()> + 's;
+
+/// Makes text from evidence.
+pub trait Generator: Send + Sync {
+    /// `extractive`, `local:<model>` or `remote:<model>`: what an answer says made it.
+    fn name(&self) -> &str;
+    /// Context window in tokens; `usize::MAX` where there is none.
+    fn context_tokens(&self) -> usize;
+    /// Tokens in `text` (an upper estimate where the tokenizer is not at hand).
+    fn count_tokens(&self, text: &str) -> usize;
+    /// True when the generator reads [`Request::messages`]; an extractive one does not, and nothing needs condensing for it.
+    fn reads_messages(&self) -> bool;
+    /// Writes the text to `sink` piece by piece.
+    fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError>;
+}
+
+/// What can go wrong while generating.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// The model's files cannot be used.
+    #[error("model {model}: {what}")]
+    Load {
+        /// Name or path.
+        model: String,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// The prompt does not fit.
+    #[error("the prompt has {tokens} tokens and the context window of {model} holds {window}; ask for fewer passages (`--passages`) or a shorter question")]
+    TooLong {
+        /// Name.
+        model: String,
+        /// Prompt tokens.
+        tokens: usize,
+        /// Window.
+        window: usize,
+    },
+    /// The remote engine did not answer as it should.
+    #[error("engine at {url}: {what}")]
+    Remote {
+        /// Its address.
+        url: String,
+        /// What happened.
+        what: String,
+    },
+    /// Computing failed.
+    #[error("{model} failed while generating: {what}")]
+    Compute {
+        /// Name.
+        model: String,
+        /// The cause.
+        what: String,
+    },
+}
+
+impl Classified for GenerateError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            GenerateError::Load { .. } | GenerateError::TooLong { .. } => ErrorKind::BadInput,
+            GenerateError::Remote { .. } => ErrorKind::Unavailable,
+            GenerateError::Compute { .. } => ErrorKind::Internal,
+        }
+    }
+}

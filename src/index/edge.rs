@@ -1,0 +1,3 @@
+//! helper: index
+/// The embedded store.
+pub struct EdgeStore;

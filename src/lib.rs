@@ -1,0 +1,13 @@
+//! Sectora answers the questions of an industry's researchers from that industry's own R&D documents.
+//!
+//! The map, in the order data flows; a module knows only modules above it:
+
+pub mod error;
+
+pub mod document;
+pub mod text;
+
+pub mod ingest;
+pub mod embed;
+pub mod generate;
+pub mod index;

@@ -1,0 +1,11 @@
+//! From text to terms: Korean and English analysis, sentences, BM25 sparse vectors.
+//!
+//! In: any text. Out: [`Term`]s with their place, sentences, [`SparseVector`]s.
+//! Knows nothing of documents, stores or models.
+
+mod analyse;
+pub mod bm25;
+mod sentences;
+
+pub use analyse::{ANALYSER, Term, analyse};
+pub use sentences::sentences;
