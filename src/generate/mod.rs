@@ -68,6 +68,8 @@ pub struct Request<'a> {
     pub question: &'a str,
     /// The evidence, best first.
     pub evidence: &'a [Evidence<'a>],
+    /// Glossary rows that occur in the question: terms that mean the same, the question's own first.
+    pub glossary: &'a [Vec<String>],
     /// The rendered prompt for a language model; evidence and question are in it.
     pub messages: &'a [Message],
     /// Sampling.
@@ -86,7 +88,7 @@ pub enum Finish {
 }
 
 /// What came of a request besides the text, which went to the sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Generation {
     /// Why it ended.
     pub finish: Finish,
