@@ -5,7 +5,13 @@
 
 mod analyse;
 pub mod bm25;
+mod codes;
+mod english;
+mod korean;
+mod normalise;
 mod sentences;
+mod tokens;
 
 pub use analyse::{ANALYSER, Term, analyse};
 pub use sentences::sentences;
+pub use tokens::tokens;
