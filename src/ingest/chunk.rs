@@ -1,9 +1,20 @@
-use crate::document::{Chunk, Document};
+//! From a document to chunks: what is indexed, retrieved and cited as one.
+//!
+//! A chunk never leaves its section, so its heading path holds for all of it. Inside a section the
+//! Markdown structure decides (tables, lists and paragraphs whole where they fit, then sentences,
+//! then words). A section that is only a heading gives no chunk: the heading stands in the path of
+//! the sections below it.
+
+use sha2::{Digest, Sha256};
+use text_splitter::{ChunkCapacity, ChunkConfig, ChunkSizer, MarkdownSplitter};
+
+use crate::document::{Chunk, Document, Section, Span};
+use crate::text::tokens;
 
 /// How large chunks are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkOptions {
-    /// Upper bound in tokens (of our own estimate: see `tokens`).
+    /// Upper bound in tokens (of our own estimate: see [`tokens`]).
     pub max_tokens: usize,
     /// Chunks are filled at least this far where the structure allows.
     pub min_tokens: usize,
@@ -16,6 +27,201 @@ impl Default for ChunkOptions {
 }
 
 /// Cuts a document along its sections; never across one.
-pub fn chunk(_document: &Document, _options: ChunkOptions) -> Vec<Chunk> {
-    todo!("helper: text")
+///
+/// Spans are in order, disjoint, trimmed, and together cover every visible character except those of
+/// sections that are only a heading. (A document of headings alone keeps them: else it could not be
+/// found at all.) Only a heading longer than half of `max_tokens` may be cut from its text.
+pub fn chunk(document: &Document, options: ChunkOptions) -> Vec<Chunk> {
+    let pieces = |with_bare_headings: bool| -> Vec<(&Section, Span)> {
+        let sections = document.sections.iter();
+        sections
+            .flat_map(|s| {
+                split_section(&document.text, s, options, with_bare_headings).into_iter().map(move |p| (s, p))
+            })
+            .collect()
+    };
+    let mut found = pieces(false);
+    if found.is_empty() {
+        found = pieces(true);
+    }
+    let chunks = (0u32..).zip(found).map(|(ordinal, (section, span))| Chunk {
+        id: chunk_id(&document.id, ordinal),
+        doc_id: document.id.clone(),
+        ordinal,
+        span,
+        path: section.path.clone(),
+        page: document.page_at(span.start),
+    });
+    chunks.collect()
+}
+
+/// The point id of a chunk: the first eight bytes, big endian, of SHA-256 of `doc_id:ordinal`, with
+/// the top bit cleared so that it fits a signed database column.
+pub fn chunk_id(doc_id: &str, ordinal: u32) -> u64 {
+    let digest = Sha256::digest(format!("{doc_id}:{ordinal}"));
+    let first = digest.iter().take(8).fold(0u64, |id, &byte| (id << 8) | u64::from(byte));
+    first & (u64::MAX >> 1)
+}
+
+fn split_section(text: &str, section: &Section, options: ChunkOptions, with_bare_headings: bool) -> Vec<Span> {
+    let whole = trim(text, section.span);
+    let body = trim(text, Span { start: whole.start + heading_len(whole.slice(text), section), end: whole.end });
+    let heading_tokens = tokens(&text[whole.start..body.start]);
+    if whole.is_empty() || (body.is_empty() && !with_bare_headings) {
+        return Vec::new();
+    }
+    if body.is_empty() || heading_tokens * 2 > options.max_tokens {
+        return split(text, whole, options.min_tokens, options.max_tokens);
+    }
+    // Room is kept for the heading, which goes with the first chunk.
+    let max = options.max_tokens - heading_tokens;
+    let mut spans = split(text, body, options.min_tokens, max);
+    if let Some(first) = spans.first_mut() {
+        first.start = whole.start;
+    }
+    spans
+}
+
+/// Bytes of the section's own heading line at its start, 0 if it has none.
+fn heading_len(text: &str, section: &Section) -> usize {
+    let line = text.lines().next().unwrap_or("");
+    let rest = line.trim_start_matches('#');
+    let marked = (1..=6).contains(&(line.len() - rest.len())) && (rest.is_empty() || rest.starts_with([' ', '\t']));
+    let named = section.path.last().is_some_and(|heading| heading.trim() == line.trim());
+    if marked || named { line.len() } else { 0 }
+}
+
+fn split(text: &str, span: Span, min_tokens: usize, max_tokens: usize) -> Vec<Span> {
+    let max = max_tokens.max(1);
+    let capacity =
+        ChunkCapacity::new(min_tokens.clamp(1, max)).with_max(max).expect("the least is clamped to the most");
+    let splitter = MarkdownSplitter::new(ChunkConfig::new(capacity).with_sizer(Tokens));
+    let pieces = splitter.chunk_indices(span.slice(text));
+    let spans =
+        pieces.map(|(at, piece)| trim(text, Span { start: span.start + at, end: span.start + at + piece.len() }));
+    spans.filter(|s| !s.is_empty()).collect()
+}
+
+struct Tokens;
+
+impl ChunkSizer for Tokens {
+    fn size(&self, chunk: &str) -> usize {
+        tokens(chunk)
+    }
+}
+
+fn trim(text: &str, span: Span) -> Span {
+    let slice = span.slice(text);
+    let start = span.start + (slice.len() - slice.trim_start().len());
+    Span { start, end: start + slice.trim().len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::document::{Format, Language, Metadata, Unit, UnitKind};
+
+    /// A document whose sections begin at its `#` lines and whose pages begin at the given bytes.
+    fn document(text: &str, pages: &[usize]) -> Document {
+        let mut starts = vec![0];
+        starts.extend(text.match_indices("\n#").map(|(i, _)| i + 1));
+        let ends = starts.iter().skip(1).copied().chain([text.len()]);
+        let sections = starts.iter().zip(ends).map(|(&start, end)| {
+            let heading = text[start..end].lines().next().unwrap_or("").strip_prefix("# ");
+            Section { path: heading.map(str::to_owned).into_iter().collect(), span: Span { start, end } }
+        });
+        let page_ends = pages.iter().skip(1).copied().chain([text.len()]);
+        let units = (1..).zip(pages.iter().zip(page_ends)).map(|(number, (&start, end))| Unit {
+            kind: UnitKind::Page,
+            number,
+            label: None,
+            span: Span { start, end },
+        });
+        Document {
+            id: "0123456789abcdef".into(),
+            source: "a.md".into(),
+            format: Format::Markdown,
+            title: "A".into(),
+            language: Language::Other,
+            metadata: Metadata::default(),
+            text: text.into(),
+            units: units.collect(),
+            sections: sections.collect(),
+        }
+    }
+
+    fn texts<'d>(document: &'d Document, chunks: &[Chunk]) -> Vec<&'d str> {
+        chunks.iter().map(|c| c.span.slice(&document.text)).collect()
+    }
+
+    const SMALL: ChunkOptions = ChunkOptions { max_tokens: 20, min_tokens: 10 };
+
+    #[test]
+    fn a_heading_goes_with_its_text_and_a_bare_one_gives_no_chunk() {
+        let text = format!("# Part\n\n# Aims\n\n{}\n\n# Empty\n", "one two three four five. ".repeat(8));
+        let document = document(&text, &[0]);
+        let chunks = chunk(&document, SMALL);
+        assert!(chunks.len() > 1);
+        assert!(chunks.iter().all(|c| c.path == ["Aims"]));
+        assert!(texts(&document, &chunks)[0].starts_with("# Aims\n\none two"));
+    }
+
+    #[test]
+    fn a_document_of_headings_alone_can_still_be_found() {
+        let document = document("# Only a title", &[0]);
+        assert_eq!(texts(&document, &chunk(&document, SMALL)), ["# Only a title"]);
+    }
+
+    #[test]
+    fn a_table_that_fits_stays_whole() {
+        let table = "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |";
+        let text = format!("# T\n\n{}\n\n{table}\n\n{}", "word ".repeat(35), "tail ".repeat(35));
+        let document = document(&text, &[0]);
+        let chunks = chunk(&document, ChunkOptions { max_tokens: 40, min_tokens: 20 });
+        assert!(texts(&document, &chunks).iter().any(|c| c.contains(table)), "{:?}", texts(&document, &chunks));
+    }
+
+    #[test]
+    fn the_page_is_that_of_the_first_visible_byte() {
+        let text = "# A\n\nfirst page text\n\n# B\n\nsecond page text";
+        let document = document(text, &[0, text.find("\n\n# B").expect("it is there")]);
+        let pages: Vec<Option<u32>> = chunk(&document, SMALL).iter().map(|c| c.page).collect();
+        assert_eq!(pages, [Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn ids_depend_on_document_and_ordinal_only() {
+        assert_eq!(chunk_id("0123456789abcdef", 0), chunk_id("0123456789abcdef", 0));
+        assert_ne!(chunk_id("0123456789abcdef", 0), chunk_id("0123456789abcdef", 1));
+        // python3 -c "import hashlib; print(int.from_bytes(hashlib.sha256(b'abc:7').digest()[:8],'big') & (1<<63)-1)"
+        assert_eq!(chunk_id("abc", 7), 3_787_764_931_056_613_112);
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_are_ordered_bounded_and_cover_every_visible_character(
+            text in "(# [A-Za-z가-힣]{1,12}\n|[A-Za-z]{1,9} |[가-힣]{1,6} |[0-9]{1,5}|\n|\n\n|- |\\| a \\| b \\|\n|\\|-\\|-\\|\n|\\. |```\n|> |\\PC){0,120}",
+            max_tokens in 12usize..60,
+        ) {
+            let document = document(&text, &[0]);
+            let chunks = chunk(&document, ChunkOptions { max_tokens, min_tokens: max_tokens / 2 });
+            let mut before = 0;
+            let mut uncovered = vec![];
+            for c in &chunks {
+                prop_assert!(before <= c.span.start && c.span.start < c.span.end);
+                let slice = text.get(c.span.start..c.span.end).expect("on character boundaries");
+                prop_assert_eq!(slice, slice.trim());
+                prop_assert!(document.sections.iter().any(|s| s.span.start <= c.span.start && c.span.end <= s.span.end));
+                prop_assert!(tokens(slice) <= max_tokens, "{} tokens in {:?}", tokens(slice), slice);
+                uncovered.push(Span { start: before, end: c.span.start });
+                before = c.span.end;
+            }
+            uncovered.push(Span { start: before, end: text.len() });
+            for line in uncovered.iter().flat_map(|gap| gap.slice(&text).lines()) {
+                prop_assert!(line.trim().is_empty() || line.trim_start().starts_with('#'), "lost {:?}", line);
+            }
+        }
+    }
 }
