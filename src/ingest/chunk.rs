@@ -57,7 +57,7 @@ pub fn chunk(document: &Document, options: ChunkOptions) -> Vec<Chunk> {
 
 /// The point id of a chunk: the first eight bytes, big endian, of SHA-256 of `doc_id:ordinal`, with
 /// the top bit cleared so that it fits a signed database column.
-pub fn chunk_id(doc_id: &str, ordinal: u32) -> u64 {
+fn chunk_id(doc_id: &str, ordinal: u32) -> u64 {
     let digest = Sha256::digest(format!("{doc_id}:{ordinal}"));
     let first = digest.iter().take(8).fold(0u64, |id, &byte| (id << 8) | u64::from(byte));
     first & (u64::MAX >> 1)
