@@ -1,0 +1,133 @@
+//! Follow-up questions and the context window.
+
+use std::ops::ControlFlow;
+
+use super::{AnswerError, Ask};
+use crate::document::Language;
+use crate::generate::{Generator, Message, Request, Role, Sampling};
+use crate::prompt::{self, PromptError};
+
+/// Longest history that is shown to a model for condensing: turns.
+const CONDENSE_TURNS: usize = 6;
+/// A question this short leans on what was said before.
+const SHORT_WORDS: usize = 4;
+/// Words that point back.
+const POINTING: [&str; 20] = [
+    "그", "그것", "그건", "그럼", "그러면", "이것", "이건", "저것", "거기", "여기", "해당", "위의", "it", "its", "they",
+    "their", "that", "those", "this", "there",
+];
+
+/// The question in words that need no conversation around them.
+///
+/// A language model rewrites it; without one, a question that points back (`그`, `it`, or only a few
+/// words) is searched together with the one before it.
+pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &Ask) -> Result<String, AnswerError> {
+    let Some(previous) = ask.history.iter().rev().find(|m| m.role == Role::User) else {
+        return Ok(ask.question.clone());
+    };
+    if !generator.reads_messages() {
+        return Ok(if points_back(&ask.question) {
+            format!("{} {}", previous.content, ask.question)
+        } else {
+            ask.question.clone()
+        });
+    }
+    let recent = &ask.history[ask.history.len().saturating_sub(CONDENSE_TURNS)..];
+    let room = generator.context_tokens().saturating_sub(128);
+    let messages = fit(generator, room, recent, |h| prompt::condense(language, &ask.question, h))?;
+    let sampling = Sampling { max_tokens: 96, stop: vec!["\n".into()], ..Sampling::default() };
+    let request = Request { question: &ask.question, evidence: &[], glossary: &[], messages: &messages, sampling: &sampling };
+    let mut text = String::new();
+    generator.generate(&request, &mut |piece| {
+        text.push_str(piece);
+        ControlFlow::Continue(())
+    })?;
+    let rewritten = text.trim();
+    Ok(if rewritten.is_empty() { ask.question.clone() } else { rewritten.to_owned() })
+}
+
+/// Renders with as many of the latest turns as fit into `room` tokens; the oldest go first. With none
+/// left, the prompt is returned as it is and the generator decides whether it fits.
+pub(super) fn fit(
+    generator: &dyn Generator,
+    room: usize,
+    history: &[Message],
+    render: impl Fn(&[Message]) -> Result<Vec<Message>, PromptError>,
+) -> Result<Vec<Message>, AnswerError> {
+    // Chat templates add a few tokens around each message.
+    let size = |m: &[Message]| m.iter().map(|m| generator.count_tokens(&m.content) + 8).sum::<usize>();
+    let mut from = 0;
+    loop {
+        let messages = render(&history[from..])?;
+        if from >= history.len() || size(&messages) <= room {
+            return Ok(messages);
+        }
+        from += 1;
+    }
+}
+
+fn points_back(question: &str) -> bool {
+    let words: Vec<String> = question
+        .split_whitespace()
+        .map(|w| w.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase())
+        .filter(|w| !w.is_empty())
+        .collect();
+    words.len() <= SHORT_WORDS || words.iter().any(|w| POINTING.contains(&w.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{Finish, GenerateError, Generation, Sink};
+
+    /// Counts words as tokens and answers with the last line of the prompt.
+    struct Echo;
+
+    impl Generator for Echo {
+        fn name(&self) -> &str {
+            "echo"
+        }
+        fn context_tokens(&self) -> usize {
+            400
+        }
+        fn count_tokens(&self, text: &str) -> usize {
+            text.split_whitespace().count()
+        }
+        fn reads_messages(&self) -> bool {
+            true
+        }
+        fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
+            let turns = request.messages.last().map_or(0, |m| m.content.matches("User:").count());
+            let _ = sink(&format!("rewritten from {turns} turns"));
+            Ok(Generation { finish: Finish::Stop, prompt_tokens: 0, completion_tokens: 0, first_token_s: 0.0 })
+        }
+    }
+
+    fn turn(role: Role, content: String) -> Message {
+        Message { role, content }
+    }
+
+    #[test]
+    fn the_oldest_turns_are_dropped_first() {
+        let history: Vec<_> = (0..6).map(|i| turn(Role::User, format!("q{i} {}", "word ".repeat(100)))).collect();
+        let messages = fit(&Echo, 250, &history, |h| prompt::answer(Language::En, "s", "q?", &[], h)).unwrap();
+        let kept: Vec<_> = messages.iter().filter(|m| m.content.starts_with('q')).map(|m| &m.content[..2]).collect();
+        assert_eq!(kept, ["q5"]);
+    }
+
+    #[test]
+    fn a_model_rewrites_a_follow_up() {
+        let history = vec![turn(Role::User, "What is NCM?".into()), turn(Role::Assistant, "A cathode.".into())];
+        let ask = Ask { question: "And its cost?".into(), history, ..Ask::default() };
+        assert_eq!(standalone(&Echo, Language::En, &ask).unwrap(), "rewritten from 1 turns");
+        let first = Ask { question: "What is NCM?".into(), ..Ask::default() };
+        assert_eq!(standalone(&Echo, Language::En, &first).unwrap(), "What is NCM?");
+    }
+
+    #[test]
+    fn pointing_words_and_short_questions_lean_on_the_conversation() {
+        assert!(points_back("그럼 비용은 얼마나 들었고 누가 냈나?"));
+        assert!(points_back("Why?"));
+        assert!(!points_back("What capacity did the silicon anode keep after 500 cycles?"));
+    }
+}

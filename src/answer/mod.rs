@@ -1,0 +1,362 @@
+//! From a question to a cited answer, or to an honest "the documents do not say".
+//!
+//! The order: condense a follow-up, retrieve, measure support, generate, and let through only those
+//! sentences that [`verify`] finds in the passages they cite. Nothing reaches a reader unverified, not
+//! even while streaming: a sentence is handed on when it is complete and checked.
+//! Knows nothing of HTTP, terminals or files.
+
+mod conversation;
+mod verify;
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::document::{CharIndex, Language, Passage, Span};
+use crate::error::{Classified, ErrorKind};
+use crate::generate::{Evidence, Finish, GenerateError, Generator, Message, Request, Sampling};
+use crate::index::IndexError;
+use crate::prompt::{self, PromptError};
+use crate::retrieve::{self, Parts, RetrieveError, SearchOptions, Support};
+use crate::text::sentences;
+use verify::{Verifier, Verified};
+
+/// A question and how to answer it.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// The question as asked.
+    pub question: String,
+    /// Earlier turns, oldest first.
+    pub history: Vec<Message>,
+    /// Restrictions and number of passages.
+    pub search: SearchOptions,
+    /// Sampling.
+    pub sampling: Sampling,
+}
+
+/// What happens while an answer is made.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The passages the answer will rest on.
+    Passages(Vec<Passage>),
+    /// The next verified sentence with its citations; the concatenation of all is the answer.
+    Sentence(String),
+}
+
+/// One link from a sentence of the answer to the words that support it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Citation {
+    /// Passage number, as in `[n]`.
+    pub n: usize,
+    /// Document id.
+    pub doc_id: String,
+    /// Document title.
+    pub title: String,
+    /// Path of the source.
+    pub source: String,
+    /// Page, slide or sheet number; `null` where the format has none.
+    pub page: Option<u32>,
+    /// Heading path, outermost first, joined by ` > `.
+    pub section: String,
+    /// The words of the source, byte for byte.
+    pub quote: String,
+    /// First character of the quote in the document's extracted text.
+    pub start: usize,
+    /// One past the last character.
+    pub end: usize,
+    /// Which sentence of the answer, from 0.
+    pub sentence: usize,
+}
+
+/// Milliseconds spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Timings {
+    /// Condensing the question.
+    pub condense: f64,
+    /// Retrieval.
+    pub retrieve: f64,
+    /// Until the generator's first piece of text, from its start.
+    pub first_token: f64,
+    /// Generation and verification.
+    pub generate: f64,
+    /// All of it.
+    pub total: f64,
+}
+
+/// A finished answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer {
+    /// The question that was searched for (differs from the one asked where that was a follow-up).
+    pub question: String,
+    /// The text; each sentence ends with its citations.
+    pub answer: String,
+    /// True when the documents do not answer; `answer` then says so.
+    pub abstained: bool,
+    /// What wrote it.
+    pub generator: String,
+    /// Where each sentence comes from.
+    pub citations: Vec<Citation>,
+    /// What was retrieved, best first; with an abstention, the nearest there is.
+    pub passages: Vec<Passage>,
+    /// Share of the question that the best passage covers, 0 to 1 (lexical).
+    pub support: f32,
+    /// Sentences the generator wrote that no passage supports; they were left out.
+    pub dropped_sentences: usize,
+    /// Tokens read.
+    pub prompt_tokens: usize,
+    /// Tokens written.
+    pub completion_tokens: usize,
+    /// False when the token limit cut the text.
+    pub complete: bool,
+    /// Where the time went.
+    pub timings_ms: Timings,
+}
+
+/// What can go wrong while answering.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// Retrieval failed.
+    #[error(transparent)]
+    Retrieve(#[from] RetrieveError),
+    /// The catalogue failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The generator failed.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// A template of ours is wrong.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// The reader left.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Classified for AnswerError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            AnswerError::Retrieve(e) => e.kind(),
+            AnswerError::Index(e) => e.kind(),
+            AnswerError::Generate(e) => e.kind(),
+            AnswerError::Prompt(_) => ErrorKind::Internal,
+            AnswerError::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+}
+
+/// What answering needs besides retrieval.
+pub struct Writer<'a> {
+    /// Writes the text.
+    pub generator: &'a dyn Generator,
+    /// Below this share of the question nothing is answered.
+    pub min_support: f32,
+}
+
+/// Answers `ask`, handing passages and verified sentences to `on` as they come.
+pub fn answer(
+    parts: &Parts<'_>,
+    writer: &Writer<'_>,
+    ask: &Ask,
+    on: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Answer, AnswerError> {
+    let begin = Instant::now();
+    let language = Language::detect(&ask.question);
+    let question = conversation::standalone(writer.generator, language, ask)?;
+    let condensed = begin.elapsed();
+
+    let passages = retrieve::search(parts, &question, &ask.search)?;
+    let retrieved = begin.elapsed();
+    if on(Event::Passages(passages.clone())).is_break() {
+        return Err(AnswerError::Cancelled);
+    }
+
+    let measure = Support::new(&question, parts.glossary, parts.catalog)?;
+    let support = passages.iter().map(|p| measure.of(&in_context(p))).fold(0.0, f32::max);
+    let mut draft = Draft::default();
+    if support >= writer.min_support {
+        let messages = messages(parts, writer.generator, language, ask, &question, &passages)?;
+        write(writer.generator, parts, ask, &question, &passages, &messages, &mut draft, on)?;
+    }
+
+    let abstained = draft.sentences.is_empty();
+    if abstained {
+        let text = prompt::abstention(language).to_owned();
+        if on(Event::Sentence(text.clone())).is_break() {
+            return Err(AnswerError::Cancelled);
+        }
+        draft.text = text;
+    }
+    let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
+    Ok(Answer {
+        citations: citations(parts, &draft.sentences, &passages)?,
+        question,
+        answer: draft.text,
+        abstained,
+        generator: writer.generator.name().to_owned(),
+        passages,
+        support,
+        dropped_sentences: draft.dropped,
+        prompt_tokens: draft.prompt_tokens,
+        completion_tokens: draft.completion_tokens,
+        complete: draft.complete,
+        timings_ms: Timings {
+            condense: ms(condensed),
+            retrieve: ms(retrieved - condensed),
+            first_token: draft.first_token_s * 1e3,
+            generate: ms(begin.elapsed() - retrieved),
+            total: ms(begin.elapsed()),
+        },
+    })
+}
+
+/// What a passage says, with the title and headings it stands under.
+fn in_context(passage: &Passage) -> String {
+    format!("{}\n{}\n{}", passage.title, passage.path.join("\n"), passage.text)
+}
+
+fn evidence(passages: &[Passage]) -> Vec<Evidence<'_>> {
+    passages
+        .iter()
+        .map(|p| {
+            let mut heading = p.title.clone();
+            for h in p.path.iter().filter(|h| **h != p.title) {
+                heading.push_str(" > ");
+                heading.push_str(h);
+            }
+            for fact in [p.metadata.institution.clone(), p.metadata.year.map(|y| y.to_string())].into_iter().flatten() {
+                heading.push_str(" | ");
+                heading.push_str(&fact);
+            }
+            Evidence { n: p.n, heading, text: &p.text }
+        })
+        .collect()
+}
+
+/// The prompt, with as many of the latest turns as fit beside the whole evidence.
+fn messages(
+    parts: &Parts<'_>,
+    generator: &dyn Generator,
+    language: Language,
+    ask: &Ask,
+    question: &str,
+    passages: &[Passage],
+) -> Result<Vec<Message>, AnswerError> {
+    if !generator.reads_messages() {
+        return Ok(Vec::new());
+    }
+    let title = match language {
+        Language::Ko => &parts.sector.title.ko,
+        Language::En | Language::Other => &parts.sector.title.en,
+    };
+    let evidence = evidence(passages);
+    let room = generator.context_tokens().saturating_sub(ask.sampling.max_tokens);
+    conversation::fit(generator, room, &ask.history, |history| prompt::answer(language, title, question, &evidence, history))
+}
+
+/// What has been let through so far.
+#[derive(Default)]
+struct Draft {
+    text: String,
+    sentences: Vec<Verified>,
+    dropped: usize,
+    prompt_tokens: usize,
+    completion_tokens: usize,
+    first_token_s: f64,
+    complete: bool,
+}
+
+#[allow(clippy::too_many_arguments)]
+fn write(
+    generator: &dyn Generator,
+    parts: &Parts<'_>,
+    ask: &Ask,
+    question: &str,
+    passages: &[Passage],
+    messages: &[Message],
+    draft: &mut Draft,
+    on: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<(), AnswerError> {
+    let evidence = evidence(passages);
+    let glossary: Vec<Vec<String>> = parts
+        .glossary
+        .matches(question)
+        .into_iter()
+        .map(|m| std::iter::once(question[m.span].to_owned()).chain(m.others).collect())
+        .collect();
+    let request = Request { question, evidence: &evidence, glossary: &glossary, messages, sampling: &ask.sampling };
+    let verifier = Verifier::new(question, passages, parts.glossary);
+    let mut buffer = String::new();
+    let mut left = false;
+    let mut pass = |piece: &str, draft: &mut Draft| -> ControlFlow<()> {
+        match verifier.check(piece) {
+            Some(sentence) => {
+                let mut shown = if draft.text.is_empty() { String::new() } else { " ".to_owned() };
+                shown.push_str(&sentence.shown());
+                draft.text.push_str(&shown);
+                draft.sentences.push(sentence);
+                let flow = on(Event::Sentence(shown));
+                left |= flow.is_break();
+                flow
+            }
+            None => {
+                draft.dropped += usize::from(verifier.claims(piece));
+                ControlFlow::Continue(())
+            }
+        }
+    };
+    let generation = generator.generate(&request, &mut |piece| {
+        buffer.push_str(piece);
+        // The last sentence may still grow.
+        let spans = sentences(&buffer);
+        let Some((_, complete)) = spans.split_last().filter(|(_, c)| !c.is_empty()) else {
+            return ControlFlow::Continue(());
+        };
+        let done = complete.last().map_or(0, |s| s.end);
+        for span in complete {
+            pass(span.slice(&buffer), draft)?;
+        }
+        buffer.drain(..done);
+        ControlFlow::Continue(())
+    })?;
+    for span in sentences(&buffer) {
+        if pass(span.slice(&buffer), draft).is_break() {
+            break;
+        }
+    }
+    if left || generation.finish == Finish::Cancelled {
+        return Err(AnswerError::Cancelled);
+    }
+    draft.prompt_tokens = generation.prompt_tokens;
+    draft.completion_tokens = generation.completion_tokens;
+    draft.first_token_s = generation.first_token_s;
+    draft.complete = generation.finish == Finish::Stop;
+    Ok(())
+}
+
+/// Turns quotes within passages into places in documents.
+fn citations(parts: &Parts<'_>, sentences: &[Verified], passages: &[Passage]) -> Result<Vec<Citation>, AnswerError> {
+    let mut out = Vec::new();
+    for (i, sentence) in sentences.iter().enumerate() {
+        for quote in &sentence.quotes {
+            let Some(passage) = passages.iter().find(|p| p.n == quote.n) else { continue };
+            let document = parts.catalog.document(&passage.doc_id)?;
+            let from = passage.span.start;
+            let span = Span { start: from + quote.span.start, end: from + quote.span.end };
+            let (start, end) = CharIndex::new(&document.text).chars(span);
+            out.push(Citation {
+                n: quote.n,
+                doc_id: passage.doc_id.clone(),
+                title: passage.title.clone(),
+                source: passage.source.clone(),
+                page: document.page_at(span.start),
+                section: passage.path.join(" > "),
+                quote: span.slice(&document.text).to_owned(),
+                start,
+                end,
+                sentence: i,
+            });
+        }
+    }
+    Ok(out)
+}

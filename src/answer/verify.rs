@@ -1,0 +1,340 @@
+//! Lets a generated sentence through only with the words of the passages that support it.
+//!
+//! A sentence stands if at least one passage supports it: enough of its information occurs there
+//! (terms weighed by how rare they are among the passages; glossary terms count across languages) and
+//! **every figure in it occurs there or in the question**. A citation the generator gave is kept if it
+//! passes, dropped if not; a sentence without a valid one is given the best passage that supports it,
+//! or left out. The quote is the passage's own sentence that shares most with the claim.
+//!
+//! What it cannot see: a sentence that uses the passage's words to say the opposite.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::document::{Language, Passage, Span};
+use crate::retrieve::Glossary;
+use crate::text::{analyse, sentences};
+
+/// Share of a claim's information that a passage in the same language must hold.
+const SAME_LANGUAGE: f32 = 0.5;
+/// The same across languages, where only names, figures and glossary terms can be compared.
+const CROSS_LANGUAGE: f32 = 0.15;
+
+/// A sentence that may be shown, with what supports it.
+pub(super) struct Verified {
+    text: String,
+    /// One a cited passage, in the order cited.
+    pub(super) quotes: Vec<Quote>,
+}
+
+/// Words of a passage.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Quote {
+    /// Passage number.
+    pub(super) n: usize,
+    /// Bytes within the passage's text.
+    pub(super) span: Span,
+}
+
+impl Verified {
+    /// The sentence with its citations at the end.
+    pub(super) fn shown(&self) -> String {
+        let marks: String = self.quotes.iter().map(|q| format!("[{}]", q.n)).collect();
+        format!("{} {marks}", self.text)
+    }
+}
+
+/// The passages of one answer, prepared for checking claims.
+pub(super) struct Verifier<'a> {
+    passages: Vec<Prepared<'a>>,
+    glossary: &'a Glossary,
+    question_figures: BTreeSet<String>,
+    /// How rare a term is among the passages' sentences.
+    idf: HashMap<String, f32>,
+    rarest: f32,
+}
+
+struct Prepared<'a> {
+    passage: &'a Passage,
+    terms: HashSet<String>,
+    figures: BTreeSet<String>,
+    sentences: Vec<(Span, HashSet<String>)>,
+}
+
+impl<'a> Verifier<'a> {
+    pub(super) fn new(question: &str, passages: &'a [Passage], glossary: &'a Glossary) -> Self {
+        let passages: Vec<Prepared<'a>> = passages.iter().map(prepare).collect();
+        let mut frequency: HashMap<&String, f32> = HashMap::new();
+        let all = passages.iter().flat_map(|p| &p.sentences);
+        all.clone().flat_map(|(_, terms)| terms).for_each(|t| *frequency.entry(t).or_default() += 1.0);
+        let n = all.count() as f32;
+        let idf = frequency.into_iter().map(|(t, df)| (t.clone(), (1.0 + (n - df + 0.5) / (df + 0.5)).ln())).collect();
+        Verifier { glossary, question_figures: figures(question), idf, rarest: (1.0 + 2.0 * n + 1.0).ln(), passages }
+    }
+
+    /// True when `piece` says something at all (a lone citation or a heading mark does not).
+    pub(super) fn claims(&self, piece: &str) -> bool {
+        !analyse(&split_citations(piece).0).is_empty()
+    }
+
+    /// The sentence with the citations that hold, or `None`.
+    pub(super) fn check(&self, piece: &str) -> Option<Verified> {
+        let (claim, cited) = split_citations(piece);
+        if !self.claims(piece) {
+            return None;
+        }
+        let mut quotes: Vec<Quote> = Vec::new();
+        for n in cited {
+            let found = self.passages.iter().find(|p| p.passage.n == n).and_then(|p| self.supports(p, &claim));
+            if let Some((_, quote)) = found.filter(|(_, q)| quotes.iter().all(|other| other.n != q.n)) {
+                quotes.push(quote);
+            }
+        }
+        if quotes.is_empty() {
+            let best = self
+                .passages
+                .iter()
+                .filter_map(|p| self.supports(p, &claim))
+                .reduce(|best, next| if next.0 > best.0 { next } else { best })?;
+            quotes.push(best.1);
+        }
+        let text = self.display(&claim, &quotes[0]);
+        Some(Verified { text, quotes })
+    }
+
+    /// How well a passage supports a claim, and its words that do; `None` where it does not.
+    fn supports(&self, prepared: &Prepared<'_>, claim: &str) -> Option<(f32, Quote)> {
+        let text = &prepared.passage.text;
+        let n = prepared.passage.n;
+        if let Some(start) = text.find(claim) {
+            return Some((2.0, Quote { n, span: Span { start, end: start + claim.len() } }));
+        }
+        let invented = figures(claim).into_iter().any(|f| !prepared.figures.contains(&f) && !self.question_figures.contains(&f));
+        if invented {
+            return None;
+        }
+        let terms = self.equivalents(claim);
+        let across = Language::detect(claim) != prepared.passage.language;
+        let floor = if across { CROSS_LANGUAGE } else { SAME_LANGUAGE };
+        let held = self.share(&terms, &prepared.terms);
+        if held < floor {
+            return None;
+        }
+        let best = prepared.sentences.iter().map(|(span, s)| (self.share(&terms, s), *span));
+        let (_, span) = best.reduce(|a, b| if b.0 > a.0 { b } else { a })?;
+        Some((held, Quote { n, span }))
+    }
+
+    /// Each term of the claim with the terms that may stand for it.
+    fn equivalents(&self, claim: &str) -> Vec<(String, f32, Vec<Vec<String>>)> {
+        let matches = self.glossary.matches(claim);
+        let mut seen = HashSet::new();
+        analyse(claim)
+            .into_iter()
+            .filter(|t| seen.insert(t.text.clone()))
+            .map(|t| {
+                let covering = matches.iter().filter(|m| m.span.start <= t.span.start && t.span.end <= m.span.end);
+                let others = covering.flat_map(|m| m.others.iter().map(|o| analyse(o).into_iter().map(|t| t.text).collect()));
+                let idf = self.idf.get(&t.text).copied().unwrap_or(self.rarest);
+                (t.text, t.weight * idf, others.collect())
+            })
+            .collect()
+    }
+
+    /// Weighed share of `terms` found in `text`.
+    fn share(&self, terms: &[(String, f32, Vec<Vec<String>>)], text: &HashSet<String>) -> f32 {
+        let total: f32 = terms.iter().map(|t| t.1).sum();
+        let found = |t: &&(String, f32, Vec<Vec<String>>)| {
+            text.contains(&t.0) || t.2.iter().any(|a| !a.is_empty() && a.iter().all(|w| text.contains(w)))
+        };
+        if total > 0.0 { terms.iter().filter(found).map(|t| t.1).sum::<f32>() / total } else { 0.0 }
+    }
+
+    /// The claim as a reader sees it: Markdown marks removed, a table row read out with its header.
+    fn display(&self, claim: &str, quote: &Quote) -> String {
+        let row = claim.trim();
+        if row.starts_with('|') {
+            let passage = self.passages.iter().find(|p| p.passage.n == quote.n).map(|p| p.passage.text.as_str());
+            return read_row(row, passage.and_then(|text| header_of(text, quote.span.start)));
+        }
+        let plain = row.trim_start_matches(['#', '>', '-', '*', '•', ' ']).replace("**", "").replace("__", "");
+        if plain.is_empty() { row.to_owned() } else { plain }
+    }
+}
+
+fn prepare(passage: &Passage) -> Prepared<'_> {
+    let terms = |text: &str| analyse(text).into_iter().map(|t| t.text).collect::<HashSet<_>>();
+    let context = format!("{}\n{}\n{}", passage.title, passage.path.join("\n"), passage.text);
+    Prepared {
+        passage,
+        terms: terms(&context),
+        figures: figures(&context),
+        sentences: sentences(&passage.text).into_iter().map(|s| (s, terms(s.slice(&passage.text)))).collect(),
+    }
+}
+
+/// Splits off `[1]`, `[1, 2]`, `[1][3]` anywhere in a piece.
+fn split_citations(piece: &str) -> (String, Vec<usize>) {
+    let (mut text, mut cited) = (String::with_capacity(piece.len()), Vec::new());
+    let mut rest = piece;
+    while let Some(open) = rest.find('[') {
+        let inside = rest[open + 1..].find(']').map(|close| &rest[open + 1..open + 1 + close]);
+        let numbers: Option<Vec<usize>> = inside.map(|i| i.split([',', ' ', ';']).filter(|s| !s.is_empty()).collect::<Vec<_>>())
+            .filter(|parts| !parts.is_empty())
+            .and_then(|parts| parts.into_iter().map(|p| p.parse().ok()).collect());
+        match (numbers, inside) {
+            (Some(numbers), Some(inside)) => {
+                text.push_str(rest[..open].trim_end());
+                cited.extend(numbers);
+                rest = &rest[open + inside.len() + 2..];
+            }
+            _ => {
+                text.push_str(&rest[..=open]);
+                rest = &rest[open + 1..];
+            }
+        }
+    }
+    text.push_str(rest);
+    (text.trim().to_owned(), cited)
+}
+
+/// The figures of a text: runs of digits with their decimal part, thousands separators removed.
+fn figures(text: &str) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    let chars: Vec<char> = text.chars().collect();
+    let digit = |i: usize| chars.get(i).is_some_and(char::is_ascii_digit);
+    let mut i = 0;
+    while i < chars.len() {
+        if !digit(i) {
+            i += 1;
+            continue;
+        }
+        let mut figure = String::new();
+        while digit(i) || (matches!(chars.get(i), Some('.' | ',')) && digit(i + 1) && !figure.is_empty()) {
+            if chars[i] != ',' {
+                figure.push(chars[i]);
+            }
+            i += 1;
+        }
+        out.insert(figure);
+    }
+    out
+}
+
+/// The header row of the Markdown table that holds byte `at`, if the passage holds it.
+fn header_of(text: &str, at: usize) -> Option<&str> {
+    let mut header = None;
+    let mut previous = None;
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        if offset > at {
+            break;
+        }
+        let row = line.trim();
+        if !row.starts_with('|') {
+            header = None;
+        } else if row.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ')) {
+            header = previous;
+        }
+        previous = Some(row);
+        offset += line.len();
+    }
+    header
+}
+
+fn read_row(row: &str, header: Option<&str>) -> String {
+    let cells = |r: &str| r.trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect::<Vec<_>>();
+    let names = header.map(cells).unwrap_or_default();
+    let read = cells(row).into_iter().enumerate().filter(|(_, c)| !c.is_empty());
+    let read = read.map(|(i, c)| match names.get(i).filter(|n| !n.is_empty() && **n != c) {
+        Some(name) => format!("{name}: {c}"),
+        None => c,
+    });
+    read.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Metadata;
+    use crate::sector::GlossaryRow;
+
+    fn passage(n: usize, text: &str) -> Passage {
+        Passage {
+            n,
+            chunk_id: n as u64,
+            doc_id: format!("d{n}"),
+            title: "Silicon anodes".into(),
+            source: "s".into(),
+            page: None,
+            path: vec![],
+            span: Span { start: 0, end: text.len() },
+            text: text.into(),
+            score: 1.0,
+            metadata: Metadata::default(),
+            language: Language::detect(text),
+        }
+    }
+
+    const EN: &str = "The pouch cell kept 83 % of its capacity after 500 cycles. The binder was polyacrylic acid.";
+
+    fn check(piece: &str) -> Option<(String, Vec<Quote>)> {
+        let passages = [passage(1, EN), passage(2, "Electrolyte additives reduce gas in pouch cells at 60 degrees.")];
+        let glossary = Glossary::new(&[
+            GlossaryRow { terms: vec!["바인더".into(), "binder".into()] },
+            GlossaryRow { terms: vec!["폴리아크릴산".into(), "polyacrylic acid".into()] },
+        ]);
+        Verifier::new("What was kept?", &passages, &glossary).check(piece).map(|v| (v.shown(), v.quotes))
+    }
+
+    #[test]
+    fn a_sentence_of_the_passage_stands_with_itself_as_quote() {
+        let (shown, quotes) = check("The binder was polyacrylic acid. [1]").unwrap();
+        assert_eq!(shown, "The binder was polyacrylic acid. [1]");
+        assert_eq!(quotes[0].span.slice(EN), "The binder was polyacrylic acid.");
+    }
+
+    #[test]
+    fn an_invented_figure_is_left_out() {
+        assert!(check("The pouch cell kept 93 % of its capacity after 500 cycles [1].").is_none());
+        assert!(check("After 500 cycles the pouch cell kept 83 % of capacity [1].").is_some());
+    }
+
+    #[test]
+    fn a_wrong_number_is_replaced_by_the_passage_that_says_it() {
+        let (shown, _) = check("The cell kept 83 % of its capacity [2].").unwrap();
+        assert!(shown.ends_with("[1]"), "{shown}");
+        let (shown, _) = check("The binder was polyacrylic acid [7].").unwrap();
+        assert!(shown.ends_with("[1]"), "{shown}");
+    }
+
+    #[test]
+    fn an_unsupported_sentence_is_left_out_even_with_a_citation() {
+        assert!(check("Quantum computers will soon break all encryption [1].").is_none());
+        assert!(check("[1]").is_none());
+    }
+
+    #[test]
+    fn glossary_terms_support_across_languages() {
+        let (shown, quotes) = check("바인더는 폴리아크릴산이다 [1].").unwrap();
+        assert!(shown.contains("[1]"));
+        assert_eq!(quotes[0].span.slice(EN), "The binder was polyacrylic acid.");
+    }
+
+    #[test]
+    fn citations_are_split_off_in_every_common_form() {
+        assert_eq!(split_citations("A [1]. B [2, 3][4] c[x]"), ("A. B c[x]".into(), vec![1, 2, 3, 4]));
+        assert_eq!(split_citations("open ["), ("open [".into(), vec![]));
+    }
+
+    #[test]
+    fn figures_ignore_thousands_separators() {
+        assert_eq!(figures("1,200 mAh at 4.35 V").into_iter().collect::<Vec<_>>(), ["1200", "4.35"]);
+    }
+
+    #[test]
+    fn a_table_row_is_read_with_its_header() {
+        let text = "| Cell | Loss |\n|---|---|\n| A1 | 3 % |\n";
+        let row = "| A1 | 3 % |";
+        assert_eq!(read_row(row, header_of(text, text.find(row).unwrap())), "Cell: A1; Loss: 3 %");
+    }
+}

@@ -1,0 +1,42 @@
+use std::io::{BufRead, IsTerminal, Write};
+
+use super::ask::{Options, after, stream};
+use super::{Context, Failure, Outcome};
+use crate::generate::{Message, Role};
+
+pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failure> {
+    if context.output.is_json() {
+        return Err(Failure::bad_input("chat is a conversation; for JSON use `sectora ask --json` or the HTTP API"));
+    }
+    let app = context.open()?;
+    let mut history: Vec<Message> = Vec::new();
+    let stdin = std::io::stdin();
+    let prompts = stdin.is_terminal();
+    if prompts {
+        context.output.line("Ask in Korean or English. /new starts over, /quit ends.");
+    }
+    loop {
+        if prompts {
+            let _ = write!(std::io::stderr(), "\n> ");
+        }
+        let mut line = String::new();
+        let read = stdin.lock().read_line(&mut line).map_err(|e| Failure::bad_input(format!("standard input: {e}")))?;
+        let question = line.trim();
+        match question {
+            _ if read == 0 => return Ok(Outcome::Yes),
+            "/quit" | "/q" => return Ok(Outcome::Yes),
+            "/new" => history.clear(),
+            "" => {}
+            _ => {
+                let ask = options.ask(&context.config, question.to_owned(), history.clone())?;
+                let answer = stream(context, &app, &ask)?;
+                if answer.question != question {
+                    context.output.note(&format!("searched for: {}", answer.question));
+                }
+                context.output.piece(&format!("{}\n", after(&answer)));
+                history.push(Message { role: Role::User, content: answer.question.clone() });
+                history.push(Message { role: Role::Assistant, content: answer.answer });
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Context, Failure, Outcome};
+use crate::app::IngestRequest;
+use crate::index::{Progress, Report};
+use crate::ingest::RecordMapping;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Files and folders; without any, the sector's own documents
+    paths: Vec<PathBuf>,
+    /// Fields of record files: id=award_id,title=title_clean,text=abstract,institution=org,year=start,budget=amount
+    #[arg(long, value_name = "FIELD=COLUMN,…")]
+    map: Option<String>,
+    /// Remove documents whose source file has gone
+    #[arg(long)]
+    prune: bool,
+    /// Build the vector store anew from the stored texts (after a change of encoder)
+    #[arg(long)]
+    rebuild: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
+    let missing: Vec<_> = arguments.paths.iter().filter(|p| p.symlink_metadata().is_err()).collect();
+    if let Some(path) = missing.first() {
+        return Err(Failure::bad_input(format!("{}: no such file or folder", path.display())));
+    }
+    let mapping = arguments.map.as_deref().map(mapping).transpose()?;
+    let program = std::env::current_exe().map_err(|e| Failure::internal(format!("cannot find this program: {e}")))?;
+    let cancel = cancel_on_signal()?;
+    let app = context.open_for_ingest(arguments.rebuild)?;
+    let request = IngestRequest {
+        roots: arguments.paths,
+        mapping,
+        prune: arguments.prune,
+        rebuild: arguments.rebuild,
+        program,
+        cancel: &cancel,
+    };
+    let shown = Shown::new(context);
+    let report = app.ingest(&request, &mut |progress| shown.step(&progress))?;
+    shown.done();
+    context.output.result(&report, text);
+    let nothing_read = report.files > 0 && report.failed == report.files;
+    Ok(if nothing_read { Outcome::No } else { Outcome::Yes })
+}
+
+/// Ctrl-C and SIGTERM stop between two files; a second one ends the program at once.
+fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = cancel.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(3);
+        }
+    })
+    .map_err(|e| Failure::internal(format!("cannot listen for Ctrl-C: {e}")))?;
+    Ok(cancel)
+}
+
+fn mapping(text: &str) -> Result<RecordMapping, Failure> {
+    let mut mapping = RecordMapping::default();
+    for pair in text.split(',').filter(|p| !p.trim().is_empty()) {
+        let (field, column) = pair
+            .split_once('=')
+            .ok_or_else(|| Failure::bad_input(format!("--map `{pair}`: write FIELD=COLUMN, for instance title=title_clean")))?;
+        let column = Some(column.trim().to_owned());
+        match field.trim() {
+            "id" => mapping.id = column,
+            "title" => mapping.title = column,
+            "text" => mapping.text.extend(column),
+            "institution" => mapping.institution = column,
+            "year" => mapping.year = column,
+            "budget" => mapping.budget = column,
+            "type" => mapping.doc_type = column,
+            "access" => mapping.access = column,
+            other => {
+                return Err(Failure::bad_input(format!(
+                    "--map: no field `{other}`; fields: id, title, text (may be repeated), institution, year, budget, type, access"
+                )));
+            }
+        }
+    }
+    Ok(mapping)
+}
+
+/// Progress as a bar for a person, as JSON lines for a program, as nothing with `--quiet`.
+struct Shown<'a> {
+    context: &'a Context,
+    bar: Option<ProgressBar>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(context: &'a Context) -> Self {
+        let bar = context.output.is_interactive().then(|| {
+            let style = ProgressStyle::with_template("{msg:9} {bar:30} {pos}/{len}  {per_sec}  {eta} left  {prefix}");
+            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Shown { context, bar }
+    }
+
+    fn step(&self, progress: &Progress) {
+        if let Some(bar) = &self.bar {
+            if bar.message() != progress.phase.name() {
+                bar.reset();
+                bar.set_message(progress.phase.name());
+            }
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+            bar.set_prefix(progress.path.clone().unwrap_or_default());
+        } else if self.context.output.is_json() {
+            self.context.output.line(&serde_json::json!({ "progress": progress }).to_string());
+        }
+    }
+
+    fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut out = String::new();
+    for row in &report.rows {
+        if let Some(error) = &row.error {
+            out.push_str(&format!("failed     {}: {error}\n", row.path));
+        }
+        for warning in &row.warnings {
+            out.push_str(&format!("warning    {}: {warning}\n", row.path));
+        }
+    }
+    out.push_str(&format!(
+        "{} files: {} added, {} replaced, {} unchanged, {} removed, {} failed\n{} documents, {} pages, {} chunks in the index; {:.1} s",
+        report.files, report.added, report.replaced, report.unchanged, report.removed, report.failed,
+        report.documents, report.pages, report.chunks, report.seconds,
+    ));
+    out
+}

@@ -1,0 +1,185 @@
+//! The command line: arguments, one file a command, text or one JSON document on stdout.
+//!
+//! Exit codes: 0 done; 1 done but the answer is no; 2 wrong use or bad input; 3 failed.
+//! Knows how to print; decides nothing about documents or answers.
+
+mod ask;
+mod chat;
+mod config;
+mod doctor;
+mod eval;
+mod ingest;
+mod models;
+mod output;
+mod search;
+mod sectors;
+mod serve;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::App;
+use crate::config::{Config, Flags, Provenance};
+use crate::error::{Classified, ErrorKind};
+use output::Output;
+
+/// Cited answers from an industry's own R&D documents, on your own machine.
+#[derive(Parser)]
+#[command(name = "sectora", version, propagate_version = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Global {
+    /// Where indexes, models and state are kept
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Sector by name, or a folder with a sector.toml
+    #[arg(long, global = true, value_name = "NAME")]
+    sector: Option<String>,
+    /// Settings file (default: sectora.toml here, if there is one)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Open no network connection except to addresses you configured
+    #[arg(long, global = true)]
+    offline: bool,
+    /// One JSON document on stdout, nothing else
+    #[arg(long, global = true)]
+    json: bool,
+    /// No progress and no notes on stderr
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Text generator: auto, extractive, remote, a model card's name, or a GGUF file
+    #[arg(long, global = true, value_name = "NAME")]
+    generator: Option<String>,
+    /// Text encoder: auto, none, a model card's name, or a folder
+    #[arg(long, global = true, value_name = "NAME")]
+    encoder: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Read documents into the sector's index
+    Ingest(ingest::Arguments),
+    /// Answer one question with citations
+    Ask(ask::Arguments),
+    /// Ask and follow up in the terminal
+    Chat(ask::Options),
+    /// Serve the HTTP API and the page
+    Serve(serve::Arguments),
+    /// Find passages without writing an answer
+    Search(search::Arguments),
+    /// Print a document's extracted text, which citations point into
+    Show(show::Arguments),
+    /// Measure
+    #[command(subcommand)]
+    Eval(eval::Command),
+    /// Model cards: list, pull, verify, path
+    #[command(subcommand)]
+    Models(models::Command),
+    /// Sector packs found
+    Sectors,
+    /// Check this machine and this index
+    Doctor,
+    /// Every setting, its value and where it comes from
+    Config,
+}
+
+/// A command that did not succeed: what to print and how to exit.
+pub struct Failure {
+    kind: ErrorKind,
+    message: String,
+}
+
+impl<E: Classified> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure { kind: error.kind(), message: error.to_string() }
+    }
+}
+
+impl Failure {
+    fn bad_input(message: impl Into<String>) -> Failure {
+        Failure { kind: ErrorKind::BadInput, message: message.into() }
+    }
+
+    fn internal(message: impl Into<String>) -> Failure {
+        Failure { kind: ErrorKind::Internal, message: message.into() }
+    }
+}
+
+/// What every command gets.
+struct Context {
+    config: Config,
+    provenance: Vec<Provenance>,
+    output: Output,
+}
+
+impl Context {
+    fn open(&self) -> Result<App, Failure> {
+        let app = App::open(self.config.clone())?;
+        for note in app.notes() {
+            self.output.note(note);
+        }
+        Ok(app)
+    }
+}
+
+/// Done: exit 0. Done, but the answer is no: exit 1.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Yes,
+    No,
+}
+
+/// Parses the arguments, runs one command, and says how to exit.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.global.json, arguments.global.quiet);
+    match execute(arguments, output.clone()) {
+        Ok(Outcome::Yes) => ExitCode::SUCCESS,
+        Ok(Outcome::No) => ExitCode::from(1),
+        Err(failure) => {
+            output.failure(&failure.message);
+            ExitCode::from(failure.kind.exit_code())
+        }
+    }
+}
+
+fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
+    let (config, provenance) = Config::load(arguments.global.config.as_deref(), &flags(&arguments.global))?;
+    let context = Context { config, provenance, output };
+    match arguments.command {
+        Command::Ingest(a) => ingest::run(&context, a),
+        Command::Ask(a) => ask::run(&context, a),
+        Command::Chat(a) => chat::run(&context, a),
+        Command::Serve(a) => serve::run(context, a),
+        Command::Search(a) => search::run(&context, a),
+        Command::Show(a) => show::run(&context, a),
+        Command::Eval(c) => eval::run(&context, c),
+        Command::Models(c) => models::run(&context, c),
+        Command::Sectors => sectors::run(&context),
+        Command::Doctor => doctor::run(&context),
+        Command::Config => config::run(&context),
+    }
+}
+
+fn flags(global: &Global) -> Flags {
+    let text = |key: &'static str, value: &Option<String>| value.clone().map(|v| (key, v));
+    [
+        text("data_dir", &global.data_dir),
+        text("sector", &global.sector),
+        text("generator", &global.generator),
+        text("encoder", &global.encoder),
+        global.offline.then(|| ("offline", "true".to_owned())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,189 @@
+//! From a question to numbered passages: glossary, hybrid search, fusion, provenance.
+//!
+//! In: a question and filters. Out: [`Passage`]s, best first, with everything needed to cite them.
+//! Knows nothing of generators, prompts or HTTP.
+
+mod glossary;
+mod support;
+
+use crate::config;
+use crate::document::{Access, Language, Passage};
+use crate::embed::{EmbedError, Embedder, Side};
+use crate::error::{Classified, ErrorKind};
+use crate::index::{Catalog, Filter, IndexError, Mode, Query, VectorStore};
+use crate::sector::Sector;
+use crate::text::bm25::SparseVector;
+
+pub use glossary::Glossary;
+pub use support::Support;
+
+/// What a search needs.
+pub struct Parts<'a> {
+    /// Documents and chunks.
+    pub catalog: &'a Catalog,
+    /// Vectors.
+    pub store: &'a dyn VectorStore,
+    /// The encoder the index was made with, if any.
+    pub embedder: Option<&'a dyn Embedder>,
+    /// Sector.
+    pub sector: &'a Sector,
+    /// The sector's glossary.
+    pub glossary: &'a Glossary,
+    /// Settings.
+    pub settings: &'a config::Search,
+}
+
+/// Which vectors to search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchMode {
+    /// Hybrid where the index has an encoder, else sparse.
+    #[default]
+    Auto,
+    /// BM25 only.
+    Sparse,
+    /// Vectors only.
+    Dense,
+    /// Both.
+    Hybrid,
+}
+
+/// Restrictions and size of a search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchOptions {
+    /// Passages wanted.
+    pub limit: usize,
+    /// Which vectors.
+    pub mode: SearchMode,
+    /// Only these institutions (any if empty).
+    pub institutions: Vec<String>,
+    /// Only these document types (any if empty).
+    pub doc_types: Vec<String>,
+    /// Only this language.
+    pub language: Option<Language>,
+    /// First year.
+    pub year_from: Option<i64>,
+    /// Last year.
+    pub year_to: Option<i64>,
+    /// What the reader is cleared for.
+    pub access: Access,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        SearchOptions {
+            limit: 6,
+            mode: SearchMode::Auto,
+            institutions: Vec::new(),
+            doc_types: Vec::new(),
+            language: None,
+            year_from: None,
+            year_to: None,
+            access: Access::Public,
+        }
+    }
+}
+
+/// What can go wrong in a search.
+#[derive(Debug, thiserror::Error)]
+pub enum RetrieveError {
+    /// Nothing was asked.
+    #[error("the question is empty")]
+    EmptyQuestion,
+    /// Nothing is indexed.
+    #[error("the index of sector `{0}` is empty; run `sectora ingest` first")]
+    EmptyIndex(String),
+    /// Dense search without an encoder.
+    #[error("this index was made without an encoder, so only sparse search is possible; set `encoder` and run `sectora ingest --rebuild`")]
+    NoEncoder,
+    /// The index refused.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The encoder refused.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+}
+
+impl Classified for RetrieveError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            RetrieveError::EmptyQuestion => ErrorKind::BadInput,
+            RetrieveError::EmptyIndex(_) => ErrorKind::NotFound,
+            RetrieveError::NoEncoder => ErrorKind::Conflict,
+            RetrieveError::Index(e) => e.kind(),
+            RetrieveError::Embed(e) => e.kind(),
+        }
+    }
+}
+
+/// The passages for a question, best first, numbered from 1.
+pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<Vec<Passage>, RetrieveError> {
+    if question.trim().is_empty() {
+        return Err(RetrieveError::EmptyQuestion);
+    }
+    let query = Query {
+        mode: mode(parts, question, options)?,
+        filter: Some(filter(&parts.sector.name, options)),
+        limit: options.limit,
+        exact: false,
+    };
+    let hits = parts.store.query(&query)?;
+    if hits.is_empty() && parts.store.count(None)? == 0 {
+        return Err(RetrieveError::EmptyIndex(parts.sector.name.clone()));
+    }
+    let mut passages = Vec::with_capacity(hits.len());
+    for hit in hits {
+        // A chunk deleted between the two look-ups is no longer evidence.
+        let Some(chunk) = parts.catalog.chunk(hit.id)? else { continue };
+        let document = parts.catalog.document(&chunk.doc_id)?;
+        passages.push(Passage {
+            n: passages.len() + 1,
+            chunk_id: chunk.id,
+            page: chunk.page,
+            path: chunk.path,
+            span: chunk.span,
+            text: chunk.span.slice(&document.text).to_owned(),
+            score: hit.score,
+            doc_id: document.id,
+            title: document.title,
+            source: document.source,
+            metadata: document.metadata,
+            language: document.language,
+        });
+    }
+    Ok(passages)
+}
+
+fn mode(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<Mode, RetrieveError> {
+    let sparse = || parts.glossary.expand(question, parts.settings.glossary_weight);
+    let dense = || -> Result<Vec<f32>, RetrieveError> {
+        let embedder = parts.embedder.ok_or(RetrieveError::NoEncoder)?;
+        let mut vectors = embedder.embed(&[question], Side::Query)?;
+        vectors.pop().ok_or(RetrieveError::NoEncoder)
+    };
+    let hybrid = |dense: Vec<f32>, sparse: SparseVector| Mode::Hybrid {
+        dense,
+        sparse,
+        k: parts.settings.rrf_k,
+        weights: [parts.settings.dense_weight, parts.settings.sparse_weight],
+        prefetch: parts.settings.prefetch.max(options.limit),
+    };
+    Ok(match (options.mode, parts.embedder) {
+        (SearchMode::Sparse, _) | (SearchMode::Auto, None) => Mode::Sparse(sparse()),
+        (SearchMode::Dense, _) => Mode::Dense(dense()?),
+        (SearchMode::Hybrid, _) | (SearchMode::Auto, Some(_)) => hybrid(dense()?, sparse()),
+    })
+}
+
+fn filter(sector: &str, options: &SearchOptions) -> Filter {
+    let filter = Filter::default()
+        .sector(sector)
+        .institutions(&options.institutions)
+        .doc_types(&options.doc_types)
+        .years(options.year_from, options.year_to)
+        .access_up_to(options.access);
+    match options.language {
+        Some(language) => filter.language(language),
+        None => filter,
+    }
+}
