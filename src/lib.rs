@@ -11,3 +11,6 @@ pub mod ingest;
 pub mod embed;
 pub mod generate;
 pub mod index;
+pub mod config;
+pub mod sector;
+pub mod prompt;

@@ -41,7 +41,7 @@ pub fn answer(
     evidence: &[Evidence<'_>],
     history: &[Message],
 ) -> Result<Vec<Message>, PromptError> {
-    let evidence: Vec<_> = evidence.iter().map(|e| context! { n => e.n, heading => e.heading, text => e.text }).collect();
+    let evidence: Vec<_> = evidence.iter().map(|e| context! { n => e.n, heading => e.heading.as_str(), text => e.text }).collect();
     let values = context! { sector, question, evidence, abstention => abstention(language) };
     let mut messages = render("answer", pick(&ANSWER, language), values)?;
     let last = messages.len().saturating_sub(1);
@@ -51,6 +51,13 @@ pub fn answer(
 
 /// The prompt that asks for a standalone question.
 pub fn condense(language: Language, question: &str, history: &[Message]) -> Result<Vec<Message>, PromptError> {
+    let speaker = |role: Role| match role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+    };
+    let turn = |m: &Message| context! { role => speaker(m.role), content => m.content.as_str() };
+    let history: Vec<_> = history.iter().map(turn).collect();
     render("condense", pick(&CONDENSE, language), context! { question, history })
 }
 
