@@ -1,1 +1,150 @@
-//! helper: index
+//! What every [`VectorStore`] must do, as functions that each store's tests call.
+//!
+//! They panic with the broken promise; they are compiled for tests only.
+
+use super::{Condition, Filter, Mode, Payload, Point, Query, VectorStore};
+use crate::text::bm25::SparseVector;
+
+/// Dense dimension the checks use.
+pub(crate) const DIM: usize = 4;
+
+/// A point with a sparse vector and, if `dense` is given, a dense one; facts derive from its id.
+pub(crate) fn point(id: u64, sparse: &[(u32, f32)], dense: Option<[f32; DIM]>) -> Point {
+    let (indices, values) = sparse.iter().copied().unzip();
+    Point {
+        id,
+        dense: dense.map(|d| d.to_vec()),
+        sparse: SparseVector { indices, values },
+        payload: Payload {
+            sector: "test".into(),
+            doc_id: format!("d{}", id / 2),
+            institution: (id % 2 == 0).then(|| "가온 연구원".into()),
+            year: Some(2000 + id as i64),
+            doc_type: Some("report".into()),
+            language: "ko".into(),
+            access: if id % 3 == 0 { "internal" } else { "public" }.into(),
+        },
+    }
+}
+
+/// Every check, on an empty store.
+pub(crate) fn all(store: &dyn VectorStore, dim: usize) {
+    insert_replace_delete(store, dim);
+    sparse_ranking_uses_idf(store, dim);
+    ties_come_by_ascending_id(store, dim);
+    filters(store, dim);
+    pages(store, dim);
+    if dim > 0 {
+        hybrid_is_reciprocal_rank_fusion(store);
+    }
+}
+
+fn clear(store: &dyn VectorStore) {
+    let ids = store.ids(None, 10_000).unwrap();
+    store.delete(&ids).unwrap();
+    assert_eq!(store.count(None).unwrap(), 0, "deleted everything");
+}
+
+fn vector(dim: usize, i: usize) -> Option<[f32; DIM]> {
+    (dim > 0).then(|| {
+        let mut v = [0.0; DIM];
+        v[i % DIM] = 1.0;
+        v
+    })
+}
+
+fn sparse(terms: &[u32]) -> Mode {
+    Mode::Sparse(SparseVector { indices: terms.to_vec(), values: vec![1.0; terms.len()] })
+}
+
+fn found(store: &dyn VectorStore, mode: Mode, filter: Option<Filter>, limit: usize) -> Vec<u64> {
+    store.query(&Query { mode, filter, limit, exact: true }).unwrap().iter().map(|h| h.id).collect()
+}
+
+fn insert_replace_delete(store: &dyn VectorStore, dim: usize) {
+    clear(store);
+    store.upsert(vec![point(1, &[(5, 1.0)], vector(dim, 0)), point(2, &[(6, 1.0)], vector(dim, 1))]).unwrap();
+    assert_eq!(store.count(None).unwrap(), 2);
+    store.upsert(vec![point(1, &[(6, 2.0)], vector(dim, 0))]).unwrap();
+    assert_eq!(store.count(None).unwrap(), 2, "the same id replaces");
+    assert_eq!(found(store, sparse(&[5]), None, 10), Vec::<u64>::new(), "the old vector has gone");
+    assert_eq!(found(store, sparse(&[6]), None, 10), [1, 2]);
+    store.delete(&[1, 99]).unwrap();
+    assert_eq!(found(store, sparse(&[6]), None, 10), [2], "an unknown id is ignored");
+    store.upsert(Vec::new()).unwrap();
+    store.delete(&[]).unwrap();
+    assert_eq!(found(store, sparse(&[]), None, 10), Vec::<u64>::new(), "no terms find nothing");
+}
+
+fn sparse_ranking_uses_idf(store: &dyn VectorStore, dim: usize) {
+    clear(store);
+    // Term 1 is in every point, term 2 in one: the rare one decides although its value is smaller.
+    let mut points: Vec<Point> = (10..19).map(|id| point(id, &[(1, 1.0)], vector(dim, 0))).collect();
+    points.push(point(19, &[(1, 0.1), (2, 0.9)], vector(dim, 0)));
+    store.upsert(points).unwrap();
+    assert_eq!(found(store, sparse(&[1, 2]), None, 1), [19]);
+    let hits = store.query(&Query { mode: sparse(&[2]), filter: None, limit: 1, exact: true }).unwrap();
+    let idf = (1.0f32 + (10.0 - 1.0 + 0.5) / (1.0 + 0.5)).ln();
+    assert!((hits[0].score - 0.9 * idf).abs() < 1e-3, "score {} is value times IDF {}", hits[0].score, 0.9 * idf);
+}
+
+fn ties_come_by_ascending_id(store: &dyn VectorStore, dim: usize) {
+    clear(store);
+    store.upsert([9u64, 3, 7, 5].into_iter().map(|id| point(id, &[(1, 1.0)], vector(dim, 0))).collect()).unwrap();
+    assert_eq!(found(store, sparse(&[1]), None, 3), [3, 5, 7]);
+}
+
+fn filters(store: &dyn VectorStore, dim: usize) {
+    clear(store);
+    store.upsert((1..=9).map(|id| point(id, &[(1, 1.0)], vector(dim, 0))).collect()).unwrap();
+    let check = |filter: Filter, expected: &[u64]| {
+        assert_eq!(found(store, sparse(&[1]), Some(filter.clone()), 20), expected);
+        assert_eq!(store.count(Some(&filter)).unwrap(), expected.len() as u64);
+    };
+    check(Filter::default().institutions(&["가온 연구원".into()]), &[2, 4, 6, 8]);
+    check(Filter::default().years(Some(2004), Some(2006)), &[4, 5, 6]);
+    check(Filter::default().years(Some(2008), None), &[8, 9]);
+    check(Filter::default().access_up_to(crate::document::Access::Public), &[1, 2, 4, 5, 7, 8]);
+    check(Filter::default().sector("other"), &[]);
+    check(Filter { all: vec![Condition::AnyOf("doc_id", vec!["d1".into(), "d4".into()])] }, &[2, 3, 8, 9]);
+    let facet = store.facet("access", None).unwrap();
+    assert_eq!(facet, [("public".to_owned(), 6), ("internal".to_owned(), 3)]);
+}
+
+fn pages(store: &dyn VectorStore, dim: usize) {
+    clear(store);
+    store.upsert((1..=25).map(|id| point(id * 1_000_000_007, &[(1, 1.0)], vector(dim, 0))).collect()).unwrap();
+    let mut all = Vec::new();
+    while let Some(page) = Some(store.ids(all.last().copied(), 10).unwrap()).filter(|p| !p.is_empty()) {
+        all.extend(page);
+    }
+    assert_eq!(all, (1..=25).map(|id| id * 1_000_000_007).collect::<Vec<u64>>());
+}
+
+fn hybrid_is_reciprocal_rank_fusion(store: &dyn VectorStore) {
+    clear(store);
+    let dense = |x: f32, y: f32| Some([x, y, 0.0, 0.0]);
+    store
+        .upsert(vec![
+            point(1, &[(1, 3.0)], dense(0.1, 1.0)),
+            point(2, &[(1, 2.0)], dense(0.9, 0.4)),
+            point(3, &[(1, 1.0)], dense(1.0, 0.0)),
+        ])
+        .unwrap();
+    let query = Query {
+        mode: Mode::Hybrid {
+            dense: vec![1.0, 0.0, 0.0, 0.0],
+            sparse: SparseVector { indices: vec![1], values: vec![1.0] },
+            k: 10,
+            weights: [1.0, 2.0],
+            prefetch: 10,
+        },
+        filter: None,
+        limit: 3,
+        exact: true,
+    };
+    let hits = store.query(&query).unwrap();
+    // Dense order 3, 2, 1; sparse order 1, 2, 3. With weights the store scales k, so the ranking is
+    // what we promise: the sparse side counts double.
+    assert_eq!(hits.iter().map(|h| h.id).collect::<Vec<_>>(), [1, 2, 3]);
+}
