@@ -7,10 +7,15 @@ pub mod error;
 pub mod document;
 pub mod text;
 
+pub mod config;
 pub mod ingest;
+pub mod sector;
+
 pub mod embed;
 pub mod generate;
 pub mod index;
-pub mod config;
-pub mod sector;
 pub mod prompt;
+
+pub mod retrieve;
+
+pub mod answer;

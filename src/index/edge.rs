@@ -93,13 +93,13 @@ impl EdgeStore {
         };
         let dense = |v: &Vec<f32>| nearest(edge::VectorInternal::from(v.clone()), DENSE);
         let sparse = |v: &SparseVector| Ok::<_, IndexError>(nearest(edge::VectorInternal::Sparse(self.sparse(v)?), SPARSE));
-        let mut request = edge::QueryRequestBuilder::new(query.limit + TIE_MARGIN).params(params);
+        let mut request = edge::QueryRequestBuilder::new(query.limit + TIE_MARGIN).params(params.clone());
         request = match &query.mode {
             Mode::Dense(v) => request.query(dense(v)),
             Mode::Sparse(v) => request.query(sparse(v)?),
             Mode::Hybrid { dense: d, sparse: s, k, weights, prefetch } => {
                 let side = |scoring| {
-                    let side = edge::PrefetchBuilder::new(*prefetch).query(scoring).params(params);
+                    let side = edge::PrefetchBuilder::new(*prefetch).query(scoring).params(params.clone());
                     match &filter {
                         Some(f) => side.filter(f.clone()).build(),
                         None => side.build(),
@@ -183,10 +183,14 @@ impl VectorStore for EdgeStore {
         Ok(rows)
     }
 
-    fn maintain(&self) -> Result<(), IndexError> {
-        self.shard.flush().map_err(|e| self.failed(e))?;
-        self.shard.optimize().map_err(|e| self.failed(e))?;
+    fn flush(&self) -> Result<(), IndexError> {
         self.shard.flush().map_err(|e| self.failed(e))
+    }
+
+    fn maintain(&self) -> Result<(), IndexError> {
+        self.flush()?;
+        self.shard.optimize().map_err(|e| self.failed(e))?;
+        self.flush()
     }
 }
 

@@ -5,20 +5,30 @@
 //! Knows nothing of questions, answers or HTTP.
 
 mod catalog;
-pub mod conformance;
+#[cfg(test)]
+mod conformance;
 mod edge;
 mod filter;
+mod lock;
 mod sync;
+
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use catalog::{Catalog, SourceRow, Stats};
+pub use catalog::{Catalog, Stats};
 pub use edge::EdgeStore;
 pub use filter::{Condition, Filter};
-pub use sync::{Progress, Report, SyncOptions, sync};
+pub use lock::Lock;
+pub use sync::{Phase, Progress, Report, ReportRow, Status, SyncOptions, indexed_text, sync};
 
+use crate::embed::Embedder;
 use crate::error::{Classified, ErrorKind};
+use crate::text::ANALYSER;
 use crate::text::bm25::SparseVector;
+
+/// Layout of catalogue and store; another one is refused.
+const LAYOUT: u32 = 1;
 
 /// Name of the dense vector in every store.
 pub const DENSE: &str = "dense";
@@ -67,7 +77,8 @@ pub enum Mode {
     Dense(Vec<f32>),
     /// BM25.
     Sparse(SparseVector),
-    /// Both, fused by weighted reciprocal rank: `sum(w / (k + rank))`, ranks from 0 (Cormack 2009).
+    /// Both, fused by reciprocal rank (Cormack 2009), weighted as Qdrant does:
+    /// `sum(1 / (k - 1 + rank / weight))`, ranks from 1.
     Hybrid {
         /// Query vector.
         dense: Vec<f32>,
@@ -118,7 +129,9 @@ pub trait VectorStore: Send + Sync {
     fn ids(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, IndexError>;
     /// Values of a payload key with their counts, most frequent first.
     fn facet(&self, key: &str, filter: Option<&Filter>) -> Result<Vec<(String, u64)>, IndexError>;
-    /// Writes everything to disk and optimises segments where that is ours to do.
+    /// Writes everything to disk.
+    fn flush(&self) -> Result<(), IndexError>;
+    /// [`Self::flush`], and optimises segments where that is ours to do.
     fn maintain(&self) -> Result<(), IndexError>;
 }
 
@@ -133,6 +146,54 @@ pub struct Fingerprint {
     pub encoder: Option<String>,
     /// Dense dimension, 0 without an encoder.
     pub dim: usize,
+}
+
+/// An index ready to use. One process at a time holds it: the shard is not made for two.
+pub struct Index {
+    /// Documents and chunks.
+    pub catalog: Catalog,
+    /// Vectors.
+    pub store: EdgeStore,
+    _lock: Lock,
+}
+
+/// Opens the index in `folder`, creating it if need be, and checks that it was made as it will be used.
+/// With `rebuild` the store is started anew, to be filled from the catalogue by [`sync`].
+pub fn open(folder: &Path, embedder: Option<&dyn Embedder>, rebuild: bool) -> Result<Index, IndexError> {
+    fs_err::create_dir_all(folder)?;
+    let lock = Lock::take(folder)?;
+    let catalog = Catalog::open(&folder.join("catalog.sqlite3"))?;
+    let asked = Fingerprint {
+        layout: LAYOUT,
+        analyser: ANALYSER.to_owned(),
+        encoder: embedder.map(|e| e.id().to_owned()),
+        dim: embedder.map_or(0, Embedder::dim),
+    };
+    let vectors = folder.join("vectors");
+    match catalog.fingerprint()? {
+        Some(found) if found == asked && !rebuild => {}
+        Some(found) if !rebuild => {
+            let path = folder.display().to_string();
+            return Err(IndexError::Fingerprint { path, found: found.to_string(), asked: asked.to_string() });
+        }
+        Some(_) | None => {
+            // In this order an interruption is repaired by the next rebuild.
+            catalog.mark_all_pending()?;
+            if vectors.exists() {
+                fs_err::remove_dir_all(&vectors)?;
+            }
+            catalog.set_fingerprint(&asked)?;
+        }
+    }
+    let store = EdgeStore::open(&vectors, asked.dim)?;
+    Ok(Index { catalog, store, _lock: lock })
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let encoder = self.encoder.as_deref().unwrap_or("none");
+        write!(f, "analyser {}, encoder {encoder}, {} dimensions, layout {}", self.analyser, self.dim, self.layout)
+    }
 }
 
 /// What can go wrong with an index.
@@ -168,15 +229,15 @@ pub enum IndexError {
         asked: String,
     },
     /// Somebody else writes.
-    #[error("another sectora process is writing to {path} (process {holder}); wait for it or stop it")]
+    #[error("the index in {path} is in use by another sectora process ({holder}); stop it, ask it over HTTP, or use another --data-dir")]
     Locked {
         /// Folder.
         path: String,
-        /// Process id, where known.
+        /// Process id and command, where known.
         holder: String,
     },
     /// A document that is not there.
-    #[error("no document `{0}` in this index; `sectora ingest --list` shows all ids")]
+    #[error("no document `{0}` in this index; citations and `sectora search --json` name documents by `doc_id`")]
     NoDocument(String),
     /// Encoding the chunks failed.
     #[error(transparent)]

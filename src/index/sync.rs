@@ -1,9 +1,756 @@
-//! helper: index
-/// Progress.
-pub struct Progress;
-/// Report.
-pub struct Report;
-/// Options.
-pub struct SyncOptions;
-/// Runs the pipeline.
-pub fn sync() {}
+//! The resumable pipeline: sources -> catalogue -> store.
+//!
+//! First every source is read into the catalogue, one transaction each. Only then are terms counted
+//! (BM25 needs the mean length) and the chunks marked pending written to the store. Whatever is
+//! interrupted is found by its marks and done again; every step may be repeated without harm.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Instant, UNIX_EPOCH};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::catalog::SourceRow;
+use super::{Catalog, IndexError, Payload, Point, VectorStore};
+use crate::document::{Chunk, Document};
+use crate::embed::{Embedder, Side};
+use crate::ingest::{self, ChunkOptions, ExtractOptions, Extracted, Limits, Override, ReadError, RecordMapping};
+use crate::text::bm25::{self, Bm25};
+
+/// Version of everything between bytes and chunks; a change re-reads all sources.
+const PIPELINE: &str = "1";
+/// Chunks written to the store at a time.
+const BATCH: usize = 256;
+/// Chunks after which the store is flushed and the marks are cleared.
+const CHECKPOINT: usize = 2048;
+/// Change of the mean BM25 length beyond which all sparse vectors are written anew.
+const LENGTH_DRIFT: f32 = 0.1;
+/// Worker processes at a time.
+const WORKERS: usize = 2;
+
+/// What to read and how.
+pub struct SyncOptions<'a> {
+    /// Sector name.
+    pub sector: String,
+    /// Files and folders.
+    pub roots: Vec<PathBuf>,
+    /// Record fields.
+    pub mapping: RecordMapping,
+    /// What the sector states about a file.
+    pub stated: &'a (dyn Fn(&Path) -> Option<Override> + Sync),
+    /// Chunk sizes.
+    pub chunks: ChunkOptions,
+    /// BM25 parameters.
+    pub bm25: Bm25,
+    /// Limits of a worker.
+    pub limits: Limits,
+    /// The program that is started as a worker.
+    pub program: PathBuf,
+    /// Forget sources under `roots` that have gone.
+    pub prune: bool,
+    /// Set to stop between two steps.
+    pub cancel: &'a AtomicBool,
+}
+
+/// Where the pipeline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Reading sources.
+    Reading,
+    /// Counting terms.
+    Counting,
+    /// Writing to the store.
+    Indexing,
+}
+
+impl Phase {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Reading => "reading",
+            Phase::Counting => "counting",
+            Phase::Indexing => "indexing",
+        }
+    }
+}
+
+/// One step done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// Phase.
+    pub phase: Phase,
+    /// Sources (reading) or chunks (indexing) done.
+    pub done: u64,
+    /// Of how many.
+    pub total: u64,
+    /// The source just read.
+    pub path: Option<String>,
+}
+
+/// What became of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// New.
+    Added,
+    /// Changed.
+    Replaced,
+    /// As before.
+    Unchanged,
+    /// Gone, and forgotten (`prune`).
+    Removed,
+    /// Gave no document.
+    Failed,
+}
+
+/// One source.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReportRow {
+    /// Path.
+    pub path: String,
+    /// What became of it.
+    pub status: Status,
+    /// Documents it gives.
+    pub documents: u64,
+    /// Pages of these.
+    pub pages: u64,
+    /// Chunks of these.
+    pub chunks: u64,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What was skipped.
+    pub warnings: Vec<String>,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Sources seen, by path.
+    pub rows: Vec<ReportRow>,
+    /// Sources seen.
+    pub files: u64,
+    /// New ones.
+    pub added: u64,
+    /// Changed ones.
+    pub replaced: u64,
+    /// Unchanged ones.
+    pub unchanged: u64,
+    /// Forgotten ones.
+    pub removed: u64,
+    /// Failed ones.
+    pub failed: u64,
+    /// Documents in the index now.
+    pub documents: u64,
+    /// Pages in the index now.
+    pub pages: u64,
+    /// Chunks in the index now.
+    pub chunks: u64,
+    /// Chunks written to the store in this run.
+    pub indexed: u64,
+    /// Encoder, `null` for search by words only.
+    pub encoder: Option<String>,
+    /// Seconds for reading, indexing, and all.
+    pub reading_s: f64,
+    /// Seconds for counting and indexing.
+    pub indexing_s: f64,
+    /// Seconds in all.
+    pub seconds: f64,
+}
+
+/// Reads a source; a parameter so that tests can do without worker processes.
+pub type Read<'a> = dyn Fn(&Path) -> Result<Vec<Extracted>, ReadError> + Sync + 'a;
+
+/// Makes catalogue and store say what the sources say.
+pub fn sync(
+    catalog: &Catalog,
+    store: &dyn VectorStore,
+    embedder: Option<&dyn Embedder>,
+    options: &SyncOptions<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, IndexError> {
+    let extract = ExtractOptions { program: &options.program, limits: options.limits, mapping: &options.mapping };
+    let read = |path: &Path| ingest::extract(path, &extract);
+    sync_with(&read, catalog, store, embedder, options, progress)
+}
+
+/// [`sync`] with another way to read a source.
+pub fn sync_with(
+    read: &Read<'_>,
+    catalog: &Catalog,
+    store: &dyn VectorStore,
+    embedder: Option<&dyn Embedder>,
+    options: &SyncOptions<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, IndexError> {
+    let begin = Instant::now();
+    let sources = find_sources(&options.roots)?;
+    let mut rows = read_sources(read, catalog, &sources, options, progress)?;
+    if options.prune {
+        rows.extend(prune(catalog, &sources, &options.roots)?);
+    }
+    let reading_s = begin.elapsed().as_secs_f64();
+    let changed = rows.iter().any(|r| matches!(r.status, Status::Added | Status::Replaced | Status::Removed));
+    let indexed = write_store(catalog, store, embedder, options, changed, progress)?;
+    rows.sort_by(|a, b| a.path.cmp(&b.path));
+    let count = |status| rows.iter().filter(|r| r.status == status).count() as u64;
+    let stats = catalog.stats()?;
+    Ok(Report {
+        files: rows.len() as u64,
+        added: count(Status::Added),
+        replaced: count(Status::Replaced),
+        unchanged: count(Status::Unchanged),
+        removed: count(Status::Removed),
+        failed: count(Status::Failed),
+        documents: stats.documents,
+        pages: stats.pages,
+        chunks: stats.chunks,
+        indexed,
+        encoder: embedder.map(|e| e.id().to_owned()),
+        reading_s,
+        indexing_s: begin.elapsed().as_secs_f64() - reading_s,
+        seconds: begin.elapsed().as_secs_f64(),
+        rows,
+    })
+}
+
+/// The text that is embedded and indexed for a chunk: title, headings, chunk.
+pub fn indexed_text(document: &Document, chunk: &Chunk) -> String {
+    let mut out = document.title.clone();
+    let headings: Vec<&str> = chunk.path.iter().map(String::as_str).filter(|h| *h != document.title).collect();
+    for part in [headings.join(" > "), chunk.span.slice(&document.text).to_owned()] {
+        if !part.is_empty() {
+            out.push('\n');
+            out.push_str(&part);
+        }
+    }
+    out
+}
+
+/// A file to read: its key (absolute path) and the name shown to readers.
+struct Source {
+    path: PathBuf,
+    key: String,
+    shown: String,
+}
+
+/// All files under the roots in order of their keys. Hidden entries are skipped; links are not followed.
+fn find_sources(roots: &[PathBuf]) -> Result<Vec<Source>, IndexError> {
+    let mut found: BTreeMap<String, Source> = BTreeMap::new();
+    for root in roots {
+        let absolute = fs_err::canonicalize(root)?;
+        let visible = |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.');
+        for entry in walkdir::WalkDir::new(&absolute).follow_links(false).into_iter().filter_entry(visible) {
+            let entry = entry.map_err(|e| IndexError::Io(e.into()))?;
+            if entry.file_type().is_dir() || entry.file_type().is_symlink() {
+                continue;
+            }
+            let relative = entry.path().strip_prefix(&absolute).ok().filter(|p| !p.as_os_str().is_empty());
+            let shown = relative.or(entry.path().file_name().map(Path::new)).unwrap_or(entry.path());
+            let shown = shown.to_string_lossy().replace('\\', "/");
+            let key = entry.path().to_string_lossy().into_owned();
+            // The path as the user gave it, so that a sector's statements about files match.
+            let path = relative.map_or_else(|| root.clone(), |r| root.join(r));
+            found.insert(key.clone(), Source { path, key, shown });
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// What reading one source came to.
+struct Read1 {
+    row: SourceRow,
+    documents: Vec<(Document, Vec<Chunk>)>,
+}
+
+enum Outcome {
+    /// As the catalogue has it; `true` when only the time stamp moved.
+    Same(SourceRow, bool),
+    New(Box<Read1>),
+}
+
+fn read_sources(
+    read: &Read<'_>,
+    catalog: &Catalog,
+    sources: &[Source],
+    options: &SyncOptions<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<ReportRow>, IndexError> {
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let mut rows = Vec::with_capacity(sources.len());
+    std::thread::scope(|scope| {
+        let (send, receive) = mpsc::sync_channel(WORKERS * 2);
+        for _ in 0..WORKERS {
+            let send = send.clone();
+            let (next, stop) = (&next, &stop);
+            scope.spawn(move || {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    let halted = stop.load(Ordering::Relaxed) || options.cancel.load(Ordering::SeqCst);
+                    let Some(source) = sources.get(i).filter(|_| !halted) else { return };
+                    if send.send((i, read_source(read, catalog, source, options))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(send);
+        // Committed in order, so that which of two equal files names a document does not depend on luck.
+        let mut waiting: BTreeMap<usize, Result<Outcome, IndexError>> = BTreeMap::new();
+        for (i, outcome) in receive {
+            waiting.insert(i, outcome);
+            while let Some(outcome) = waiting.remove(&rows.len()) {
+                let source = &sources[rows.len()];
+                let row = outcome.and_then(|o| commit(catalog, source, o));
+                stop.store(row.is_err(), Ordering::Relaxed);
+                rows.push(row?);
+                progress(Progress {
+                    phase: Phase::Reading,
+                    done: rows.len() as u64,
+                    total: sources.len() as u64,
+                    path: Some(source.shown.clone()),
+                });
+            }
+        }
+        Ok::<_, IndexError>(())
+    })?;
+    if options.cancel.load(Ordering::SeqCst) { Err(IndexError::Interrupted) } else { Ok(rows) }
+}
+
+fn read_source(
+    read: &Read<'_>,
+    catalog: &Catalog,
+    source: &Source,
+    options: &SyncOptions<'_>,
+) -> Result<Outcome, IndexError> {
+    let stated = (options.stated)(&source.path);
+    let settings = settings(options, stated.as_ref(), &source.shown);
+    let mut row = SourceRow {
+        path: source.key.clone(),
+        size: 0,
+        mtime_ns: 0,
+        sha256: String::new(),
+        settings,
+        error: None,
+        warnings: Vec::new(),
+    };
+    let failed = |mut row: SourceRow, error: ReadError| {
+        row.error = Some(error.to_string());
+        Ok(Outcome::New(Box::new(Read1 { row, documents: Vec::new() })))
+    };
+    let meta = match fs_err::symlink_metadata(&source.path) {
+        Ok(meta) if meta.is_file() => meta,
+        Ok(_) => return failed(row, ReadError::Io("not a regular file".into())),
+        Err(e) => return failed(row, ReadError::Io(e.to_string())),
+    };
+    row.size = meta.len();
+    let modified = meta.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());
+    row.mtime_ns = modified.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
+    let known = catalog.source(&source.key)?.filter(|k| k.settings == row.settings);
+    if let Some(known) = &known
+        && (known.size, known.mtime_ns) == (row.size, row.mtime_ns)
+    {
+        return Ok(Outcome::Same(known.clone(), false));
+    }
+    if row.size > options.limits.input {
+        return failed(row.clone(), ReadError::TooLarge { bytes: row.size, limit: options.limits.input });
+    }
+    row.sha256 = match hash_file(&source.path) {
+        Ok(sha256) => sha256,
+        Err(e) => return failed(row, ReadError::Io(e.to_string())),
+    };
+    if let Some(mut known) = known.filter(|k| k.sha256 == row.sha256) {
+        (known.size, known.mtime_ns) = (row.size, row.mtime_ns);
+        return Ok(Outcome::Same(known, true));
+    }
+    match read(&source.path) {
+        Ok(extracted) => {
+            let documents = lay_out(extracted, source, stated.as_ref(), options.chunks, &mut row.warnings);
+            if documents.is_empty() {
+                return failed(row, ReadError::NoText("nothing is left after cleaning".into()));
+            }
+            Ok(Outcome::New(Box::new(Read1 { row, documents })))
+        }
+        Err(error) => failed(row, error),
+    }
+}
+
+fn lay_out(
+    extracted: Vec<Extracted>,
+    source: &Source,
+    stated: Option<&Override>,
+    chunks: ChunkOptions,
+    warnings: &mut Vec<String>,
+) -> Vec<(Document, Vec<Chunk>)> {
+    let mut seen = HashSet::new();
+    let mut documents = Vec::with_capacity(extracted.len());
+    for part in extracted {
+        let shown = match &part.record {
+            Some(record) => format!("{}#{record}", source.shown),
+            None => source.shown.clone(),
+        };
+        warnings.extend(part.warnings.iter().cloned());
+        let document = ingest::assemble(part, &shown, stated);
+        let cut = ingest::chunk(&document, chunks);
+        if cut.is_empty() {
+            warnings.push(format!("{shown}: no text"));
+        } else if seen.insert(document.id.clone()) {
+            documents.push((document, cut));
+        } else {
+            warnings.push(format!("{shown}: the same record as an earlier one"));
+        }
+    }
+    documents
+}
+
+fn commit(catalog: &Catalog, source: &Source, outcome: Outcome) -> Result<ReportRow, IndexError> {
+    let (row, status, [documents, pages, chunks]) = match outcome {
+        Outcome::Same(row, moved) => {
+            if moved {
+                catalog.touch(&row.path, row.size, row.mtime_ns)?;
+            }
+            let (documents, pages, chunks) = catalog.source_counts(&row.path)?;
+            (row, Status::Unchanged, [documents, pages, chunks])
+        }
+        Outcome::New(new) => {
+            let known = catalog.source(&new.row.path)?.is_some();
+            catalog.replace(&new.row, &new.documents)?;
+            let pages = new.documents.iter().flat_map(|(d, _)| &d.units);
+            let pages = pages.filter(|u| u.kind != crate::document::UnitKind::Body).count() as u64;
+            let chunks = new.documents.iter().map(|(_, c)| c.len() as u64).sum();
+            let status = if known { Status::Replaced } else { Status::Added };
+            (new.row, status, [new.documents.len() as u64, pages, chunks])
+        }
+    };
+    let status = if row.error.is_some() { Status::Failed } else { status };
+    Ok(ReportRow { path: source.shown.clone(), status, documents, pages, chunks, error: row.error, warnings: row.warnings })
+}
+
+/// Forgets sources under the roots that were not found.
+fn prune(catalog: &Catalog, sources: &[Source], roots: &[PathBuf]) -> Result<Vec<ReportRow>, IndexError> {
+    let there: HashSet<&str> = sources.iter().map(|s| s.key.as_str()).collect();
+    let roots = roots.iter().map(fs_err::canonicalize).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = Vec::new();
+    for path in catalog.source_paths()? {
+        if !there.contains(path.as_str()) && roots.iter().any(|r| Path::new(&path).starts_with(r)) {
+            catalog.remove(&path)?;
+            let (documents, pages, chunks) = (0, 0, 0);
+            rows.push(ReportRow { path, status: Status::Removed, documents, pages, chunks, error: None, warnings: vec![] });
+        }
+    }
+    Ok(rows)
+}
+
+fn write_store(
+    catalog: &Catalog,
+    store: &dyn VectorStore,
+    embedder: Option<&dyn Embedder>,
+    options: &SyncOptions<'_>,
+    changed: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<u64, IndexError> {
+    let stats = catalog.stats()?;
+    let stored = catalog.average_length()?;
+    let average = match stored {
+        Some(stored) if !changed && stats.pending == 0 => stored,
+        stored => {
+            progress(Progress { phase: Phase::Counting, done: 0, total: stats.chunks, path: None });
+            let counted = catalog.count_terms(indexed_text)?;
+            match stored {
+                Some(stored) if (counted - stored).abs() <= LENGTH_DRIFT * stored => stored,
+                _ => {
+                    catalog.mark_all_pending()?;
+                    catalog.set_average_length(counted)?;
+                    counted
+                }
+            }
+        }
+    };
+    forget(catalog, store)?;
+    let total = catalog.stats()?.pending;
+    let mut done = 0u64;
+    let mut written: Vec<u64> = Vec::new();
+    let mut after = None;
+    loop {
+        let batch = catalog.pending(after, BATCH)?;
+        let Some(last) = batch.last() else { break };
+        after = Some(last.id);
+        store.upsert(points(catalog, embedder, options, average, &batch)?)?;
+        written.extend(batch.iter().map(|c| c.id));
+        done += batch.len() as u64;
+        progress(Progress { phase: Phase::Indexing, done, total, path: None });
+        let cancelled = options.cancel.load(Ordering::SeqCst);
+        if written.len() >= CHECKPOINT || cancelled {
+            store.flush()?;
+            catalog.settle(&written, &[])?;
+            written.clear();
+        }
+        if cancelled {
+            return Err(IndexError::Interrupted);
+        }
+    }
+    if done > 0 {
+        store.maintain()?;
+        catalog.settle(&written, &[])?;
+    }
+    Ok(done)
+}
+
+/// Takes out of the store what the catalogue no longer has.
+fn forget(catalog: &Catalog, store: &dyn VectorStore) -> Result<(), IndexError> {
+    loop {
+        let gone = catalog.deletions(CHECKPOINT)?;
+        if gone.is_empty() {
+            return Ok(());
+        }
+        store.delete(&gone)?;
+        store.flush()?;
+        catalog.settle(&[], &gone)?;
+    }
+}
+
+fn points(
+    catalog: &Catalog,
+    embedder: Option<&dyn Embedder>,
+    options: &SyncOptions<'_>,
+    average: f32,
+    chunks: &[Chunk],
+) -> Result<Vec<Point>, IndexError> {
+    let mut documents: BTreeMap<&str, Document> = BTreeMap::new();
+    for chunk in chunks {
+        if !documents.contains_key(chunk.doc_id.as_str()) {
+            documents.insert(&chunk.doc_id, catalog.document(&chunk.doc_id)?);
+        }
+    }
+    let texts: Vec<String> = chunks.iter().map(|c| indexed_text(&documents[c.doc_id.as_str()], c)).collect();
+    let dense = match embedder {
+        Some(e) => {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            e.embed(&texts, Side::Document)?.into_iter().map(Some).collect()
+        }
+        None => vec![None; chunks.len()],
+    };
+    Ok(chunks
+        .iter()
+        .zip(&texts)
+        .zip(dense)
+        .map(|((chunk, text), dense)| Point {
+            id: chunk.id,
+            dense,
+            sparse: bm25::document_vector(text, options.bm25, average),
+            payload: payload(&options.sector, &documents[chunk.doc_id.as_str()]),
+        })
+        .collect())
+}
+
+fn payload(sector: &str, document: &Document) -> Payload {
+    Payload {
+        sector: sector.to_owned(),
+        doc_id: document.id.clone(),
+        institution: document.metadata.institution.as_deref().map(|i| i.trim().to_owned()),
+        year: document.metadata.year.map(i64::from),
+        doc_type: document.metadata.doc_type.clone(),
+        language: document.language.name().to_owned(),
+        access: document.metadata.access.name().to_owned(),
+    }
+}
+
+/// Hash of everything besides the bytes that shapes what a source gives.
+fn settings(options: &SyncOptions<'_>, stated: Option<&Override>, shown: &str) -> String {
+    let ChunkOptions { max_tokens, min_tokens } = options.chunks;
+    let all = (PIPELINE, shown, &options.mapping, stated, max_tokens, min_tokens);
+    let json = serde_json::to_string(&all).expect("plain data serialises");
+    hex(&Sha256::digest(json.as_bytes()))
+}
+
+fn hash_file(path: &Path) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut file = fs_err::File::open(path)?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = std::io::Read::read(&mut file, &mut buffer)?;
+        if n == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..n]);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Format, Metadata, UnitKind};
+    use crate::index::{EdgeStore, Mode, Query};
+    use crate::ingest::Part;
+
+    /// Reads a file as one Markdown document; `bad` in it is a failure.
+    fn read(path: &Path) -> Result<Vec<Extracted>, ReadError> {
+        let markdown = fs_err::read_to_string(path).unwrap();
+        if markdown.contains("bad") {
+            return Err(ReadError::Encrypted);
+        }
+        Ok(vec![Extracted {
+            format: Format::Markdown,
+            title: None,
+            record: None,
+            sha256: hash_file(path).unwrap(),
+            metadata: Metadata::default(),
+            parts: vec![Part { kind: UnitKind::Body, number: 1, label: None, markdown }],
+            warnings: Vec::new(),
+        }])
+    }
+
+    struct World {
+        dir: tempfile::TempDir,
+        catalog: Catalog,
+        store: EdgeStore,
+        cancel: AtomicBool,
+    }
+
+    impl World {
+        fn new() -> World {
+            let dir = tempfile::tempdir().unwrap();
+            fs_err::create_dir(dir.path().join("docs")).unwrap();
+            let catalog = Catalog::open(&dir.path().join("catalog.sqlite3")).unwrap();
+            let store = EdgeStore::open(&dir.path().join("vectors"), 0).unwrap();
+            World { dir, catalog, store, cancel: AtomicBool::new(false) }
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            fs_err::write(self.dir.path().join("docs").join(name), text).unwrap();
+        }
+
+        fn sync(&self, prune: bool, on: &mut dyn FnMut(Progress)) -> Result<Report, IndexError> {
+            let options = SyncOptions {
+                sector: "test".into(),
+                roots: vec![self.dir.path().join("docs")],
+                mapping: RecordMapping::default(),
+                stated: &|_| None,
+                chunks: ChunkOptions::default(),
+                bm25: Bm25::default(),
+                limits: Limits::default(),
+                program: PathBuf::new(),
+                prune,
+                cancel: &self.cancel,
+            };
+            sync_with(&read, &self.catalog, &self.store, None, &options, on)
+        }
+
+        fn run(&self, prune: bool) -> Report {
+            self.sync(prune, &mut |_| ()).unwrap()
+        }
+
+        fn ids(&self) -> Vec<u64> {
+            self.store.ids(None, 100_000).unwrap()
+        }
+
+        fn best(&self, question: &str) -> Option<String> {
+            let mode = Mode::Sparse(bm25::query_vector(question));
+            let hits = self.store.query(&Query { mode, filter: None, limit: 1, exact: true }).unwrap();
+            let chunk = self.catalog.chunk(hits.first()?.id).unwrap()?;
+            Some(self.catalog.document(&chunk.doc_id).unwrap().source)
+        }
+    }
+
+    fn note(i: usize) -> String {
+        format!("# Note {i}\n\nThe cell number {i} kept its capacity for {} cycles.\n", i * 10)
+    }
+
+    #[test]
+    fn running_twice_changes_nothing() {
+        let world = World::new();
+        (0..5).for_each(|i| world.write(&format!("n{i}.md"), &note(i)));
+        let first = world.run(false);
+        assert_eq!((first.added, first.documents, first.indexed), (5, 5, first.chunks));
+        let ids = world.ids();
+        let second = world.run(false);
+        assert_eq!((second.unchanged, second.added, second.indexed), (5, 0, 0));
+        assert_eq!(world.ids(), ids);
+    }
+
+    #[test]
+    fn a_changed_file_replaces_its_chunks_and_a_removed_one_goes_with_prune() {
+        let world = World::new();
+        world.write("a.md", "# Graphite\n\nGraphite expands little.\n");
+        world.write("b.md", "# Silicon\n\nSilicon expands threefold.\n");
+        world.run(false);
+        assert_eq!(world.best("silicon").as_deref(), Some("b.md"));
+        world.write("b.md", "# Lithium\n\nLithium metal grows dendrites.\n");
+        let report = world.run(false);
+        assert_eq!((report.replaced, report.unchanged), (1, 1));
+        assert_eq!(world.best("silicon"), None, "the old text has gone");
+        assert_eq!(world.best("dendrites").as_deref(), Some("b.md"));
+        fs_err::remove_file(world.dir.path().join("docs/b.md")).unwrap();
+        assert_eq!(world.run(false).removed, 0, "without --prune nothing is forgotten");
+        assert_eq!(world.run(true).removed, 1);
+        assert_eq!(world.best("dendrites"), None);
+        assert_eq!(world.ids().len() as u64, world.catalog.stats().unwrap().chunks);
+    }
+
+    #[test]
+    fn a_file_that_fails_is_one_row_and_the_rest_goes_on() {
+        let world = World::new();
+        world.write("a.md", "bad");
+        world.write("b.md", &note(1));
+        for _ in 0..2 {
+            let report = world.run(false);
+            assert_eq!((report.failed, report.documents), (1, 1));
+            assert!(report.rows[0].error.as_deref().unwrap().contains("encrypted"));
+        }
+    }
+
+    #[test]
+    fn equal_files_are_one_document_until_the_last_has_gone() {
+        let world = World::new();
+        world.write("a.md", &note(1));
+        world.write("b.md", &note(1));
+        assert_eq!(world.run(false).documents, 1);
+        fs_err::remove_file(world.dir.path().join("docs/a.md")).unwrap();
+        assert_eq!(world.run(true).documents, 1);
+        fs_err::remove_file(world.dir.path().join("docs/b.md")).unwrap();
+        assert_eq!(world.run(true).documents, 0);
+        assert!(world.ids().is_empty());
+    }
+
+    #[test]
+    fn interrupted_anywhere_and_run_again_it_ends_the_same() {
+        let files = 30;
+        let whole = World::new();
+        (0..files).for_each(|i| whole.write(&format!("n{i:02}.md"), &note(i)));
+        whole.run(false);
+        for stop_after in [1, 7, 29, 31] {
+            let world = World::new();
+            (0..files).for_each(|i| world.write(&format!("n{i:02}.md"), &note(i)));
+            let mut steps = 0;
+            let interrupted = world.sync(false, &mut |_| {
+                steps += 1;
+                world.cancel.store(steps >= stop_after, Ordering::SeqCst);
+            });
+            assert!(matches!(interrupted, Err(IndexError::Interrupted)), "stopped after {stop_after}");
+            world.cancel.store(false, Ordering::SeqCst);
+            world.run(false);
+            assert_eq!(world.ids(), whole.ids());
+            assert_eq!(world.catalog.average_length().unwrap(), whole.catalog.average_length().unwrap());
+            assert_eq!(world.catalog.stats().unwrap(), whole.catalog.stats().unwrap());
+        }
+    }
+
+    #[test]
+    fn rare_terms_weigh_more_than_common_ones() {
+        let world = World::new();
+        (0..9).for_each(|i| world.write(&format!("n{i}.md"), &note(i)));
+        world.write("z.md", "# Other\n\nThe cell used a garnet separator.\n");
+        world.run(false);
+        let idf = world.catalog.idf(&[bm25::dimension("garnet"), bm25::dimension("cell"), 1]).unwrap();
+        assert!(idf[0] > idf[1], "garnet {} cell {}", idf[0], idf[1]);
+        assert!(idf[2] > idf[0], "an unknown term is the rarest");
+    }
+}

@@ -24,6 +24,9 @@ pub use worker::{extract, worker_main};
 use crate::document::{Format, Metadata, UnitKind};
 use crate::error::{Classified, ErrorKind};
 
+/// First argument that makes the program a worker.
+pub const WORKER: &str = "__worker";
+
 /// What a reader hands back: one document's parts, not yet cleaned or laid out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extracted {
@@ -39,6 +42,9 @@ pub struct Extracted {
     pub metadata: Metadata,
     /// Pages, slides, sheets or one body, in order.
     pub parts: Vec<Part>,
+    /// What was skipped on the way, one line each (a bad line of a JSONL file, say).
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// One page, slide, sheet or body of a source.
