@@ -47,7 +47,7 @@ pub struct Catalog {
 
 /// A source as it was read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SourceRow {
+pub(super) struct SourceRow {
     /// Key: the path.
     pub path: String,
     /// Bytes.

@@ -162,7 +162,7 @@ pub struct Report {
 }
 
 /// Reads a source; a parameter so that tests can do without worker processes.
-pub type Read<'a> = dyn Fn(&Path) -> Result<Vec<Extracted>, ReadError> + Sync + 'a;
+type Read<'a> = dyn Fn(&Path) -> Result<Vec<Extracted>, ReadError> + Sync + 'a;
 
 /// Makes catalogue and store say what the sources say.
 pub fn sync(
@@ -178,7 +178,7 @@ pub fn sync(
 }
 
 /// [`sync`] with another way to read a source.
-pub fn sync_with(
+fn sync_with(
     read: &Read<'_>,
     catalog: &Catalog,
     store: &dyn VectorStore,

@@ -1,0 +1,338 @@
+//! Record files: JSONL, JSON, CSV and sheets whose rows are projects, papers or notices.
+//!
+//! A [`RecordMapping`] says which field means what; where it is silent, or its fields are not in the
+//! file, common field names are recognised. A file without a text field is one document, not records.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Input, body, damaged, document, one_line, sha256, text};
+use crate::document::{Access, Format, Metadata};
+use crate::ingest::{Extracted, ReadError, RecordMapping};
+
+/// Common names, best first, compared without case, blanks and underscores.
+const ID: [&str; 13] = ["_id", "id", "project_id", "award_id", "award_number", "record_id", "doc_id", "uid", "identifier", "과제번호", "과제고유번호", "acronym", "project_acronym"];
+const TITLE: [&str; 8] = ["title", "project_title", "title_clean", "name", "project", "과제명", "제목", "사업명"];
+const TEXT: [&str; 12] = [
+    "text", "abstract", "abstract_text", "description", "summary", "details_project", "objective", "content", "body", "내용", "요약", "연구내용",
+];
+const INSTITUTION: [&str; 9] =
+    ["institution", "host_institution", "organization", "organisation", "institute", "company", "performer", "수행기관", "기관명"];
+const YEAR: [&str; 9] = ["year", "start_year", "start", "start_date", "date_start_project", "published", "date", "연도", "시작일"];
+const BUDGET: [&str; 8] = ["budget", "amount", "amount_usd", "budget_project", "award_amount", "total_cost", "funding", "연구비"];
+
+/// A data row is shown under its header again after this many rows.
+const TABLE_ROWS: usize = 50;
+/// Rows looked at to tell which character separates cells.
+const SNIFF_ROWS: usize = 20;
+/// Skipped lines reported one by one.
+const WARNINGS: usize = 20;
+
+type Record = Map<String, Value>;
+
+pub(super) fn read_jsonl(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
+    let text = decode(input, "JSONL")?;
+    let (mut records, mut warnings, mut skipped) = (Vec::new(), Vec::new(), 0usize);
+    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        match serde_json::from_str::<Value>(line.trim_start_matches('\u{feff}')) {
+            Ok(Value::Object(record)) => records.push((i + 1, record)),
+            other => {
+                skipped += 1;
+                if skipped <= WARNINGS {
+                    let what = other.map_or_else(|e| e.to_string(), |_| "not an object".to_owned());
+                    warnings.push(format!("line {}: {}", i + 1, one_line(&what)));
+                }
+            }
+        }
+    }
+    if skipped > WARNINGS {
+        warnings.push(format!("{} more lines were skipped", skipped - WARNINGS));
+    }
+    if records.is_empty() {
+        return Err(damaged("JSONL", warnings.first().map_or("no record", String::as_str)));
+    }
+    match fields(records.iter().map(|(_, r)| r), input.mapping) {
+        Some(fields) => Ok(documents(records, &fields, Format::Jsonl, warnings)),
+        None => Err(ReadError::Records(missing(&records[0].1))),
+    }
+}
+
+pub(super) fn read_json(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
+    let text = decode(input, "JSON")?;
+    let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| damaged("JSON", e))?;
+    if let Value::Array(items) = &value
+        && items.iter().all(Value::is_object)
+        && !items.is_empty()
+    {
+        let records: Vec<(usize, Record)> =
+            items.iter().filter_map(Value::as_object).cloned().enumerate().map(|(i, r)| (i + 1, r)).collect();
+        if let Some(fields) = fields(records.iter().map(|(_, r)| r), input.mapping) {
+            return Ok(documents(records, &fields, Format::Json, Vec::new()));
+        }
+    }
+    let pretty = serde_json::to_string_pretty(&value).map_err(|e| damaged("JSON", e))?;
+    document(input, Format::Json, None, body(pretty)).map(|d| vec![d])
+}
+
+pub(super) fn read_csv(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
+    let text = decode(input, "CSV")?;
+    let separator = delimiter(&text).unwrap_or(b',');
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(|e| damaged("CSV", e))?;
+        rows.push(row.iter().map(|c| c.trim().trim_start_matches('\u{feff}').to_owned()).collect());
+    }
+    let table = [rows];
+    if let Some(found) = from_tables(&table, Format::Csv, input.mapping) {
+        return found;
+    }
+    document(input, Format::Csv, None, body(markdown(&table[0]))).map(|d| vec![d])
+}
+
+/// The rows of tables as records, if their header names a title and a text; `None` if it does not.
+pub(super) fn from_tables(
+    tables: &[Vec<Vec<String>>],
+    format: Format,
+    mapping: &RecordMapping,
+) -> Option<Result<Vec<Extracted>, ReadError>> {
+    let mut found = Vec::new();
+    for rows in tables {
+        let Some((header, rows)) = rows.split_first() else { continue };
+        let records: Vec<(usize, Record)> = rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.iter().any(|c| !c.is_empty()))
+            .map(|(i, row)| {
+                let cells = header.iter().zip(row).filter(|(h, c)| !h.is_empty() && !c.is_empty());
+                (i + 2, cells.map(|(h, c)| (h.clone(), Value::String(c.clone()))).collect())
+            })
+            .collect();
+        if let Some(fields) = fields(records.iter().map(|(_, r)| r), mapping) {
+            found.extend(documents(records, &fields, format, Vec::new()));
+        }
+    }
+    (!found.is_empty()).then_some(Ok(found))
+}
+
+/// The character that separates cells: the one that occurs equally often, at least once, in the first
+/// rows; `None` if none does.
+pub(super) fn delimiter(text: &str) -> Option<u8> {
+    let count = |separator: u8| {
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let widths: Vec<usize> = reader.records().take(SNIFF_ROWS).flatten().map(|r| r.len()).collect();
+        let width = widths.first().copied().unwrap_or(1);
+        (widths.len() >= 2 && width >= 2 && widths.iter().all(|w| *w == width)).then_some(width)
+    };
+    b",\t;|".iter().filter_map(|s| count(*s).map(|width| (width, *s))).max_by_key(|(width, _)| *width).map(|(_, s)| s)
+}
+
+/// Which field means what in this file.
+struct Fields {
+    id: Option<String>,
+    title: Option<String>,
+    text: Vec<String>,
+    institution: Option<String>,
+    year: Option<String>,
+    budget: Option<String>,
+    doc_type: Option<String>,
+    access: Option<String>,
+}
+
+/// Maps the fields that occur in the first records; `None` where there is neither a mapped nor a common text field.
+fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping) -> Option<Fields> {
+    let mut names: Vec<String> = Vec::new();
+    for record in records.take(100) {
+        names.extend(record.keys().filter(|k| !names.contains(k)).cloned().collect::<Vec<_>>());
+    }
+    let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let named = |wanted: &str| names.iter().find(|n| *n == wanted || plain(n) == plain(wanted)).cloned();
+    let pick = |mapped: &Option<String>, common: &[&str]| {
+        mapped.as_deref().and_then(named).or_else(|| common.iter().find_map(|c| named(c)))
+    };
+    let mapped: Vec<String> = mapping.text.iter().filter_map(|t| named(t)).collect();
+    let text = if mapped.is_empty() { TEXT.iter().find_map(|c| named(c)).into_iter().collect() } else { mapped };
+    if text.is_empty() {
+        return None;
+    }
+    Some(Fields {
+        id: pick(&mapping.id, &ID),
+        title: pick(&mapping.title, &TITLE),
+        institution: pick(&mapping.institution, &INSTITUTION),
+        year: pick(&mapping.year, &YEAR),
+        budget: pick(&mapping.budget, &BUDGET),
+        doc_type: mapping.doc_type.as_deref().and_then(named),
+        access: mapping.access.as_deref().and_then(named),
+        text,
+    })
+}
+
+fn missing(record: &Record) -> String {
+    let names: Vec<&str> = record.keys().map(String::as_str).take(12).collect();
+    format!("no text field among `{}`; name it with --map text=FIELD,title=FIELD or in [records] of sector.toml", names.join("`, `"))
+}
+
+fn documents(records: Vec<(usize, Record)>, fields: &Fields, format: Format, mut warnings: Vec<String>) -> Vec<Extracted> {
+    let mut out: Vec<Extracted> = Vec::with_capacity(records.len());
+    for (line, record) in records {
+        out.push(record_document(line, &record, fields, format));
+    }
+    if let Some(first) = out.first_mut() {
+        first.warnings.append(&mut warnings);
+    }
+    out
+}
+
+fn record_document(line: usize, record: &Record, fields: &Fields, format: Format) -> Extracted {
+    let get = |name: &Option<String>| name.as_ref().and_then(|n| record.get(n)).and_then(plain);
+    let id = get(&fields.id);
+    let institution = get(&fields.institution);
+    let year = get(&fields.year);
+    let budget = get(&fields.budget);
+    let used = |name: &String| {
+        fields.text.contains(name) || [&fields.id, &fields.title].into_iter().flatten().any(|f| f == name)
+    };
+    // Facts of a record are part of its text, under the source's own names, so that an answer can cite them.
+    let facts: Vec<String> = record
+        .iter()
+        .filter(|(name, _)| !used(name))
+        .filter_map(|(name, value)| Some((name, plain(value)?)))
+        .filter(|(_, value)| value.chars().count() <= 200)
+        .map(|(name, value)| format!("{name}: {}", value.replace('\n', " ")))
+        .collect();
+    let mut markdown = facts.join(" | ");
+    if !markdown.is_empty() {
+        markdown.push_str("\n\n");
+    }
+    for name in &fields.text {
+        if let Some(text) = record.get(name).and_then(plain) {
+            if fields.text.len() > 1 {
+                markdown.push_str(&format!("## {name}\n\n"));
+            }
+            markdown.push_str(&text);
+            markdown.push_str("\n\n");
+        }
+    }
+    let extra: BTreeMap<String, String> =
+        record.iter().filter(|(n, _)| !used(n)).filter_map(|(n, v)| Some((n.clone(), plain(v)?))).collect();
+    let access = get(&fields.access).and_then(|a| Access::ALL.into_iter().find(|level| level.name() == a));
+    Extracted {
+        format,
+        title: get(&fields.title),
+        record: Some(id.clone().unwrap_or_else(|| line.to_string())),
+        sha256: sha256(serde_json::to_string(record).unwrap_or_default().as_bytes()),
+        metadata: Metadata {
+            external_id: id,
+            institution,
+            year: year.as_deref().and_then(year_in),
+            budget: budget.as_deref().and_then(number_in),
+            doc_type: Some(get(&fields.doc_type).unwrap_or_else(|| "record".into())),
+            access: access.unwrap_or_default(),
+            fields: extra,
+        },
+        parts: body(markdown),
+        warnings: Vec::new(),
+    }
+}
+
+/// A value as text: lists joined, objects and nulls left out.
+fn plain(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(s) => s.trim().to_owned(),
+        Value::Number(n) => n.to_string(),
+        Value::Bool(b) => b.to_string(),
+        Value::Array(items) => items.iter().filter_map(plain).collect::<Vec<_>>().join(", "),
+        Value::Null | Value::Object(_) => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// The first four-digit year, 1900 to 2099, in a text such as `2021-03-01` or `03/2021`.
+fn year_in(text: &str) -> Option<i32> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter(|run| run.len() == 4 || run.len() == 8)
+        .filter_map(|run| run[..4].parse().ok())
+        .find(|year| (1900..2100).contains(year))
+}
+
+/// A number with thousands separators and a currency around it.
+fn number_in(text: &str) -> Option<f64> {
+    let digits: String = text.chars().filter(|c| c.is_ascii_digit() || matches!(c, '.' | '-')).collect();
+    digits.parse().ok()
+}
+
+/// Rows as a Markdown table, the header repeated now and then so that every piece of it can be read alone.
+fn markdown(rows: &[Vec<String>]) -> String {
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let line = |row: &Vec<String>| {
+        let cells = (0..width).map(|i| row.get(i).map(|c| c.replace('|', "/").replace('\n', " ")).unwrap_or_default());
+        format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+    };
+    let Some((header, data)) = rows.split_first() else { return String::new() };
+    let head = format!("{}|{}\n", line(header), "---|".repeat(width));
+    let blocks = data.chunks(TABLE_ROWS).map(|rows| format!("{head}{}\n", rows.iter().map(line).collect::<String>()));
+    if data.is_empty() { head } else { blocks.collect() }
+}
+
+fn decode(input: &Input<'_>, format: &str) -> Result<String, ReadError> {
+    text::decode(input.bytes).ok_or_else(|| damaged(format, "not text in UTF-8, UTF-16 or CP949"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &str, name: &str, mapping: &RecordMapping) -> Result<Vec<Extracted>, ReadError> {
+        super::super::read(&Input { bytes: bytes.as_bytes(), name, mapping })
+    }
+
+    #[test]
+    fn a_bad_line_is_reported_and_the_rest_is_read() {
+        let lines = "{\"_id\":\"a\",\"title\":\"T\",\"text\":\"one\"}\nnot json\n{\"_id\":\"b\",\"title\":\"U\",\"text\":\"two\"}\n";
+        let found = read(lines, "c.jsonl", &RecordMapping::default()).unwrap();
+        assert_eq!(found.iter().map(|d| d.record.as_deref().unwrap()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(found[0].warnings.len(), 1);
+        assert!(found[0].warnings[0].starts_with("line 2: "));
+    }
+
+    #[test]
+    fn mapped_fields_become_metadata_and_stay_visible_in_the_text() {
+        let mapping = RecordMapping {
+            id: Some("no".into()),
+            text: vec!["aim".into(), "result".into()],
+            institution: Some("who".into()),
+            year: Some("from".into()),
+            budget: Some("won".into()),
+            ..RecordMapping::default()
+        };
+        let line = r#"{"no":"P1","title":"양극재","aim":"가","result":"나","who":"가온","from":"2021-03-01","won":"1,200"}"#;
+        let found = read(&format!("{line}\n"), "p.jsonl", &mapping).unwrap();
+        let meta = &found[0].metadata;
+        assert_eq!((meta.institution.as_deref(), meta.year, meta.budget), (Some("가온"), Some(2021), Some(1200.0)));
+        let text = &found[0].parts[0].markdown;
+        assert!(text.contains("who: 가온") && text.contains("## aim\n\n가") && text.contains("won: 1,200"), "{text}");
+    }
+
+    #[test]
+    fn a_table_without_a_text_column_is_one_document() {
+        let found = read("cell;loss\nA1;3 %\nA2;4 %\n", "t.csv", &RecordMapping::default()).unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].parts[0].markdown.starts_with("| cell | loss |\n|---|---|\n| A1 | 3 % |\n"));
+    }
+
+    #[test]
+    fn records_without_a_text_field_say_which_fields_there_are() {
+        let error = read("{\"a\":1}\n{\"a\":2}\n", "x.jsonl", &RecordMapping::default()).unwrap_err().to_string();
+        assert!(error.contains("`a`") && error.contains("--map"), "{error}");
+    }
+
+    #[test]
+    fn years_and_numbers_are_found_in_dates_and_amounts() {
+        assert_eq!(year_in("01/09/2015"), Some(2015));
+        assert_eq!(year_in("20210301"), Some(2021));
+        assert_eq!(year_in("n/a 12345"), None);
+        assert_eq!(number_in("€ 1,499,900.50"), Some(1_499_900.5));
+    }
+}
