@@ -36,7 +36,7 @@ pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &As
     let room = generator.context_tokens().saturating_sub(128);
     let messages = fit(generator, room, recent, |h| prompt::condense(language, &ask.question, h))?;
     let sampling = Sampling { max_tokens: 96, stop: vec!["\n".into()], ..Sampling::default() };
-    let request = Request { question: &ask.question, evidence: &[], glossary: &[], messages: &messages, sampling: &sampling };
+    let request = Request { question: &ask.question, evidence: &[], synonyms: &[], messages: &messages, sampling: &sampling };
     let mut text = String::new();
     generator.generate(&request, &mut |piece| {
         text.push_str(piece);

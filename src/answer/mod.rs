@@ -278,13 +278,8 @@ fn write(
     on: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(), AnswerError> {
     let evidence = evidence(passages);
-    let glossary: Vec<Vec<String>> = parts
-        .glossary
-        .matches(question)
-        .into_iter()
-        .map(|m| std::iter::once(question[m.span].to_owned()).chain(m.others).collect())
-        .collect();
-    let request = Request { question, evidence: &evidence, glossary: &glossary, messages, sampling: &ask.sampling };
+    let synonyms = parts.glossary.matches(question);
+    let request = Request { question, evidence: &evidence, synonyms: &synonyms, messages, sampling: &ask.sampling };
     let verifier = Verifier::new(question, passages, parts.glossary);
     let mut buffer = String::new();
     let mut left = false;

@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::document::{Language, Passage, Span};
 use crate::retrieve::Glossary;
+use crate::text::coverage::{Coverage, term_set};
 use crate::text::{analyse, sentences};
 
 /// Share of a claim's information that a passage in the same language must hold.
@@ -112,41 +113,23 @@ impl<'a> Verifier<'a> {
         if invented {
             return None;
         }
-        let terms = self.equivalents(claim);
+        let coverage = self.weighed(claim);
         let across = Language::detect(claim) != prepared.passage.language;
         let floor = if across { CROSS_LANGUAGE } else { SAME_LANGUAGE };
-        let held = self.share(&terms, &prepared.terms);
+        let held = coverage.by(&prepared.terms);
         if held < floor {
             return None;
         }
-        let best = prepared.sentences.iter().map(|(span, s)| (self.share(&terms, s), *span));
+        let best = prepared.sentences.iter().map(|(span, s)| (coverage.by(s), *span));
         let (_, span) = best.reduce(|a, b| if b.0 > a.0 { b } else { a })?;
         Some((held, Quote { n, span }))
     }
 
-    /// Each term of the claim with the terms that may stand for it.
-    fn equivalents(&self, claim: &str) -> Vec<(String, f32, Vec<Vec<String>>)> {
-        let matches = self.glossary.matches(claim);
-        let mut seen = HashSet::new();
-        analyse(claim)
-            .into_iter()
-            .filter(|t| seen.insert(t.text.clone()))
-            .map(|t| {
-                let covering = matches.iter().filter(|m| m.span.start <= t.span.start && t.span.end <= m.span.end);
-                let others = covering.flat_map(|m| m.others.iter().map(|o| analyse(o).into_iter().map(|t| t.text).collect()));
-                let idf = self.idf.get(&t.text).copied().unwrap_or(self.rarest);
-                (t.text, t.weight * idf, others.collect())
-            })
-            .collect()
-    }
-
-    /// Weighed share of `terms` found in `text`.
-    fn share(&self, terms: &[(String, f32, Vec<Vec<String>>)], text: &HashSet<String>) -> f32 {
-        let total: f32 = terms.iter().map(|t| t.1).sum();
-        let found = |t: &&(String, f32, Vec<Vec<String>>)| {
-            text.contains(&t.0) || t.2.iter().any(|a| !a.is_empty() && a.iter().all(|w| text.contains(w)))
-        };
-        if total > 0.0 { terms.iter().filter(found).map(|t| t.1).sum::<f32>() / total } else { 0.0 }
+    /// The claim's terms, weighed by how rare they are among the passages.
+    fn weighed(&self, claim: &str) -> Coverage {
+        let coverage = Coverage::of_statement(claim, &self.glossary.matches(claim));
+        let rarity: Vec<f32> = coverage.terms().map(|t| self.idf.get(t).copied().unwrap_or(self.rarest)).collect();
+        coverage.weigh(rarity)
     }
 
     /// The claim as a reader sees it: Markdown marks removed, a table row read out with its header.
@@ -162,13 +145,12 @@ impl<'a> Verifier<'a> {
 }
 
 fn prepare(passage: &Passage) -> Prepared<'_> {
-    let terms = |text: &str| analyse(text).into_iter().map(|t| t.text).collect::<HashSet<_>>();
     let context = format!("{}\n{}\n{}", passage.title, passage.path.join("\n"), passage.text);
     Prepared {
         passage,
-        terms: terms(&context),
+        terms: term_set(&context),
         figures: figures(&context),
-        sentences: sentences(&passage.text).into_iter().map(|s| (s, terms(s.slice(&passage.text)))).collect(),
+        sentences: sentences(&passage.text).into_iter().map(|s| (s, term_set(s.slice(&passage.text)))).collect(),
     }
 }
 

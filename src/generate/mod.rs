@@ -4,9 +4,14 @@
 //! `extractive` (no model: the sentences of the evidence that answer). Text comes out as it is made;
 //! the sink can stop it. What a sentence may claim is not decided here but in `answer`.
 
+mod extractive;
+
 use std::ops::ControlFlow;
 
+pub use extractive::ExtractiveGenerator;
+
 use crate::error::{Classified, ErrorKind};
+use crate::text::coverage::Synonyms;
 
 /// Who speaks in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -68,8 +73,8 @@ pub struct Request<'a> {
     pub question: &'a str,
     /// The evidence, best first.
     pub evidence: &'a [Evidence<'a>],
-    /// Glossary rows that occur in the question: terms that mean the same, the question's own first.
-    pub glossary: &'a [Vec<String>],
+    /// Terms of the question that the glossary knows, with what means the same.
+    pub synonyms: &'a [Synonyms],
     /// The rendered prompt for a language model; evidence and question are in it.
     pub messages: &'a [Message],
     /// Sampling.

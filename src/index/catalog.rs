@@ -286,7 +286,7 @@ impl Catalog {
 
     /// Every chunk must be written to the store again.
     pub(super) fn mark_all_pending(&self) -> Result<(), IndexError> {
-        self.with(|c| c.execute_batch("UPDATE chunks SET pending = 1; DELETE FROM deletions;"))
+        self.with(|c| c.execute_batch("UPDATE chunks SET pending = 1"))
     }
 
     /// Counts terms over the whole catalogue: the mean BM25 length, and in how many chunks each term

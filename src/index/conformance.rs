@@ -144,7 +144,12 @@ fn hybrid_is_reciprocal_rank_fusion(store: &dyn VectorStore) {
         exact: true,
     };
     let hits = store.query(&query).unwrap();
-    // Dense order 3, 2, 1; sparse order 1, 2, 3. With weights the store scales k, so the ranking is
-    // what we promise: the sparse side counts double.
-    assert_eq!(hits.iter().map(|h| h.id).collect::<Vec<_>>(), [1, 2, 3]);
+    // Dense order 3, 2, 1; sparse order 1, 2, 3, at double weight.
+    let score = |dense_rank: f32, sparse_rank: f32| 1.0 / (9.0 + dense_rank) + 1.0 / (9.0 + sparse_rank / 2.0);
+    let expected = [(3, score(1.0, 3.0)), (2, score(2.0, 2.0)), (1, score(3.0, 1.0))];
+    for (hit, (id, score)) in hits.iter().zip(expected) {
+        assert_eq!(hit.id, id);
+        assert!((hit.score - score).abs() < 1e-6, "{} is {score}", hit.score);
+    }
+    assert_eq!(hits.len(), 3);
 }

@@ -123,7 +123,8 @@ fn remove_running_lines(pages: &mut [Vec<String>]) {
     let needed = REPEATED_PAGES.max((pages.len() as f32 * REPEATED_SHARE).ceil() as usize);
     for page in pages.iter_mut() {
         for i in edges(page).into_iter().rev() {
-            let repeated = seen.get(&shape(&page[i])).is_some_and(|n| *n >= needed);
+            let shape = shape(&page[i]);
+            let repeated = !shape.is_empty() && seen.get(&shape).is_some_and(|n| *n >= needed);
             if repeated || is_page_number(&page[i]) {
                 page.remove(i);
             }
@@ -131,16 +132,10 @@ fn remove_running_lines(pages: &mut [Vec<String>]) {
     }
 }
 
-/// A line with its digits and marks made equal, so that `Report 3` and `## Report 4` are the same.
+/// A line without marks and without the page number it may begin or end with.
 fn shape(line: &str) -> String {
-    let mut out = String::new();
-    for c in line.chars().filter(|c| !matches!(c, '#' | '*' | '|' | ' ')) {
-        let c = if c.is_ascii_digit() { '0' } else { c };
-        if !(c == '0' && out.ends_with('0')) {
-            out.push(c);
-        }
-    }
-    out
+    let bare: String = line.chars().filter(|c| !matches!(c, '#' | '*' | '|' | ' ')).collect();
+    bare.trim_matches(|c: char| c.is_ascii_digit() || c.is_ascii_punctuation() || c == '–').to_owned()
 }
 
 fn is_page_number(line: &str) -> bool {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::sector::GlossaryRow;
 use crate::text::analyse;
 use crate::text::bm25::{SparseVector, query_vector};
+use crate::text::coverage::Synonyms;
 
 /// A sector's glossary, ready to be matched against questions.
 pub struct Glossary {
@@ -18,15 +19,6 @@ struct Entry {
     words: Vec<String>,
 }
 
-/// A glossary row whose term occurs in a question.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Match {
-    /// Where in the question (bytes).
-    pub span: Range<usize>,
-    /// The other terms of the row.
-    pub others: Vec<String>,
-}
-
 impl Glossary {
     /// Prepares the rows of a sector file.
     pub fn new(rows: &[GlossaryRow]) -> Glossary {
@@ -35,7 +27,7 @@ impl Glossary {
     }
 
     /// The rows that occur in `question`, each with the terms that do not.
-    pub fn matches(&self, question: &str) -> Vec<Match> {
+    pub fn matches(&self, question: &str) -> Vec<Synonyms> {
         let asked = words(question);
         self.rows.iter().filter_map(|row| find(row, &asked)).collect()
     }
@@ -65,7 +57,7 @@ fn words(text: &str) -> Vec<(String, Range<usize>)> {
     analyse(text).into_iter().filter(|t| t.weight >= 1.0).map(|t| (t.text, t.span)).collect()
 }
 
-fn find(row: &[Entry], asked: &[(String, Range<usize>)]) -> Option<Match> {
+fn find(row: &[Entry], asked: &[(String, Range<usize>)]) -> Option<Synonyms> {
     let mut found: HashSet<&str> = HashSet::new();
     let mut span: Option<Range<usize>> = None;
     for entry in row.iter().filter(|e| !e.words.is_empty()) {
@@ -80,7 +72,7 @@ fn find(row: &[Entry], asked: &[(String, Range<usize>)]) -> Option<Match> {
         }
     }
     let others = row.iter().filter(|e| !found.contains(e.term.as_str())).map(|e| e.term.clone()).collect();
-    span.map(|span| Match { span, others })
+    span.map(|span| Synonyms { span, others })
 }
 
 #[cfg(test)]

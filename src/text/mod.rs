@@ -6,6 +6,7 @@
 mod analyse;
 pub mod bm25;
 mod codes;
+pub mod coverage;
 mod english;
 mod korean;
 mod normalise;

@@ -117,14 +117,16 @@ pub(super) fn from_tables(
 }
 
 /// The character that separates cells: the one that occurs equally often, at least once, in the first
-/// rows; `None` if none does.
+/// rows; `None` if none does, or if blanks after it show that it is punctuation.
 pub(super) fn delimiter(text: &str) -> Option<u8> {
     let count = |separator: u8| {
         let mut reader =
             csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
-        let widths: Vec<usize> = reader.records().take(SNIFF_ROWS).flatten().map(|r| r.len()).collect();
-        let width = widths.first().copied().unwrap_or(1);
-        (widths.len() >= 2 && width >= 2 && widths.iter().all(|w| *w == width)).then_some(width)
+        let rows: Vec<csv::StringRecord> = reader.records().take(SNIFF_ROWS).flatten().collect();
+        let width = rows.first().map_or(1, csv::StringRecord::len);
+        let cells = || rows.iter().flat_map(|r| r.iter().skip(1));
+        let prose = cells().filter(|c| c.starts_with(' ')).count() * 2 > cells().count();
+        (rows.len() >= 2 && width >= 2 && !prose && rows.iter().all(|r| r.len() == width)).then_some(width)
     };
     b",\t;|".iter().filter_map(|s| count(*s).map(|width| (width, *s))).max_by_key(|(width, _)| *width).map(|(_, s)| s)
 }

@@ -1,0 +1,219 @@
+//! No model: the sentences of the evidence that answer, as they stand, each with its citation.
+//!
+//! A sentence is scored by how much of the question it covers, terms weighed by their rarity among the
+//! evidence. What its title, headings and the sentence before say counts at a discount, because prose does not
+//! repeat its subject. A question that asks for a figure, a time or a body prefers sentences that hold one.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::{Evidence, Finish, GenerateError, Generation, Generator, Request, Sink};
+use crate::text::coverage::{Coverage, term_set};
+use crate::text::sentences;
+
+/// Sentences at most.
+const SENTENCES: usize = 3;
+/// A sentence counts as an answer if it covers at least this share of the question, context included …
+const MIN_SCORE: f32 = 0.35;
+/// … and further sentences only if they come this close to the best one.
+const NEAR_BEST: f32 = 0.75;
+/// What the context of a sentence covers counts this much.
+const CONTEXT: f32 = 0.6;
+/// Two sentences that share more of their terms than this say the same.
+const SAME: f32 = 0.8;
+/// Preference for the better retrieved passage, a rank.
+const RANK: f32 = 0.03;
+/// What a sentence gains that holds the kind of thing asked for.
+const CUE: f32 = 0.15;
+
+/// The generator that is always there.
+pub struct ExtractiveGenerator;
+
+impl Generator for ExtractiveGenerator {
+    fn name(&self) -> &str {
+        "extractive"
+    }
+
+    fn context_tokens(&self) -> usize {
+        usize::MAX
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        crate::text::tokens(text)
+    }
+
+    fn reads_messages(&self) -> bool {
+        false
+    }
+
+    fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
+        let begin = Instant::now();
+        let chosen = choose(request);
+        let first_token_s = begin.elapsed().as_secs_f64();
+        let mut finish = Finish::Stop;
+        for candidate in &chosen {
+            if sink(&format!("{} [{}]\n", candidate.text, candidate.n)) == ControlFlow::Break(()) {
+                finish = Finish::Cancelled;
+                break;
+            }
+        }
+        Ok(Generation { finish, prompt_tokens: 0, completion_tokens: 0, first_token_s })
+    }
+}
+
+struct Candidate<'a> {
+    n: usize,
+    text: &'a str,
+    terms: HashSet<String>,
+    context: HashSet<String>,
+    score: f32,
+}
+
+/// The sentences that answer, best first; none where nothing covers enough.
+fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
+    let mut candidates: Vec<Candidate<'a>> = request.evidence.iter().flat_map(candidates).collect();
+    let coverage = Coverage::of_question(request.question, request.synonyms);
+    let rarity = rarity(&coverage, &candidates);
+    let coverage = coverage.weigh(rarity);
+    let cue = Cue::of(request.question);
+    for (rank, e) in request.evidence.iter().enumerate() {
+        for c in candidates.iter_mut().filter(|c| c.n == e.n) {
+            let own = coverage.by(&c.terms);
+            let with_context = coverage.by(&c.terms.union(&c.context).cloned().collect());
+            let bonus = if own > 0.0 && cue.is_met(c.text) { CUE } else { 0.0 };
+            // A sentence that shares nothing with the question is not its answer, whatever stands above it.
+            let base = if own > 0.0 || with_context > 0.8 { own + CONTEXT * (with_context - own) } else { 0.0 };
+            c.score = base + bonus - RANK * rank as f32;
+        }
+    }
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let best = candidates.first().map_or(0.0, |c| c.score);
+    if best < MIN_SCORE {
+        return Vec::new();
+    }
+    let mut chosen: Vec<Candidate<'a>> = Vec::new();
+    for candidate in candidates {
+        if chosen.len() == SENTENCES || candidate.score < best * NEAR_BEST {
+            break;
+        }
+        if chosen.iter().all(|c| overlap(&c.terms, &candidate.terms) <= SAME) {
+            chosen.push(candidate);
+        }
+    }
+    chosen
+}
+
+/// The sentences of a passage that can stand in an answer.
+fn candidates<'a>(evidence: &Evidence<'a>) -> Vec<Candidate<'a>> {
+    let heading = term_set(&evidence.heading);
+    let mut before: HashSet<String> = HashSet::new();
+    let mut out = Vec::new();
+    for span in sentences(evidence.text) {
+        let text = span.slice(evidence.text);
+        let terms = term_set(text);
+        if text.starts_with('#') {
+            before = terms;
+            continue;
+        }
+        let table_line = text.starts_with('|') && text.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '));
+        if table_line || terms.len() < 3 {
+            continue;
+        }
+        let context = heading.union(&before).cloned().collect();
+        before.clone_from(&terms);
+        out.push(Candidate { n: evidence.n, text, terms, context, score: 0.0 });
+    }
+    out
+}
+
+/// How rare each term of the question is among the sentences.
+fn rarity(coverage: &Coverage, candidates: &[Candidate<'_>]) -> Vec<f32> {
+    let mut frequency: HashMap<&str, f32> = HashMap::new();
+    for term in candidates.iter().flat_map(|c| &c.terms) {
+        *frequency.entry(term).or_default() += 1.0;
+    }
+    let n = candidates.len() as f32;
+    let idf = |df: f32| (1.0 + (n - df + 0.5) / (df + 0.5)).ln();
+    coverage.terms().map(|t| idf(frequency.get(t).copied().unwrap_or(0.0))).collect()
+}
+
+fn overlap(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
+    let smaller = a.len().min(b.len());
+    if smaller == 0 { 1.0 } else { a.intersection(b).count() as f32 / smaller as f32 }
+}
+
+/// What kind of thing a question asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cue {
+    Figure,
+    Time,
+    None,
+}
+
+impl Cue {
+    fn of(question: &str) -> Cue {
+        let lower = question.to_lowercase();
+        let any = |words: &[&str]| words.iter().any(|w| lower.contains(w));
+        if any(&["언제", "몇 년", "연도", "기간", "when ", "what year", "which year", "how long", "period"]) {
+            Cue::Time
+        } else if any(&["얼마", "몇", "how much", "how many", "how high", "how large", "what percentage", "수치", "값은"]) {
+            Cue::Figure
+        } else {
+            Cue::None
+        }
+    }
+
+    fn is_met(self, sentence: &str) -> bool {
+        let digits = sentence.bytes().any(|b| b.is_ascii_digit());
+        match self {
+            Cue::Figure => digits,
+            Cue::Time => digits && sentence.split(|c: char| !c.is_ascii_digit()).any(|r| r.len() == 4) || sentence.contains("개월"),
+            Cue::None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::Sampling;
+
+    const EN: &str = "# Cycling\n\nThe pouch cells used graphite anodes. After 500 cycles at 45 °C they kept 83 % of their capacity. Gas was not analysed.";
+    const KO: &str = "## 결과\n\n전해질의 이온전도도는 25 ℃에서 3.2 mS/cm였다. 압착 압력은 300 MPa로 하였다.";
+
+    fn answer(question: &str) -> String {
+        let evidence = [
+            Evidence { n: 1, heading: "Pouch cell ageing".into(), text: EN },
+            Evidence { n: 2, heading: "황화물계 고체전해질".into(), text: KO },
+        ];
+        let sampling = Sampling::default();
+        let request = Request { question, evidence: &evidence, synonyms: &[], messages: &[], sampling: &sampling };
+        let mut out = String::new();
+        let sink = &mut |piece: &str| {
+            out.push_str(piece);
+            ControlFlow::Continue(())
+        };
+        ExtractiveGenerator.generate(&request, sink).unwrap();
+        out
+    }
+
+    #[test]
+    fn the_sentence_that_answers_comes_first_with_its_passage() {
+        let text = answer("How much capacity was kept after 500 cycles?");
+        assert!(text.starts_with("After 500 cycles at 45 °C they kept 83 % of their capacity. [1]"), "{text}");
+        let text = answer("고체전해질의 이온전도도는 얼마인가?");
+        assert!(text.starts_with("전해질의 이온전도도는 25 ℃에서 3.2 mS/cm였다. [2]"), "{text}");
+    }
+
+    #[test]
+    fn says_nothing_when_nothing_covers_the_question() {
+        assert_eq!(answer("Who won the football match in Paris?"), "");
+        assert_eq!(answer("올해 쌀 수확량은 얼마인가?"), "");
+    }
+
+    #[test]
+    fn a_heading_is_never_an_answer() {
+        assert!(!answer("Cycling of pouch cells").contains('#'));
+    }
+}

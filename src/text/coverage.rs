@@ -1,0 +1,136 @@
+//! How much of one text another covers: the share of its information (weighed terms) that occurs there,
+//! in the same words or in synonyms. 0: nothing, 1: everything.
+//!
+//! Lexical evidence only: it knows when a text is *about* something else, not when it contradicts.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::{Term, analyse};
+
+/// Words that ask rather than say; a text that answers does not repeat them. Beginnings of Korean words.
+const ASKING_KO: [&str; 30] = [
+    "무엇", "무슨", "뭐", "얼마", "몇", "어느", "어떤", "어떻", "누가", "누구", "언제", "어디", "왜", "인가", "있나", "있습니", "있는가",
+    "했나", "했습니", "했는가", "하나요", "합니", "되나", "됐나", "됩니", "되는가", "알려", "설명", "말해", "인지",
+];
+/// The same in English, whole words.
+const ASKING_EN: [&str; 29] = [
+    "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "many", "much", "do", "does", "did", "can", "could",
+    "would", "tell", "explain", "describe", "give", "show", "list", "me", "about", "any", "there", "has", "have",
+];
+
+/// A place in a text and terms that mean the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Synonyms {
+    /// Where in the text (bytes).
+    pub span: Range<usize>,
+    /// What may stand there instead.
+    pub others: Vec<String>,
+}
+
+/// A text taken apart, to be looked for in others.
+#[derive(Clone, Debug)]
+pub struct Coverage {
+    parts: Vec<Part>,
+    total: f32,
+}
+
+#[derive(Clone, Debug)]
+struct Part {
+    term: String,
+    weight: f32,
+    /// Each is a set of words that must all occur.
+    alternatives: Vec<Vec<String>>,
+}
+
+/// The terms of a text, ready to be looked up.
+pub fn term_set(text: &str) -> HashSet<String> {
+    analyse(text).into_iter().map(|t| t.text).collect()
+}
+
+/// The whole words (no parts of words) of a text.
+pub fn whole_words(text: &str) -> Vec<String> {
+    analyse(text).into_iter().filter(|t| t.weight >= 1.0).map(|t| t.text).collect()
+}
+
+impl Coverage {
+    /// Takes a statement apart. Terms weigh what the analyser says until [`Self::weigh`] is called.
+    pub fn of_statement(text: &str, synonyms: &[Synonyms]) -> Coverage {
+        Coverage::build(analyse(text), synonyms)
+    }
+
+    /// Takes a question apart: as a statement, without the words that only ask.
+    pub fn of_question(question: &str, synonyms: &[Synonyms]) -> Coverage {
+        Coverage::build(analyse(question).into_iter().filter(|t| !asks(question, &t.span)).collect(), synonyms)
+    }
+
+    fn build(terms: Vec<Term>, synonyms: &[Synonyms]) -> Coverage {
+        let mut seen = HashSet::new();
+        let parts: Vec<Part> = terms
+            .into_iter()
+            .filter(|t| seen.insert(t.text.clone()))
+            .map(|t| {
+                let covering = synonyms.iter().filter(|s| s.span.start <= t.span.start && t.span.end <= s.span.end);
+                let alternatives = covering.flat_map(|s| s.others.iter().map(|o| whole_words(o))).filter(|a| !a.is_empty());
+                Part { alternatives: alternatives.collect(), term: t.text, weight: t.weight }
+            })
+            .collect();
+        let total = parts.iter().map(|p| p.weight).sum();
+        Coverage { parts, total }
+    }
+
+    /// The terms, in order.
+    pub fn terms(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().map(|p| p.term.as_str())
+    }
+
+    /// Multiplies each term's weight by its rarity, in the order of [`Self::terms`].
+    pub fn weigh(mut self, rarity: impl IntoIterator<Item = f32>) -> Coverage {
+        self.parts.iter_mut().zip(rarity).for_each(|(p, r)| p.weight *= r);
+        self.total = self.parts.iter().map(|p| p.weight).sum();
+        self
+    }
+
+    /// The share covered by a text with these terms; 0 where there is nothing to cover.
+    pub fn by(&self, text: &HashSet<String>) -> f32 {
+        let covered = |p: &&Part| {
+            text.contains(&p.term) || p.alternatives.iter().any(|a| a.iter().all(|w| text.contains(w)))
+        };
+        if self.total > 0.0 { self.parts.iter().filter(covered).map(|p| p.weight).sum::<f32>() / self.total } else { 0.0 }
+    }
+}
+
+/// True when the word around `span` only asks.
+fn asks(question: &str, span: &Range<usize>) -> bool {
+    let before = question.get(..span.start).unwrap_or("");
+    let start = before.char_indices().rev().take_while(|(_, c)| c.is_alphanumeric()).last().map_or(span.start, |(i, _)| i);
+    let word: String = question.get(start..).unwrap_or("").chars().take_while(|c| c.is_alphanumeric()).collect();
+    let word = word.to_lowercase();
+    ASKING_KO.iter().any(|a| word.starts_with(a)) || ASKING_EN.contains(&word.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_only_ask_do_not_count() {
+        let coverage = Coverage::of_question("What is the binder?", &[]);
+        assert!((coverage.by(&term_set("The binder was polyacrylic acid.")) - 1.0).abs() < 1e-6);
+        let coverage = Coverage::of_question("바인더는 무엇인가?", &[]);
+        assert!((coverage.by(&term_set("바인더로 폴리아크릴산을 썼다.")) - 1.0).abs() < 1e-6);
+        assert_eq!(coverage.by(&term_set("전해질 첨가제")), 0.0);
+    }
+
+    #[test]
+    fn synonyms_cover_and_rarity_weighs() {
+        let question = "바인더 비용";
+        let synonyms = [Synonyms { span: 0.."바인더".len(), others: vec!["binder".into()] }];
+        let coverage = Coverage::of_question(question, &synonyms);
+        let text = term_set("The binder was new.");
+        let before = coverage.by(&text);
+        assert!(before > 0.3 && before < 0.7, "{before}");
+        let first_is_rare: Vec<f32> = coverage.terms().enumerate().map(|(i, _)| if i == 0 { 10.0 } else { 0.1 }).collect();
+        assert!(coverage.weigh(first_is_rare).by(&text) > 0.9);
+    }
+}
