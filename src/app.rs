@@ -10,12 +10,11 @@ use std::time::Duration;
 use crate::answer::{self, Answer, AnswerError, Ask, Event, Writer};
 use crate::config::Config;
 use crate::document::{Document, Passage};
-use crate::embed::{EmbedError, Embedder, TransformerEncoder};
+use crate::embed::{EmbedError, Embedder};
 use crate::error::{Classified, ErrorKind};
-use crate::generate::{ExtractiveGenerator, GenerateError, Generator, LocalGenerator, RemoteGenerator};
-use crate::index::{self, Catalog, EdgeStore, IndexError, Progress, Report, SyncOptions, VectorStore};
+use crate::generate::{ExtractiveGenerator, GenerateError, Generator};
+use crate::index::{self, Catalog, Index, IndexError, Progress, Report, SyncOptions, VectorStore};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
-use crate::model_store::{self, ModelError, ModelStore};
 use crate::retrieve::{self, Glossary, Parts, RetrieveError, SearchOptions};
 use crate::sector::{Sector, SectorError};
 
@@ -24,8 +23,7 @@ pub struct App {
     config: Config,
     sector: Sector,
     glossary: Glossary,
-    catalog: Catalog,
-    store: EdgeStore,
+    index: Index,
     embedder: Option<Box<dyn Embedder>>,
     generator: Box<dyn Generator>,
     notes: Vec<String>,
@@ -46,9 +44,6 @@ pub enum AppError {
     /// The generator.
     #[error(transparent)]
     Generate(#[from] GenerateError),
-    /// The models.
-    #[error(transparent)]
-    Model(#[from] ModelError),
     /// Settings that do not go together.
     #[error("{0}")]
     Settings(String),
@@ -61,7 +56,6 @@ impl Classified for AppError {
             AppError::Index(e) => e.kind(),
             AppError::Embed(e) => e.kind(),
             AppError::Generate(e) => e.kind(),
-            AppError::Model(e) => e.kind(),
             AppError::Settings(_) => ErrorKind::BadInput,
         }
     }
@@ -75,8 +69,6 @@ pub struct IngestRequest<'a> {
     pub mapping: Option<RecordMapping>,
     /// Remove documents whose source has gone.
     pub prune: bool,
-    /// Build the vector store anew from the catalogue.
-    pub rebuild: bool,
     /// The program that parses files (started as a worker).
     pub program: PathBuf,
     /// Set to stop.
@@ -86,15 +78,24 @@ pub struct IngestRequest<'a> {
 impl App {
     /// Opens what `config` describes.
     pub fn open(config: Config) -> Result<App, AppError> {
+        Self::assemble(config, false)
+    }
+
+    /// Opens it to be filled; with `rebuild` the vector store is started anew.
+    pub fn open_for_ingest(config: Config, rebuild: bool) -> Result<App, AppError> {
+        Self::assemble(config, rebuild)
+    }
+
+    fn assemble(config: Config, rebuild: bool) -> Result<App, AppError> {
         let sector = Sector::open(&config.sector, Path::new(&config.sectors_dir))?;
         let mut notes = Vec::new();
-        let models = ModelStore::new(&config.data_dir().join("models"), config.offline);
-        let embedder = embedder(&config, &models, &mut notes)?;
-        let generator = generator(&config, &models, &mut notes)?;
+        let embedder: Option<Box<dyn Embedder>> = None;
+        let generator: Box<dyn Generator> = Box::new(ExtractiveGenerator);
+        notes.push("no encoder at hand: search is by words only".into());
         let folder = index_folder(&config, &sector);
-        let (catalog, store) = index::open(&folder, embedder.as_deref())?;
+        let index = index::open(&folder, embedder.as_deref(), rebuild)?;
         let glossary = Glossary::new(&sector.glossary);
-        Ok(App { glossary, catalog, store, embedder, generator, notes, sector, config })
+        Ok(App { glossary, index, embedder, generator, notes, sector, config })
     }
 
     /// Settings.
@@ -129,12 +130,12 @@ impl App {
 
     /// Documents and chunks.
     pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+        &self.index.catalog
     }
 
     /// Vectors.
     pub fn store(&self) -> &dyn VectorStore {
-        &self.store
+        &self.index.store
     }
 
     /// The folder of this sector's index.
@@ -155,7 +156,7 @@ impl App {
 
     /// A document with its extracted text.
     pub fn document(&self, id: &str) -> Result<Document, IndexError> {
-        self.catalog.document(id)
+        self.index.catalog.document(id)
     }
 
     /// Reads documents into the index; resumable, and idempotent.
@@ -178,79 +179,21 @@ impl App {
             },
             program: request.program.clone(),
             prune: request.prune,
-            rebuild: request.rebuild,
             cancel: request.cancel,
         };
-        index::sync(&self.catalog, &self.store, self.embedder(), &options, progress)
+        index::sync(&self.index.catalog, &self.index.store, self.embedder(), &options, progress)
     }
 
     fn parts(&self) -> Parts<'_> {
         Parts {
-            catalog: &self.catalog,
-            store: &self.store,
+            catalog: &self.index.catalog,
+            store: &self.index.store,
             embedder: self.embedder(),
             sector: &self.sector,
             glossary: &self.glossary,
             settings: &self.config.search,
         }
     }
-}
-
-/// The encoder that `config.encoder` names.
-fn embedder(
-    config: &Config,
-    models: &ModelStore,
-    notes: &mut Vec<String>,
-) -> Result<Option<Box<dyn Embedder>>, AppError> {
-    let open = |folder: &Path| -> Result<Option<Box<dyn Embedder>>, AppError> {
-        Ok(Some(Box::new(TransformerEncoder::open(folder, EncoderOptions::default())?)))
-    };
-    match config.encoder.as_str() {
-        "none" => Ok(None),
-        "auto" => match models.present(ModelKind::Encoder) {
-            Some(folder) => open(&folder),
-            None => {
-                notes.push("no encoder at hand: search is by words only (`sectora models pull multilingual-e5-small`)".into());
-                Ok(None)
-            }
-        },
-        name => open(&models.resolve(name, ModelKind::Encoder)?),
-    }
-}
-
-/// The generator that `config.generator` names; `auto` is the best that is present.
-fn generator(config: &Config, models: &ModelStore, notes: &mut Vec<String>) -> Result<Box<dyn Generator>, AppError> {
-    let local = |file: &Path| -> Result<Box<dyn Generator>, AppError> {
-        Ok(Box::new(LocalGenerator::open(file, config.threads)?))
-    };
-    match config.generator.as_str() {
-        "extractive" => Ok(Box::new(ExtractiveGenerator)),
-        "remote" => remote(config),
-        "auto" if !config.remote.url.is_empty() => remote(config),
-        "auto" => match models.present(ModelKind::Generator) {
-            Some(file) => local(&file),
-            None => {
-                notes.push("no language model at hand: answers are sentences of the documents (`sectora models list`)".into());
-                Ok(Box::new(ExtractiveGenerator))
-            }
-        },
-        name => local(&models.resolve(name, ModelKind::Generator)?),
-    }
-}
-
-fn remote(config: &Config) -> Result<Box<dyn Generator>, AppError> {
-    let remote = &config.remote;
-    if remote.url.is_empty() || remote.model.is_empty() {
-        let what = "generator = remote needs remote.url and remote.model (SECTORA_REMOTE__URL, SECTORA_REMOTE__MODEL)";
-        return Err(AppError::Settings(what.into()));
-    }
-    Ok(Box::new(RemoteGenerator::new(RemoteOptions {
-        url: remote.url.clone(),
-        model: remote.model.clone(),
-        api_key: Some(remote.api_key.clone()).filter(|k| !k.is_empty()),
-        context_tokens: remote.context_tokens,
-        timeout: Duration::from_secs(remote.timeout_s),
-    })?))
 }
 
 fn index_folder(config: &Config, sector: &Sector) -> PathBuf {

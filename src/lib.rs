@@ -19,3 +19,7 @@ pub mod prompt;
 pub mod retrieve;
 
 pub mod answer;
+
+pub mod app;
+
+pub mod cli;

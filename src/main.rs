@@ -6,5 +6,5 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|a| a == sectora::ingest::WORKER) {
         return sectora::ingest::worker_main();
     }
-    ExitCode::FAILURE
+    sectora::cli::run()
 }

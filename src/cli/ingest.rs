@@ -38,7 +38,6 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         roots: arguments.paths,
         mapping,
         prune: arguments.prune,
-        rebuild: arguments.rebuild,
         program,
         cancel: &cancel,
     };

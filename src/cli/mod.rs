@@ -7,13 +7,10 @@ mod ask;
 mod chat;
 mod config;
 mod doctor;
-mod eval;
 mod ingest;
-mod models;
 mod output;
 mod search;
 mod sectors;
-mod serve;
 mod show;
 
 use std::path::PathBuf;
@@ -72,18 +69,10 @@ enum Command {
     Ask(ask::Arguments),
     /// Ask and follow up in the terminal
     Chat(ask::Options),
-    /// Serve the HTTP API and the page
-    Serve(serve::Arguments),
     /// Find passages without writing an answer
     Search(search::Arguments),
     /// Print a document's extracted text, which citations point into
     Show(show::Arguments),
-    /// Measure
-    #[command(subcommand)]
-    Eval(eval::Command),
-    /// Model cards: list, pull, verify, path
-    #[command(subcommand)]
-    Models(models::Command),
     /// Sector packs found
     Sectors,
     /// Check this machine and this index
@@ -123,7 +112,14 @@ struct Context {
 
 impl Context {
     fn open(&self) -> Result<App, Failure> {
-        let app = App::open(self.config.clone())?;
+        self.noted(App::open(self.config.clone())?)
+    }
+
+    fn open_for_ingest(&self, rebuild: bool) -> Result<App, Failure> {
+        self.noted(App::open_for_ingest(self.config.clone(), rebuild)?)
+    }
+
+    fn noted(&self, app: App) -> Result<App, Failure> {
         for note in app.notes() {
             self.output.note(note);
         }
@@ -159,11 +155,8 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
         Command::Ingest(a) => ingest::run(&context, a),
         Command::Ask(a) => ask::run(&context, a),
         Command::Chat(a) => chat::run(&context, a),
-        Command::Serve(a) => serve::run(context, a),
         Command::Search(a) => search::run(&context, a),
         Command::Show(a) => show::run(&context, a),
-        Command::Eval(c) => eval::run(&context, c),
-        Command::Models(c) => models::run(&context, c),
         Command::Sectors => sectors::run(&context),
         Command::Doctor => doctor::run(&context),
         Command::Config => config::run(&context),

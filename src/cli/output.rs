@@ -24,11 +24,6 @@ impl Output {
         !self.quiet && !self.json && std::io::stderr().is_terminal()
     }
 
-    /// True when nothing but results and errors is wanted.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.quiet
-    }
-
     /// The result of a command: as JSON with `--json`, else as `text` writes it.
     pub(super) fn result<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) {
         if self.json {
