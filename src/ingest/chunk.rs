@@ -96,10 +96,50 @@ fn split(text: &str, span: Span, min_tokens: usize, max_tokens: usize) -> Vec<Sp
     let capacity =
         ChunkCapacity::new(min_tokens.clamp(1, max)).with_max(max).expect("the least is clamped to the most");
     let splitter = MarkdownSplitter::new(ChunkConfig::new(capacity).with_sizer(Tokens));
-    let pieces = splitter.chunk_indices(span.slice(text));
-    let spans =
-        pieces.map(|(at, piece)| trim(text, Span { start: span.start + at, end: span.start + at + piece.len() }));
-    spans.filter(|s| !s.is_empty()).collect()
+    let mut spans = Vec::new();
+    for window in windows(text, span) {
+        let pieces = splitter.chunk_indices(window.slice(text));
+        let found = pieces.map(|(at, piece)| Span { start: window.start + at, end: window.start + at + piece.len() });
+        for piece in found.map(|s| trim(text, s)).filter(|s| !s.is_empty()) {
+            join_or_push(text, piece, min_tokens, max, &mut spans);
+        }
+    }
+    spans
+}
+
+/// Adds a piece, or lengthens the one before where one of the two is a remnant and both fit together.
+fn join_or_push(text: &str, piece: Span, min_tokens: usize, max: usize, spans: &mut Vec<Span>) {
+    let is_remnant = |s: Span| tokens(s.slice(text)) < min_tokens / 2;
+    if let Some(last) = spans.last_mut() {
+        let both = Span { start: last.start, end: piece.end };
+        if (is_remnant(*last) || is_remnant(piece)) && tokens(both.slice(text)) <= max {
+            *last = both;
+            return;
+        }
+    }
+    spans.push(piece);
+}
+
+/// Bytes the splitter sees at once. Its time grows with the square of text that has no structure.
+const WINDOW: usize = 32 << 10;
+
+/// Cuts a long span at blank lines, or else line ends, or else spaces, into windows.
+fn windows(text: &str, span: Span) -> Vec<Span> {
+    let mut windows = Vec::new();
+    let mut rest = span;
+    while rest.len() > WINDOW {
+        let limit = text.floor_char_boundary(rest.start + WINDOW);
+        let head = &text[rest.start..limit];
+        // A cut in the first half would leave the window nearly empty.
+        let far = |at: &usize| *at > WINDOW / 2;
+        let blank_line = head.rfind("\n\n").filter(far);
+        let cut = blank_line.or_else(|| head.rfind('\n').filter(far)).or_else(|| head.rfind(' ').filter(far));
+        let end = rest.start + cut.unwrap_or(head.len());
+        windows.push(Span { start: rest.start, end });
+        rest.start = end;
+    }
+    windows.push(rest);
+    windows
 }
 
 struct Tokens;
@@ -181,6 +221,24 @@ mod tests {
         let document = document(&text, &[0]);
         let chunks = chunk(&document, ChunkOptions { max_tokens: 40, min_tokens: 20 });
         assert!(texts(&document, &chunks).iter().any(|c| c.contains(table)), "{:?}", texts(&document, &chunks));
+    }
+
+    #[test]
+    fn a_short_remnant_joins_its_neighbour() {
+        let text = format!("{}\n\n{}\n\nlast words", "one ".repeat(12), "two ".repeat(12));
+        let document = document(&text, &[0]);
+        let chunks = chunk(&document, SMALL);
+        assert_eq!(chunks.len(), 2);
+        assert!(texts(&document, &chunks)[1].ends_with("last words"));
+    }
+
+    #[test]
+    fn a_long_text_without_structure_is_cut_at_words() {
+        let text = "word ".repeat(20_000);
+        let document = document(&text, &[0]);
+        let chunks = chunk(&document, SMALL);
+        assert!(chunks.len() >= 1_000);
+        assert!(texts(&document, &chunks).iter().all(|c| c.split(' ').all(|w| w == "word")));
     }
 
     #[test]
