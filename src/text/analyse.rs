@@ -8,10 +8,14 @@
 //! | code `NCM811`, `6204-2RS` | the whole in lower case (1), its parts (0.5); `-` at a letter is dropped: `NCM-811` is `ncm811` |
 //! | formula `LiNi0.8Co0.2O2` | the whole (1), elements and elements with counts (0.5) |
 //! | number `1,000`, `0.8` | without separators of thousands (1) |
-//! | number with unit `5 mg`, `300억` | number (1), unit as a word (1), both joined (0.5) |
+//! | number with unit `5 mg`, `300억` | number (1), unit as a word (1), both joined (1) |
 //! | Han, kana | pairs (1) and single characters (0.5); a lone character (1) |
 //!
 //! A word ends where the script changes, and a particle left over there gives no term.
+//!
+//! Sparse vectors hold three more, at 0.5, which help Korean ranking only: the first two syllables of
+//! a longer stem as a word, the bigram of a stem's last syllable and what came off after it, and the
+//! bigram across the space between two words (compounds are written with and without it).
 
 use std::ops::Range;
 
@@ -26,16 +30,32 @@ pub const ANALYSER: &str = "koen-1";
 pub struct Term {
     /// The normalised term; what is hashed into a sparse dimension.
     pub text: String,
-    /// Weight in a query and a document, 1.0 for a whole word, less for a part of one.
+    /// Weight in a query: 1.0 for a whole word, less for a part of one. Documents count occurrences.
     pub weight: f32,
     /// Bytes of the input the term came from.
     pub span: Range<usize>,
 }
 
-/// Weight of a whole word, number or code.
-pub(super) const WHOLE: f32 = 1.0;
-/// Weight of a part, or of a joined form beside its parts.
-pub(super) const PART: f32 = 0.5;
+/// What a term is to its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A word, number or code as such.
+    Whole,
+    /// A part of one, or its joined form beside the parts.
+    Part,
+    /// Helps ranking, but says nothing about what a text contains; not among the terms of [`analyse`].
+    Aid,
+}
+
+impl Role {
+    /// Weight in a query.
+    pub(super) fn weight(self) -> f32 {
+        match self {
+            Role::Whole => 1.0,
+            Role::Part | Role::Aid => 0.5,
+        }
+    }
+}
 
 /// Longest word that is taken as one term, in characters; longer runs are not language.
 const LONGEST_WORD: usize = 64;
@@ -49,19 +69,24 @@ const LONGEST_WORD: usize = 64;
 /// ```
 pub fn analyse(text: &str) -> Vec<Term> {
     let mut terms = Vec::new();
-    each_term(text, |term, weight, span| terms.push(Term { text: term.to_owned(), weight, span }));
+    each_term(text, |term, role, span| {
+        if role != Role::Aid {
+            terms.push(Term { text: term.to_owned(), weight: role.weight(), span });
+        }
+    });
     terms
 }
 
-/// Calls `emit` with each term of `text`, its weight and its bytes, without keeping them.
-pub(super) fn each_term(text: &str, mut emit: impl FnMut(&str, f32, Range<usize>)) {
+/// Calls `emit` with each term of `text`, aids included, its role and its bytes, without keeping them.
+pub(super) fn each_term(text: &str, mut emit: impl FnMut(&str, Role, Range<usize>)) {
     let letters = normalise(text);
     let mut buffer = String::new();
-    let mut emit = |term: &str, weight: f32, letters: &[Letter]| {
+    let mut emit = |term: &str, role: Role, letters: &[Letter]| {
         if let (Some(first), Some(last)) = (letters.first(), letters.last()) {
-            emit(term, weight, first.start..last.end);
+            emit(term, role, first.start..last.end);
         }
     };
+    let mut before: Option<Letter> = None;
     let mut at = 0;
     while at < letters.len() {
         let script = Script::of(letters[at].ch);
@@ -74,9 +99,11 @@ pub(super) fn each_term(text: &str, mut emit: impl FnMut(&str, f32, Range<usize>
         match script {
             Script::Hangul => {
                 let glued = at > 0 && Script::of(letters[at - 1].ch) == Script::Latin;
-                hangul(run, glued, &mut buffer, &mut emit);
+                let last = if glued { None } else { before.filter(|_| letters[at - 1].ch == ' ') };
+                before = hangul(run, glued, last, &mut buffer, &mut emit);
             }
             Script::Han | Script::Kana => ideographs(run, &mut buffer, &mut emit),
+            Script::Latin if is_clitic(&letters[..at], run) => {}
             Script::Latin => codes::terms(run, &letters[end..], &mut buffer, &mut emit),
             Script::None => {}
         }
@@ -118,43 +145,70 @@ fn run_end(letters: &[Letter], from: usize, script: Script) -> usize {
     from + len
 }
 
-/// A Korean word: its stem and the stem's syllable bigrams.
-fn hangul(run: &[Letter], glued: bool, buffer: &mut String, emit: &mut impl FnMut(&str, f32, &[Letter])) {
+/// True for what English hangs on a word with an apostrophe: Alzheimer's, don't, they'll.
+fn is_clitic(before: &[Letter], run: &[Letter]) -> bool {
+    let hung = matches!(before, [.., word, mark] if mark.ch == '\'' && word.ch.is_alphabetic());
+    hung && run.len() <= 2 && run.iter().all(|l| l.ch.is_ascii_alphabetic())
+}
+
+/// A Korean word: its stem, the stem's first two syllables, bigrams.
+///
+/// `before` is the last syllable of the stem one space before. Gives back the last syllable of this
+/// stem, `None` for a stop word or a particle.
+fn hangul(
+    run: &[Letter],
+    glued: bool,
+    before: Option<Letter>,
+    buffer: &mut String,
+    emit: &mut impl FnMut(&str, Role, &[Letter]),
+) -> Option<Letter> {
     let mut syllables = [' '; LONGEST_WORD];
+    let mut before = before;
     for run in run.chunks(LONGEST_WORD) {
         for (slot, letter) in syllables.iter_mut().zip(run) {
             *slot = letter.ch;
         }
         let word = &syllables[..run.len()];
-        if glued && korean::is_particle(word) {
-            continue;
-        }
         let stem = &word[..korean::stem_len(word)];
-        buffer.clear();
-        buffer.extend(stem);
-        if korean::is_stop_word(buffer) {
+        fill(buffer, stem);
+        if (glued && korean::is_particle(word)) || korean::is_stop_word(buffer) {
+            before = None;
             continue;
         }
-        emit(buffer, WHOLE, &run[..stem.len()]);
-        for (i, pair) in stem.windows(2).enumerate() {
-            buffer.clear();
-            buffer.push('~');
-            buffer.extend(pair);
-            emit(buffer, PART, &run[i..i + 2]);
+        emit(buffer, Role::Whole, &run[..stem.len()]);
+        if let Some(before) = before {
+            fill(buffer, &['~', before.ch, stem[0]]);
+            emit(buffer, Role::Aid, &[before, run[0]]);
         }
+        if stem.len() > 2 {
+            fill(buffer, &stem[..2]);
+            emit(buffer, Role::Aid, &run[..2]);
+        }
+        // One syllable more than the stem: what came off may have belonged to it (전자회로).
+        for (i, pair) in word[..word.len().min(stem.len() + 1)].windows(2).enumerate() {
+            fill(buffer, &['~', pair[0], pair[1]]);
+            emit(buffer, if i + 1 < stem.len() { Role::Part } else { Role::Aid }, &run[i..i + 2]);
+        }
+        before = Some(run[stem.len() - 1]);
     }
+    before
+}
+
+fn fill(buffer: &mut String, chars: &[char]) {
+    buffer.clear();
+    buffer.extend(chars);
 }
 
 /// Han or kana: pairs and single characters, since nothing marks the words.
-fn ideographs(run: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, f32, &[Letter])) {
-    let single = if run.len() == 1 { WHOLE } else { PART };
+fn ideographs(run: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, Role, &[Letter])) {
+    let single = if run.len() == 1 { Role::Whole } else { Role::Part };
     for (i, letter) in run.iter().enumerate() {
         buffer.clear();
         buffer.push(letter.ch);
         emit(buffer, single, &run[i..=i]);
         if let Some(next) = run.get(i + 1) {
             buffer.push(next.ch);
-            emit(buffer, WHOLE, &run[i..i + 2]);
+            emit(buffer, Role::Whole, &run[i..i + 2]);
         }
     }
 }
@@ -177,6 +231,93 @@ pub(super) fn lower(letters: &[Letter], buffer: &mut String) {
             buffer.push(letter.ch.to_ascii_lowercase());
         } else {
             buffer.extend(letter.ch.to_lowercase());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn terms(text: &str) -> Vec<String> {
+        analyse(text).into_iter().map(|t| t.text).collect()
+    }
+
+    #[test]
+    fn a_word_ends_where_the_script_changes() {
+        assert_eq!(terms("NCM811을"), terms("NCM811"));
+        assert_eq!(terms("pH가"), ["ph"]);
+        assert_eq!(terms("LG화학은"), ["lg", "화학", "~화학"]);
+    }
+
+    #[test]
+    fn inflected_words_meet_in_one_term() {
+        assert_eq!(terms("전해질을 개발하였다"), terms("전해질은 개발된"));
+        assert_eq!(
+            terms("electrolytes were developed"),
+            terms("developing the electrolyte").into_iter().rev().collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn the_same_text_in_another_encoding_has_the_same_terms() {
+        assert_eq!(terms("ＮＣＭ８１１ 양극재"), terms("NCM811 양극재"));
+        assert_eq!(terms("\u{110B}\u{1163}\u{11BC}\u{1100}\u{1173}\u{11A8}"), terms("양극"));
+    }
+
+    #[test]
+    fn questions_ask_with_stop_words() {
+        assert_eq!(terms("무엇이 있는가? 어떻게 하는가?"), Vec::<String>::new());
+        assert_eq!(terms("What is it, and where?"), Vec::<String>::new());
+        assert_eq!(terms("don't, Alzheimer's"), ["don", "alzheim"]);
+    }
+
+    #[test]
+    fn han_and_kana_give_pairs_and_single_characters() {
+        assert_eq!(terms("電解質"), ["電", "電解", "解", "解質", "質"]);
+        assert_eq!(terms("電"), ["電"]);
+        assert_eq!(terms("電池は"), ["電", "電池", "池", "は"]);
+    }
+
+    #[test]
+    fn aids_reach_vectors_only() {
+        let mut aids = Vec::new();
+        each_term("고체 전해질막을", |term, role, _| {
+            if role == Role::Aid {
+                aids.push(term.to_owned());
+            }
+        });
+        assert_eq!(aids, ["~체전", "전해", "~막을"]);
+        assert!(terms("고체 전해질막을").iter().all(|t| !aids.contains(t)));
+    }
+
+    #[test]
+    fn a_span_covers_what_the_term_came_from() {
+        let text = "약 5㎎의 NCM-811을";
+        let spans: Vec<(String, &str)> = analyse(text).into_iter().map(|t| (t.text, &text[t.span])).collect();
+        assert!(spans.contains(&("5mg".into(), "5㎎")), "{spans:?}");
+        assert!(spans.contains(&("ncm811".into(), "NCM-811")), "{spans:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn spans_hold_text_and_words_come_in_order(text in "(\\PC|[가-힣]{1,5} ?|[A-Z]{1,3}[0-9]{1,2}|[0-9]{1,4}[.,-]|[a-z]{1,8} ){0,60}") {
+            let mut before = 0;
+            for term in analyse(&text) {
+                prop_assert!(!term.text.is_empty());
+                prop_assert!(text.get(term.span.clone()).is_some_and(|t| !t.is_empty()), "{:?}", term);
+                if term.weight == 1.0 && !term.text.contains(char::is_numeric) {
+                    prop_assert!(before <= term.span.start, "{:?}", term);
+                    before = term.span.start;
+                }
+            }
+        }
+
+        #[test]
+        fn case_does_not_matter_to_words(text in "([A-Za-z]{1,9}[ ,.-]){0,20}") {
+            prop_assert_eq!(terms(&text), terms(&text.to_lowercase()));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Runs of letters and digits: English words, numbers with units, codes, chemical formulas.
 
-use super::analyse::{PART, Script, WHOLE, english_term, lower};
+use super::analyse::{Role, Script, english_term, lower};
 use super::normalise::Letter;
 
 /// Where the run of letters, digits and inner connectors that starts at `from` ends.
@@ -49,7 +49,12 @@ fn is_thousands_separator(letters: &[Letter], from: usize, at: usize) -> bool {
 }
 
 /// The terms of one run; `rest` is what follows it.
-pub(super) fn terms(run: &[Letter], rest: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, f32, &[Letter])) {
+pub(super) fn terms(
+    run: &[Letter],
+    rest: &[Letter],
+    buffer: &mut String,
+    emit: &mut impl FnMut(&str, Role, &[Letter]),
+) {
     let is_mark = |l: &Letter| matches!(l.ch, '-' | '_');
     if !run.iter().any(is_mark) {
         return piece(run, rest, buffer, emit);
@@ -65,18 +70,18 @@ pub(super) fn terms(run: &[Letter], rest: &[Letter], buffer: &mut String, emit: 
     if all_words {
         super::english::stem(buffer);
     }
-    emit(buffer, if all_words { PART } else { WHOLE }, run);
+    emit(buffer, if all_words { Role::Part } else { Role::Whole }, run);
     for p in pieces() {
         match Kind::of(p) {
             Kind::Word => {
                 english_term(p, buffer);
                 if !buffer.is_empty() && (all_words || p.len() > 1) {
-                    emit(buffer, if all_words || p.len() > 2 { WHOLE } else { PART }, p);
+                    emit(buffer, if all_words || p.len() > 2 { Role::Whole } else { Role::Part }, p);
                 }
             }
             Kind::Number | Kind::Mixed => {
                 lower(p, buffer);
-                emit(buffer, PART, p);
+                emit(buffer, Role::Part, p);
             }
         }
     }
@@ -102,7 +107,7 @@ impl Kind {
     }
 }
 
-fn piece(piece: &[Letter], rest: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, f32, &[Letter])) {
+fn piece(piece: &[Letter], rest: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, Role, &[Letter])) {
     match Kind::of(piece) {
         Kind::Word => {
             if piece.iter().any(|l| l.ch == '.') {
@@ -115,7 +120,7 @@ fn piece(piece: &[Letter], rest: &[Letter], buffer: &mut String, emit: &mut impl
                 english_term(piece, buffer);
             }
             if !buffer.is_empty() {
-                emit(buffer, WHOLE, piece);
+                emit(buffer, Role::Whole, piece);
             }
         }
         Kind::Number => number(piece, rest, buffer, emit),
@@ -124,14 +129,14 @@ fn piece(piece: &[Letter], rest: &[Letter], buffer: &mut String, emit: &mut impl
 }
 
 /// A number, and the number joined with the unit after it.
-fn number(digits: &[Letter], rest: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, f32, &[Letter])) {
+fn number(digits: &[Letter], rest: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, Role, &[Letter])) {
     lower(digits, buffer);
     buffer.retain(|c| c != ',');
-    emit(buffer, WHOLE, digits);
+    emit(buffer, Role::Whole, digits);
     let unit = unit_after(rest);
-    if !unit.is_empty() {
+    if let Some(&last) = unit.last() {
         buffer.extend(unit.iter().flat_map(|l| l.ch.to_lowercase()));
-        emit(buffer, PART, digits);
+        emit(buffer, Role::Whole, &[digits[0], last]);
     }
 }
 
@@ -144,6 +149,8 @@ const UNITS: &[&str] = &[
     "mb", "gb", "tb", "kda", "nmol", "μmol", "μa", "m2", "cm2", "cm3", "m3",
 ];
 
+const LONGEST_UNIT: usize = 4;
+
 /// The unit at the start of `rest`, directly or after one space; empty if there is none.
 fn unit_after(rest: &[Letter]) -> &[Letter] {
     let apart = rest.first().is_some_and(|l| l.ch == ' ');
@@ -152,7 +159,7 @@ fn unit_after(rest: &[Letter]) -> &[Letter] {
         '%' => 1,
         '°' => 1 + rest[1..].iter().take_while(|l| matches!(l.ch, 'C' | 'F')).count().min(1),
         c if super::korean::is_syllable(c) && !apart => 1,
-        _ => rest.iter().take_while(|l| Script::of(l.ch) == Script::Latin).count(),
+        _ => rest.iter().take(LONGEST_UNIT + 1).take_while(|l| Script::of(l.ch) == Script::Latin).count(),
     };
     let unit = &rest[..len];
     let korean = unit.first().is_some_and(|l| super::korean::is_syllable(l.ch));
@@ -160,32 +167,32 @@ fn unit_after(rest: &[Letter]) -> &[Letter] {
 }
 
 fn is_unit(letters: &[Letter]) -> bool {
-    (1..=4).contains(&letters.len())
+    (1..=LONGEST_UNIT).contains(&letters.len())
         && UNITS.iter().any(|unit| unit.chars().eq(letters.iter().flat_map(|l| l.ch.to_lowercase())))
 }
 
 /// Letters and digits in one: a number with its unit, a formula, or a code.
-fn mixed(piece: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, f32, &[Letter])) {
+fn mixed(piece: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, Role, &[Letter])) {
     let digits = piece.iter().take_while(|l| l.ch.is_ascii_digit() || matches!(l.ch, '.' | ',')).count();
     if digits > 0 && is_unit(&piece[digits..]) {
         number(&piece[..digits], &piece[digits..], buffer, emit);
         english_term(&piece[digits..], buffer);
         if !buffer.is_empty() {
-            emit(buffer, WHOLE, &piece[digits..]);
+            emit(buffer, Role::Whole, &piece[digits..]);
         }
         return;
     }
     joined(piece, buffer);
-    emit(buffer, WHOLE, piece);
+    emit(buffer, Role::Whole, piece);
     if let Some(groups) = formula(piece) {
         for (element, count) in groups {
             let symbol = &piece[element..count.start];
             lower(symbol, buffer);
-            emit(buffer, PART, symbol);
+            emit(buffer, Role::Part, symbol);
             if !count.is_empty() {
                 let group = &piece[element..count.end];
                 lower(group, buffer);
-                emit(buffer, PART, group);
+                emit(buffer, Role::Part, group);
             }
         }
         return;
@@ -194,7 +201,7 @@ fn mixed(piece: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, f32,
     for part in piece.chunk_by(|a, b| is_digit(a) == is_digit(b)) {
         if part.len() > 1 {
             lower(part, buffer);
-            emit(buffer, PART, part);
+            emit(buffer, Role::Part, part);
         }
     }
 }
@@ -249,4 +256,50 @@ fn is_element(symbol: &[char]) -> bool {
     padded.extend(symbol);
     padded.push(' ');
     symbol.iter().all(char::is_ascii_alphabetic) && ELEMENTS.contains(&padded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::analyse;
+
+    fn terms(text: &str) -> Vec<String> {
+        analyse(text).into_iter().map(|t| t.text).collect()
+    }
+
+    #[test]
+    fn codes_are_kept_whole_beside_their_parts() {
+        assert_eq!(terms("6204-2RS"), ["6204-2rs", "6204", "2rs"]);
+        assert_eq!(terms("NCM811"), ["ncm811", "ncm", "811"]);
+        assert_eq!(terms("NCM-811"), ["ncm811", "ncm", "811"]);
+        assert_eq!(terms("state-of-the-art"), ["stateoftheart", "state", "art"]);
+    }
+
+    #[test]
+    fn a_formula_gives_its_elements_and_their_counts() {
+        let found = terms("LiNi0.8Co0.1Mn0.1O2");
+        assert_eq!(found[0], "lini0.8co0.1mn0.1o2");
+        for part in ["li", "ni", "ni0.8", "co0.1", "mn", "o2"] {
+            assert!(found.iter().any(|t| t == part), "{part} in {found:?}");
+        }
+        assert_eq!(terms("LiFePO₄"), terms("LiFePO4"));
+    }
+
+    #[test]
+    fn numbers_are_kept_with_their_units() {
+        assert_eq!(terms("5 mg"), ["5", "5mg", "mg"]);
+        assert_eq!(terms("5mg"), terms("5 mg"));
+        assert_eq!(terms("5㎎"), terms("5 mg"));
+        assert_eq!(terms("1,000 W"), ["1000", "1000w", "w"]);
+        assert_eq!(terms("80 %"), terms("80%"));
+        assert_eq!(terms("0.85"), ["0.85"]);
+        assert_eq!(terms("2019-2021"), ["2019", "2021"]);
+        assert_eq!(terms("300억원"), ["300", "300억", "억원", "~억원"]);
+    }
+
+    #[test]
+    fn a_stop_joins_initials_but_not_sentences() {
+        assert_eq!(terms("the U.S.A. won"), ["usa", "won"]);
+        assert_eq!(terms("cells.The anode"), ["cell", "anod"]);
+        assert_eq!(terms("Li2O.Then"), terms("Li2O. Then"));
+    }
 }

@@ -111,13 +111,23 @@ static PARTICLE_TABLE: LazyLock<Suffixes> = LazyLock::new(|| {
 });
 
 /// Function words, question words and empty predicates, as stems.
-const STOP_WORDS: &str = "것 수 등 및 또 또는 그 이 저 더 때 중 즉 각 약 위 후 그리고 그러나 하지만 따라서 때문 대한 대해 대하여 위한 위해 \
-     위하여 통한 통해 통하여 의한 의해 의하여 관한 관해 관하여 따른 따라 인한 인해 있 있는 있다 있어 있으며 있고 있던 있을 있음 있었 없 없는 \
-     없다 없이 하 하는 하다 하고 하여 하며 한 한다 할 함 해 했다 했던 하였다 하기 되 되는 되다 되어 된 된다 될 됨 됐다 되었다 되고 되며 이다 \
-     이며 이고 인 입니다 같은 같이 이러한 그러한 이런 그런 이는 그는 모든 여러 다른 가장 매우 무엇 무엇인가 무엇인지 무엇이 뭐 누구 누가 어디 \
-     언제 어느 어떤 어떻게 왜 얼마 얼마나 몇 무슨 알려 알려줘 말하 말한 설명해줘 우리 본 당시";
+const STOP_WORDS: &str = "것 것이 것이다 것으로 것인가 수 등 및 또 또는 그 이 저 더 때 중 즉 각 약 위 후 그리고 그러나 하지만 따라서 때문 대한 대해 대하여 \
+     위한 위해 위하여 통한 통해 통하여 의한 의해 의하여 관한 관해 관하여 따른 따라 인한 인해 한 한다 할 함 해 된 된다 될 됨 돼 인 인가 인지 \
+     입니다 입니까 합니까 됩니까 한가 같은 같이 이러한 그러한 이런 그런 이는 그는 모든 여러 다른 가장 매우 무엇 무엇인 무엇인가 무엇인지 무엇이 뭐 \
+     누구 누구인가 누가 어디 어디인가 언제 언제인가 어느 어떤 어떻게 왜 얼마 얼마나 얼마인가 몇 무슨 알려 알려줘 설명해줘 우리 본";
 
-static STOP: LazyLock<HashSet<&'static str>> = LazyLock::new(|| STOP_WORDS.split_whitespace().collect());
+/// Predicates that are stop words in every form: 있다, 없다, 하다, 되다, 이다, 아니다, and their past.
+const EMPTY_PREDICATES: [&str; 16] =
+    ["있", "없", "하", "되", "이", "아니", "있었", "없었", "하였", "되었", "이었", "아니었", "했", "됐", "였", "않"];
+const ENDINGS_OF_PREDICATES: &str = "- 다 는 고 며 면 은 을 던 기 지 게 도록 거나 는가 는지 는데 나 나요 었 었다 었는가 었는지 으며 으면 으나 었던 다고 다는 습니까 습니다 어 어서 여";
+
+static STOP: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let predicates = EMPTY_PREDICATES.iter().flat_map(|base| {
+        let endings = ENDINGS_OF_PREDICATES.split_whitespace();
+        endings.map(move |ending| format!("{base}{}", ending.trim_start_matches('-')))
+    });
+    STOP_WORDS.split_whitespace().map(str::to_owned).chain(predicates).collect()
+});
 
 /// True for a stem that carries no subject.
 pub(super) fn is_stop_word(stem: &str) -> bool {
