@@ -22,7 +22,7 @@ pub struct ChunkOptions {
 
 impl Default for ChunkOptions {
     fn default() -> Self {
-        ChunkOptions { max_tokens: 320, min_tokens: 160 }
+        ChunkOptions { max_tokens: 384, min_tokens: 192 }
     }
 }
 
