@@ -13,9 +13,10 @@
 //!
 //! A word ends where the script changes, and a particle left over there gives no term.
 //!
-//! Sparse vectors hold three more, at 0.5, which help Korean ranking only: the first two syllables of
-//! a longer stem as a word, the bigram of a stem's last syllable and what came off after it, and the
-//! bigram across the space between two words (compounds are written with and without it).
+//! Sparse vectors hold more, at 0.35, which help Korean ranking only ([`Role::Aid`]): the first and the
+//! last two syllables of a longer stem as words, the single syllables of a short one, the bigram of a
+//! stem's last syllable and what came off after it, and the bigram across the space between two words
+//! (compounds are written with and without it).
 
 use std::ops::Range;
 
@@ -52,7 +53,8 @@ impl Role {
     pub(super) fn weight(self) -> f32 {
         match self {
             Role::Whole => 1.0,
-            Role::Part | Role::Aid => 0.5,
+            Role::Part => 0.5,
+            Role::Aid => 0.35,
         }
     }
 }
@@ -151,7 +153,7 @@ fn is_clitic(before: &[Letter], run: &[Letter]) -> bool {
     hung && run.len() <= 2 && run.iter().all(|l| l.ch.is_ascii_alphabetic())
 }
 
-/// A Korean word: its stem, the stem's first two syllables, bigrams.
+/// A Korean word: its stem, bigrams, and the aids of ranking.
 ///
 /// `before` is the last syllable of the stem one space before. Gives back the last syllable of this
 /// stem, `None` for a stop word or a particle.
@@ -180,9 +182,21 @@ fn hangul(
             fill(buffer, &['~', before.ch, stem[0]]);
             emit(buffer, Role::Aid, &[before, run[0]]);
         }
-        if stem.len() > 2 {
-            fill(buffer, &stem[..2]);
-            emit(buffer, Role::Aid, &run[..2]);
+        match stem.len() {
+            1 | 2 => {
+                for (i, &syllable) in stem.iter().enumerate() {
+                    fill(buffer, &['~', syllable]);
+                    emit(buffer, Role::Aid, &run[i..=i]);
+                }
+            }
+            len => {
+                fill(buffer, &stem[..2]);
+                emit(buffer, Role::Aid, &run[..2]);
+                if len > 3 {
+                    fill(buffer, &stem[len - 2..]);
+                    emit(buffer, Role::Aid, &run[len - 2..len]);
+                }
+            }
         }
         // One syllable more than the stem: what came off may have belonged to it (전자회로).
         for (i, pair) in word[..word.len().min(stem.len() + 1)].windows(2).enumerate() {
@@ -289,7 +303,7 @@ mod tests {
                 aids.push(term.to_owned());
             }
         });
-        assert_eq!(aids, ["~체전", "전해", "~막을"]);
+        assert_eq!(aids, ["~고", "~체", "~체전", "전해", "질막", "~막을"]);
         assert!(terms("고체 전해질막을").iter().all(|t| !aids.contains(t)));
     }
 

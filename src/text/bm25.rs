@@ -25,7 +25,7 @@ pub struct Bm25 {
 
 impl Default for Bm25 {
     fn default() -> Self {
-        Bm25 { k1: 0.9, b: 0.6 }
+        Bm25 { k1: 0.7, b: 0.6 }
     }
 }
 

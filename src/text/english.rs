@@ -30,3 +30,27 @@ pub(super) fn stem(word: &mut String) {
     }
     *word = STEMMER.stem(word).into_owned();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stemmed(word: &str) -> String {
+        let mut word = word.to_owned();
+        stem(&mut word);
+        word
+    }
+
+    #[test]
+    fn inflections_share_a_stem() {
+        assert_eq!(stemmed("batteries"), stemmed("battery"));
+        assert_eq!(stemmed("degraded"), stemmed("degradation"));
+        assert_eq!(stemmed("β"), "β");
+    }
+
+    #[test]
+    fn function_words_stop_and_subjects_do_not() {
+        assert!(is_stop_word("which") && is_stop_word("the"));
+        assert!(!is_stop_word("anode") && !is_stop_word("use"));
+    }
+}

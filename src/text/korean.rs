@@ -210,9 +210,9 @@ mod tests {
 
     #[test]
     fn a_noun_that_ends_like_a_particle_stays_whole() {
-        for word in ["평가", "차이", "효과", "온도", "도로", "주의", "가을", "어린이", "회의", "결과"]
+        for word in ["평가", "차이", "효과", "온도", "도로", "주의", "가을", "회의", "결과"]
         {
-            assert!(stem(word) == word || word == "어린이", "{word} became {}", stem(word));
+            assert_eq!(stem(word), word);
         }
     }
 
