@@ -22,4 +22,6 @@ pub mod answer;
 
 pub mod app;
 
+pub mod evaluate;
+
 pub mod cli;

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Context, Failure, Outcome};
+use super::{Context, Failure, Outcome, this_program};
 use crate::evaluate::retrieval::{self, Level, RetrievalOptions, RetrievalResult};
 
 #[derive(Subcommand)]
@@ -35,6 +35,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failur
                 encoder: encoder.map(PathBuf::from),
                 run_out,
                 search: context.config.search.clone(),
+                program: this_program()?,
             };
             let result = retrieval::run(&options)?;
             context.output.result(&result, table);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Context, Failure, Outcome};
+use super::{Context, Failure, Outcome, this_program};
 use crate::app::IngestRequest;
 use crate::index::{Progress, Report};
 use crate::ingest::RecordMapping;
@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         return Err(Failure::bad_input(format!("{}: no such file or folder", path.display())));
     }
     let mapping = arguments.map.as_deref().map(mapping).transpose()?;
-    let program = std::env::current_exe().map_err(|e| Failure::internal(format!("cannot find this program: {e}")))?;
+    let program = this_program()?;
     let cancel = cancel_on_signal()?;
     let app = context.open_for_ingest(arguments.rebuild)?;
     let request = IngestRequest {

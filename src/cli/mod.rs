@@ -7,6 +7,7 @@ mod ask;
 mod chat;
 mod config;
 mod doctor;
+mod eval;
 mod ingest;
 mod output;
 mod search;
@@ -73,6 +74,9 @@ enum Command {
     Search(search::Arguments),
     /// Print a document's extracted text, which citations point into
     Show(show::Arguments),
+    /// Measure
+    #[command(subcommand)]
+    Eval(eval::Command),
     /// Sector packs found
     Sectors,
     /// Check this machine and this index
@@ -157,10 +161,16 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
         Command::Chat(a) => chat::run(&context, a),
         Command::Search(a) => search::run(&context, a),
         Command::Show(a) => show::run(&context, a),
+        Command::Eval(c) => eval::run(&context, c),
         Command::Sectors => sectors::run(&context),
         Command::Doctor => doctor::run(&context),
         Command::Config => config::run(&context),
     }
+}
+
+/// The program itself, to be started as a worker.
+fn this_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|e| Failure::internal(format!("cannot find this program: {e}")))
 }
 
 fn flags(global: &Global) -> Flags {

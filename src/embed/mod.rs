@@ -4,7 +4,7 @@
 
 mod encoder;
 
-pub use encoder::{EncoderOptions, TransformerEncoder};
+pub use encoder::TransformerEncoder;
 
 use crate::error::{Classified, ErrorKind};
 
@@ -23,7 +23,7 @@ pub trait Embedder: Send + Sync {
     fn id(&self) -> &str;
     /// Length of every vector.
     fn dim(&self) -> usize;
-    /// One vector a text, in order; L2 norm 1 (all zeros for a text without a token).
+    /// One vector a text, in order; L2 norm 1 (an empty text too: its special tokens have a vector).
     fn embed(&self, texts: &[&str], side: Side) -> Result<Vec<Vec<f32>>, EmbedError>;
 }
 
@@ -39,7 +39,7 @@ pub enum EmbedError {
         what: String,
     },
     /// The architecture in `config.json` is not supported.
-    #[error("encoder {folder}: model_type `{model_type}` is not supported; supported: bert, xlm-roberta, roberta")]
+    #[error("encoder {folder}: model_type `{model_type}` is not supported; supported: bert (also multilingual-e5, which is one)")]
     Architecture {
         /// The folder.
         folder: String,

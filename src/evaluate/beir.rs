@@ -1,0 +1,116 @@
+//! BEIR folders: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv` (Thakur et al. 2021).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::EvaluateError;
+use super::metrics::Judgements;
+
+/// A data set, its corpus left on disk.
+pub(super) struct Beir {
+    /// Folder name.
+    pub(super) name: String,
+    /// `corpus.jsonl`.
+    pub(super) corpus: PathBuf,
+    /// Judged queries, by id.
+    pub(super) queries: BTreeMap<String, String>,
+    /// Judgements of the split, by query id.
+    pub(super) qrels: BTreeMap<String, Judgements>,
+    /// The split.
+    pub(super) split: String,
+}
+
+#[derive(Deserialize)]
+struct Query {
+    #[serde(rename = "_id")]
+    id: String,
+    text: String,
+}
+
+/// Opens a folder; without `split` the first of test, train, dev that is there.
+pub(super) fn open(folder: &Path, split: Option<&str>) -> Result<Beir, EvaluateError> {
+    let corpus = folder.join("corpus.jsonl");
+    if !corpus.is_file() {
+        let what = "no corpus.jsonl; a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/";
+        return Err(wrong(folder, what.into()));
+    }
+    let there = |s: &&str| folder.join(format!("qrels/{s}.tsv")).is_file();
+    let split = split.or_else(|| ["test", "train", "dev"].into_iter().find(there));
+    let split = split.ok_or_else(|| wrong(folder, "no qrels/test.tsv, train.tsv or dev.tsv".into()))?;
+    let qrels = qrels(&folder.join(format!("qrels/{split}.tsv")))?;
+    let queries = queries(&folder.join("queries.jsonl"), &qrels)?;
+    let name = folder.file_name().map_or_else(|| "dataset".into(), |n| n.to_string_lossy().into_owned());
+    Ok(Beir { name, corpus, queries, qrels, split: split.to_owned() })
+}
+
+/// Three columns as in BEIR, or four as in TREC (the second is unused); a header line is passed over.
+fn qrels(file: &Path) -> Result<BTreeMap<String, Judgements>, EvaluateError> {
+    let text = fs_err::read_to_string(file)?;
+    let mut qrels: BTreeMap<String, Judgements> = BTreeMap::new();
+    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (query, document, grade) = match fields.as_slice() {
+            [q, d, g] | [q, _, d, g] => (*q, *d, *g),
+            _ => return Err(wrong(file, format!("line {}: expected query, document, grade", i + 1))),
+        };
+        match grade.parse() {
+            Ok(grade) => drop(qrels.entry(query.to_owned()).or_default().insert(document.to_owned(), grade)),
+            Err(_) if i == 0 => {}
+            Err(_) => return Err(wrong(file, format!("line {}: grade `{grade}` is not a number", i + 1))),
+        }
+    }
+    Ok(qrels)
+}
+
+/// The judged queries.
+fn queries(file: &Path, qrels: &BTreeMap<String, Judgements>) -> Result<BTreeMap<String, String>, EvaluateError> {
+    let text = fs_err::read_to_string(file)?;
+    let mut queries = BTreeMap::new();
+    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        let query: Query = serde_json::from_str(line).map_err(|e| wrong(file, format!("line {}: {e}", i + 1)))?;
+        if qrels.contains_key(&query.id) {
+            queries.insert(query.id, query.text);
+        }
+    }
+    match qrels.len() - queries.len() {
+        0 => Ok(queries),
+        absent => Err(wrong(file, format!("{absent} judged queries are missing"))),
+    }
+}
+
+fn wrong(path: &Path, what: String) -> EvaluateError {
+    EvaluateError::Dataset { path: path.display().to_string(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(qrels: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::create_dir(dir.path().join("qrels")).unwrap();
+        fs_err::write(dir.path().join("corpus.jsonl"), "").unwrap();
+        fs_err::write(dir.path().join("queries.jsonl"), "{\"_id\":\"1\",\"text\":\"q\"}\n").unwrap();
+        fs_err::write(dir.path().join("qrels/test.tsv"), qrels).unwrap();
+        dir
+    }
+
+    #[test]
+    fn beir_and_trec_columns_are_both_read() {
+        for qrels in ["query-id\tcorpus-id\tscore\n1\ta\t2\n", "1 0 a 2\n"] {
+            let dir = folder(qrels);
+            let data = open(dir.path(), None).unwrap();
+            assert_eq!((data.split.as_str(), data.qrels["1"]["a"]), ("test", 2));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let error = |qrels: &str| open(folder(qrels).path(), None).err().unwrap().to_string();
+        assert!(error("1\ta\t1\n1\tb\tmany\n").contains("line 2"));
+        assert!(error("2\ta\t1\n").contains("1 judged queries are missing"));
+        assert!(open(Path::new("/nonexistent"), None).err().unwrap().to_string().contains("corpus.jsonl"));
+    }
+}
