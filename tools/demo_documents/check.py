@@ -5,6 +5,7 @@ Standard library only. Quotes from PDF, Office and HWPX files are looked up in t
 make.py renders; when pdftotext is installed, quotes from PDF files must also stand on one line of its output.
 """
 import collections
+import hashlib
 import json
 import re
 import shutil
@@ -35,6 +36,7 @@ def main():
             need(counts.get(name, 0) >= least, f"{sector}: {name} is {counts.get(name, 0)}, promised {least}")
         need(0.4 <= languages["ko"] / len(documents) <= 0.6, f"{sector}: {languages['ko']} of {len(documents)} documents are Korean")
         print(sector, json.dumps(counts, ensure_ascii=False))
+    check_rendered()
     size = sum(path.stat().st_size for path in (ROOT / "sectors").rglob("*") if path.is_file())
     need(size < 3_000_000, f"sectors/ holds {size} bytes")
     for problem in problems:
@@ -48,6 +50,13 @@ def need(condition, message):
 
 
 # ---- documents ---------------------------------------------------------------------------------
+
+def check_rendered():
+    for line in (HERE / "rendered.sha256").read_text(encoding="utf-8").splitlines():
+        source_sum, target_sum, target, source = line.split(" ")
+        for digest, name in ((source_sum, source), (target_sum, target)):
+            need(hashlib.sha256((ROOT / name).read_bytes()).hexdigest() == digest, f"{name} changed since make.py ran: run it")
+
 
 def read_documents(sector):
     """{name: text}, languages; a record is named projects.jsonl#<project_id>."""

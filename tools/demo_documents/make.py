@@ -13,8 +13,10 @@ Needs: python -m venv /tmp/venv && /tmp/venv/bin/pip install reportlab==5.1.0 py
 Run:   /tmp/venv/bin/python tools/demo_documents/make.py
 
 The same sources give the same bytes: dates come from the front matter, zip entries carry 1980-01-01.
+rendered.sha256 records which source gave which file; check.py compares it, so that nobody forgets to run this.
 """
 import datetime
+import hashlib
 import io
 import re
 import sys
@@ -28,6 +30,7 @@ NANUM = "/usr/share/fonts/truetype/nanum/"
 
 
 def main():
+    rendered = []
     for source in sorted((HERE / "sources").rglob("*.*")):
         if not source.is_file():
             continue
@@ -41,7 +44,13 @@ def main():
             meta, blocks = parse(text)
             data = WRITERS[target.suffix](meta, blocks)
             target.write_bytes(data if target.suffix == ".pdf" else repack(data, meta))
+        rendered.append(f"{sha256(source)} {sha256(target)} {target.relative_to(ROOT)} {source.relative_to(ROOT)}\n")
         print(f"{target.relative_to(ROOT)}  {target.stat().st_size} bytes")
+    (HERE / "rendered.sha256").write_text("".join(rendered), encoding="utf-8")
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 # ---- source ------------------------------------------------------------------------------------
