@@ -1,0 +1,137 @@
+//! One answer being made: from an admitted question to a channel of steps.
+//!
+//! The answer is computed on a blocking thread and its steps come through a channel. Dropping the
+//! [`Answering`] closes the channel, and that is how a client that left stops its generator, plain and
+//! streaming alike: hyper drops the handler or the body, and with it the receiving end.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::Server;
+use super::errors::ApiError;
+use super::wire;
+use crate::answer::{Answer, Ask, Event};
+
+/// What happens while an answer is made.
+pub(super) enum Step {
+    /// The passages it will rest on.
+    Passages(Arc<Vec<wire::Passage>>),
+    /// The next verified sentence with its citations.
+    Sentence(String),
+    /// The end.
+    Done(Box<Finished>),
+    /// The other end.
+    Failed(ApiError),
+}
+
+/// A finished answer, its passages with offsets in characters.
+pub(super) struct Finished {
+    pub(super) answer: Answer,
+    pub(super) passages: Arc<Vec<wire::Passage>>,
+}
+
+/// The reader's end of an answer that is being made.
+pub(super) struct Answering {
+    steps: UnboundedReceiver<Step>,
+    /// A step that was looked at before the response began.
+    first: Option<Step>,
+}
+
+impl Answering {
+    /// Queues the question, or refuses it at once when the line is full.
+    pub(super) fn start(server: &Server, ask: Ask) -> Result<Answering, ApiError> {
+        let ticket = server.answers.admit()?;
+        let server = server.clone();
+        // Unbounded, because one answer is a few sentences and a slow reader must not hold the model.
+        let (sender, steps) = unbounded_channel();
+        tokio::spawn(async move {
+            let place = tokio::select! {
+                place = ticket.place() => place,
+                () = sender.closed() => return,
+            };
+            let steps = sender.clone();
+            let worked = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                work(&server, &ask, &steps);
+            });
+            if let Err(died) = worked.await {
+                tracing::error!(%died, "answering panicked");
+                let _ = sender.send(Step::Failed(ApiError::internal()));
+            }
+        });
+        Ok(Answering { steps, first: None })
+    }
+
+    /// Waits up to `patience` for the first step, so that a question that fails at once (empty index,
+    /// engine out of reach) gets its status and not a stream.
+    pub(super) async fn begun(&mut self, patience: Duration) -> Result<(), ApiError> {
+        match tokio::time::timeout(patience, self.steps.recv()).await {
+            Ok(Some(Step::Failed(error))) => Err(error),
+            Ok(step) => {
+                self.first = step;
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The finished answer.
+    pub(super) async fn finished(mut self) -> Result<Finished, ApiError> {
+        loop {
+            match self.steps.recv().await {
+                Some(Step::Passages(_) | Step::Sentence(_)) => {}
+                Some(Step::Done(finished)) => return Ok(*finished),
+                Some(Step::Failed(error)) => return Err(error),
+                None => return Err(ApiError::internal()),
+            }
+        }
+    }
+
+    /// The next step, `None` after the last.
+    pub(super) fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Option<Step>> {
+        match self.first.take() {
+            Some(step) => Poll::Ready(Some(step)),
+            None => self.steps.poll_recv(context),
+        }
+    }
+}
+
+/// Computes the answer; on a blocking thread.
+fn work(server: &Server, ask: &Ask, steps: &UnboundedSender<Step>) {
+    let mut passages = Arc::default();
+    let mut failed = None;
+    let mut hand_on = |event| {
+        if server.stopping() {
+            return ControlFlow::Break(());
+        }
+        let step = match event {
+            Event::Passages(found) => match wire::passages(&server.app, &found) {
+                Ok(found) => {
+                    passages = Arc::new(found);
+                    Step::Passages(Arc::clone(&passages))
+                }
+                Err(error) => {
+                    failed = Some(ApiError::from(error));
+                    return ControlFlow::Break(());
+                }
+            },
+            Event::Sentence(text) => Step::Sentence(text),
+        };
+        match steps.send(step) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    };
+    let outcome = server.app.answer(ask, &mut hand_on);
+    let last = match (failed, outcome) {
+        (Some(error), _) => Step::Failed(error),
+        (None, Ok(answer)) => Step::Done(Box::new(Finished { answer, passages })),
+        (None, Err(error)) => Step::Failed(error.into()),
+    };
+    // Nobody listens any more if the client has left.
+    let _ = steps.send(last);
+}

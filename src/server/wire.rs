@@ -1,0 +1,309 @@
+//! What both protocols show of an answer, and the restrictions both take. Offsets are characters.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::errors::ApiError;
+use crate::answer::{Answer, Timings};
+use crate::app::App;
+use crate::config::Config;
+use crate::document::{self, CharIndex, Language};
+use crate::index::IndexError;
+use crate::retrieve::{SearchMode, SearchOptions};
+
+/// Most passages one request may ask for.
+const MAX_PASSAGES: i64 = 50;
+
+/// A retrieved passage with where it comes from.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Passage {
+    /// The number that citations `[n]` use.
+    n: usize,
+    /// Document id, as in `/v1/documents/{id}`.
+    doc_id: String,
+    /// Title of the document.
+    title: String,
+    /// Path of the source.
+    source: String,
+    /// Performing institution.
+    institution: Option<String>,
+    /// Year.
+    year: Option<i32>,
+    /// `record`, `report`, `patent` …
+    doc_type: Option<String>,
+    /// `ko`, `en` or `other`.
+    language: &'static str,
+    /// Page, slide or sheet number.
+    page: Option<u32>,
+    /// Heading path, outermost first, joined by ` > `.
+    section: String,
+    /// The passage, byte for byte.
+    text: String,
+    /// First character of the passage in the document's extracted text.
+    start: usize,
+    /// One past the last character.
+    end: usize,
+    /// Fused retrieval score; comparable within one question only.
+    score: f32,
+}
+
+/// One link from a sentence of the answer to the words that support it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Citation {
+    /// Passage number, as in `[n]`.
+    n: usize,
+    /// Which sentence of the answer, from 0.
+    sentence: usize,
+    /// Document id, as in `/v1/documents/{id}`.
+    doc_id: String,
+    /// Title of the document.
+    title: String,
+    /// Path of the source.
+    source: String,
+    /// Page, slide or sheet number.
+    page: Option<u32>,
+    /// Heading path, outermost first, joined by ` > `.
+    section: String,
+    /// The words of the source, byte for byte.
+    quote: String,
+    /// First character of the quote in the document's extracted text.
+    start: usize,
+    /// One past the last character.
+    end: usize,
+}
+
+/// Milliseconds spent.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(super) struct TimingsMs {
+    /// Making a follow-up question stand alone.
+    condense: f64,
+    /// Search.
+    retrieve: f64,
+    /// Until the generator's first piece of text, from its start.
+    first_token: f64,
+    /// Generation and verification.
+    generate: f64,
+    /// All of it.
+    total: f64,
+}
+
+/// The extension field `sectora` of a response: what the answer rests on.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Grounds {
+    /// The question that was searched for (a follow-up is made to stand alone).
+    question: String,
+    /// True when the documents do not answer; `passages` are then the nearest there is.
+    abstained: bool,
+    /// What wrote the answer: `extractive`, `local:<model>` or `remote:<model>`.
+    generator: String,
+    /// Share of the question that the best passage covers, 0 to 1.
+    support: f32,
+    /// Sentences that were left out because no passage supports them.
+    dropped_sentences: usize,
+    /// Where each sentence comes from.
+    citations: Vec<Citation>,
+    /// What was retrieved, best first.
+    passages: Vec<Passage>,
+    /// Where the time went.
+    timings_ms: TimingsMs,
+}
+
+impl Grounds {
+    pub(super) fn new(answer: &Answer, passages: &[Passage]) -> Grounds {
+        let citation = |c: &crate::answer::Citation| Citation {
+            n: c.n,
+            sentence: c.sentence,
+            doc_id: c.doc_id.clone(),
+            title: c.title.clone(),
+            source: c.source.clone(),
+            page: c.page,
+            section: c.section.clone(),
+            quote: c.quote.clone(),
+            start: c.start,
+            end: c.end,
+        };
+        let Timings { condense, retrieve, first_token, generate, total } = answer.timings_ms;
+        Grounds {
+            question: answer.question.clone(),
+            abstained: answer.abstained,
+            generator: answer.generator.clone(),
+            support: answer.support,
+            dropped_sentences: answer.dropped_sentences,
+            citations: answer.citations.iter().map(citation).collect(),
+            passages: passages.to_vec(),
+            timings_ms: TimingsMs { condense, retrieve, first_token, generate, total },
+        }
+    }
+}
+
+/// The passages as they are shown; reads their documents to count characters.
+pub(super) fn passages(app: &App, found: &[document::Passage]) -> Result<Vec<Passage>, IndexError> {
+    let mut texts: HashMap<&str, CharIndex> = HashMap::new();
+    let mut out = Vec::with_capacity(found.len());
+    for p in found {
+        let text = match texts.entry(p.doc_id.as_str()) {
+            std::collections::hash_map::Entry::Occupied(e) => e.into_mut(),
+            std::collections::hash_map::Entry::Vacant(e) => e.insert(CharIndex::new(&app.document(&p.doc_id)?.text)),
+        };
+        let (start, end) = text.chars(p.span);
+        out.push(Passage {
+            n: p.n,
+            doc_id: p.doc_id.clone(),
+            title: p.title.clone(),
+            source: p.source.clone(),
+            institution: p.metadata.institution.clone(),
+            year: p.metadata.year,
+            doc_type: p.metadata.doc_type.clone(),
+            language: p.language.name(),
+            page: p.page,
+            section: p.path.join(" > "),
+            text: p.text.clone(),
+            start,
+            end,
+            score: p.score,
+        });
+    }
+    Ok(out)
+}
+
+/// Which documents may be used; everything else in the sector is left out.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filters {
+    /// Only these institutions, as written in the documents: one name or a list.
+    #[schema(schema_with = names_schema)]
+    pub(super) institution: Option<Names>,
+    /// Only these document types: one name or a list.
+    #[schema(schema_with = names_schema)]
+    pub(super) doc_type: Option<Names>,
+    /// First year.
+    pub(super) year_from: Option<i64>,
+    /// Last year.
+    pub(super) year_to: Option<i64>,
+    /// `ko` or `en`.
+    pub(super) language: Option<String>,
+}
+
+/// One name or several.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Names(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+        impl<'de> serde::de::Visitor<'de> for OneOrMore {
+            type Value = Names;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or a list of strings")
+            }
+            fn visit_str<E>(self, one: &str) -> Result<Names, E> {
+                Ok(Names(vec![one.to_owned()]))
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = list.next_element()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+        deserializer.deserialize_any(OneOrMore)
+    }
+}
+
+/// The schema of a string or a list of strings.
+pub(super) fn names_schema() -> utoipa::openapi::schema::Schema {
+    use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+    let string = || ObjectBuilder::new().schema_type(Type::String);
+    OneOfBuilder::new().item(string()).item(ArrayBuilder::new().items(string())).into()
+}
+
+/// Where in a request the restrictions stand.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum At {
+    /// In the query string, side by side.
+    Query,
+    /// `filters` beside `limit` and `mode`.
+    Body,
+    /// The same within the field `sectora`.
+    Extension,
+}
+
+impl At {
+    fn filter(self, name: &str) -> String {
+        match self {
+            At::Query => name.to_owned(),
+            At::Body => format!("filters.{name}"),
+            At::Extension => format!("sectora.filters.{name}"),
+        }
+    }
+
+    fn option(self, name: &str) -> String {
+        match self {
+            At::Query | At::Body => name.to_owned(),
+            At::Extension => format!("sectora.{name}"),
+        }
+    }
+}
+
+impl Filters {
+    /// What retrieval takes. `at` is where filters, limit and mode stand in the request, for messages.
+    /// Everybody is cleared for public documents only, until there are accounts.
+    pub(super) fn lower(
+        self,
+        config: &Config,
+        limit: Option<i64>,
+        mode: Option<&str>,
+        at: At,
+    ) -> Result<SearchOptions, ApiError> {
+        if let (Some(from), Some(to)) = (self.year_from, self.year_to)
+            && from > to
+        {
+            return Err(ApiError::field(at.filter("year_from"), format!("{from} is after year_to {to}")));
+        }
+        let language = match self.language.as_deref() {
+            None => None,
+            Some("ko") => Some(Language::Ko),
+            Some("en") => Some(Language::En),
+            Some(other) => {
+                return Err(ApiError::field(at.filter("language"), format!("{other:?} is not `ko` or `en`")));
+            }
+        };
+        Ok(SearchOptions {
+            limit: passage_limit(config, limit, at)?,
+            mode: search_mode(mode, at)?,
+            institutions: named(self.institution),
+            doc_types: named(self.doc_type),
+            language,
+            year_from: self.year_from,
+            year_to: self.year_to,
+            ..SearchOptions::default()
+        })
+    }
+}
+
+fn named(names: Option<Names>) -> Vec<String> {
+    names.unwrap_or_default().0.into_iter().filter(|n| !n.trim().is_empty()).collect()
+}
+
+fn passage_limit(config: &Config, limit: Option<i64>, at: At) -> Result<usize, ApiError> {
+    match limit {
+        None => Ok(config.search.passages),
+        Some(n) if (1..=MAX_PASSAGES).contains(&n) => Ok(n as usize),
+        Some(n) => Err(ApiError::field(at.option("limit"), format!("{n} is not between 1 and {MAX_PASSAGES}"))),
+    }
+}
+
+fn search_mode(mode: Option<&str>, at: At) -> Result<SearchMode, ApiError> {
+    match mode {
+        None | Some("auto") => Ok(SearchMode::Auto),
+        Some("sparse") => Ok(SearchMode::Sparse),
+        Some("dense") => Ok(SearchMode::Dense),
+        Some("hybrid") => Ok(SearchMode::Hybrid),
+        Some(other) => {
+            Err(ApiError::field(at.option("mode"), format!("{other:?} is not `auto`, `sparse`, `dense` or `hybrid`")))
+        }
+    }
+}
