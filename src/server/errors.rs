@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -119,6 +120,18 @@ impl<E: Classified> From<E> for ApiError {
             }
         };
         ApiError::new(status, error.to_string())
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> ApiError {
+        ApiError::new(rejection.status(), format!("the address cannot be read: {rejection}"))
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> ApiError {
+        ApiError::new(rejection.status(), format!("the query string cannot be read: {rejection}"))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -84,8 +85,9 @@ async fn search(
 ))]
 async fn search_by_link(
     State(server): State<Server>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    pairs: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<SearchResponse>, ApiError> {
+    let Query(pairs) = pairs?;
     let (mut q, mut limit, mut mode) = (None, None, None);
     let mut filters = Filters::default();
     for (key, value) in pairs {
@@ -211,8 +213,9 @@ impl From<Document> for DocumentResponse {
 ))]
 async fn document(
     State(server): State<Server>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<DocumentResponse>, ApiError> {
+    let Path(id) = id?;
     let found = server
         .lookup(move |app| {
             let document = app.document(&id)?;

@@ -11,6 +11,7 @@ mod response;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -132,7 +133,11 @@ async fn list_models(State(server): State<Server>) -> Json<ModelList> {
     (status = 200, body = Model),
     (status = 404, body = ErrorBody),
 ))]
-async fn get_model(State(server): State<Server>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
+async fn get_model(
+    State(server): State<Server>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Model>, ApiError> {
+    let Path(id) = id?;
     let mut models = models(&server);
     match models.iter().position(|m| m.id == id) {
         Some(i) => Ok(Json(models.swap_remove(i))),
