@@ -23,5 +23,6 @@ pub mod answer;
 pub mod app;
 
 pub mod evaluate;
+pub mod server;
 
 pub mod cli;

@@ -31,7 +31,6 @@ const TEXTS = {
     done: (n) => `답변이 끝났습니다. 근거 ${n}건.`,
     stopped: "중지했습니다.",
     cutOff: "길이 제한으로 답변이 끊겼습니다.",
-    abstained: "답을 찾지 못함",
     nearest: "가장 가까운 자료",
     sources: "근거",
     openSource: (n) => `근거 ${n} 열기`,
@@ -83,7 +82,6 @@ const TEXTS = {
     done: (n) => `The answer is complete. ${n} sources.`,
     stopped: "Stopped.",
     cutOff: "The answer was cut at the length limit.",
-    abstained: "Not answered by the documents",
     nearest: "Nearest passages",
     sources: "Sources",
     openSource: (n) => `Open source ${n}`,
@@ -364,7 +362,8 @@ function setRunning(controller) {
   state.running = controller;
   $("send").hidden = controller !== null;
   $("stop").hidden = controller === null;
-  if (controller === null) $("question").focus({ preventScroll: true });
+  // On a touch screen focus would open the keyboard over the answer.
+  if (controller === null && matchMedia("(pointer: fine)").matches) $("question").focus({ preventScroll: true });
 }
 
 function newChat() {
@@ -490,7 +489,6 @@ class Turn {
     if (this.ending === "cutOff") parts.push(element("p", { className: "note", textContent: t("cutOff") }));
     if (!this.grounds) return parts;
     const { abstained, citations, passages, generator, timings_ms: timings } = this.grounds;
-    if (abstained) parts.unshift(element("p", { className: "badge", textContent: t("abstained") }));
     const rows = abstained ? passages.slice(0, 3).map((passage) => ({ passage, citation: null })) : cited(citations, passages);
     if (rows.length) {
       parts.push(element("h3", { textContent: t(abstained ? "nearest" : "sources") }));

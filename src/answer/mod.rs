@@ -40,6 +40,8 @@ pub struct Ask {
 pub enum Event {
     /// The passages the answer will rest on.
     Passages(Vec<Passage>),
+    /// The generator has made some text that is not shown yet; an occasion to break off between sentences.
+    Writing,
     /// The next verified sentence with its citations; the concatenation of all is the answer.
     Sentence(String),
 }
@@ -283,7 +285,7 @@ fn write(
     let verifier = Verifier::new(question, passages, parts.glossary);
     let mut buffer = String::new();
     let mut left = false;
-    let mut pass = |piece: &str, draft: &mut Draft| -> ControlFlow<()> {
+    let mut pass = |piece: &str, draft: &mut Draft, on: &mut dyn FnMut(Event) -> ControlFlow<()>| {
         match verifier.check(piece) {
             Some(sentence) => {
                 let mut shown = if draft.text.is_empty() { String::new() } else { " ".to_owned() };
@@ -301,6 +303,7 @@ fn write(
         }
     };
     let generation = generator.generate(&request, &mut |piece| {
+        on(Event::Writing)?;
         buffer.push_str(piece);
         // The last sentence may still grow.
         let spans = sentences(&buffer);
@@ -309,13 +312,13 @@ fn write(
         };
         let done = complete.last().map_or(0, |s| s.end);
         for span in complete {
-            pass(span.slice(&buffer), draft)?;
+            pass(span.slice(&buffer), draft, on)?;
         }
         buffer.drain(..done);
         ControlFlow::Continue(())
     })?;
     for span in sentences(&buffer) {
-        if pass(span.slice(&buffer), draft).is_break() {
+        if pass(span.slice(&buffer), draft, on).is_break() {
             break;
         }
     }

@@ -130,7 +130,7 @@ pub(super) fn stream(context: &Context, app: &App, ask: &Ask) -> Result<Answer, 
     let answer = app.answer(ask, &mut |event| {
         match event {
             Event::Sentence(text) => context.output.piece(&text),
-            Event::Passages(_) => {}
+            Event::Passages(_) | Event::Writing => {}
         }
         ControlFlow::Continue(())
     })?;

@@ -12,6 +12,7 @@ mod ingest;
 mod output;
 mod search;
 mod sectors;
+mod serve;
 mod show;
 
 use std::path::PathBuf;
@@ -70,6 +71,8 @@ enum Command {
     Ask(ask::Arguments),
     /// Ask and follow up in the terminal
     Chat(ask::Options),
+    /// Serve the HTTP API and the page
+    Serve(serve::Arguments),
     /// Find passages without writing an answer
     Search(search::Arguments),
     /// Print a document's extracted text, which citations point into
@@ -159,6 +162,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
         Command::Ingest(a) => ingest::run(&context, a),
         Command::Ask(a) => ask::run(&context, a),
         Command::Chat(a) => chat::run(&context, a),
+        Command::Serve(a) => serve::run(&context, a),
         Command::Search(a) => search::run(&context, a),
         Command::Show(a) => show::run(&context, a),
         Command::Eval(c) => eval::run(&context, c),

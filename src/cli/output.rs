@@ -19,6 +19,10 @@ impl Output {
         self.json
     }
 
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// True when a person watches: progress bars make sense.
     pub(super) fn is_interactive(&self) -> bool {
         !self.quiet && !self.json && std::io::stderr().is_terminal()

@@ -1,7 +1,9 @@
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tracing_subscriber::EnvFilter;
 
 use super::{Context, Failure, Outcome};
 use crate::server::{self, ServeOptions};
@@ -16,7 +18,8 @@ pub(super) struct Arguments {
     port: Option<u16>,
 }
 
-pub(super) fn run(context: Context, arguments: Arguments) -> Result<Outcome, Failure> {
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
+    log(context.output.is_quiet());
     let app = Arc::new(context.open()?);
     let settings = &context.config.server;
     let options = ServeOptions {
@@ -37,6 +40,17 @@ pub(super) fn run(context: Context, arguments: Arguments) -> Result<Outcome, Fai
             format!("Sectora listens at {url}  (page: {url}/ , API: {url}/docs ; Ctrl-C stops)")
         });
     };
-    runtime.block_on(server::serve(app, options, listening))?;
+    let served = runtime.block_on(server::serve(app, options, listening));
+    // What still computes after the time of grace is not waited for.
+    runtime.shutdown_background();
+    served?;
     Ok(Outcome::Yes)
+}
+
+/// One line a request on stderr, and what failed; with `--quiet` only what failed.
+fn log(quiet: bool) {
+    let filter = EnvFilter::new(if quiet { "error" } else { "error,sectora=info" });
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Where a log is set up already, that one is used.
+    let _ = subscriber.with_ansi(std::io::stderr().is_terminal()).try_init();
 }

@@ -105,7 +105,7 @@ fn work(server: &Server, ask: &Ask, steps: &UnboundedSender<Step>) {
     let mut passages = Arc::default();
     let mut failed = None;
     let mut hand_on = |event| {
-        if server.stopping() {
+        if server.stopping() || steps.is_closed() {
             return ControlFlow::Break(());
         }
         let step = match event {
@@ -119,6 +119,7 @@ fn work(server: &Server, ask: &Ask, steps: &UnboundedSender<Step>) {
                     return ControlFlow::Break(());
                 }
             },
+            Event::Writing => return ControlFlow::Continue(()),
             Event::Sentence(text) => Step::Sentence(text),
         };
         match steps.send(step) {

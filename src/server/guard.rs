@@ -125,7 +125,9 @@ mod tests {
         for host in ["127.0.0.1:7878", "localhost", "LOCALHOST:80", "[::1]:7878", "127.1.2.3"] {
             assert!(Hosts::Loopback.allow(host), "{host}");
         }
-        for host in ["", "evil.example", "evil.example:7878", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil.example"] {
+        for host in
+            ["", "evil.example", "evil.example:7878", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil.example"]
+        {
             assert!(!Hosts::Loopback.allow(host), "{host}");
         }
         assert!(Hosts::Any.allow("sectora.institute.example"));

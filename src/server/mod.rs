@@ -62,7 +62,9 @@ pub struct ServeOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address cannot be had.
-    #[error("cannot listen at {host}:{port}: {source}. Choose another with --host and --port (--port 0 takes any free one)")]
+    #[error(
+        "cannot listen at {host}:{port}: {source}. Choose another with --host and --port (--port 0 takes any free one)"
+    )]
     Bind {
         /// Host.
         host: String,

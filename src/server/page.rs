@@ -17,9 +17,9 @@ const FILES: [(&str, &str, &str); 4] = [
 
 /// The routes.
 pub(super) fn routes() -> Router<Server> {
-    FILES.into_iter().fold(Router::new(), |router, (path, kind, content)| {
-        router.route(path, get(move || file(kind, content)))
-    })
+    FILES
+        .into_iter()
+        .fold(Router::new(), |router, (path, kind, content)| router.route(path, get(move || file(kind, content))))
 }
 
 async fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {

@@ -8,10 +8,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::super::Server;
 use super::super::body::Body;
 use super::super::errors::{ApiError, ErrorBody};
 use super::super::wire::names_schema;
-use super::super::Server;
 use super::request::{Text, known_model};
 use crate::embed::Side;
 use crate::text::tokens;
@@ -103,9 +103,8 @@ pub(super) async fn embeddings(
         Some("query") => Side::Query,
         Some(other) => return Err(ApiError::field("side", format!("{other:?} is not `document` or `query`"))),
     };
-    let Text(texts) = request
-        .input
-        .ok_or_else(|| ApiError::field("input", "is required").code("missing_required_parameter"))?;
+    let Text(texts) =
+        request.input.ok_or_else(|| ApiError::field("input", "is required").code("missing_required_parameter"))?;
     if texts.is_empty() || texts.len() > MAX_TEXTS {
         return Err(ApiError::field("input", format!("{} texts; send 1 to {MAX_TEXTS}", texts.len())));
     }

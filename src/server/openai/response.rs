@@ -254,7 +254,11 @@ impl Chunks {
             }
             Door::Completions => {
                 let text = delta.content.unwrap_or_default();
-                json(&TextCompletion { usage, sectora, ..TextCompletion::piece(self.head.clone(), finish_reason, text) })
+                json(&TextCompletion {
+                    usage,
+                    sectora,
+                    ..TextCompletion::piece(self.head.clone(), finish_reason, text)
+                })
             }
         };
         self.ready.push_back(event);

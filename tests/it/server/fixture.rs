@@ -57,9 +57,13 @@ const DOCUMENTS: [(&str, &str); 3] = [
 pub(super) static SERVICE: LazyLock<Router> = LazyLock::new(|| service("extractive", &[], 2, 8));
 
 /// A service of its own: other generator, more settings, other line.
-pub(super) fn service(generator: &str, settings: &[(&'static str, String)], concurrency: usize, queue: usize) -> Router {
-    let options =
-        ServeOptions { host: "127.0.0.1".into(), port: 0, concurrency, queue, grace: Duration::from_secs(1) };
+pub(super) fn service(
+    generator: &str,
+    settings: &[(&'static str, String)],
+    concurrency: usize,
+    queue: usize,
+) -> Router {
+    let options = ServeOptions { host: "127.0.0.1".into(), port: 0, concurrency, queue, grace: Duration::from_secs(1) };
     router(Arc::new(app(generator, settings)), &options)
 }
 

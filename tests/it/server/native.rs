@@ -34,7 +34,8 @@ async fn a_restricted_document_is_neither_found_nor_shown() {
     let found = fetch("/v1/search?q=xenotime-77%20alloy&limit=50").await;
     assert!(!found.to_string().contains("vault furnace"), "{found}");
     // Its id is the hash of its content, which a guesser may know.
-    let digest = sha256("# Withheld alloy\n\nThe withheld alloy xenotime-77 melts at 912 degrees in the vault furnace.\n");
+    let digest =
+        sha256("# Withheld alloy\n\nThe withheld alloy xenotime-77 melts at 912 degrees in the vault furnace.\n");
     let response = call(&SERVICE, get(&format!("/v1/documents/{}", &digest[..16]))).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     let absent = call(&SERVICE, get("/v1/documents/0000000000000000")).await;
@@ -52,7 +53,8 @@ async fn the_sector_says_what_can_be_asked() {
     assert_eq!(sector["title"]["ko"], "소성로");
     assert_eq!(sector["model"], "sectora-kiln");
     assert_eq!(sector["examples"]["en"][0], "What did the Norwind kiln save?");
-    let names: Vec<_> = sector["institutions"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        sector["institutions"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"한빛요업") && names.contains(&"Norwind Institute"), "{names:?}");
 }
 
@@ -70,7 +72,12 @@ async fn the_page_loads_nothing_from_elsewhere() {
     assert_eq!(page.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
     assert_eq!(page.headers()[header::REFERRER_POLICY], "no-referrer");
     let html = String::from_utf8(page.into_body()).unwrap();
-    assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("<style") && !html.contains(" style="));
+    assert!(
+        !html.contains("http://")
+            && !html.contains("https://")
+            && !html.contains("<style")
+            && !html.contains(" style=")
+    );
     for path in ["/app.js", "/style.css", "/icon.svg"] {
         assert!(html.contains(path), "{path}");
         assert_eq!(call(&SERVICE, get(path)).await.status(), StatusCode::OK, "{path}");

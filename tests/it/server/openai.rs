@@ -114,7 +114,8 @@ async fn filters_ride_in_the_extension_field() {
     let only = |filters: Value| with(chat(GAS), "sectora", json!({ "filters": filters, "limit": 3 }));
     let elsewhere = send("/v1/chat/completions", only(json!({ "institution": "한빛요업" }))).await;
     assert_eq!(elsewhere["sectora"]["abstained"], true);
-    let there = send("/v1/chat/completions", only(json!({ "institution": ["Norwind Institute"], "year_to": 2021 }))).await;
+    let there =
+        send("/v1/chat/completions", only(json!({ "institution": ["Norwind Institute"], "year_to": 2021 }))).await;
     assert_eq!(there["sectora"]["abstained"], false);
 }
 
