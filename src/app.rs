@@ -160,7 +160,11 @@ impl App {
     }
 
     /// Reads documents into the index; resumable, and idempotent.
-    pub fn ingest(&self, request: &IngestRequest<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Report, IndexError> {
+    pub fn ingest(
+        &self,
+        request: &IngestRequest<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Report, IndexError> {
         let settings = &self.config.ingest;
         let roots = if request.roots.is_empty() { self.sector.document_roots() } else { request.roots.clone() };
         let options = SyncOptions {

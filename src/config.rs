@@ -322,7 +322,11 @@ fn flatten(map: &config::Map<String, Value>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn layered(file: &str, variables: &[(&str, &str)], flags: &Flags) -> Result<(Config, Vec<Provenance>), ConfigError> {
+    fn layered(
+        file: &str,
+        variables: &[(&str, &str)],
+        flags: &Flags,
+    ) -> Result<(Config, Vec<Provenance>), ConfigError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sectora.toml");
         std::fs::write(&path, file).unwrap();

@@ -41,7 +41,8 @@ pub fn answer(
     evidence: &[Evidence<'_>],
     history: &[Message],
 ) -> Result<Vec<Message>, PromptError> {
-    let evidence: Vec<_> = evidence.iter().map(|e| context! { n => e.n, heading => e.heading.as_str(), text => e.text }).collect();
+    let evidence: Vec<_> =
+        evidence.iter().map(|e| context! { n => e.n, heading => e.heading.as_str(), text => e.text }).collect();
     let values = context! { sector, question, evidence, abstention => abstention(language) };
     let mut messages = render("answer", pick(&ANSWER, language), values)?;
     let last = messages.len().saturating_sub(1);

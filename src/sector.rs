@@ -102,7 +102,9 @@ pub struct DocumentOverride {
 #[derive(Debug, thiserror::Error)]
 pub enum SectorError {
     /// No such pack.
-    #[error("no sector `{name}`: {looked} holds no `{name}/sector.toml`. Known there: {known}. Choose with --sector NAME or --sector FOLDER")]
+    #[error(
+        "no sector `{name}`: {looked} holds no `{name}/sector.toml`. Known there: {known}. Choose with --sector NAME or --sector FOLDER"
+    )]
     NotFound {
         /// What was asked.
         name: String,

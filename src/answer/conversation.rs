@@ -13,8 +13,26 @@ const CONDENSE_TURNS: usize = 6;
 const SHORT_WORDS: usize = 4;
 /// Words that point back.
 const POINTING: [&str; 20] = [
-    "그", "그것", "그건", "그럼", "그러면", "이것", "이건", "저것", "거기", "여기", "해당", "위의", "it", "its", "they",
-    "their", "that", "those", "this", "there",
+    "그",
+    "그것",
+    "그건",
+    "그럼",
+    "그러면",
+    "이것",
+    "이건",
+    "저것",
+    "거기",
+    "여기",
+    "해당",
+    "위의",
+    "it",
+    "its",
+    "they",
+    "their",
+    "that",
+    "those",
+    "this",
+    "there",
 ];
 
 /// The question in words that need no conversation around them.
@@ -36,7 +54,8 @@ pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &As
     let room = generator.context_tokens().saturating_sub(128);
     let messages = fit(generator, room, recent, |h| prompt::condense(language, &ask.question, h))?;
     let sampling = Sampling { max_tokens: 96, stop: vec!["\n".into()], ..Sampling::default() };
-    let request = Request { question: &ask.question, evidence: &[], synonyms: &[], messages: &messages, sampling: &sampling };
+    let request =
+        Request { question: &ask.question, evidence: &[], synonyms: &[], messages: &messages, sampling: &sampling };
     let mut text = String::new();
     generator.generate(&request, &mut |piece| {
         text.push_str(piece);

@@ -6,6 +6,7 @@
 //! Knows nothing of HTTP, terminals or files.
 
 mod conversation;
+mod instructions;
 mod verify;
 
 use std::ops::ControlFlow;
@@ -20,7 +21,7 @@ use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
 use crate::retrieve::{self, Parts, RetrieveError, SearchOptions, Support};
 use crate::text::sentences;
-use verify::{Verifier, Verified};
+use verify::{Verified, Verifier};
 
 /// A question and how to answer it.
 #[derive(Clone, Debug, Default)]
@@ -253,7 +254,9 @@ fn messages(
     };
     let evidence = evidence(passages);
     let room = generator.context_tokens().saturating_sub(ask.sampling.max_tokens);
-    conversation::fit(generator, room, &ask.history, |history| prompt::answer(language, title, question, &evidence, history))
+    conversation::fit(generator, room, &ask.history, |history| {
+        prompt::answer(language, title, question, &evidence, history)
+    })
 }
 
 /// What has been let through so far.
@@ -285,8 +288,8 @@ fn write(
     let verifier = Verifier::new(question, passages, parts.glossary);
     let mut buffer = String::new();
     let mut left = false;
-    let mut pass = |piece: &str, draft: &mut Draft, on: &mut dyn FnMut(Event) -> ControlFlow<()>| {
-        match verifier.check(piece) {
+    let mut pass =
+        |piece: &str, draft: &mut Draft, on: &mut dyn FnMut(Event) -> ControlFlow<()>| match verifier.check(piece) {
             Some(sentence) => {
                 let mut shown = if draft.text.is_empty() { String::new() } else { " ".to_owned() };
                 shown.push_str(&sentence.shown());
@@ -300,8 +303,7 @@ fn write(
                 draft.dropped += usize::from(verifier.claims(piece));
                 ControlFlow::Continue(())
             }
-        }
-    };
+        };
     let generation = generator.generate(&request, &mut |piece| {
         on(Event::Writing)?;
         buffer.push_str(piece);

@@ -152,7 +152,12 @@ pub(super) fn after(answer: &Answer) -> String {
         for c in &answer.citations {
             if !seen.contains(&(c.n, c.start)) {
                 seen.push((c.n, c.start));
-                out.push_str(&format!("  [{}] {}\n      “{}”\n", c.n, place(&c.title, c.page, &c.section, &c.source, ko), one_line(&c.quote)));
+                out.push_str(&format!(
+                    "  [{}] {}\n      “{}”\n",
+                    c.n,
+                    place(&c.title, c.page, &c.section, &c.source, ko),
+                    one_line(&c.quote)
+                ));
             }
         }
     }

@@ -63,7 +63,9 @@ fn opened(app: &App) -> Result<Vec<Check>, Failure> {
     let points = app.store().count(None)?;
     let same = points == stats.chunks;
     let remedy = if same { "" } else { "; run `sectora ingest` again to finish, or `sectora ingest --rebuild`" };
-    let encoder = app.embedder().map_or("none: search by words only".to_owned(), |e| format!("{}, {} dimensions", e.id(), e.dim()));
+    let encoder = app
+        .embedder()
+        .map_or("none: search by words only".to_owned(), |e| format!("{}, {} dimensions", e.id(), e.dim()));
     let mut checks = vec![
         Check {
             name: "index",

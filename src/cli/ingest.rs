@@ -34,13 +34,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let program = this_program()?;
     let cancel = cancel_on_signal()?;
     let app = context.open_for_ingest(arguments.rebuild)?;
-    let request = IngestRequest {
-        roots: arguments.paths,
-        mapping,
-        prune: arguments.prune,
-        program,
-        cancel: &cancel,
-    };
+    let request = IngestRequest { roots: arguments.paths, mapping, prune: arguments.prune, program, cancel: &cancel };
     let shown = Shown::new(context);
     let report = app.ingest(&request, &mut |progress| shown.step(&progress))?;
     shown.done();
@@ -65,9 +59,9 @@ fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
 fn mapping(text: &str) -> Result<RecordMapping, Failure> {
     let mut mapping = RecordMapping::default();
     for pair in text.split(',').filter(|p| !p.trim().is_empty()) {
-        let (field, column) = pair
-            .split_once('=')
-            .ok_or_else(|| Failure::bad_input(format!("--map `{pair}`: write FIELD=COLUMN, for instance title=title_clean")))?;
+        let (field, column) = pair.split_once('=').ok_or_else(|| {
+            Failure::bad_input(format!("--map `{pair}`: write FIELD=COLUMN, for instance title=title_clean"))
+        })?;
         let column = Some(column.trim().to_owned());
         match field.trim() {
             "id" => mapping.id = column,

@@ -24,10 +24,9 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let options = arguments.search.lower(&context.config)?;
     let app = context.open()?;
     let passages = app.search(&arguments.query, &options)?;
-    let found = Found { query: arguments.query, mode: if app.embedder().is_some() { "hybrid" } else { "sparse" }, passages };
-    context.output.result(&found, |found| {
-        found.passages.iter().map(line).collect::<Vec<_>>().join("\n")
-    });
+    let found =
+        Found { query: arguments.query, mode: if app.embedder().is_some() { "hybrid" } else { "sparse" }, passages };
+    context.output.result(&found, |found| found.passages.iter().map(line).collect::<Vec<_>>().join("\n"));
     Ok(if found.passages.is_empty() { Outcome::No } else { Outcome::Yes })
 }
 

@@ -17,7 +17,9 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
     }
     context.output.result(&rows, |rows| {
         let text = |v: &serde_json::Value, k: &str| v[k].as_str().unwrap_or_default().to_owned();
-        let line = |r: &serde_json::Value| format!("{:16} {} | {}", text(r, "name"), text(&r["title"], "ko"), text(&r["title"], "en"));
+        let line = |r: &serde_json::Value| {
+            format!("{:16} {} | {}", text(r, "name"), text(&r["title"], "ko"), text(&r["title"], "en"))
+        };
         rows.iter().map(line).collect::<Vec<_>>().join("\n")
     });
     Ok(Outcome::Yes)

@@ -51,7 +51,8 @@ impl Language {
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let code = |w: &str| {
         let ascii: Vec<u8> = w.bytes().filter(u8::is_ascii_alphanumeric).collect();
-        w.is_ascii() && (ascii.iter().any(u8::is_ascii_digit) || (w.len() > 1 && ascii.iter().all(u8::is_ascii_uppercase)))
+        w.is_ascii()
+            && (ascii.iter().any(u8::is_ascii_digit) || (w.len() > 1 && ascii.iter().all(u8::is_ascii_uppercase)))
     };
     text.split(|c: char| !c.is_alphanumeric()).filter(move |w| !w.is_empty() && !code(w))
 }

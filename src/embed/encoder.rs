@@ -70,7 +70,8 @@ impl TransformerEncoder {
             .and_then(|vb| BertModel::load(vb, &config))
             .map_err(|e| files.wrong(format!("model.safetensors: {e}")))?;
         let settings: SentenceBert = files.optional("sentence_bert_config.json")?.unwrap_or_default();
-        let longest = settings.max_seq_length.unwrap_or(config.max_position_embeddings).min(config.max_position_embeddings);
+        let longest =
+            settings.max_seq_length.unwrap_or(config.max_position_embeddings).min(config.max_position_embeddings);
         let modules: Vec<Module> = files.optional("modules.json")?.unwrap_or_default();
         let name = folder.file_name().map_or_else(|| "encoder".into(), |n| n.to_string_lossy().into_owned());
         Ok(TransformerEncoder {
@@ -144,7 +145,8 @@ impl Embedder for TransformerEncoder {
         let mut rest = order.as_slice();
         while !rest.is_empty() {
             // Sorted by length, so the last text of a batch is as wide as the batch.
-            let fits = (1..=rest.len()).take_while(|n| *n == 1 || n * tokens[rest[n - 1]].len() <= BATCH_TOKENS).count();
+            let fits =
+                (1..=rest.len()).take_while(|n| *n == 1 || n * tokens[rest[n - 1]].len() <= BATCH_TOKENS).count();
             let (batch, later) = rest.split_at(fits);
             let ids: Vec<&Vec<u32>> = batch.iter().map(|i| &tokens[*i]).collect();
             let made = self.forward(&ids).map_err(|e| self.failed(texts.len(), e))?;
@@ -281,9 +283,9 @@ mod tests {
         add("embeddings.word_embeddings.weight", &[WORDS.len(), 16]);
         add("embeddings.position_embeddings.weight", &[12, 16]);
         add("embeddings.token_type_embeddings.weight", &[2, 16]);
-        let norms = ["embeddings".to_owned()].into_iter().chain((0..2).flat_map(|l| {
-            ["attention.output", "output"].map(|p| format!("encoder.layer.{l}.{p}"))
-        }));
+        let norms = ["embeddings".to_owned()]
+            .into_iter()
+            .chain((0..2).flat_map(|l| ["attention.output", "output"].map(|p| format!("encoder.layer.{l}.{p}"))));
         for norm in norms {
             add(&format!("{norm}.LayerNorm.weight"), &[16]);
             add(&format!("{norm}.LayerNorm.bias"), &[16]);
@@ -357,7 +359,8 @@ mod tests {
             return;
         };
         let encoder = TransformerEncoder::open(Path::new(&folder)).unwrap();
-        let texts = ["A battery stores energy.", "Energy is kept in an accumulator.", "The poem was written in spring."];
+        let texts =
+            ["A battery stores energy.", "Energy is kept in an accumulator.", "The poem was written in spring."];
         let vectors = encoder.embed(&texts, Side::Document).unwrap();
         assert!(cosine(&vectors[0], &vectors[1]) > cosine(&vectors[0], &vectors[2]) + 0.2);
     }

@@ -31,7 +31,9 @@ pub trait Embedder: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
     /// A file of the encoder is missing or unreadable.
-    #[error("encoder {folder}: {what}. An encoder folder holds config.json, tokenizer.json and model.safetensors (a sentence-transformers folder works as it is)")]
+    #[error(
+        "encoder {folder}: {what}. An encoder folder holds config.json, tokenizer.json and model.safetensors (a sentence-transformers folder works as it is)"
+    )]
     Load {
         /// The folder.
         folder: String,
@@ -39,7 +41,9 @@ pub enum EmbedError {
         what: String,
     },
     /// The architecture in `config.json` is not supported.
-    #[error("encoder {folder}: model_type `{model_type}` is not supported; supported: bert (also multilingual-e5, which is one)")]
+    #[error(
+        "encoder {folder}: model_type `{model_type}` is not supported; supported: bert (also multilingual-e5, which is one)"
+    )]
     Architecture {
         /// The folder.
         folder: String,

@@ -100,7 +100,8 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     let folder = tempfile::tempdir()?;
     let begin = Instant::now();
     let index = index::open(folder.path(), embedder, false)?;
-    let report = index::sync(&index.catalog, &index.store, embedder, &sync_options(&data.corpus, options), &mut |_| ())?;
+    let report =
+        index::sync(&index.catalog, &index.store, embedder, &sync_options(&data.corpus, options), &mut |_| ())?;
     if let Some(error) = report.rows.iter().find_map(|r| r.error.clone()) {
         return Err(EvaluateError::Dataset { path: data.corpus.display().to_string(), what: error });
     }
@@ -115,7 +116,8 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         for (i, (id, text)) in data.queries.iter().enumerate() {
             let vector = dense.as_ref().map(|d| &d[i]);
             let begin = Instant::now();
-            let query = Query { mode: mode(kind, text, vector, &options.search), filter: None, limit: CHUNKS, exact: false };
+            let query =
+                Query { mode: mode(kind, text, vector, &options.search), filter: None, limit: CHUNKS, exact: false };
             let hits = index.store.query(&query)?;
             times.push(begin.elapsed().as_secs_f64() * 1e3);
             run.insert(id.clone(), rank(hits.iter().map(|h| (h.id, h.score)), &names));
@@ -146,7 +148,9 @@ fn encoder(options: &RetrievalOptions) -> Result<(Level, Option<TransformerEncod
     match (level, &options.encoder) {
         (Level::Embedded, _) => Ok((level, None)),
         (Level::Standard, Some(folder)) => Ok((level, Some(TransformerEncoder::open(folder)?))),
-        (Level::Standard, None) => Err(EvaluateError::Level("level standard needs an encoder: --encoder FOLDER".into())),
+        (Level::Standard, None) => {
+            Err(EvaluateError::Level("level standard needs an encoder: --encoder FOLDER".into()))
+        }
         (Level::Best, _) => {
             Err(EvaluateError::Level("level best needs a reranker, which this version does not have yet".into()))
         }
@@ -184,7 +188,10 @@ fn document_names(index: &Index) -> Result<HashMap<u64, String>, EvaluateError> 
     }
 }
 
-fn encode<'q>(embedder: &dyn Embedder, queries: impl Iterator<Item = &'q String>) -> Result<Vec<Vec<f32>>, EvaluateError> {
+fn encode<'q>(
+    embedder: &dyn Embedder,
+    queries: impl Iterator<Item = &'q String>,
+) -> Result<Vec<Vec<f32>>, EvaluateError> {
     let texts: Vec<&str> = queries.map(String::as_str).collect();
     let mut vectors = Vec::with_capacity(texts.len());
     for batch in texts.chunks(BATCH) {

@@ -88,6 +88,10 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
         }
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    // Without a sentence that holds the kind of thing asked for, the question is not answered.
+    if cue.is_required() && !candidates.iter().take(SENTENCES).any(|c| cue.is_met(c.text)) {
+        return Vec::new();
+    }
     let best = candidates.first().map_or(0.0, |c| c.score);
     if best < MIN_SCORE {
         return Vec::new();
@@ -109,15 +113,16 @@ fn candidates<'a>(evidence: &Evidence<'a>) -> Vec<Candidate<'a>> {
     let heading = term_set(&evidence.heading);
     let mut before: HashSet<String> = HashSet::new();
     let mut out = Vec::new();
-    for span in sentences(evidence.text) {
+    let spans = sentences(evidence.text);
+    for (i, span) in spans.iter().enumerate() {
         let text = span.slice(evidence.text);
         let terms = term_set(text);
         if text.starts_with('#') {
             before = terms;
             continue;
         }
-        let table_line = text.starts_with('|') && text.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '));
-        if table_line || terms.len() < 3 {
+        let heads_a_table = spans.get(i + 1).is_some_and(|next| is_table_rule(next.slice(evidence.text)));
+        if is_table_rule(text) || heads_a_table || terms.len() < 3 {
             continue;
         }
         let context = heading.union(&before).cloned().collect();
@@ -125,6 +130,11 @@ fn candidates<'a>(evidence: &Evidence<'a>) -> Vec<Candidate<'a>> {
         out.push(Candidate { n: evidence.n, text, terms, context, score: 0.0 });
     }
     out
+}
+
+/// The line under a table's header.
+fn is_table_rule(line: &str) -> bool {
+    line.starts_with('|') && line.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '))
 }
 
 /// How rare each term of the question is among the sentences.
@@ -146,30 +156,62 @@ fn overlap(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
 /// What kind of thing a question asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cue {
+    Money,
     Figure,
     Time,
-    None,
+    Other,
 }
+
+const MONEY: [&str; 11] =
+    ["비용", "원가", "단가", "가격", "예산", "연구비", "cost", "price", "budget", "expensive", "funding"];
+const TIME: [&str; 8] = ["언제", "몇 년", "연도", "when ", "what year", "which year", "마감일", "deadline"];
+const FIGURE: [&str; 12] = [
+    "얼마",
+    "몇",
+    "how much",
+    "how many",
+    "how high",
+    "how large",
+    "how thick",
+    "how long",
+    "what percentage",
+    "what share",
+    "수치",
+    "값은",
+];
+/// Signs of an amount of money.
+const CURRENCY: [&str; 14] =
+    ["원", "krw", "usd", "eur", "$", "€", "₩", "£", "won", "dollar", "euro", "budget", "억", "cost"];
 
 impl Cue {
     fn of(question: &str) -> Cue {
         let lower = question.to_lowercase();
         let any = |words: &[&str]| words.iter().any(|w| lower.contains(w));
-        if any(&["언제", "몇 년", "연도", "기간", "when ", "what year", "which year", "how long", "period"]) {
+        if any(&MONEY) && any(&["얼마", "how much", "what ", "몇"]) {
+            Cue::Money
+        } else if any(&TIME) {
             Cue::Time
-        } else if any(&["얼마", "몇", "how much", "how many", "how high", "how large", "what percentage", "수치", "값은"]) {
+        } else if any(&FIGURE) {
             Cue::Figure
         } else {
-            Cue::None
+            Cue::Other
         }
+    }
+
+    fn is_required(self) -> bool {
+        self != Cue::Other
     }
 
     fn is_met(self, sentence: &str) -> bool {
         let digits = sentence.bytes().any(|b| b.is_ascii_digit());
         match self {
             Cue::Figure => digits,
-            Cue::Time => digits && sentence.split(|c: char| !c.is_ascii_digit()).any(|r| r.len() == 4) || sentence.contains("개월"),
-            Cue::None => false,
+            Cue::Time => {
+                digits
+                    && (sentence.split(|c: char| !c.is_ascii_digit()).any(|r| r.len() == 4) || sentence.contains('월'))
+            }
+            Cue::Money => digits && CURRENCY.iter().any(|c| sentence.to_lowercase().contains(c)),
+            Cue::Other => false,
         }
     }
 }
@@ -210,6 +252,12 @@ mod tests {
     fn says_nothing_when_nothing_covers_the_question() {
         assert_eq!(answer("Who won the football match in Paris?"), "");
         assert_eq!(answer("올해 쌀 수확량은 얼마인가?"), "");
+    }
+
+    #[test]
+    fn a_question_for_a_price_is_not_answered_with_a_temperature() {
+        assert_eq!(answer("How much did the pouch cells at 45 °C cost?"), "");
+        assert_eq!(answer("전해질의 가격은 얼마인가?"), "");
     }
 
     #[test]

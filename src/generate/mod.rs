@@ -134,7 +134,9 @@ pub enum GenerateError {
         what: String,
     },
     /// The prompt does not fit.
-    #[error("the prompt has {tokens} tokens and the context window of {model} holds {window}; ask for fewer passages (`--passages`) or a shorter question")]
+    #[error(
+        "the prompt has {tokens} tokens and the context window of {model} holds {window}; ask for fewer passages (`--passages`) or a shorter question"
+    )]
     TooLong {
         /// Name.
         model: String,

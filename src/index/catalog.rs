@@ -214,7 +214,10 @@ impl Catalog {
     /// Same bytes, another time stamp: remembers the stamp.
     pub(super) fn touch(&self, path: &str, size: u64, mtime_ns: i64) -> Result<(), IndexError> {
         self.with(|c| {
-            c.execute("UPDATE sources SET size = ?2, mtime_ns = ?3 WHERE path = ?1", params![path, size as i64, mtime_ns])
+            c.execute(
+                "UPDATE sources SET size = ?2, mtime_ns = ?3 WHERE path = ?1",
+                params![path, size as i64, mtime_ns],
+            )
         })?;
         Ok(())
     }
@@ -409,7 +412,11 @@ fn insert(t: &Transaction<'_>, document: &Document, chunks: &[Chunk]) -> rusqlit
     let pages = document.units.iter().filter(|u| u.kind != crate::document::UnitKind::Body).count();
     let external = document.metadata.external_id.as_deref();
     let same: bool = t
-        .query_row("SELECT 1 FROM documents WHERE id = ?1 AND body = ?2 AND text = ?3", [&document.id, &body, &text], |_| Ok(()))
+        .query_row(
+            "SELECT 1 FROM documents WHERE id = ?1 AND body = ?2 AND text = ?3",
+            [&document.id, &body, &text],
+            |_| Ok(()),
+        )
         .optional()?
         .is_some();
     let known: i64 = t.query_row("SELECT count(*) FROM chunks WHERE doc_id = ?1", [&document.id], |r| r.get(0))?;

@@ -89,10 +89,14 @@ impl EdgeStore {
         let filter = self.filter(query.filter.as_ref())?;
         let params = edge::SearchParams { exact: query.exact, ..Default::default() };
         let nearest = |vector, name: &str| {
-            edge::ScoringQuery::Vector(edge::QueryEnum::Nearest(edge::NamedQuery { query: vector, using: Some(name.into()) }))
+            edge::ScoringQuery::Vector(edge::QueryEnum::Nearest(edge::NamedQuery {
+                query: vector,
+                using: Some(name.into()),
+            }))
         };
         let dense = |v: &Vec<f32>| nearest(edge::VectorInternal::from(v.clone()), DENSE);
-        let sparse = |v: &SparseVector| Ok::<_, IndexError>(nearest(edge::VectorInternal::Sparse(self.sparse(v)?), SPARSE));
+        let sparse =
+            |v: &SparseVector| Ok::<_, IndexError>(nearest(edge::VectorInternal::Sparse(self.sparse(v)?), SPARSE));
         let mut request = edge::QueryRequestBuilder::new(query.limit + TIE_MARGIN).params(params.clone());
         request = match &query.mode {
             Mode::Dense(v) => request.query(dense(v)),

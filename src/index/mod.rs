@@ -219,7 +219,9 @@ pub enum IndexError {
         what: String,
     },
     /// The index was made differently.
-    #[error("the index at {path} was made with {found} and cannot be used with {asked}. Use the same settings, another --data-dir, or rebuild it with `sectora ingest --rebuild`")]
+    #[error(
+        "the index at {path} was made with {found} and cannot be used with {asked}. Use the same settings, another --data-dir, or rebuild it with `sectora ingest --rebuild`"
+    )]
     Fingerprint {
         /// Folder.
         path: String,
@@ -229,7 +231,9 @@ pub enum IndexError {
         asked: String,
     },
     /// Somebody else writes.
-    #[error("the index in {path} is in use by another sectora process ({holder}); stop it, ask it over HTTP, or use another --data-dir")]
+    #[error(
+        "the index in {path} is in use by another sectora process ({holder}); stop it, ask it over HTTP, or use another --data-dir"
+    )]
     Locked {
         /// Folder.
         path: String,

@@ -427,7 +427,15 @@ fn commit(catalog: &Catalog, source: &Source, outcome: Outcome) -> Result<Report
         }
     };
     let status = if row.error.is_some() { Status::Failed } else { status };
-    Ok(ReportRow { path: source.shown.clone(), status, documents, pages, chunks, error: row.error, warnings: row.warnings })
+    Ok(ReportRow {
+        path: source.shown.clone(),
+        status,
+        documents,
+        pages,
+        chunks,
+        error: row.error,
+        warnings: row.warnings,
+    })
 }
 
 /// Forgets sources under the roots that were not found.
@@ -439,7 +447,15 @@ fn prune(catalog: &Catalog, sources: &[Source], roots: &[PathBuf]) -> Result<Vec
         if !there.contains(path.as_str()) && roots.iter().any(|r| Path::new(&path).starts_with(r)) {
             catalog.remove(&path)?;
             let (documents, pages, chunks) = (0, 0, 0);
-            rows.push(ReportRow { path, status: Status::Removed, documents, pages, chunks, error: None, warnings: vec![] });
+            rows.push(ReportRow {
+                path,
+                status: Status::Removed,
+                documents,
+                pages,
+                chunks,
+                error: None,
+                warnings: vec![],
+            });
         }
     }
     Ok(rows)

@@ -82,16 +82,26 @@ fn is_a_title(title: &str) -> bool {
     let lower = title.to_lowercase();
     let letters = title.chars().filter(|c| c.is_alphabetic()).count();
     letters >= 3
-        && !["untitled", "microsoft word", "microsoft powerpoint", "powerpoint presentation", "제목 없음"].iter().any(|n| lower.starts_with(n))
-        && ![".doc", ".docx", ".hwp", ".indd", ".dvi", ".tex", ".ppt", ".pptx", ".qxd"].iter().any(|e| lower.ends_with(e))
+        && !["untitled", "microsoft word", "microsoft powerpoint", "powerpoint presentation", "제목 없음"]
+            .iter()
+            .any(|n| lower.starts_with(n))
+        && ![".doc", ".docx", ".hwp", ".indd", ".dvi", ".tex", ".ppt", ".pptx", ".qxd"]
+            .iter()
+            .any(|e| lower.ends_with(e))
 }
 
 /// Lines in NFC without control characters and pictures; form feeds end lines.
 fn lines(markdown: &str) -> Vec<String> {
-    static PICTURE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"!\[[^\]]*\]\([^)]*\)").expect("a constant pattern"));
+    static PICTURE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"!\[[^\]]*\]\([^)]*\)").expect("a constant pattern"));
     let text = markdown.replace("\r\n", "\n").replace(['\r', '\u{c}', '\u{b}', '\u{2028}', '\u{2029}'], "\n");
     let clean = |line: &str| {
-        let kept: String = line.chars().map(|c| if c == '\t' || c == '\u{a0}' { ' ' } else { c }).filter(|c| !unwanted(*c)).nfc().collect();
+        let kept: String = line
+            .chars()
+            .map(|c| if c == '\t' || c == '\u{a0}' { ' ' } else { c })
+            .filter(|c| !unwanted(*c))
+            .nfc()
+            .collect();
         let kept = if kept.contains("![") { PICTURE.replace_all(&kept, "").into_owned() } else { kept };
         kept.trim_end().to_owned()
     };
@@ -99,7 +109,8 @@ fn lines(markdown: &str) -> Vec<String> {
 }
 
 fn unwanted(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}' | '\u{fffd}' | '\u{e000}'..='\u{f8ff}')
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}' | '\u{fffd}' | '\u{e000}'..='\u{f8ff}')
 }
 
 /// Takes away what stands at the top or bottom of most pages, page numbers aside, and bare page numbers.
@@ -140,7 +151,8 @@ fn shape(line: &str) -> String {
 
 fn is_page_number(line: &str) -> bool {
     static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)^\W*(page|p\.?|쪽)?\s*\d{1,4}\s*(쪽|페이지)?\s*((/|of|중)\s*\d{1,4})?\W*$").expect("a constant pattern")
+        Regex::new(r"(?i)^\W*(page|p\.?|쪽)?\s*\d{1,4}\s*(쪽|페이지)?\s*((/|of|중)\s*\d{1,4})?\W*$")
+            .expect("a constant pattern")
     });
     let line = line.trim();
     !line.is_empty() && !line.starts_with('|') && NUMBER.is_match(line)
@@ -148,8 +160,9 @@ fn is_page_number(line: &str) -> bool {
 
 /// Takes away runs of lines that end in a page number after dots or a wide gap.
 fn remove_contents(page: &mut Vec<String>) {
-    static ENTRY: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(\.{3,}|…{1,}|·{3,}|(\. ){3,}| {4,})\s*\d{1,4}\s*\|?$").expect("a constant pattern"));
+    static ENTRY: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(\.{3,}|…{1,}|·{3,}|(\. ){3,}| {4,})\s*\d{1,4}\s*\|?$").expect("a constant pattern")
+    });
     let entry: Vec<bool> = page.iter().map(|l| ENTRY.is_match(l) && !l.trim_start().starts_with("|-")).collect();
     let blank: Vec<bool> = page.iter().map(|l| l.trim().is_empty()).collect();
     let mut remove = vec![false; page.len()];
@@ -198,7 +211,8 @@ fn join_hyphens(page: &mut Vec<String>) {
 /// Numbered headings that a paged format shows as plain short lines become Markdown headings.
 fn mark_headings(page: &mut [String]) {
     static NUMBERED: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^(\*\*)?(제\s?\d+\s?[장절]|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ]+\.|\d{1,2}(\.\d{1,2}){0,2}\.?)\s+\S.{0,58}$").expect("a constant pattern")
+        Regex::new(r"^(\*\*)?(제\s?\d+\s?[장절]|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ]+\.|\d{1,2}(\.\d{1,2}){0,2}\.?)\s+\S.{0,58}$")
+            .expect("a constant pattern")
     });
     for i in 0..page.len() {
         let alone = |j: Option<usize>| j.and_then(|j| page.get(j)).is_none_or(|l| l.trim().is_empty());
@@ -295,7 +309,8 @@ mod tests {
     fn running_headers_and_page_numbers_go_the_content_stays() {
         let texts: Vec<String> =
             (1..=4).map(|i| format!("Gaon Report 2021-{i}\n\nFinding {i} holds at 45 °C.\n\n- {i} -\n")).collect();
-        let document = assemble(pages(UnitKind::Page, &texts.iter().map(String::as_str).collect::<Vec<_>>()), "r.pdf", None);
+        let document =
+            assemble(pages(UnitKind::Page, &texts.iter().map(String::as_str).collect::<Vec<_>>()), "r.pdf", None);
         assert!(!document.text.contains("Gaon Report") && !document.text.contains("- 2 -"), "{}", document.text);
         let at = document.text.find("Finding 3").unwrap();
         assert_eq!(document.page_at(at), Some(3));

@@ -154,10 +154,12 @@ pub enum ReadError {
     #[error("the file is empty")]
     Empty,
     /// Text could not be found (for instance a scanned PDF).
-    #[error("no text found ({0}); if it is a scan, run it through OCR first")]
+    #[error("no text found ({0}); pictures and scans need OCR first")]
     NoText(String),
     /// Not a format that is read.
-    #[error("unknown format ({0}); readable: PDF, DOCX, PPTX, XLSX, DOC, PPT, XLS, HWP, HWPX, ODF, HTML, Markdown, text, CSV, JSON, JSONL")]
+    #[error(
+        "unknown format ({0}); readable: PDF, DOCX, PPTX, XLSX, DOC, PPT, XLS, HWP, HWPX, ODF, HTML, Markdown, text, CSV, JSON, JSONL"
+    )]
     UnknownFormat(String),
     /// Needs a password.
     #[error("encrypted; save a copy without a password and ingest that")]

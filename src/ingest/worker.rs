@@ -199,10 +199,8 @@ fn parse(request: &Request) -> Reply {
             Err(ReadError::Crashed(one_line(words)))
         })
     };
-    std::thread::scope(|scope| {
-        match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work) {
-            Ok(thread) => thread.join().unwrap_or_else(|_| Err(ReadError::Crashed("panic".into()))),
-            Err(e) => Err(ReadError::Io(format!("no memory for a thread: {e}"))),
-        }
+    std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work) {
+        Ok(thread) => thread.join().unwrap_or_else(|_| Err(ReadError::Crashed("panic".into()))),
+        Err(e) => Err(ReadError::Io(format!("no memory for a thread: {e}"))),
     })
 }

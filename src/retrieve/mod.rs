@@ -94,7 +94,9 @@ pub enum RetrieveError {
     #[error("the index of sector `{0}` is empty; run `sectora ingest` first")]
     EmptyIndex(String),
     /// Dense search without an encoder.
-    #[error("this index was made without an encoder, so only sparse search is possible; set `encoder` and run `sectora ingest --rebuild`")]
+    #[error(
+        "this index was made without an encoder, so only sparse search is possible; set `encoder` and run `sectora ingest --rebuild`"
+    )]
     NoEncoder,
     /// The index refused.
     #[error(transparent)]

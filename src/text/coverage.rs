@@ -10,13 +10,42 @@ use super::{Term, analyse};
 
 /// Words that ask rather than say; a text that answers does not repeat them. Beginnings of Korean words.
 const ASKING_KO: [&str; 30] = [
-    "무엇", "무슨", "뭐", "얼마", "몇", "어느", "어떤", "어떻", "누가", "누구", "언제", "어디", "왜", "인가", "있나", "있습니", "있는가",
-    "했나", "했습니", "했는가", "하나요", "합니", "되나", "됐나", "됩니", "되는가", "알려", "설명", "말해", "인지",
+    "무엇",
+    "무슨",
+    "뭐",
+    "얼마",
+    "몇",
+    "어느",
+    "어떤",
+    "어떻",
+    "누가",
+    "누구",
+    "언제",
+    "어디",
+    "왜",
+    "인가",
+    "있나",
+    "있습니",
+    "있는가",
+    "했나",
+    "했습니",
+    "했는가",
+    "하나요",
+    "합니",
+    "되나",
+    "됐나",
+    "됩니",
+    "되는가",
+    "알려",
+    "설명",
+    "말해",
+    "인지",
 ];
 /// The same in English, whole words.
 const ASKING_EN: [&str; 29] = [
-    "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "many", "much", "do", "does", "did", "can", "could",
-    "would", "tell", "explain", "describe", "give", "show", "list", "me", "about", "any", "there", "has", "have",
+    "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "many", "much", "do", "does", "did", "can",
+    "could", "would", "tell", "explain", "describe", "give", "show", "list", "me", "about", "any", "there", "has",
+    "have",
 ];
 
 /// A place in a text and terms that mean the same.
@@ -71,7 +100,8 @@ impl Coverage {
             .filter(|t| seen.insert(t.text.clone()))
             .map(|t| {
                 let covering = synonyms.iter().filter(|s| s.span.start <= t.span.start && t.span.end <= s.span.end);
-                let alternatives = covering.flat_map(|s| s.others.iter().map(|o| whole_words(o))).filter(|a| !a.is_empty());
+                let alternatives =
+                    covering.flat_map(|s| s.others.iter().map(|o| whole_words(o))).filter(|a| !a.is_empty());
                 Part { alternatives: alternatives.collect(), term: t.text, weight: t.weight }
             })
             .collect();
@@ -93,17 +123,21 @@ impl Coverage {
 
     /// The share covered by a text with these terms; 0 where there is nothing to cover.
     pub fn by(&self, text: &HashSet<String>) -> f32 {
-        let covered = |p: &&Part| {
-            text.contains(&p.term) || p.alternatives.iter().any(|a| a.iter().all(|w| text.contains(w)))
-        };
-        if self.total > 0.0 { self.parts.iter().filter(covered).map(|p| p.weight).sum::<f32>() / self.total } else { 0.0 }
+        let covered =
+            |p: &&Part| text.contains(&p.term) || p.alternatives.iter().any(|a| a.iter().all(|w| text.contains(w)));
+        if self.total > 0.0 {
+            self.parts.iter().filter(covered).map(|p| p.weight).sum::<f32>() / self.total
+        } else {
+            0.0
+        }
     }
 }
 
 /// True when the word around `span` only asks.
 fn asks(question: &str, span: &Range<usize>) -> bool {
     let before = question.get(..span.start).unwrap_or("");
-    let start = before.char_indices().rev().take_while(|(_, c)| c.is_alphanumeric()).last().map_or(span.start, |(i, _)| i);
+    let start =
+        before.char_indices().rev().take_while(|(_, c)| c.is_alphanumeric()).last().map_or(span.start, |(i, _)| i);
     let word: String = question.get(start..).unwrap_or("").chars().take_while(|c| c.is_alphanumeric()).collect();
     let word = word.to_lowercase();
     ASKING_KO.iter().any(|a| word.starts_with(a)) || ASKING_EN.contains(&word.as_str())
@@ -130,7 +164,8 @@ mod tests {
         let text = term_set("The binder was new.");
         let before = coverage.by(&text);
         assert!(before > 0.3 && before < 0.7, "{before}");
-        let first_is_rare: Vec<f32> = coverage.terms().enumerate().map(|(i, _)| if i == 0 { 10.0 } else { 0.1 }).collect();
+        let first_is_rare: Vec<f32> =
+            coverage.terms().enumerate().map(|(i, _)| if i == 0 { 10.0 } else { 0.1 }).collect();
         assert!(coverage.weigh(first_is_rare).by(&text) > 0.9);
     }
 }

@@ -210,8 +210,7 @@ mod tests {
 
     #[test]
     fn a_noun_that_ends_like_a_particle_stays_whole() {
-        for word in ["평가", "차이", "효과", "온도", "도로", "주의", "가을", "회의", "결과"]
-        {
+        for word in ["평가", "차이", "효과", "온도", "도로", "주의", "가을", "회의", "결과"] {
             assert_eq!(stem(word), word);
         }
     }

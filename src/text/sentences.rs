@@ -240,7 +240,7 @@ fn ends_sentence(before: &str, stop: char, tail: &str, rest: &str) -> bool {
     if word.is_empty() {
         return may_start_sentence(following);
     }
-    if tail.is_empty() && is_abbreviation(word, next) {
+    if tail.is_empty() && is_abbreviation(word, next) && !is_unit(before, word) {
         return false;
     }
     may_start_sentence(following)
@@ -313,6 +313,12 @@ const BEFORE_LOWER: &[&str] = &[
     "ph.d",
 ];
 
+/// True for the `V` of `4.2 V` and the `C` of `25 °C`: a unit after its figure, not somebody's initial.
+fn is_unit(before: &str, word: &str) -> bool {
+    let figure = before[..before.len() - word.len()].trim_end();
+    word.chars().count() == 1 && figure.ends_with(|c: char| c.is_ascii_digit() || matches!(c, '°' | 'º' | '/' | '·'))
+}
+
 fn is_abbreviation(word: &str, next: char) -> bool {
     let mut letters = word.chars();
     if let (Some(initial), None) = (letters.next(), letters.next())
@@ -365,6 +371,13 @@ mod tests {
             &["접수는 2024. 3. 15. 마감한다.", "이후는 받지 않는다."],
         );
         check("접수는 '24. 3. 마감한다.", &["접수는 '24. 3. 마감한다."]);
+    }
+
+    #[test]
+    fn a_unit_of_one_letter_ends_a_sentence() {
+        let text = "It kept 84 % at 25 °C. Lithium was charged to 4.2 V. The end by J. Smith came.";
+        let found: Vec<&str> = sentences(text).iter().map(|s| s.slice(text)).collect();
+        assert_eq!(found, ["It kept 84 % at 25 °C.", "Lithium was charged to 4.2 V.", "The end by J. Smith came."]);
     }
 
     #[test]

@@ -50,7 +50,12 @@ fn one(document: Extracted) -> Vec<Extracted> {
 }
 
 /// A whole file as one document.
-fn document(input: &Input<'_>, format: Format, title: Option<String>, parts: Vec<Part>) -> Result<Extracted, ReadError> {
+fn document(
+    input: &Input<'_>,
+    format: Format,
+    title: Option<String>,
+    parts: Vec<Part>,
+) -> Result<Extracted, ReadError> {
     if parts.iter().all(|p| p.markdown.trim().is_empty()) {
         return Err(ReadError::NoText(format!("{} {}", parts.len(), if parts.len() == 1 { "part" } else { "parts" })));
     }
@@ -169,6 +174,9 @@ mod tests {
         let error = recognise(&[0, 1, 2, 3, 255, 254, 0, 0, 7], "a.txt").unwrap_err().to_string();
         assert!(error.contains("00 01 02 03"), "{error}");
         assert!(matches!(recognise(b"PK\x03\x04broken", "a.docx"), Err(ReadError::Damaged { .. })));
-        assert_eq!(read(&Input { bytes: b" \n", name: "a", mapping: &RecordMapping::default() }), Err(ReadError::Empty));
+        assert_eq!(
+            read(&Input { bytes: b" \n", name: "a", mapping: &RecordMapping::default() }),
+            Err(ReadError::Empty)
+        );
     }
 }

@@ -50,10 +50,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
 type Attributes = Vec<(String, String)>;
 
 fn attributes(e: &quick_xml::events::BytesStart<'_>) -> Attributes {
-    e.attributes()
-        .flatten()
-        .map(|a| (a.key.local_name().as_ref().to_owned(), a.value.into_owned()))
-        .collect()
+    e.attributes().flatten().map(|a| (a.key.local_name().as_ref().to_owned(), a.value.into_owned())).collect()
 }
 
 #[derive(Default)]

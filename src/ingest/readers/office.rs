@@ -1,5 +1,10 @@
 //! Word, PowerPoint and Excel, new and old, through undoc: slides and sheets are parts of their own.
+//!
+//! Speaker notes are left out: the parser attaches them to the wrong slide, and a wrong place is worse than none.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use undoc::render::RenderOptions;
 
 use super::{Input, damaged, document, records};
@@ -32,7 +37,11 @@ pub(super) fn read_workbook(input: &Input<'_>, format: Format) -> Result<Vec<Ext
 }
 
 fn rows(table: &undoc::model::Table) -> Vec<Vec<String>> {
-    table.rows.iter().map(|row| row.cells.iter().map(|cell| cell.plain_text().trim().to_owned()).collect()).collect()
+    table
+        .rows
+        .iter()
+        .map(|row| row.cells.iter().map(|cell| round_figures(cell.plain_text().trim())).collect())
+        .collect()
 }
 
 fn parts(parsed: &undoc::model::Document, format: Format) -> Result<(Option<String>, Vec<Part>), ReadError> {
@@ -52,23 +61,40 @@ fn parts(parsed: &undoc::model::Document, format: Format) -> Result<(Option<Stri
             sections: vec![section.clone()],
             ..undoc::model::Document::default()
         };
-        let mut markdown = undoc::render::to_markdown(&alone, &options).map_err(error)?;
-        if let Some(notes) = &section.notes {
-            let notes: Vec<String> = notes.iter().map(|p| p.plain_text()).filter(|t| !t.trim().is_empty()).collect();
-            let missing = notes.iter().filter(|n| !markdown.contains(n.trim())).cloned().collect::<Vec<_>>().join("\n\n");
-            if !missing.is_empty() {
-                markdown = format!("{}\n\n{missing}", markdown.trim_end());
-            }
-        }
+        let markdown = round_figures(&undoc::render::to_markdown(&alone, &options).map_err(error)?);
         let label = section.name.clone().filter(|_| kind != UnitKind::Body);
         parts.push(Part { kind, number: i as u32 + 1, label, markdown });
     }
     Ok((parsed.metadata.title.clone(), parts))
 }
 
+/// Workbooks hold binary fractions; what a person typed as 90.6 reads 90.59999999999999. Figures are shown with 15
+/// significant digits, as spreadsheet programs do.
+fn round_figures(text: &str) -> String {
+    static LONG: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d+\.\d{10,}").expect("a constant pattern"));
+    let round = |found: &regex::Captures<'_>| {
+        let value: f64 = found[0].parse().unwrap_or_default();
+        let digits = found[0].find('.').unwrap_or(1);
+        let rounded = format!("{value:.*}", 15usize.saturating_sub(digits));
+        rounded.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    LONG.replace_all(text, round).into_owned()
+}
+
 fn error(error: undoc::Error) -> ReadError {
     match error {
         undoc::Error::Encrypted => ReadError::Encrypted,
         other => damaged("Office", other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::round_figures;
+
+    #[test]
+    fn binary_fractions_are_shown_as_they_were_typed() {
+        assert_eq!(round_figures("| 90.59999999999999 | 0.1 | 12.000000000000002 |"), "| 90.6 | 0.1 | 12 |");
+        assert_eq!(round_figures("pi 3.14159265358979"), "pi 3.14159265358979");
     }
 }

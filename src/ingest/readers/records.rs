@@ -12,15 +12,51 @@ use crate::document::{Access, Format, Metadata};
 use crate::ingest::{Extracted, ReadError, RecordMapping};
 
 /// Common names, best first, compared without case, blanks and underscores.
-const ID: [&str; 13] = ["_id", "id", "project_id", "award_id", "award_number", "record_id", "doc_id", "uid", "identifier", "과제번호", "과제고유번호", "acronym", "project_acronym"];
+const ID: [&str; 13] = [
+    "_id",
+    "id",
+    "project_id",
+    "award_id",
+    "award_number",
+    "record_id",
+    "doc_id",
+    "uid",
+    "identifier",
+    "과제번호",
+    "과제고유번호",
+    "acronym",
+    "project_acronym",
+];
 const TITLE: [&str; 8] = ["title", "project_title", "title_clean", "name", "project", "과제명", "제목", "사업명"];
 const TEXT: [&str; 12] = [
-    "text", "abstract", "abstract_text", "description", "summary", "details_project", "objective", "content", "body", "내용", "요약", "연구내용",
+    "text",
+    "abstract",
+    "abstract_text",
+    "description",
+    "summary",
+    "details_project",
+    "objective",
+    "content",
+    "body",
+    "내용",
+    "요약",
+    "연구내용",
 ];
-const INSTITUTION: [&str; 9] =
-    ["institution", "host_institution", "organization", "organisation", "institute", "company", "performer", "수행기관", "기관명"];
-const YEAR: [&str; 9] = ["year", "start_year", "start", "start_date", "date_start_project", "published", "date", "연도", "시작일"];
-const BUDGET: [&str; 8] = ["budget", "amount", "amount_usd", "budget_project", "award_amount", "total_cost", "funding", "연구비"];
+const INSTITUTION: [&str; 9] = [
+    "institution",
+    "host_institution",
+    "organization",
+    "organisation",
+    "institute",
+    "company",
+    "performer",
+    "수행기관",
+    "기관명",
+];
+const YEAR: [&str; 9] =
+    ["year", "start_year", "start", "start_date", "date_start_project", "published", "date", "연도", "시작일"];
+const BUDGET: [&str; 8] =
+    ["budget", "amount", "amount_usd", "budget_project", "award_amount", "total_cost", "funding", "연구비"];
 
 /// A data row is shown under its header again after this many rows.
 const TABLE_ROWS: usize = 50;
@@ -78,7 +114,8 @@ pub(super) fn read_json(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> 
 pub(super) fn read_csv(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
     let text = decode(input, "CSV")?;
     let separator = delimiter(&text).unwrap_or(b',');
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut rows: Vec<Vec<String>> = Vec::new();
     for row in reader.records() {
         let row = row.map_err(|e| damaged("CSV", e))?;
@@ -120,8 +157,11 @@ pub(super) fn from_tables(
 /// rows; `None` if none does, or if blanks after it show that it is punctuation.
 pub(super) fn delimiter(text: &str) -> Option<u8> {
     let count = |separator: u8| {
-        let mut reader =
-            csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text.as_bytes());
         let rows: Vec<csv::StringRecord> = reader.records().take(SNIFF_ROWS).flatten().collect();
         let width = rows.first().map_or(1, csv::StringRecord::len);
         let cells = || rows.iter().flat_map(|r| r.iter().skip(1));
@@ -173,10 +213,18 @@ fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping
 
 fn missing(record: &Record) -> String {
     let names: Vec<&str> = record.keys().map(String::as_str).take(12).collect();
-    format!("no text field among `{}`; name it with --map text=FIELD,title=FIELD or in [records] of sector.toml", names.join("`, `"))
+    format!(
+        "no text field among `{}`; name it with --map text=FIELD,title=FIELD or in [records] of sector.toml",
+        names.join("`, `")
+    )
 }
 
-fn documents(records: Vec<(usize, Record)>, fields: &Fields, format: Format, mut warnings: Vec<String>) -> Vec<Extracted> {
+fn documents(
+    records: Vec<(usize, Record)>,
+    fields: &Fields,
+    format: Format,
+    mut warnings: Vec<String>,
+) -> Vec<Extracted> {
     let mut out: Vec<Extracted> = Vec::with_capacity(records.len());
     for (line, record) in records {
         out.push(record_document(line, &record, fields, format));
@@ -309,7 +357,8 @@ mod tests {
             budget: Some("won".into()),
             ..RecordMapping::default()
         };
-        let line = r#"{"no":"P1","title":"양극재","aim":"가","result":"나","who":"가온","from":"2021-03-01","won":"1,200"}"#;
+        let line =
+            r#"{"no":"P1","title":"양극재","aim":"가","result":"나","who":"가온","from":"2021-03-01","won":"1,200"}"#;
         let found = read(&format!("{line}\n"), "p.jsonl", &mapping).unwrap();
         let meta = &found[0].metadata;
         assert_eq!((meta.institution.as_deref(), meta.year, meta.budget), (Some("가온"), Some(2021), Some(1200.0)));

@@ -25,7 +25,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<String> {
         utf16_without_mark(bytes).unwrap_or(EUC_KR)
     };
     let (text, _, wrong) = encoding.decode(bytes);
-    let control = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}');
+    let control = |c: &char| c.is_ascii_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}');
     let letters = text.chars().count();
     let rubbish = text.chars().filter(control).count();
     (!wrong && rubbish * 100 <= letters).then(|| text.into_owned())
@@ -62,7 +62,8 @@ pub(super) fn kind(text: &str, name: &str) -> Format {
     if start.starts_with('{') || start.starts_with('[') {
         let mut lines = start.lines().filter(|l| !l.trim().is_empty());
         let first = lines.next().unwrap_or("");
-        let whole_line = serde_json::from_str::<serde::de::IgnoredAny>(first).is_ok() && first.trim_start().starts_with('{');
+        let whole_line =
+            serde_json::from_str::<serde::de::IgnoredAny>(first).is_ok() && first.trim_start().starts_with('{');
         if whole_line && (lines.next().is_some_and(|l| l.trim_start().starts_with('{')) || extension == "jsonl") {
             return Format::Jsonl;
         }
@@ -83,7 +84,8 @@ pub(super) fn kind(text: &str, name: &str) -> Format {
 fn looks_like_html(lower: &str) -> bool {
     lower.starts_with("<!doctype html")
         || lower.starts_with("<html")
-        || (lower.starts_with('<') && ["<head", "<body", "<div", "<p>", "<table", "<html"].iter().any(|t| lower.contains(t)))
+        || (lower.starts_with('<')
+            && ["<head", "<body", "<div", "<p>", "<table", "<html"].iter().any(|t| lower.contains(t)))
 }
 
 fn is_markdown(line: &str) -> bool {
