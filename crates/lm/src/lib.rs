@@ -1,1 +1,43 @@
-//! A local LLM engine on candle.
+//! A local LLM in this process: a GGUF file goes in, streamed text comes out.
+//!
+//! In the order data flows: [`gguf`] reads the file, [`Shape`] says what its metadata means, the
+//! decoder computes on candle, [`Tokenizer`] and [`ChatTemplate`] are rebuilt from the same file, and
+//! [`Model`] generates. One thread owns a model: [`Engine`] puts a bounded queue before it.
+//!
+//! This crate knows nothing of Sectora: no documents, no citations, no configuration, no hub.
+//!
+//! ```no_run
+//! use std::ops::ControlFlow;
+//! use sectora_lm::{ChatMessage, Engine, Model, Options, Request, Sampling};
+//!
+//! let engine = Engine::start(Model::open("Qwen3-0.6B-Q8_0.gguf".as_ref(), &Options::default())?, 4)?;
+//! let messages = vec![ChatMessage::user("What is a separator?")];
+//! engine.run(Request { messages, sampling: Sampling::default() }, &mut |text| {
+//!     print!("{text}");
+//!     ControlFlow::Continue(())
+//! })?;
+//! # Ok::<(), sectora_lm::LmError>(())
+//! ```
+
+mod attention;
+mod chat;
+mod decoder;
+mod engine;
+mod error;
+pub mod gguf;
+mod model;
+pub mod random;
+mod rope;
+mod sampling;
+mod shape;
+mod text_stream;
+mod tokenizer;
+
+pub use chat::{ChatMessage, ChatTemplate};
+pub use decoder::Decoder;
+pub use engine::{Engine, Event, Request, Ticket};
+pub use error::LmError;
+pub use model::{Finish, Generation, Model, Options, device};
+pub use sampling::{Sampler, Sampling};
+pub use shape::{Architecture, Shape};
+pub use tokenizer::Tokenizer;
