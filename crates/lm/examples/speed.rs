@@ -34,7 +34,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let prefill = g.prompt_tokens as f64 / g.first_token_s;
         let decode = (g.completion_tokens.saturating_sub(1)) as f64 / (g.total_s - g.first_token_s);
         let (p, n, first) = (g.prompt_tokens, g.completion_tokens, g.first_token_s);
-        println!("round {round}: {p} tokens read at {prefill:.1}/s, first token after {first:.2} s, {n} written at {decode:.1}/s");
+        println!(
+            "round {round}: {p} tokens read at {prefill:.1}/s, first token after {first:.2} s, {n} written at {decode:.1}/s"
+        );
     }
     Ok(())
 }

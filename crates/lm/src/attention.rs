@@ -69,14 +69,21 @@ impl Attention {
         let (heads, kv_heads, head_dim) = (self.heads, self.kv_heads, self.head_dim);
         let context = match &mut self.cache {
             KvCache::Cpu(Interleaved(cache)) => {
-                let cache = cache.get_or_insert_with(|| RawInterleavedKvCache::new(kv_heads, head_dim, FIRST_POSITIONS));
+                let cache =
+                    cache.get_or_insert_with(|| RawInterleavedKvCache::new(kv_heads, head_dim, FIRST_POSITIONS));
                 cache.write_kv_batch(&rows(k)?, &rows(v)?, tokens);
                 let stride = kv_heads * 2 * head_dim;
                 let seen = &cache.data()[first * stride..];
                 if tokens == 1 {
                     let q: Vec<f32> = q.flatten_all()?.to_vec1()?;
                     let context = causal_decode_f32_interleaved(
-                        &q, seen, heads, kv_heads, head_dim, all - first, self.scale as f32,
+                        &q,
+                        seen,
+                        heads,
+                        kv_heads,
+                        head_dim,
+                        all - first,
+                        self.scale as f32,
                     )?;
                     return context.reshape((1, 1, heads * head_dim));
                 }

@@ -83,8 +83,8 @@ impl ChatTemplate {
         let template = environment.get_template("chat").map_err(about)?;
         let rendered = template.render(context! {
             messages => Serde(messages),
-            bos_token => self.bos,
-            eos_token => self.eos,
+            bos_token => self.bos.as_str(),
+            eos_token => self.eos.as_str(),
             add_generation_prompt => true,
             enable_thinking => false,
         });
@@ -120,7 +120,17 @@ mod date {
     use std::time::{SystemTime, UNIX_EPOCH};
 
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
         "December",
     ];
 
@@ -196,13 +206,19 @@ mod tests {
     fn a_template_that_never_ends_runs_out_of_fuel() {
         let loops = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}";
         assert!(render(loops, &[ChatMessage::user("x")]).is_err());
-        let grows = "{% set n = namespace(s='x') %}{% for i in range(64) %}{% set n.s = n.s ~ n.s %}{% endfor %}{{ n.s }}";
+        let grows =
+            "{% set n = namespace(s='x') %}{% for i in range(64) %}{% set n.s = n.s ~ n.s %}{% endfor %}{{ n.s }}";
         assert!(render(grows, &[ChatMessage::user("x")]).is_err());
     }
 
     #[test]
     fn family_templates_say_what_the_families_expect() {
-        let messages = [ChatMessage::system("규칙"), ChatMessage::user("질문"), ChatMessage::assistant("답"), ChatMessage::user("다음")];
+        let messages = [
+            ChatMessage::system("규칙"),
+            ChatMessage::user("질문"),
+            ChatMessage::assistant("답"),
+            ChatMessage::user("다음"),
+        ];
         let check = |source: &str, expect: &str| assert_eq!(render(source, &messages).unwrap(), expect);
         check(
             include_str!("chat/chatml.jinja"),

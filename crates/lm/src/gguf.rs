@@ -173,8 +173,8 @@ impl Header {
         if !(2..=3).contains(&version) {
             return Err(format!("GGUF version {version} is not supported (2 and 3 are)"));
         }
-        let tensor_count = self.count("tensor", 8 + 4 + 4 + 8)?;
-        let key_count = self.count("metadata", 8 + 4 + 1)?;
+        let tensor_count = self.count("tensors", 8 + 4 + 4 + 8)?;
+        let key_count = self.count("metadata entries", 8 + 4 + 1)?;
         let mut metadata = HashMap::new();
         for _ in 0..key_count {
             let key = self.string()?;
@@ -245,7 +245,7 @@ impl Header {
         }
         let element = u32::from_le_bytes(self.bytes()?);
         let least = kind::least_bytes(element).ok_or_else(|| format!("array of value type {element}"))?;
-        let count = self.count("array element", least)?;
+        let count = self.count("array elements", least)?;
         match element {
             kind::STRING => (0..count).map(|_| self.string()).collect::<Result<_, _>>().map(Value::Strings),
             kind::F32 | kind::F64 => {
@@ -288,7 +288,7 @@ impl Header {
     }
 
     fn string(&mut self) -> Result<String, String> {
-        let len = self.count("string byte", 1)?;
+        let len = self.count("string bytes", 1)?;
         let mut bytes = vec![0; len];
         self.fill(&mut bytes)?;
         Ok(match String::from_utf8(bytes) {
@@ -303,7 +303,7 @@ impl Header {
         let left = self.len - self.at;
         match count.checked_mul(least) {
             Some(needed) if needed <= left => Ok(count as usize),
-            _ => Err(format!("{count} {what}s are declared at byte {} with {left} bytes left", self.at)),
+            _ => Err(format!("{count} {what} are declared before byte {} with {left} bytes left", self.at)),
         }
     }
 
@@ -412,8 +412,8 @@ mod tests {
     #[test]
     fn declared_counts_are_compared_with_the_file_before_anything_is_allocated() {
         refused(file(u64::MAX, 0, b""), "tensors are declared");
-        refused(file(0, 1 << 60, b""), "metadatas are declared");
-        let huge_string = [&u64::MAX.to_le_bytes()[..], b"abc"].concat();
+        refused(file(0, 1 << 60, b""), "metadata entries are declared");
+        let huge_string = [&u64::MAX.to_le_bytes()[..], b"a name"].concat();
         refused(file(0, 1, &huge_string), "string bytes are declared");
         let huge_array = [string("k"), 9u32.to_le_bytes().into(), 4u32.to_le_bytes().into(), vec![0xff; 7]].concat();
         refused(file(0, 1, &huge_array), "metadata k");

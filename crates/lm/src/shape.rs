@@ -33,13 +33,8 @@ pub enum Architecture {
 
 impl Architecture {
     /// All of them.
-    pub const ALL: [Architecture; 5] = [
-        Architecture::Llama,
-        Architecture::Qwen2,
-        Architecture::Qwen3,
-        Architecture::Gemma3,
-        Architecture::Phi3,
-    ];
+    pub const ALL: [Architecture; 5] =
+        [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3, Architecture::Gemma3, Architecture::Phi3];
 
     /// The name in `general.architecture` and before metadata keys.
     pub fn name(self) -> &'static str {
@@ -103,7 +98,9 @@ impl Shape {
             unsupported(format!("its architecture is {name}; these are known: {known}"))
         })?;
         if gguf.int("split.count").is_some_and(|n| n > 1) {
-            return Err(unsupported("it is one part of a split model; join the parts with llama-gguf-split --merge".into()));
+            return Err(unsupported(
+                "it is one part of a split model; join the parts with llama-gguf-split --merge".into(),
+            ));
         }
         let key = |field: &str| format!("{name}.{field}");
         if gguf.int(&key("expert_count")).is_some_and(|n| n > 0) {
@@ -113,7 +110,8 @@ impl Shape {
             Some(n) if n > 0 && n <= 1 << 24 => Ok(n),
             other => Err(broken(format!("metadata {} is {other:?}", key(field)))),
         };
-        let embedding = gguf.info("token_embd.weight").ok_or_else(|| broken("it has no tensor token_embd.weight".into()))?;
+        let embedding =
+            gguf.info("token_embd.weight").ok_or_else(|| broken("it has no tensor token_embd.weight".into()))?;
         let &[vocabulary, hidden] = embedding.dims.as_slice() else {
             return Err(broken(format!("token_embd.weight has the shape {:?}", embedding.dims)));
         };
@@ -126,7 +124,9 @@ impl Shape {
         let rope_scale = match scaling {
             "none" | "longrope" => 1.0,
             "linear" => gguf.float(&key("rope.scaling.factor")).unwrap_or(1.0),
-            other => return Err(unsupported(format!("rotary scaling {other} is not supported; take the file without it"))),
+            other => {
+                return Err(unsupported(format!("rotary scaling {other} is not supported; take the file without it")));
+            }
         };
         let shape = Shape {
             architecture,
@@ -166,7 +166,9 @@ impl Shape {
         }
         let positive = |x: f64| x.is_finite() && x > 0.0;
         if !positive(norm_epsilon) || !positive(rope_base) || !positive(rope_scale) || !positive(self.local_rope_base) {
-            return Err(format!("epsilon {norm_epsilon}, rotary base {rope_base} or scale {rope_scale} is not a positive number"));
+            return Err(format!(
+                "epsilon {norm_epsilon}, rotary base {rope_base} or scale {rope_scale} is not a positive number"
+            ));
         }
         Ok(())
     }

@@ -110,7 +110,10 @@ mod tests {
 
     #[test]
     fn text_that_could_become_a_stop_string_is_held_back() {
-        assert_eq!(run(&["STOP"], &[b"aS", b"T", b"Ob"]), (vec!["a".into(), "".into(), "STOb".into(), "".into()], false));
+        assert_eq!(
+            run(&["STOP"], &[b"aS", b"T", b"Ob"]),
+            (vec!["a".into(), "".into(), "STOb".into(), "".into()], false)
+        );
         assert_eq!(run(&["STOP"], &[b"aS", b"TO", b"Pzz"]), (vec!["a".into(), "".into(), "".into()], true));
         assert_eq!(run(&["\n\n", "끝"], &["가\n".as_bytes(), "나끝다".as_bytes()]).0, ["가", "\n나"]);
     }

@@ -36,8 +36,17 @@ enum Encoder {
 
 /// Names under which model families end a turn; `tokenizer.ggml.eos_token_id` alone often misses one.
 const END_NAMES: &[&str] = &[
-    "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<end_of_turn>", "<|end|>", "</s>",
-    "<eos>", "<|end_of_turn|>", "[|endofturn|]",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+    "<|end|>",
+    "</s>",
+    "<eos>",
+    "<|end_of_turn|>",
+    "[|endofturn|]",
 ];
 
 /// Token types of `tokenizer.ggml.token_type`.
