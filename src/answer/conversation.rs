@@ -6,6 +6,7 @@ use super::{AnswerError, Ask};
 use crate::document::Language;
 use crate::generate::{Generator, Message, Request, Role, Sampling};
 use crate::prompt::{self, PromptError};
+use crate::text::coverage::Coverage;
 
 /// Longest history that is shown to a model for condensing: turns.
 const CONDENSE_TURNS: usize = 6;
@@ -53,9 +54,15 @@ pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &As
     let recent = &ask.history[ask.history.len().saturating_sub(CONDENSE_TURNS)..];
     let room = generator.context_tokens().saturating_sub(128);
     let messages = fit(generator, room, recent, |h| prompt::condense(language, &ask.question, h))?;
+    let coverage = Coverage::of_question(&ask.question, &[]);
     let sampling = Sampling { max_tokens: 96, stop: vec!["\n".into()], ..Sampling::default() };
-    let request =
-        Request { question: &ask.question, evidence: &[], synonyms: &[], messages: &messages, sampling: &sampling };
+    let request = Request {
+        question: &ask.question,
+        evidence: &[],
+        coverage: &coverage,
+        messages: &messages,
+        sampling: &sampling,
+    };
     let mut text = String::new();
     generator.generate(&request, &mut |piece| {
         text.push_str(piece);

@@ -179,7 +179,7 @@ pub fn answer(
     let mut draft = Draft::default();
     if support >= writer.min_support {
         let messages = messages(parts, writer.generator, language, ask, &question, &passages)?;
-        write(writer.generator, parts, ask, &question, &passages, &messages, &mut draft, on)?;
+        write(writer.generator, parts, ask, &question, &measure, &passages, &messages, &mut draft, on)?;
     }
 
     let abstained = draft.sentences.is_empty();
@@ -277,14 +277,15 @@ fn write(
     parts: &Parts<'_>,
     ask: &Ask,
     question: &str,
+    measure: &Support,
     passages: &[Passage],
     messages: &[Message],
     draft: &mut Draft,
     on: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(), AnswerError> {
     let evidence = evidence(passages);
-    let synonyms = parts.glossary.matches(question);
-    let request = Request { question, evidence: &evidence, synonyms: &synonyms, messages, sampling: &ask.sampling };
+    let request =
+        Request { question, evidence: &evidence, coverage: measure.coverage(), messages, sampling: &ask.sampling };
     let verifier = Verifier::new(question, passages, parts.glossary);
     let mut buffer = String::new();
     let mut left = false;

@@ -146,6 +146,8 @@ impl<'a> Verifier<'a> {
             return read_row(row, passage.and_then(|text| header_of(text, quote.span.start)));
         }
         let plain = row.trim_start_matches(['#', '>', '-', '*', '•', ' ']).replace("**", "").replace("__", "");
+        // Extracted text is broken into lines; the quote keeps them, the sentence need not.
+        let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
         if plain.is_empty() { row.to_owned() } else { plain }
     }
 }

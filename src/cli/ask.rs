@@ -121,7 +121,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let ask = arguments.options.ask(&context.config, question.trim().to_owned(), Vec::new())?;
     let app = context.open()?;
     let answer = stream(context, &app, &ask)?;
-    context.output.result(&answer, |a| after(a));
+    context.output.result(&answer, after);
     Ok(if answer.abstained { Outcome::No } else { Outcome::Yes })
 }
 

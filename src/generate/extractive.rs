@@ -1,15 +1,14 @@
 //! No model: the sentences of the evidence that answer, as they stand, each with its citation.
 //!
-//! A sentence is scored by how much of the question it covers, terms weighed by their rarity among the
-//! evidence. What its title, headings and the sentence before say counts at a discount, because prose does not
+//! A sentence is scored by how much of the question it covers, terms weighed by their rarity in the index. What its title, headings and the sentence before say counts at a discount, because prose does not
 //! repeat its subject. A question that asks for a figure, a time or a body prefers sentences that hold one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::{Evidence, Finish, GenerateError, Generation, Generator, Request, Sink};
-use crate::text::coverage::{Coverage, term_set};
+use crate::text::coverage::term_set;
 use crate::text::sentences;
 
 /// Sentences at most.
@@ -73,9 +72,7 @@ struct Candidate<'a> {
 /// The sentences that answer, best first; none where nothing covers enough.
 fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
     let mut candidates: Vec<Candidate<'a>> = request.evidence.iter().flat_map(candidates).collect();
-    let coverage = Coverage::of_question(request.question, request.synonyms);
-    let rarity = rarity(&coverage, &candidates);
-    let coverage = coverage.weigh(rarity);
+    let coverage = request.coverage;
     let cue = Cue::of(request.question);
     for (rank, e) in request.evidence.iter().enumerate() {
         for c in candidates.iter_mut().filter(|c| c.n == e.n) {
@@ -135,17 +132,6 @@ fn candidates<'a>(evidence: &Evidence<'a>) -> Vec<Candidate<'a>> {
 /// The line under a table's header.
 fn is_table_rule(line: &str) -> bool {
     line.starts_with('|') && line.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '))
-}
-
-/// How rare each term of the question is among the sentences.
-fn rarity(coverage: &Coverage, candidates: &[Candidate<'_>]) -> Vec<f32> {
-    let mut frequency: HashMap<&str, f32> = HashMap::new();
-    for term in candidates.iter().flat_map(|c| &c.terms) {
-        *frequency.entry(term).or_default() += 1.0;
-    }
-    let n = candidates.len() as f32;
-    let idf = |df: f32| (1.0 + (n - df + 0.5) / (df + 0.5)).ln();
-    coverage.terms().map(|t| idf(frequency.get(t).copied().unwrap_or(0.0))).collect()
 }
 
 fn overlap(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
@@ -220,6 +206,7 @@ impl Cue {
 mod tests {
     use super::*;
     use crate::generate::Sampling;
+    use crate::text::coverage::Coverage;
 
     const EN: &str = "# Cycling\n\nThe pouch cells used graphite anodes. After 500 cycles at 45 °C they kept 83 % of their capacity. Gas was not analysed.";
     const KO: &str = "## 결과\n\n전해질의 이온전도도는 25 ℃에서 3.2 mS/cm였다. 압착 압력은 300 MPa로 하였다.";
@@ -230,7 +217,9 @@ mod tests {
             Evidence { n: 2, heading: "황화물계 고체전해질".into(), text: KO },
         ];
         let sampling = Sampling::default();
-        let request = Request { question, evidence: &evidence, synonyms: &[], messages: &[], sampling: &sampling };
+        let coverage = Coverage::of_question(question, &[]);
+        let request =
+            Request { question, evidence: &evidence, coverage: &coverage, messages: &[], sampling: &sampling };
         let mut out = String::new();
         let sink = &mut |piece: &str| {
             out.push_str(piece);

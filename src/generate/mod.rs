@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 pub use extractive::ExtractiveGenerator;
 
 use crate::error::{Classified, ErrorKind};
-use crate::text::coverage::Synonyms;
+use crate::text::coverage::Coverage;
 
 /// Who speaks in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -73,8 +73,8 @@ pub struct Request<'a> {
     pub question: &'a str,
     /// The evidence, best first.
     pub evidence: &'a [Evidence<'a>],
-    /// Terms of the question that the glossary knows, with what means the same.
-    pub synonyms: &'a [Synonyms],
+    /// The question taken apart: its terms, synonyms, and how rare each is in the index.
+    pub coverage: &'a Coverage,
     /// The rendered prompt for a language model; evidence and question are in it.
     pub messages: &'a [Message],
     /// Sampling.

@@ -18,11 +18,11 @@ pub(super) fn point(id: u64, sparse: &[(u32, f32)], dense: Option<[f32; DIM]>) -
         payload: Payload {
             sector: "test".into(),
             doc_id: format!("d{}", id / 2),
-            institution: (id % 2 == 0).then(|| "가온 연구원".into()),
+            institution: id.is_multiple_of(2).then(|| "가온 연구원".into()),
             year: Some(2000 + id as i64),
             doc_type: Some("report".into()),
             language: "ko".into(),
-            access: if id % 3 == 0 { "internal" } else { "public" }.into(),
+            access: if id.is_multiple_of(3) { "internal" } else { "public" }.into(),
         },
     }
 }

@@ -16,6 +16,11 @@ impl Support {
         Ok(Support(coverage.weigh(catalog.idf(&dimensions)?)))
     }
 
+    /// The question's terms, weighed.
+    pub fn coverage(&self) -> &Coverage {
+        &self.0
+    }
+
     /// The share of the question that `text` covers, 0 to 1; 0 for a question without content words.
     pub fn of(&self, text: &str) -> f32 {
         self.0.by(&term_set(text))

@@ -241,9 +241,7 @@ fn record_document(line: usize, record: &Record, fields: &Fields, format: Format
     let institution = get(&fields.institution);
     let year = get(&fields.year);
     let budget = get(&fields.budget);
-    let used = |name: &String| {
-        fields.text.contains(name) || [&fields.id, &fields.title].into_iter().flatten().any(|f| f == name)
-    };
+    let used = |name: &String| fields.text.contains(name) || fields.title.as_ref() == Some(name);
     // Facts of a record are part of its text, under the source's own names, so that an answer can cite them.
     let facts: Vec<String> = record
         .iter()

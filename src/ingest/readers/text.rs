@@ -33,7 +33,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<String> {
 
 /// UTF-16 of Latin text has a zero in every other byte; of Korean, a Hangul lead byte.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
-    if bytes.len() < 4 || bytes.len() % 2 != 0 {
+    if bytes.len() < 4 || !bytes.len().is_multiple_of(2) {
         return None;
     }
     let share = |offset: usize| {
