@@ -7,12 +7,9 @@ use crate::document::Format;
 use crate::ingest::{Extracted, ReadError};
 
 pub(super) fn read(input: &Input<'_>, format: Format) -> Result<Extracted, ReadError> {
-    let mut options = unhwp::ParseOptions::default();
-    options.extract_resources = false;
-    options.parallel = false;
+    let options = unhwp::ParseOptions { extract_resources: false, parallel: false, ..unhwp::ParseOptions::default() };
     let parsed = unhwp::parse_bytes_with_options(input.bytes, &options).map_err(error)?;
-    let mut render = unhwp::RenderOptions::default();
-    render.escape_special_chars = false;
+    let render = unhwp::RenderOptions { escape_special_chars: false, ..unhwp::RenderOptions::default() };
     let markdown = unhwp::render::render_markdown(&parsed, &render).map_err(error)?;
     let mut read = document(input, format, parsed.metadata.title.clone(), body(markdown))?;
     if !parsed.skipped_sections.is_empty() {

@@ -50,10 +50,12 @@ fn parts(parsed: &undoc::model::Document, format: Format) -> Result<(Option<Stri
         Format::Xlsx | Format::Xls => UnitKind::Sheet,
         _ => UnitKind::Body,
     };
-    let mut options = RenderOptions::default();
-    options.include_images = false;
-    options.escape_special_chars = false;
-    options.include_headers_footers = false;
+    let options = RenderOptions {
+        include_images: false,
+        escape_special_chars: false,
+        include_headers_footers: false,
+        ..RenderOptions::default()
+    };
     let mut parts = Vec::with_capacity(parsed.sections.len());
     for (i, section) in parsed.sections.iter().enumerate() {
         let alone = undoc::model::Document {
