@@ -2,6 +2,8 @@
 //!
 //! The map, in the order data flows; a module knows only modules above it:
 
+#![forbid(unsafe_code)]
+
 pub mod error;
 
 pub mod document;

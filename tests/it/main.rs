@@ -2,4 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
+mod architecture;
+mod demonstration;
+mod hostile;
+mod interrupted;
+mod program;
 mod server;

@@ -1,0 +1,71 @@
+//! `kill -9` at random moments of an ingest: run again, it ends in the same index.
+//!
+//! `SECTORA_KILLS` sets how many times (default 3).
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::program::{json, sectora};
+
+fn documents(folder: &Path, n: usize) {
+    for i in 0..n {
+        let body: String = (0..30).map(|j| format!("Sample {j} of cell {i} lost {} mAh in test {}.\n\n", i * j % 97, j * 7)).collect();
+        std::fs::write(folder.join(format!("cell-{i:03}.md")), format!("# Cell {i}\n\n{body}## 결과\n\n셀 {i}의 수명은 {}회였다.\n", i * 13)).unwrap();
+    }
+}
+
+/// Everything the index answers for a fixed set of questions: chunk ids and scores.
+fn fingerprint(data: &Path) -> Vec<Value> {
+    ["cell 7 lost mAh", "셀 31의 수명", "sample test"]
+        .iter()
+        .map(|q| {
+            let found = json(&sectora(data).args(["--json", "search", q, "--passages", "50"]).output().unwrap());
+            found["passages"].as_array().unwrap().iter().map(|p| serde_json::json!([p["chunk_id"], p["score"]])).collect()
+        })
+        .collect()
+}
+
+fn ingest(data: &Path, folder: &Path) -> Value {
+    let output = sectora(data).arg("ingest").arg(folder).args(["--json", "-q"]).output().unwrap();
+    json(&output)
+}
+
+#[test]
+fn killed_at_random_and_run_again_it_ends_the_same() {
+    let kills: u32 = std::env::var("SECTORA_KILLS").ok().and_then(|k| k.parse().ok()).unwrap_or(3);
+    let folder = tempfile::tempdir().unwrap();
+    documents(folder.path(), 120);
+    let whole = tempfile::tempdir().unwrap();
+    let begin = std::time::Instant::now();
+    let report = ingest(whole.path(), folder.path());
+    let duration = begin.elapsed();
+    let (chunks, expected) = (report["chunks"].clone(), fingerprint(whole.path()));
+    assert!(chunks.as_u64().unwrap() > 120);
+
+    let mut seed = 0x9E37_79B9_7F4A_7C15u64;
+    for kill in 0..kills {
+        let data = tempfile::tempdir().unwrap();
+        let mut child = sectora(data.path())
+            .arg("ingest")
+            .arg(folder.path())
+            .args(["--json", "-q"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        // Anywhere from the first moment to the usual end.
+        std::thread::sleep(Duration::from_micros(seed % duration.as_micros().max(1) as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let report = ingest(data.path(), folder.path());
+        assert_eq!(report["chunks"], chunks, "after kill {kill}");
+        assert_eq!(fingerprint(data.path()), expected, "after kill {kill}");
+        let doctor = sectora(data.path()).args(["--json", "doctor"]).output().unwrap();
+        assert!(doctor.status.success(), "catalogue and store agree: {}", String::from_utf8_lossy(&doctor.stdout));
+    }
+}

@@ -1,0 +1,83 @@
+//! Runs the program as a user does.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The program, started in the repository with a data folder of its own, words only, no model.
+pub(crate) fn sectora(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sectora"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--data-dir").arg(data);
+    command.args(["--offline", "--encoder", "none", "--generator", "extractive"]);
+    command
+}
+
+/// What a command printed as its one JSON document.
+pub(crate) fn json(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|e| {
+        panic!("stdout is one JSON document ({e}): {text}\nstderr: {}", String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+/// Exit code.
+pub(crate) fn code(output: &Output) -> i32 {
+    output.status.code().expect("ended by itself")
+}
+
+#[test]
+fn wrong_use_is_exit_2_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    for (arguments, expected) in [
+        (&["ask", "q", "--passages", "0"][..], "1 to 50"),
+        (&["ask", "q", "--since", "2020", "--until", "2010"], "--since 2020 is after --until 2010"),
+        (&["ingest", "/nonexistent/folder"], "/nonexistent/folder"),
+        (&["--sector", "no-such-sector", "ask", "q"], "battery"),
+        (&["ingest", "--map", "colour=c"], "no field `colour`"),
+        (&["show", "0123456789abcdef"], "no document `0123456789abcdef`"),
+        (&["--config", "/nonexistent.toml", "config"], "/nonexistent.toml"),
+    ] {
+        let output = sectora(dir.path()).args(arguments).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code(&output), 2, "{arguments:?}: {words}");
+        assert!(words.contains(expected), "{arguments:?}: {words}");
+    }
+}
+
+#[test]
+fn an_empty_index_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = sectora(dir.path()).args(["ask", "What is known?"]).output().unwrap();
+    assert_eq!(code(&output), 2);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("sectora ingest"));
+}
+
+#[test]
+fn a_reader_who_leaves_ends_the_program_quietly() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = format!("{} --data-dir {} config | head -1", env!("CARGO_BIN_EXE_sectora"), dir.path().display());
+    let output = Command::new("sh").arg("-c").arg(line).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn two_at_once_are_told_of_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let notes = tempfile::tempdir().unwrap();
+    (0..300).for_each(|i| std::fs::write(notes.path().join(format!("{i}.md")), format!("# Note {i}\n\nText {i}.\n")).unwrap());
+    let mut first = sectora(dir.path()).arg("ingest").arg(notes.path()).args(["--json", "-q"]).spawn().unwrap();
+    let lock = dir.path().join("sectors/battery/lock");
+    while !std::fs::read_to_string(&lock).is_ok_and(|t| t.contains(&first.id().to_string())) {
+        assert!(first.try_wait().unwrap().is_none(), "the first still runs");
+        std::thread::yield_now();
+    }
+    let second = sectora(dir.path()).args(["search", "note"]).output().unwrap();
+    let finished = first.try_wait().unwrap().is_some();
+    assert!(first.wait().unwrap().success());
+    if !finished {
+        assert_eq!(code(&second), 2);
+        assert!(String::from_utf8_lossy(&second.stderr).contains("in use by another sectora process"));
+    }
+}
