@@ -110,15 +110,15 @@ fn candidates<'a>(evidence: &Evidence<'a>) -> Vec<Candidate<'a>> {
     let heading = term_set(&evidence.heading);
     let mut before: HashSet<String> = HashSet::new();
     let mut out = Vec::new();
-    let spans = sentences(evidence.text);
-    for (i, span) in spans.iter().enumerate() {
+    for span in sentences(evidence.text) {
         let text = span.slice(evidence.text);
         let terms = term_set(text);
         if text.starts_with('#') {
             before = terms;
             continue;
         }
-        let heads_a_table = spans.get(i + 1).is_some_and(|next| is_table_rule(next.slice(evidence.text)));
+        let next_line = evidence.text[span.end..].trim_start_matches(' ').strip_prefix('\n').and_then(|t| t.lines().next());
+        let heads_a_table = next_line.is_some_and(is_table_rule);
         if is_table_rule(text) || heads_a_table || terms.len() < 3 {
             continue;
         }
@@ -247,6 +247,20 @@ mod tests {
     fn a_question_for_a_price_is_not_answered_with_a_temperature() {
         assert_eq!(answer("How much did the pouch cells at 45 °C cost?"), "");
         assert_eq!(answer("전해질의 가격은 얼마인가?"), "");
+    }
+
+    #[test]
+    fn a_table_is_quoted_by_its_rows_not_by_its_header() {
+        let text = "| Cell | Loss after storage (%) |\n|---|---|\n| cell A1 | 3.1 |\n| cell A2 | 4.7 |\n";
+        let evidence = [Evidence { n: 1, heading: "Loss after storage".into(), text }];
+        let question = "What was the loss after storage of cell A2?";
+        let coverage = Coverage::of_question(question, &[]);
+        let sampling = Sampling::default();
+        let request =
+            Request { question, evidence: &evidence, coverage: &coverage, messages: &[], sampling: &sampling };
+        let chosen: Vec<&str> = choose(&request).iter().map(|c| c.text).collect();
+        assert_eq!(chosen.first(), Some(&"| cell A2 | 4.7 |"));
+        assert!(chosen.iter().all(|c| !c.contains("Cell | Loss")));
     }
 
     #[test]
