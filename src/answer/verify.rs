@@ -259,6 +259,8 @@ mod tests {
             page: None,
             path: vec![],
             span: Span { start: 0, end: text.len() },
+            start: 0,
+            end: text.chars().count(),
             text: text.into(),
             score: 1.0,
             metadata: Metadata::default(),

@@ -273,8 +273,13 @@ pub struct Passage {
     pub page: Option<u32>,
     /// Heading path.
     pub path: Vec<String>,
-    /// Place in the document's text (bytes).
+    /// Place in the document's text (bytes); not shown at the doors.
+    #[serde(skip)]
     pub span: Span,
+    /// First character of the passage in the document's text.
+    pub start: usize,
+    /// One past its last character.
+    pub end: usize,
     /// The chunk's text, byte-exact.
     pub text: String,
     /// Fused retrieval score (unitless, comparable within one question only).

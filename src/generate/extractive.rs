@@ -117,7 +117,8 @@ fn candidates<'a>(evidence: &Evidence<'a>) -> Vec<Candidate<'a>> {
             before = terms;
             continue;
         }
-        let next_line = evidence.text[span.end..].trim_start_matches(' ').strip_prefix('\n').and_then(|t| t.lines().next());
+        let next_line =
+            evidence.text[span.end..].trim_start_matches(' ').strip_prefix('\n').and_then(|t| t.lines().next());
         let heads_a_table = next_line.is_some_and(is_table_rule);
         if is_table_rule(text) || heads_a_table || terms.len() < 3 {
             continue;

@@ -31,25 +31,38 @@ pub struct EdgeStore {
 impl EdgeStore {
     /// Opens the shard in `folder`, replaying its log, or creates it; `dim` 0 means no dense vector.
     pub fn open(folder: &Path, dim: usize) -> Result<EdgeStore, IndexError> {
-        let path = folder.display().to_string();
-        let failed = |what: String| IndexError::Store { path: path.clone(), what };
-        let existing = folder.is_dir() && fs_err::read_dir(folder)?.next().is_some();
-        if existing {
-            let shard = edge::EdgeShard::load(folder, None).map_err(|e| failed(e.to_string()))?;
-            return Ok(EdgeStore { shard, path });
+        if !folder.exists() {
+            // Built beside and moved into place: killed half-way, nothing half-made stands in the way.
+            let beside = folder.with_extension("new");
+            if beside.exists() {
+                fs_err::remove_dir_all(&beside)?;
+            }
+            EdgeStore::create(&beside, dim)?;
+            fs_err::rename(&beside, folder)?;
         }
+        let path = folder.display().to_string();
+        match edge::EdgeShard::load(folder, None) {
+            Ok(shard) => Ok(EdgeStore { shard, path }),
+            Err(e) => Err(IndexError::Store { path, what: format!("{e}; `sectora ingest --rebuild` makes it anew") }),
+        }
+    }
+
+    /// An empty shard with its payload indexes, on disk and closed.
+    fn create(folder: &Path, dim: usize) -> Result<(), IndexError> {
         fs_err::create_dir_all(folder)?;
         let sparse = edge::EdgeSparseVectorParams::builder().modifier(edge::Modifier::Idf).build();
         let mut config = edge::EdgeConfig::builder().sparse_vector(SPARSE, sparse);
         if dim > 0 {
             config = config.vector(DENSE, edge::EdgeVectorParams::builder(dim, edge::Distance::Cosine).build());
         }
-        let shard = edge::EdgeShard::new(folder, config.build()).map_err(|e| failed(e.to_string()))?;
+        let path = folder.display().to_string();
+        let shard = edge::EdgeShard::new(folder, config.build())
+            .map_err(|e| IndexError::Store { path: path.clone(), what: e.to_string() })?;
         let store = EdgeStore { shard, path };
         for (key, kind) in INDEXED {
             store.index_payload(key, kind)?;
         }
-        Ok(store)
+        store.flush()
     }
 
     fn index_payload(&self, key: &str, kind: &str) -> Result<(), IndexError> {
@@ -238,6 +251,16 @@ mod tests {
             let store = EdgeStore::open(&dir.path().join("store"), dim).unwrap();
             conformance::all(&store, dim);
         }
+    }
+
+    #[test]
+    fn a_creation_that_was_killed_does_not_stand_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("store");
+        fs_err::create_dir_all(folder.with_extension("new").join("wal")).unwrap();
+        let store = EdgeStore::open(&folder, 0).unwrap();
+        store.upsert(vec![conformance::point(7, &[(1, 1.0)], None)]).unwrap();
+        assert_eq!(store.count(None).unwrap(), 1);
     }
 
     #[test]

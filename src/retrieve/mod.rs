@@ -7,7 +7,7 @@ mod glossary;
 mod support;
 
 use crate::config;
-use crate::document::{Access, Language, Passage};
+use crate::document::{Access, CharIndex, Language, Passage};
 use crate::embed::{EmbedError, Embedder, Side};
 use crate::error::{Classified, ErrorKind};
 use crate::index::{Catalog, Filter, IndexError, Mode, Query, VectorStore};
@@ -138,7 +138,10 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
         // A chunk deleted between the two look-ups is no longer evidence.
         let Some(chunk) = parts.catalog.chunk(hit.id)? else { continue };
         let document = parts.catalog.document(&chunk.doc_id)?;
+        let (start, end) = CharIndex::new(&document.text).chars(chunk.span);
         passages.push(Passage {
+            start,
+            end,
             n: passages.len() + 1,
             chunk_id: chunk.id,
             page: chunk.page,

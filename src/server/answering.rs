@@ -103,22 +103,15 @@ impl Answering {
 /// Computes the answer; on a blocking thread.
 fn work(server: &Server, ask: &Ask, steps: &UnboundedSender<Step>) {
     let mut passages = Arc::default();
-    let mut failed = None;
     let mut hand_on = |event| {
         if server.stopping() || steps.is_closed() {
             return ControlFlow::Break(());
         }
         let step = match event {
-            Event::Passages(found) => match wire::passages(&server.app, &found) {
-                Ok(found) => {
-                    passages = Arc::new(found);
-                    Step::Passages(Arc::clone(&passages))
-                }
-                Err(error) => {
-                    failed = Some(ApiError::from(error));
-                    return ControlFlow::Break(());
-                }
-            },
+            Event::Passages(found) => {
+                passages = Arc::new(wire::passages(&found));
+                Step::Passages(Arc::clone(&passages))
+            }
             Event::Writing => return ControlFlow::Continue(()),
             Event::Sentence(text) => Step::Sentence(text),
         };
@@ -128,10 +121,9 @@ fn work(server: &Server, ask: &Ask, steps: &UnboundedSender<Step>) {
         }
     };
     let outcome = server.app.answer(ask, &mut hand_on);
-    let last = match (failed, outcome) {
-        (Some(error), _) => Step::Failed(error),
-        (None, Ok(answer)) => Step::Done(Box::new(Finished { answer, passages })),
-        (None, Err(error)) => Step::Failed(error.into()),
+    let last = match outcome {
+        Ok(answer) => Step::Done(Box::new(Finished { answer, passages })),
+        Err(error) => Step::Failed(error.into()),
     };
     // Nobody listens any more if the client has left.
     let _ = steps.send(last);

@@ -121,7 +121,7 @@ async fn find(server: Server, q: String, options: SearchOptions) -> Result<Json<
     }
     let found = server
         .lookup(move |app| {
-            let passages = wire::passages(app, &app.search(&q, &options)?)?;
+            let passages = wire::passages(&app.search(&q, &options)?);
             Ok(SearchResponse { q, passages })
         })
         .await?;

@@ -1,16 +1,12 @@
 //! What both protocols show of an answer, and the restrictions both take. Offsets are characters.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::errors::ApiError;
 use crate::answer::{Answer, Timings};
-use crate::app::App;
 use crate::config::Config;
-use crate::document::{self, CharIndex, Language};
-use crate::index::IndexError;
+use crate::document::{self, Language};
 use crate::retrieve::{SearchMode, SearchOptions};
 
 /// Most passages one request may ask for.
@@ -138,34 +134,28 @@ impl Grounds {
     }
 }
 
-/// The passages as they are shown; reads their documents to count characters.
-pub(super) fn passages(app: &App, found: &[document::Passage]) -> Result<Vec<Passage>, IndexError> {
-    let mut texts: HashMap<&str, CharIndex> = HashMap::new();
-    let mut out = Vec::with_capacity(found.len());
-    for p in found {
-        let text = match texts.entry(p.doc_id.as_str()) {
-            std::collections::hash_map::Entry::Occupied(e) => e.into_mut(),
-            std::collections::hash_map::Entry::Vacant(e) => e.insert(CharIndex::new(&app.document(&p.doc_id)?.text)),
-        };
-        let (start, end) = text.chars(p.span);
-        out.push(Passage {
-            n: p.n,
-            doc_id: p.doc_id.clone(),
-            title: p.title.clone(),
-            source: p.source.clone(),
-            institution: p.metadata.institution.clone(),
-            year: p.metadata.year,
-            doc_type: p.metadata.doc_type.clone(),
-            language: p.language.name(),
-            page: p.page,
-            section: p.path.join(" > "),
-            text: p.text.clone(),
-            start,
-            end,
-            score: p.score,
-        });
+/// The passages as they are shown.
+pub(super) fn passages(found: &[document::Passage]) -> Vec<Passage> {
+    found.iter().map(passage).collect()
+}
+
+fn passage(p: &document::Passage) -> Passage {
+    Passage {
+        n: p.n,
+        doc_id: p.doc_id.clone(),
+        title: p.title.clone(),
+        source: p.source.clone(),
+        institution: p.metadata.institution.clone(),
+        year: p.metadata.year,
+        doc_type: p.metadata.doc_type.clone(),
+        language: p.language.name(),
+        page: p.page,
+        section: p.path.join(" > "),
+        text: p.text.clone(),
+        start: p.start,
+        end: p.end,
+        score: p.score,
     }
-    Ok(out)
 }
 
 /// Which documents may be used; everything else in the sector is left out.

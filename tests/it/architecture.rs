@@ -47,8 +47,9 @@ fn room(file: &Path) -> String {
 /// Rooms that a file names in `crate::room` paths, tests left out.
 fn known_rooms(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    let code: Vec<&str> = code.lines().filter(|l| !l.trim_start().starts_with("//")).collect();
     let mut out: Vec<String> = Vec::new();
-    for part in code.split("crate::").skip(1) {
+    for part in code.join("\n").split("crate::").skip(1) {
         let name: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         out.push(name);
     }
@@ -117,7 +118,8 @@ fn no_source_file_holds_unsafe_code() {
     for folder in ["src", "crates/lm/src"] {
         for file in sources(&root().join(folder)) {
             let text = std::fs::read_to_string(&file).unwrap();
-            let used = text.lines().any(|l| l.contains("unsafe {") || l.contains("unsafe fn") || l.contains("unsafe impl"));
+            let used =
+                text.lines().any(|l| l.contains("unsafe {") || l.contains("unsafe fn") || l.contains("unsafe impl"));
             assert!(!used, "{}", file.display());
         }
     }

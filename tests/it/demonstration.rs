@@ -68,7 +68,12 @@ fn every_citation_can_be_opened_and_is_byte_exact() {
 #[test]
 fn korean_and_english_questions_cite_the_page_that_says_it() {
     for (question, source, page, figure) in [
-        ("외부 가압 3 MPa에서 500회 뒤 용량 유지율은 얼마인가?", "reports/sulfide-pilot-line-final.pdf", Some(3), "80.7"),
+        (
+            "외부 가압 3 MPa에서 500회 뒤 용량 유지율은 얼마인가?",
+            "reports/sulfide-pilot-line-final.pdf",
+            Some(3),
+            "80.7",
+        ),
         ("롤투롤 전리튬화 과제의 기관과 예산은?", "projects.jsonl#KB-16-031", None, "2350"),
     ] {
         let (status, answer) = ask("battery", question);
@@ -114,9 +119,12 @@ fn an_internal_document_is_shown_only_to_the_cleared() {
 #[test]
 fn retrieval_finds_the_gold_document_of_most_questions() {
     let (mut found, mut asked) = (0, 0);
-    for question in questions("battery").iter().filter(|q| q["answerable"] == true && q["type"] != "cross-language").step_by(4) {
+    for question in
+        questions("battery").iter().filter(|q| q["answerable"] == true && q["type"] != "cross-language").step_by(4)
+    {
         let (_, answer) = ask("battery", question["question"].as_str().unwrap());
-        let gold: Vec<&str> = question["gold"].as_array().unwrap().iter().filter_map(|g| g["document"].as_str()).collect();
+        let gold: Vec<&str> =
+            question["gold"].as_array().unwrap().iter().filter_map(|g| g["document"].as_str()).collect();
         let hit = |p: &Value| p["source"].as_str().is_some_and(|s| gold.contains(&s));
         found += usize::from(answer["passages"].as_array().unwrap().iter().any(hit));
         asked += 1;

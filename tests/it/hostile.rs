@@ -55,7 +55,8 @@ fn write_all(folder: &Path) {
     let catalog = b"<</Type/Catalog/Pages 2 0 R>>".to_vec();
     let page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>".to_vec();
     file("loop.pdf", &pdf(&[catalog, b"<</Type/Pages/Kids[2 0 R 3 0 R]/Count 99999999>>".to_vec(), page.clone()]));
-    let deep = [b"<</Type/Catalog/Pages 2 0 R/X ".as_slice(), &b"[".repeat(200_000), &b"]".repeat(200_000), b">>"].concat();
+    let deep =
+        [b"<</Type/Catalog/Pages 2 0 R/X ".as_slice(), &b"[".repeat(200_000), &b"]".repeat(200_000), b">>"].concat();
     file("deep.pdf", &pdf(&[deep, b"<</Type/Pages/Kids[3 0 R]/Count 1>>".to_vec(), page]));
     file(
         "bomb.docx",
@@ -100,7 +101,13 @@ fn hostile_files_are_one_line_each_and_the_rest_is_read() {
     assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
     let report = json(&output);
     let row = |name: &str| -> Value {
-        report["rows"].as_array().unwrap().iter().find(|r| r["path"] == name).cloned().unwrap_or_else(|| panic!("{name}: {report}"))
+        report["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|r| r["path"] == name)
+            .cloned()
+            .unwrap_or_else(|| panic!("{name}: {report}"))
     };
     assert_eq!(row("good.md")["status"], "added");
     for name in ["empty.pdf", "rubbish.docx", "rubbish.bin", "loop.pdf", "bomb.docx", "bad.jsonl"] {

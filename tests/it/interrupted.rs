@@ -12,8 +12,13 @@ use super::program::{json, sectora};
 
 fn documents(folder: &Path, n: usize) {
     for i in 0..n {
-        let body: String = (0..30).map(|j| format!("Sample {j} of cell {i} lost {} mAh in test {}.\n\n", i * j % 97, j * 7)).collect();
-        std::fs::write(folder.join(format!("cell-{i:03}.md")), format!("# Cell {i}\n\n{body}## 결과\n\n셀 {i}의 수명은 {}회였다.\n", i * 13)).unwrap();
+        let body: String =
+            (0..30).map(|j| format!("Sample {j} of cell {i} lost {} mAh in test {}.\n\n", i * j % 97, j * 7)).collect();
+        std::fs::write(
+            folder.join(format!("cell-{i:03}.md")),
+            format!("# Cell {i}\n\n{body}## 결과\n\n셀 {i}의 수명은 {}회였다.\n", i * 13),
+        )
+        .unwrap();
     }
 }
 
@@ -23,7 +28,12 @@ fn fingerprint(data: &Path) -> Vec<Value> {
         .iter()
         .map(|q| {
             let found = json(&sectora(data).args(["--json", "search", q, "--passages", "50"]).output().unwrap());
-            found["passages"].as_array().unwrap().iter().map(|p| serde_json::json!([p["chunk_id"], p["score"]])).collect()
+            found["passages"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|p| serde_json::json!([p["chunk_id"], p["score"]]))
+                .collect()
         })
         .collect()
 }

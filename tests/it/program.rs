@@ -66,7 +66,9 @@ fn a_reader_who_leaves_ends_the_program_quietly() {
 fn two_at_once_are_told_of_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let notes = tempfile::tempdir().unwrap();
-    (0..300).for_each(|i| std::fs::write(notes.path().join(format!("{i}.md")), format!("# Note {i}\n\nText {i}.\n")).unwrap());
+    (0..300).for_each(|i| {
+        std::fs::write(notes.path().join(format!("{i}.md")), format!("# Note {i}\n\nText {i}.\n")).unwrap()
+    });
     let mut first = sectora(dir.path()).arg("ingest").arg(notes.path()).args(["--json", "-q"]).spawn().unwrap();
     let lock = dir.path().join("sectors/battery/lock");
     while !std::fs::read_to_string(&lock).is_ok_and(|t| t.contains(&first.id().to_string())) {

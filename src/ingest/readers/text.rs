@@ -70,6 +70,9 @@ pub(super) fn kind(text: &str, name: &str) -> Format {
         if serde_json::from_str::<serde::de::IgnoredAny>(start).is_ok() || extension == "json" {
             return Format::Json;
         }
+        if extension == "jsonl" {
+            return Format::Jsonl;
+        }
     }
     if extension != "md" && extension != "txt" && super::records::delimiter(start).is_some() {
         return Format::Csv;
