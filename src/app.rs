@@ -10,11 +10,14 @@ use std::time::Duration;
 use crate::answer::{self, Answer, AnswerError, Ask, Event, Writer};
 use crate::config::Config;
 use crate::document::{Document, Passage};
-use crate::embed::{EmbedError, Embedder};
+use crate::embed::{EmbedError, Embedder, TransformerEncoder};
 use crate::error::{Classified, ErrorKind};
-use crate::generate::{ExtractiveGenerator, GenerateError, Generator};
+use crate::generate::{
+    ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, RemoteGenerator, RemoteOptions,
+};
 use crate::index::{self, Catalog, Index, IndexError, Progress, Report, SyncOptions, VectorStore};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
+use crate::model_store::{ModelError, ModelKind, ModelStore};
 use crate::retrieve::{self, Glossary, Parts, RetrieveError, SearchOptions};
 use crate::sector::{Sector, SectorError};
 
@@ -44,6 +47,9 @@ pub enum AppError {
     /// The generator.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// The models.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// Settings that do not go together.
     #[error("{0}")]
     Settings(String),
@@ -56,6 +62,7 @@ impl Classified for AppError {
             AppError::Index(e) => e.kind(),
             AppError::Embed(e) => e.kind(),
             AppError::Generate(e) => e.kind(),
+            AppError::Model(e) => e.kind(),
             AppError::Settings(_) => ErrorKind::BadInput,
         }
     }
@@ -78,20 +85,24 @@ pub struct IngestRequest<'a> {
 impl App {
     /// Opens what `config` describes.
     pub fn open(config: Config) -> Result<App, AppError> {
-        Self::assemble(config, false)
+        Self::assemble(config, Purpose::Answer)
     }
 
     /// Opens it to be filled; with `rebuild` the vector store is started anew.
     pub fn open_for_ingest(config: Config, rebuild: bool) -> Result<App, AppError> {
-        Self::assemble(config, rebuild)
+        Self::assemble(config, Purpose::Ingest { rebuild })
     }
 
-    fn assemble(config: Config, rebuild: bool) -> Result<App, AppError> {
+    fn assemble(config: Config, purpose: Purpose) -> Result<App, AppError> {
         let sector = Sector::open(&config.sector, Path::new(&config.sectors_dir))?;
         let mut notes = Vec::new();
-        let embedder: Option<Box<dyn Embedder>> = None;
-        let generator: Box<dyn Generator> = Box::new(ExtractiveGenerator);
-        notes.push("no encoder at hand: search is by words only".into());
+        let models = ModelStore::open(&config.data_dir().join("models"), config.offline)?;
+        let embedder = embedder(&config, &models, &mut notes)?;
+        let (generator, rebuild) = match purpose {
+            Purpose::Answer => (generator(&config, &models, &mut notes)?, false),
+            // Nothing is written while documents are read: a model would only take memory.
+            Purpose::Ingest { rebuild } => (Box::new(ExtractiveGenerator) as Box<dyn Generator>, rebuild),
+        };
         let folder = index_folder(&config, &sector);
         let index = index::open(&folder, embedder.as_deref(), rebuild)?;
         let glossary = Glossary::new(&sector.glossary);
@@ -198,6 +209,76 @@ impl App {
             settings: &self.config.search,
         }
     }
+}
+
+/// What an [`App`] is opened for.
+enum Purpose {
+    Answer,
+    Ingest { rebuild: bool },
+}
+
+/// The encoder that `config.encoder` names; `auto` is the first that is present.
+fn embedder(
+    config: &Config,
+    models: &ModelStore,
+    notes: &mut Vec<String>,
+) -> Result<Option<Box<dyn Embedder>>, AppError> {
+    let open = |folder: &Path| -> Result<Option<Box<dyn Embedder>>, AppError> {
+        Ok(Some(Box::new(TransformerEncoder::open(folder)?)))
+    };
+    match config.encoder.as_str() {
+        "none" => Ok(None),
+        "auto" => match models.present(ModelKind::Encoder) {
+            Some(folder) => open(&folder),
+            None => {
+                notes.push(
+                    "no encoder at hand: search is by words only (`sectora models pull multilingual-e5-small`)".into(),
+                );
+                Ok(None)
+            }
+        },
+        name => open(&models.resolve(name, ModelKind::Encoder)?),
+    }
+}
+
+/// The generator that `config.generator` names; `auto` is the best that is present and can be loaded.
+fn generator(config: &Config, models: &ModelStore, notes: &mut Vec<String>) -> Result<Box<dyn Generator>, AppError> {
+    let options = LocalOptions { queue: config.server.queue, ..LocalOptions::default() };
+    let local = |file: &Path| LocalGenerator::open(file, &options);
+    match config.generator.as_str() {
+        "extractive" => Ok(Box::new(ExtractiveGenerator)),
+        "remote" => remote(config),
+        "auto" if !config.remote.url.is_empty() => remote(config),
+        "auto" => match models.present(ModelKind::Generator).map(|file| local(&file)) {
+            Some(Ok(generator)) => Ok(Box::new(generator)),
+            Some(Err(error)) => {
+                notes.push(format!("answers are sentences of the documents, because {error}"));
+                Ok(Box::new(ExtractiveGenerator))
+            }
+            None => {
+                notes.push(
+                    "no language model at hand: answers are sentences of the documents (`sectora models list`)".into(),
+                );
+                Ok(Box::new(ExtractiveGenerator))
+            }
+        },
+        name => Ok(Box::new(local(&models.resolve(name, ModelKind::Generator)?)?)),
+    }
+}
+
+fn remote(config: &Config) -> Result<Box<dyn Generator>, AppError> {
+    let remote = &config.remote;
+    if remote.url.is_empty() || remote.model.is_empty() {
+        let what = "generator = remote needs remote.url and remote.model (SECTORA_REMOTE__URL, SECTORA_REMOTE__MODEL)";
+        return Err(AppError::Settings(what.into()));
+    }
+    Ok(Box::new(RemoteGenerator::new(RemoteOptions {
+        url: remote.url.clone(),
+        model: remote.model.clone(),
+        api_key: Some(remote.api_key.clone()).filter(|key| !key.is_empty()),
+        context_tokens: remote.context_tokens,
+        timeout: Duration::from_secs(remote.timeout_s),
+    })?))
 }
 
 fn index_folder(config: &Config, sector: &Sector) -> PathBuf {

@@ -13,6 +13,8 @@ pub mod config;
 pub mod ingest;
 pub mod sector;
 
+pub mod model_store;
+
 pub mod embed;
 pub mod generate;
 pub mod index;

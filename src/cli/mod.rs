@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod eval;
 mod ingest;
+mod models;
 mod output;
 mod search;
 mod sectors;
@@ -80,6 +81,9 @@ enum Command {
     /// Measure
     #[command(subcommand)]
     Eval(eval::Command),
+    /// Language models and encoders: cards, downloads, checks
+    #[command(subcommand)]
+    Models(models::Command),
     /// Sector packs found
     Sectors,
     /// Check this machine and this index
@@ -166,6 +170,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
         Command::Search(a) => search::run(&context, a),
         Command::Show(a) => show::run(&context, a),
         Command::Eval(c) => eval::run(&context, c),
+        Command::Models(c) => models::run(&context, c),
         Command::Sectors => sectors::run(&context),
         Command::Doctor => doctor::run(&context),
         Command::Config => config::run(&context),

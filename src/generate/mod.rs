@@ -5,10 +5,14 @@
 //! the sink can stop it. What a sentence may claim is not decided here but in `answer`.
 
 mod extractive;
+mod local;
+mod remote;
 
 use std::ops::ControlFlow;
 
 pub use extractive::ExtractiveGenerator;
+pub use local::{LocalGenerator, LocalOptions};
+pub use remote::{RemoteGenerator, RemoteOptions};
 
 use crate::error::{Classified, ErrorKind};
 use crate::text::coverage::Coverage;
@@ -153,6 +157,14 @@ pub enum GenerateError {
         /// What happened.
         what: String,
     },
+    /// The queue before the model is full.
+    #[error("{model} is busy and {waiting} requests wait already; ask again later")]
+    Busy {
+        /// Name.
+        model: String,
+        /// Length of the queue.
+        waiting: usize,
+    },
     /// Computing failed.
     #[error("{model} failed while generating: {what}")]
     Compute {
@@ -168,6 +180,7 @@ impl Classified for GenerateError {
         match self {
             GenerateError::Load { .. } | GenerateError::TooLong { .. } => ErrorKind::BadInput,
             GenerateError::Remote { .. } => ErrorKind::Unavailable,
+            GenerateError::Busy { .. } => ErrorKind::Busy,
             GenerateError::Compute { .. } => ErrorKind::Internal,
         }
     }

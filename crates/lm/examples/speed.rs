@@ -1,7 +1,7 @@
 //! Tokens a second and time to the first token, on random weights of Qwen3-0.6B's shape.
 //!
-//! `cargo run --release -p sectora-lm --example speed -- [MODEL.gguf] [PROMPT_TOKENS] [NEW_TOKENS]`
-//! Without a model, one is written to the system's temporary folder (Q8_0, 640 MB) and kept.
+//! `cargo run --release -p sectora-lm --example speed -- [MODEL.gguf|q8_0|q4_k] [PROMPT_TOKENS] [NEW_TOKENS]`
+//! Without a file, one is written to the system's temporary folder (Q8_0: 640 MB) and kept.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -13,15 +13,18 @@ use sectora_lm::{Model, Options, Sampling};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let path = match arguments.next() {
-        Some(path) => PathBuf::from(path),
-        None => std::env::temp_dir().join("sectora-random-qwen3-0.6b-q8_0.gguf"),
+    let model = arguments.next().unwrap_or_else(|| "q8_0".into());
+    let in_temporary = || std::env::temp_dir().join(format!("sectora-random-qwen3-0.6b-{model}.gguf"));
+    let (path, quant) = match model.as_str() {
+        "q8_0" => (in_temporary(), GgmlDType::Q8_0),
+        "q4_k" => (in_temporary(), GgmlDType::Q4K),
+        file => (PathBuf::from(file), GgmlDType::Q8_0),
     };
     let prompt: usize = arguments.next().map_or(Ok(512), |n| n.parse())?;
     let new: usize = arguments.next().map_or(Ok(64), |n| n.parse())?;
     if !path.exists() {
         let begin = Instant::now();
-        write_gguf(&RandomShape::qwen3_0_6b(), GgmlDType::Q8_0, &path, 0)?;
+        write_gguf(&RandomShape::qwen3_0_6b(), quant, &path, 0)?;
         println!("wrote {} in {:.1} s", path.display(), begin.elapsed().as_secs_f64());
     }
     let begin = Instant::now();

@@ -1,0 +1,169 @@
+//! A language model in this process: `crates/lm` behind the [`Generator`] seam.
+//!
+//! Messages go through the model's own chat template. The model has one thread; when its queue is full
+//! a request is refused at once.
+
+use std::path::Path;
+
+use sectora_lm::{ChatMessage, Engine, LmError, Model, Options};
+
+use super::{Finish, GenerateError, Generation, Generator, Message, Request, Role, Sink};
+
+/// How to open a local model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalOptions {
+    /// Most tokens of prompt and answer together; a model's own limit is kept.
+    pub context_tokens: usize,
+    /// Requests that may wait behind the one that runs.
+    pub queue: usize,
+}
+
+impl Default for LocalOptions {
+    fn default() -> Self {
+        LocalOptions { context_tokens: 8192, queue: 16 }
+    }
+}
+
+/// A GGUF model on its own thread.
+pub struct LocalGenerator {
+    name: String,
+    engine: Engine,
+}
+
+impl LocalGenerator {
+    /// Loads a GGUF file, on CUDA or Metal where this build has them.
+    pub fn open(file: &Path, options: &LocalOptions) -> Result<LocalGenerator, GenerateError> {
+        let stem = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
+        let name = format!("local:{stem}");
+        let load = |e: LmError| GenerateError::Load { model: name.clone(), what: e.to_string() };
+        let settings = Options { device: sectora_lm::device(), context: options.context_tokens };
+        let engine = Engine::start(Model::open(file, &settings).map_err(load)?, options.queue).map_err(load)?;
+        Ok(LocalGenerator { name, engine })
+    }
+
+    fn failed(&self, error: LmError) -> GenerateError {
+        let model = self.name.clone();
+        match error {
+            LmError::TooLong { tokens, window } => GenerateError::TooLong { model, tokens, window },
+            LmError::Busy { waiting } => GenerateError::Busy { model, waiting },
+            LmError::Io { .. } | LmError::Gguf { .. } | LmError::Unsupported { .. } => {
+                GenerateError::Load { model, what: error.to_string() }
+            }
+            LmError::Tokenizer(_) | LmError::Template(_) | LmError::Stopped | LmError::Compute(_) => {
+                GenerateError::Compute { model, what: error.to_string() }
+            }
+        }
+    }
+}
+
+impl Generator for LocalGenerator {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn context_tokens(&self) -> usize {
+        self.engine.window()
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        // A text the tokenizer refuses is counted by its bytes: too many rather than too few.
+        self.engine.tokenizer().encode(text).map_or(text.len(), |ids| ids.len())
+    }
+
+    fn reads_messages(&self) -> bool {
+        true
+    }
+
+    fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
+        let sampling = sectora_lm::Sampling {
+            temperature: request.sampling.temperature,
+            top_p: request.sampling.top_p,
+            seed: request.sampling.seed,
+            max_tokens: request.sampling.max_tokens,
+            stop: request.sampling.stop.clone(),
+        };
+        let messages = request.messages.iter().map(chat_message).collect();
+        let done = self.engine.run(sectora_lm::Request { messages, sampling }, sink);
+        let done = done.map_err(|e| self.failed(e))?;
+        Ok(Generation {
+            finish: match done.finish {
+                sectora_lm::Finish::Stop => Finish::Stop,
+                sectora_lm::Finish::Length => Finish::Length,
+                sectora_lm::Finish::Cancelled => Finish::Cancelled,
+            },
+            prompt_tokens: done.prompt_tokens,
+            completion_tokens: done.completion_tokens,
+            first_token_s: done.first_token_s,
+        })
+    }
+}
+
+fn chat_message(message: &Message) -> ChatMessage {
+    match message.role {
+        Role::System => ChatMessage::system(&message.content),
+        Role::User => ChatMessage::user(&message.content),
+        Role::Assistant => ChatMessage::assistant(&message.content),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use candle_core::quantized::GgmlDType;
+    use sectora_lm::Architecture;
+    use sectora_lm::random::{RandomShape, write_gguf};
+
+    use super::super::Sampling;
+    use super::*;
+
+    fn tiny() -> (tempfile::TempDir, LocalGenerator) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tiny.gguf");
+        write_gguf(&RandomShape::tiny(Architecture::Qwen3), GgmlDType::F32, &file, 5).unwrap();
+        let generator = LocalGenerator::open(&file, &LocalOptions::default()).unwrap();
+        (dir, generator)
+    }
+
+    fn ask(
+        generator: &LocalGenerator,
+        question: &str,
+        max_tokens: usize,
+    ) -> Result<(String, Generation), GenerateError> {
+        let messages = [Message { role: Role::User, content: question.into() }];
+        let sampling = Sampling { max_tokens, ..Sampling::default() };
+        let request = Request { question, evidence: &[], synonyms: &[], messages: &messages, sampling: &sampling };
+        let mut text = String::new();
+        let generation = generator.generate(&request, &mut |piece| {
+            text.push_str(piece);
+            ControlFlow::Continue(())
+        })?;
+        Ok((text, generation))
+    }
+
+    #[test]
+    fn a_local_model_is_named_counts_tokens_and_repeats_itself() {
+        let (_dir, generator) = tiny();
+        assert_eq!((generator.name(), generator.context_tokens()), ("local:tiny", 512));
+        assert_eq!(generator.count_tokens("전지"), 6);
+        let (text, generation) = ask(&generator, "무엇인가?", 12).unwrap();
+        assert_eq!(generation.completion_tokens, 12);
+        assert_eq!(ask(&generator, "무엇인가?", 12).unwrap().0, text);
+    }
+
+    #[test]
+    fn a_prompt_beyond_the_window_says_how_long_it_is() {
+        let (_dir, generator) = tiny();
+        let error = ask(&generator, &"y".repeat(900), 5).unwrap_err();
+        assert!(matches!(error, GenerateError::TooLong { window: 512, tokens: 900.., .. }), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_model_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("notes.gguf");
+        fs_err::write(&file, "not a model").unwrap();
+        let error = LocalGenerator::open(&file, &LocalOptions::default()).err().unwrap().to_string();
+        assert!(error.contains("local:notes") && error.contains("GGUF"), "{error}");
+    }
+}
