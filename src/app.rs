@@ -96,7 +96,7 @@ impl App {
     fn assemble(config: Config, purpose: Purpose) -> Result<App, AppError> {
         let sector = Sector::open(&config.sector, Path::new(&config.sectors_dir))?;
         let mut notes = Vec::new();
-        let models = ModelStore::open(&config.data_dir().join("models"), config.offline)?;
+        let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
         let embedder = embedder(&config, &models, &mut notes)?;
         let (generator, rebuild) = match purpose {
             Purpose::Answer => (generator(&config, &models, &mut notes)?, false),

@@ -220,6 +220,12 @@ impl Config {
             .join("sectora")
     }
 
+    /// True when nothing may be downloaded: `offline`, or the model hub's own `HF_HUB_OFFLINE`.
+    pub fn is_offline(&self) -> bool {
+        let hub = std::env::var("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
+        self.offline || ["1", "true", "yes", "on"].contains(&hub.as_str())
+    }
+
     fn check(&self, provenance: &[Provenance]) -> Result<(), ConfigError> {
         let rule = |key: &'static str, holds: bool, what: &'static str| {
             if holds {

@@ -116,6 +116,7 @@ mod tests {
 
     use super::super::Sampling;
     use super::*;
+    use crate::text::coverage::Coverage;
 
     fn tiny() -> (tempfile::TempDir, LocalGenerator) {
         let dir = tempfile::tempdir().unwrap();
@@ -132,7 +133,9 @@ mod tests {
     ) -> Result<(String, Generation), GenerateError> {
         let messages = [Message { role: Role::User, content: question.into() }];
         let sampling = Sampling { max_tokens, ..Sampling::default() };
-        let request = Request { question, evidence: &[], synonyms: &[], messages: &messages, sampling: &sampling };
+        let coverage = Coverage::of_question(question, &[]);
+        let request =
+            Request { question, evidence: &[], coverage: &coverage, messages: &messages, sampling: &sampling };
         let mut text = String::new();
         let generation = generator.generate(&request, &mut |piece| {
             text.push_str(piece);

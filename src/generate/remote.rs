@@ -268,6 +268,7 @@ mod tests {
 
     use super::super::{Message, Role, Sampling};
     use super::*;
+    use crate::text::coverage::Coverage;
 
     /// Answers one request with `response`, and hands out what it was asked.
     fn engine(response: Vec<u8>) -> (String, Receiver<String>) {
@@ -318,8 +319,11 @@ mod tests {
     fn ask(url: &str, pieces: usize) -> Result<(String, Generation), GenerateError> {
         let messages = [Message { role: Role::User, content: "질문".into() }];
         let sampling = Sampling { stop: vec!["끝".into()], ..Sampling::default() };
+        let coverage = Coverage::of_question("질문", &[]);
         let request =
-            Request { question: "질문", evidence: &[], synonyms: &[], messages: &messages, sampling: &sampling };
+            Request {
+                question: "질문", evidence: &[], coverage: &coverage, messages: &messages, sampling: &sampling
+            };
         let mut text = String::new();
         let mut left = pieces;
         let generation = generator(url).generate(&request, &mut |piece| {

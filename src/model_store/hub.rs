@@ -7,21 +7,17 @@ use hf_hub::{Cache, Repo, RepoType};
 
 use super::{Card, CardFile};
 
-/// Address of the hub and folder of its cache.
+/// The hub and the folder of its cache.
 pub(super) struct Hub {
     cache: Cache,
+    /// An address in place of that of `HF_ENDPOINT`.
     endpoint: Option<String>,
-}
-
-/// `HF_HUB_OFFLINE`, as the hub's own tools read it.
-pub(super) fn offline() -> bool {
-    std::env::var("HF_HUB_OFFLINE").is_ok_and(|v| matches!(v.to_lowercase().as_str(), "1" | "true" | "yes" | "on"))
 }
 
 impl Hub {
     /// The hub of `HF_ENDPOINT`, the cache of `HF_HOME`.
     pub(super) fn from_env() -> Hub {
-        Hub { cache: Cache::from_env(), endpoint: std::env::var("HF_ENDPOINT").ok() }
+        Hub { cache: Cache::from_env(), endpoint: None }
     }
 
     #[cfg(test)]
@@ -46,11 +42,11 @@ impl Hub {
             let url = api.map(|api| api.repo(repo(card)).url(&file.path));
             (url.unwrap_or_else(|| card.repo.clone()), reason(&what))
         };
-        let mut builder = ApiBuilder::from_cache(self.cache.clone()).with_progress(progress).with_retries(2);
-        if let Some(endpoint) = &self.endpoint {
-            builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
-        }
-        let api = builder.build().map_err(|e| about(None, e))?;
+        let builder = match &self.endpoint {
+            None => ApiBuilder::from_env(),
+            Some(endpoint) => ApiBuilder::from_cache(self.cache.clone()).with_endpoint(endpoint.clone()),
+        };
+        let api = builder.with_progress(progress).with_retries(2).build().map_err(|e| about(None, e))?;
         api.repo(repo(card)).get(&file.path).map_err(|e| about(Some(&api), e))
     }
 }

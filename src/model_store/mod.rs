@@ -125,9 +125,9 @@ pub struct ModelStore {
 
 impl ModelStore {
     /// The built-in cards and those in `folder`, where models may also lie; the hub and its cache are those
-    /// of `HF_ENDPOINT` and `HF_HOME`, and `HF_HUB_OFFLINE` counts like `offline`.
+    /// of `HF_ENDPOINT` and `HF_HOME`, which `hf-hub` reads.
     pub fn open(folder: &Path, offline: bool) -> Result<ModelStore, ModelError> {
-        ModelStore::with_hub(folder, offline || hub::offline(), Hub::from_env())
+        ModelStore::with_hub(folder, offline, Hub::from_env())
     }
 
     fn with_hub(folder: &Path, offline: bool, hub: Hub) -> Result<ModelStore, ModelError> {
