@@ -53,8 +53,7 @@ docs: toolchain
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
 
 licences: toolchain
-	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
-	$(CARGO) deny check licenses bans sources
+	$(CARGO) test --release --locked --test it licences
 
 clean-demo: ## Remove the demonstration's data
 	rm -rf $(DEMO_DATA)

@@ -108,6 +108,10 @@ impl<'a> Verifier<'a> {
         let text = &prepared.passage.text;
         let n = prepared.passage.n;
         if let Some(start) = text.find(claim) {
+            let around = prepared.sentences.iter().find(|(s, _)| s.start <= start && start < s.end);
+            if around.is_some_and(|(s, _)| addresses_a_machine(s.slice(text))) {
+                return None;
+            }
             return Some((2.0, Quote { n, span: Span { start, end: start + claim.len() } }));
         }
         let invented =

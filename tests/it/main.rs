@@ -6,5 +6,6 @@ mod architecture;
 mod demonstration;
 mod hostile;
 mod interrupted;
+mod licences;
 mod program;
 mod server;
