@@ -66,7 +66,9 @@ fn split(expression: &str, word: &str) -> Option<Vec<String>> {
 
 #[test]
 fn expressions_are_read_as_spdx_means_them() {
-    for good in ["MIT", "MIT/Apache-2.0", "GPL-2.0 OR MIT", "(MIT OR GPL-3.0) AND ISC", "Apache-2.0 WITH LLVM-exception"] {
+    for good in
+        ["MIT", "MIT/Apache-2.0", "GPL-2.0 OR MIT", "(MIT OR GPL-3.0) AND ISC", "Apache-2.0 WITH LLVM-exception"]
+    {
         assert!(acceptable(good), "{good}");
     }
     for bad in ["GPL-3.0", "MIT AND GPL-3.0", "(MIT OR ISC) AND AGPL-3.0", "proprietary", ""] {
