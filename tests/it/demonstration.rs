@@ -79,7 +79,8 @@ fn korean_and_english_questions_cite_the_page_that_says_it() {
         let (status, answer) = ask("battery", question);
         assert_eq!(status, 0, "{answer}");
         let citations = answer["citations"].as_array().unwrap();
-        let cited = citations.iter().find(|c| c["source"] == source).unwrap_or_else(|| panic!("{source}: {answer}"));
+        let says_it = |c: &&Value| c["source"] == source && c["quote"].as_str().is_some_and(|q| q.contains(figure));
+        let cited = citations.iter().find(says_it).unwrap_or_else(|| panic!("{source}: {answer}"));
         assert_eq!(cited["page"].as_u64(), page);
         assert!(answer["answer"].as_str().unwrap().contains(figure), "{answer}");
     }
