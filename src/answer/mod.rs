@@ -1,7 +1,7 @@
 //! From a question to a cited answer, or to an honest "the documents do not say".
 //!
 //! The order: condense a follow-up, retrieve, measure support, generate, and let through only those
-//! sentences that [`verify`] finds in the passages they cite. Nothing reaches a reader unverified, not
+//! sentences that `verify` finds in the passages they cite. Nothing reaches a reader unverified, not
 //! even while streaming: a sentence is handed on when it is complete and checked.
 //! Knows nothing of HTTP, terminals or files.
 

@@ -1,8 +1,8 @@
 //! The HTTP door: OpenAI's protocol, our own, and the page.
 //!
 //! In: an [`App`] and an address. Out: responses; every sentence of an answer has passed `answer`.
-//! One file a protocol holds its routes and wire types; they share the [`Server`] state. Handlers only
-//! translate: all computing goes through [`work::Line`] to blocking threads, so many at once, so many
+//! One file a protocol holds its routes and wire types; they share the `Server` state. Handlers only
+//! translate: all computing goes through `work::Line` to blocking threads, so many at once, so many
 //! waiting, the rest refused. Knows nothing of stores, models or prompts, and prints nothing.
 //!
 //! What it does not do: accounts and keys. Everybody who can reach it may read every public document,

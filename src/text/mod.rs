@@ -1,6 +1,6 @@
 //! From text to terms: Korean and English analysis, sentences, BM25 sparse vectors.
 //!
-//! In: any text. Out: [`Term`]s with their place, sentences, [`SparseVector`]s.
+//! In: any text. Out: [`Term`]s with their place, sentences, [`bm25::SparseVector`]s.
 //! Knows nothing of documents, stores or models.
 
 mod analyse;

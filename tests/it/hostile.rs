@@ -51,7 +51,7 @@ fn write_all(folder: &Path) {
     let file = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
     file("empty.pdf", b"");
     file("rubbish.docx", &[0x50, 0x4B, 3, 4, 9, 9, 9, 0, 255, 1]);
-    file("rubbish.bin", &(0..4000u32).map(|i| (i * 2_654_435_761u32 >> 13) as u8).collect::<Vec<_>>());
+    file("rubbish.bin", &(0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>());
     let catalog = b"<</Type/Catalog/Pages 2 0 R>>".to_vec();
     let page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>".to_vec();
     file("loop.pdf", &pdf(&[catalog, b"<</Type/Pages/Kids[2 0 R 3 0 R]/Count 99999999>>".to_vec(), page.clone()]));

@@ -35,6 +35,9 @@ impl Case {
     }
 }
 
+/// One step of a model: tokens and their position -> logits.
+type Forward = Box<dyn FnMut(&Tensor, usize) -> candle_core::Result<Tensor>>;
+
 fn main() -> Result<ExitCode, Failure> {
     let folder = std::env::args().nth(1).ok_or("which folder? see tools/lm_parity/run.sh")?;
     let mut files: Vec<_> = std::fs::read_dir(&folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
@@ -74,7 +77,7 @@ fn theirs(path: &Path, case: &Case) -> Result<Vec<Vec<f32>>, Failure> {
     let content = Content::read(&mut file)?;
     let architecture = content.metadata["general.architecture"].to_string()?.clone();
     let cpu = Device::Cpu;
-    let mut forward: Box<dyn FnMut(&Tensor, usize) -> candle_core::Result<Tensor>> = match architecture.as_str() {
+    let mut forward: Forward = match architecture.as_str() {
         "llama" => {
             let mut model = quantized_llama::ModelWeights::from_gguf(content, &mut file, &cpu)?;
             Box::new(move |x, at| model.forward(x, at))

@@ -31,7 +31,7 @@ pub struct Tokenizer {
 
 enum Encoder {
     ByteLevel(Box<tokenizers::Tokenizer>),
-    Spm(spm::Spm),
+    Spm(Box<spm::Spm>),
 }
 
 /// Names under which model families end a turn; `tokenizer.ggml.eos_token_id` alone often misses one.
@@ -67,7 +67,7 @@ impl Tokenizer {
         }
         let encoder = match vocabulary.model.as_str() {
             "gpt2" => Encoder::ByteLevel(Box::new(byte_level::build(gguf, &vocabulary)?)),
-            "llama" => Encoder::Spm(spm::Spm::new(gguf, &vocabulary)?),
+            "llama" => Encoder::Spm(Box::new(spm::Spm::new(gguf, &vocabulary)?)),
             other => {
                 let hint = format!("put the model's tokenizer.json at {}", beside.display());
                 return Err(LmError::Tokenizer(format!("kind {other:?} is not known; {hint}")));
