@@ -142,7 +142,9 @@ pub(super) fn after(answer: &Answer) -> String {
     let ko = Language::detect(&answer.answer) == Language::Ko;
     let mut out = String::from("\n\n");
     if answer.abstained {
-        out.push_str(if ko { "가장 가까운 자료:\n" } else { "Nearest passages:\n" });
+        if !answer.passages.is_empty() {
+            out.push_str(if ko { "가장 가까운 자료:\n" } else { "Nearest passages:\n" });
+        }
         for p in answer.passages.iter().take(3) {
             out.push_str(&format!("  [{}] {}\n", p.n, place(&p.title, p.page, &p.path.join(" > "), &p.source, ko)));
         }

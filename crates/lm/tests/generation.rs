@@ -1,5 +1,7 @@
 //! The engine from outside: random weights written, loaded, generated from. No Python, no download.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
