@@ -1,6 +1,8 @@
 //! The HTTP door from outside: no socket where none is needed.
 
+mod engine;
 mod fixture;
 mod native;
 mod openai;
+mod process;
 mod refusals;

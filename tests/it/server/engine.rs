@@ -1,0 +1,182 @@
+//! Behaviour that needs a generator which takes its time: a slow OpenAI-compatible engine of the test's own.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::IntervalStream;
+
+use super::fixture::{call, json as body_of, post as request, service};
+
+/// A sentence that the passages support, and one that they do not.
+pub(super) const TRUE: &str = "The Norwind tunnel kiln saved 23.5 % of its natural gas [1]. ";
+const UNTRUE: &str = "wandering words about nothing in particular ";
+
+/// An engine that says the same over and over.
+pub(super) struct Engine {
+    pub(super) address: SocketAddr,
+    /// Streams that are being read.
+    open: Arc<AtomicUsize>,
+    /// Requests that came.
+    asked: Arc<AtomicUsize>,
+}
+
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Engine {
+    /// Sends `piece` every 30 ms, `times` times.
+    pub(super) fn start(piece: &'static str, times: usize) -> Engine {
+        let open = Arc::new(AtomicUsize::new(0));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (counted, came) = (Arc::clone(&open), Arc::clone(&asked));
+        let completions = move || {
+            let counted = Arc::clone(&counted);
+            came.fetch_add(1, Ordering::SeqCst);
+            async move { babble(counted, piece, times) }
+        };
+        let router = Router::new().route("/v1/chat/completions", post(completions));
+        let (told, address) = std::sync::mpsc::channel();
+        // A runtime of its own, because tests with and without one use it; it ends with the process.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                told.send(listener.local_addr().unwrap()).unwrap();
+                axum::serve(listener, router).await.unwrap();
+            });
+        });
+        let address = address.recv().unwrap();
+        Engine { address, open, asked }
+    }
+
+    pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("remote.url", format!("http://{}/v1", self.address)), ("remote.model", "slow".to_owned())]
+    }
+
+    /// Waits until `n` streams are open; false after 10 s.
+    async fn comes_to(&self, n: usize) -> bool {
+        let begin = Instant::now();
+        while self.open.load(Ordering::SeqCst) != n {
+            if begin.elapsed() > Duration::from_secs(10) {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+}
+
+fn babble(counted: Arc<AtomicUsize>, piece: &'static str, times: usize) -> Response {
+    counted.fetch_add(1, Ordering::SeqCst);
+    let open = Open(counted);
+    let chunk = |delta: Value, finish: Value| {
+        let choices = json!([{ "index": 0, "delta": delta, "finish_reason": finish }]);
+        let chunk =
+            json!({ "id": "x", "object": "chat.completion.chunk", "created": 0, "model": "slow", "choices": choices });
+        Bytes::from(format!("data: {chunk}\n\n"))
+    };
+    let ticks = IntervalStream::new(tokio::time::interval(Duration::from_millis(30))).take(times);
+    let pieces = ticks.map(move |_| {
+        let _open = &open;
+        chunk(json!({ "content": piece }), Value::Null)
+    });
+    let end = tokio_stream::iter([chunk(json!({}), json!("stop")), Bytes::from_static(b"data: [DONE]\n\n")]);
+    let body = Body::from_stream(pieces.chain(end).map(Ok::<_, Infallible>));
+    ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+}
+
+fn question(stream: bool) -> axum::http::Request<Body> {
+    let messages = json!([{ "role": "user", "content": "How much natural gas did the Norwind tunnel kiln save?" }]);
+    request(
+        "/v1/chat/completions",
+        json!({ "model": "sectora-kiln", "messages": messages, "stream": stream }).to_string(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_a_plain_answer_stops_the_generator() {
+    let engine = Engine::start(TRUE, usize::MAX);
+    let service = service("remote", &engine.settings(), 1, 1);
+    let running = tokio::spawn(async move { call(&service, question(false)).await });
+    assert!(engine.comes_to(1).await, "the engine was never asked");
+    running.abort();
+    assert!(engine.comes_to(0).await, "the engine still writes for nobody");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_a_stream_stops_the_generator_also_between_sentences() {
+    for piece in [TRUE, UNTRUE] {
+        let engine = Engine::start(piece, usize::MAX);
+        let service = service("remote", &engine.settings(), 1, 1);
+        let response = tower::ServiceExt::oneshot(service, question(true)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert!(engine.comes_to(1).await, "the engine was never asked");
+        drop(response);
+        assert!(engine.comes_to(0).await, "the engine still writes {piece:?} for nobody");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_line_is_answered_at_once_and_search_still_works() {
+    let engine = Engine::start(TRUE, usize::MAX);
+    let service = service("remote", &engine.settings(), 1, 1);
+    let ask = || {
+        tokio::spawn({
+            let service = service.clone();
+            async move { call(&service, question(false)).await }
+        })
+    };
+    let working = ask();
+    assert!(engine.comes_to(1).await, "the engine was never asked");
+    let waiting = ask();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    let refused = tokio::time::timeout(Duration::from_secs(5), call(&service, question(true))).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    assert_eq!(body_of(&refused)["error"]["code"], "server_busy");
+    let found = call(&service, super::fixture::get("/v1/search?q=kiln")).await;
+    assert_eq!(found.status(), StatusCode::OK);
+
+    // The one that waits gets the place of the one that leaves.
+    working.abort();
+    let begin = Instant::now();
+    while engine.asked.load(Ordering::SeqCst) < 2 {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the waiting request was forgotten");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    waiting.abort();
+    assert!(engine.comes_to(0).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_out_of_reach_is_a_status_and_not_a_broken_stream() {
+    let settings = vec![("remote.url", "http://127.0.0.1:9/v1".to_owned()), ("remote.model", "gone".to_owned())];
+    let service = service("remote", &settings, 1, 1);
+    for stream in [false, true] {
+        let response = call(&service, question(stream)).await;
+        let text = String::from_utf8_lossy(response.body()).into_owned();
+        // The passages are found before the engine is asked, so a stream may have begun.
+        if response.status() == StatusCode::OK {
+            assert!(stream && text.contains("\"error\"") && !text.contains("[DONE]"), "{text}");
+        } else {
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{text}");
+            assert!(text.contains("127.0.0.1:9"), "{text}");
+        }
+    }
+}
