@@ -15,7 +15,9 @@ use crate::error::{Classified, ErrorKind};
 use crate::generate::{
     ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, RemoteGenerator, RemoteOptions,
 };
-use crate::index::{self, Catalog, Index, IndexError, Progress, Report, SyncOptions, VectorStore};
+use crate::index::{
+    self, Catalog, Index, IndexError, Progress, QdrantOptions, Report, StorePlace, SyncOptions, VectorStore,
+};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::model_store::{ModelError, ModelKind, ModelStore};
 use crate::retrieve::{self, Glossary, Parts, RetrieveError, SearchOptions};
@@ -104,7 +106,7 @@ impl App {
             Purpose::Ingest { rebuild } => (Box::new(ExtractiveGenerator) as Box<dyn Generator>, rebuild),
         };
         let folder = index_folder(&config, &sector);
-        let index = index::open(&folder, embedder.as_deref(), rebuild)?;
+        let index = index::open(&folder, &store_place(&config, &sector), embedder.as_deref(), rebuild)?;
         let glossary = Glossary::new(&sector.glossary);
         Ok(App { glossary, index, embedder, generator, notes, sector, config })
     }
@@ -146,7 +148,7 @@ impl App {
 
     /// Vectors.
     pub fn store(&self) -> &dyn VectorStore {
-        &self.index.store
+        &*self.index.store
     }
 
     /// The folder of this sector's index.
@@ -196,13 +198,13 @@ impl App {
             prune: request.prune,
             cancel: request.cancel,
         };
-        index::sync(&self.index.catalog, &self.index.store, self.embedder(), &options, progress)
+        index::sync(&self.index.catalog, self.store(), self.embedder(), &options, progress)
     }
 
     fn parts(&self) -> Parts<'_> {
         Parts {
             catalog: &self.index.catalog,
-            store: &self.index.store,
+            store: self.store(),
             embedder: self.embedder(),
             sector: &self.sector,
             glossary: &self.glossary,
@@ -279,6 +281,19 @@ fn remote(config: &Config) -> Result<Box<dyn Generator>, AppError> {
         context_tokens: remote.context_tokens,
         timeout: Duration::from_secs(remote.timeout_s),
     })?))
+}
+
+fn store_place(config: &Config, sector: &Sector) -> StorePlace {
+    let store = &config.store;
+    if store.url.is_empty() {
+        return StorePlace::Embedded;
+    }
+    let collection = match store.collection.as_str() {
+        "" => format!("sectora-{}", sector.name),
+        name => name.to_owned(),
+    };
+    let api_key = Some(store.api_key.clone()).filter(|key| !key.is_empty());
+    StorePlace::Server(QdrantOptions { url: store.url.clone(), api_key, collection })
 }
 
 fn index_folder(config: &Config, sector: &Sector) -> PathBuf {

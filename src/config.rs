@@ -37,6 +37,8 @@ pub struct Config {
     pub threads: usize,
     /// Reading documents.
     pub ingest: Ingest,
+    /// Where vectors are kept.
+    pub store: Store,
     /// Finding passages.
     pub search: Search,
     /// Writing answers.
@@ -61,6 +63,18 @@ pub struct Ingest {
     pub chunk_max_tokens: usize,
     /// A chunk is filled at least this far where the structure allows, tokens.
     pub chunk_min_tokens: usize,
+}
+
+/// Where vectors are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Address of a Qdrant server's REST interface; empty: a shard of our own in the data folder.
+    pub url: String,
+    /// Its `api-key`; never printed.
+    pub api_key: String,
+    /// Collection; empty: `sectora-<sector>`.
+    pub collection: String,
 }
 
 /// Finding passages.

@@ -14,7 +14,7 @@ use super::metrics::{self, Ranking};
 use super::{EvaluateError, beir};
 use crate::config;
 use crate::embed::{Embedder, Side, TransformerEncoder};
-use crate::index::{self, Index, Mode, Query, SyncOptions, VectorStore};
+use crate::index::{self, Index, Mode, Query, StorePlace, SyncOptions};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::text::bm25::{Bm25, query_vector};
 
@@ -99,9 +99,9 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     let embedder = encoder.as_ref().map(|e| e as &dyn Embedder);
     let folder = tempfile::tempdir()?;
     let begin = Instant::now();
-    let index = index::open(folder.path(), embedder, false)?;
+    let index = index::open(folder.path(), &StorePlace::Embedded, embedder, false)?;
     let report =
-        index::sync(&index.catalog, &index.store, embedder, &sync_options(&data.corpus, options), &mut |_| ())?;
+        index::sync(&index.catalog, &*index.store, embedder, &sync_options(&data.corpus, options), &mut |_| ())?;
     if let Some(error) = report.rows.iter().find_map(|r| r.error.clone()) {
         return Err(EvaluateError::Dataset { path: data.corpus.display().to_string(), what: error });
     }

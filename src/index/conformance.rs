@@ -35,6 +35,7 @@ pub(super) fn all(store: &dyn VectorStore, dim: usize) {
     filters(store, dim);
     pages(store, dim);
     if dim > 0 {
+        hybrid_without_a_known_term_is_dense(store);
         hybrid_is_reciprocal_rank_fusion(store);
     }
 }
@@ -119,6 +120,19 @@ fn pages(store: &dyn VectorStore, dim: usize) {
         all.extend(page);
     }
     assert_eq!(all, (1..=25).map(|id| id * 1_000_000_007).collect::<Vec<u64>>());
+}
+
+fn hybrid_without_a_known_term_is_dense(store: &dyn VectorStore) {
+    clear(store);
+    store.upsert((0..4).map(|id| point(id, &[(1, 1.0)], vector(DIM, id as usize))).collect()).unwrap();
+    let mode = Mode::Hybrid {
+        dense: vec![0.1, 0.2, 0.9, 0.3],
+        sparse: SparseVector { indices: vec![], values: vec![] },
+        k: 60,
+        weights: [1.0, 1.0],
+        prefetch: 10,
+    };
+    assert_eq!(found(store, mode, None, 2), [2, 3]);
 }
 
 fn hybrid_is_reciprocal_rank_fusion(store: &dyn VectorStore) {

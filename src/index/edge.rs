@@ -9,7 +9,7 @@ use super::{Condition, DENSE, Filter, Hit, IndexError, Mode, Payload, Point, Que
 use crate::text::bm25::SparseVector;
 
 /// Payload keys with an index, and its type.
-const INDEXED: [(&str, &str); 7] = [
+pub(super) const INDEXED: [(&str, &str); 7] = [
     ("sector", "keyword"),
     ("doc_id", "keyword"),
     ("institution", "keyword"),
@@ -20,7 +20,7 @@ const INDEXED: [(&str, &str); 7] = [
 ];
 
 /// Extra hits fetched so that equal scores at the cut are ordered by id, not by chance.
-const TIE_MARGIN: usize = 16;
+pub(super) const TIE_MARGIN: usize = 16;
 
 /// A shard in a folder of its own. One process at a time (see [`super::open`]).
 pub struct EdgeStore {
@@ -90,8 +90,7 @@ impl EdgeStore {
 
     fn filter(&self, filter: Option<&Filter>) -> Result<Option<edge::Filter>, IndexError> {
         let Some(filter) = filter else { return Ok(None) };
-        let must: Vec<Value> = filter.all.iter().map(condition).collect();
-        serde_json::from_value(json!({ "must": must })).map(Some).map_err(|e| self.failed(e))
+        serde_json::from_value(filter_json(filter)).map(Some).map_err(|e| self.failed(e))
     }
 
     fn sparse(&self, vector: &SparseVector) -> Result<edge::SparseVector, IndexError> {
@@ -122,12 +121,15 @@ impl EdgeStore {
                         None => side.build(),
                     }
                 };
-                let weights = Some(weights.iter().map(|w| (*w).into()).collect());
+                // The shard would refuse an empty vector; the other side alone then decides.
+                let sides = if s.indices.is_empty() { 1 } else { 2 };
+                let weights = Some(weights.iter().take(sides).map(|w| (*w).into()).collect());
                 let fusion = edge::Fusion::Rrf { k: *k as usize, weights };
-                request
-                    .add_prefetch(side(dense(d)))
-                    .add_prefetch(side(sparse(s)?))
-                    .query(edge::ScoringQuery::Fusion(fusion))
+                let mut request = request.add_prefetch(side(dense(d)));
+                if sides == 2 {
+                    request = request.add_prefetch(side(sparse(s)?));
+                }
+                request.query(edge::ScoringQuery::Fusion(fusion))
             }
         };
         Ok(match (&query.mode, filter) {
@@ -222,6 +224,12 @@ impl EdgeStore {
         let payload = serde_json::to_value(payload).map_err(|e| self.failed(e))?;
         Ok(edge::PointStruct::new(point.id, edge::Vectors::new_named(vectors), payload).into())
     }
+}
+
+/// A filter as Qdrant's REST API writes it, which is also what the shard reads.
+pub(super) fn filter_json(filter: &Filter) -> Value {
+    let must: Vec<Value> = filter.all.iter().map(condition).collect();
+    json!({ "must": must })
 }
 
 fn condition(condition: &Condition) -> Value {

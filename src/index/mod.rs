@@ -10,6 +10,9 @@ mod conformance;
 mod edge;
 mod filter;
 mod lock;
+mod qdrant;
+#[cfg(test)]
+mod qdrant_standin;
 mod sync;
 
 use std::path::Path;
@@ -20,6 +23,7 @@ pub use catalog::{Catalog, Stats};
 pub use edge::EdgeStore;
 pub use filter::{Condition, Filter};
 pub use lock::Lock;
+pub use qdrant::{QdrantOptions, QdrantStore};
 pub use sync::{Phase, Progress, Report, ReportRow, Status, SyncOptions, indexed_text, sync};
 
 use crate::embed::Embedder;
@@ -146,6 +150,22 @@ pub struct Fingerprint {
     pub encoder: Option<String>,
     /// Dense dimension, 0 without an encoder.
     pub dim: usize,
+    /// Where the vectors are: `embedded`, or the address of a collection.
+    #[serde(default = "embedded")]
+    pub store: String,
+}
+
+fn embedded() -> String {
+    "embedded".to_owned()
+}
+
+/// Where the vectors are kept.
+#[derive(Clone, Debug)]
+pub enum StorePlace {
+    /// In a shard beside the catalogue.
+    Embedded,
+    /// In a collection of a Qdrant server.
+    Server(QdrantOptions),
 }
 
 /// An index ready to use. One process at a time holds it: the shard is not made for two.
@@ -153,13 +173,18 @@ pub struct Index {
     /// Documents and chunks.
     pub catalog: Catalog,
     /// Vectors.
-    pub store: EdgeStore,
+    pub store: Box<dyn VectorStore>,
     _lock: Lock,
 }
 
 /// Opens the index in `folder`, creating it if need be, and checks that it was made as it will be used.
 /// With `rebuild` the store is started anew, to be filled from the catalogue by [`sync`].
-pub fn open(folder: &Path, embedder: Option<&dyn Embedder>, rebuild: bool) -> Result<Index, IndexError> {
+pub fn open(
+    folder: &Path,
+    place: &StorePlace,
+    embedder: Option<&dyn Embedder>,
+    rebuild: bool,
+) -> Result<Index, IndexError> {
     fs_err::create_dir_all(folder)?;
     let lock = Lock::take(folder)?;
     let catalog = Catalog::open(&folder.join("catalog.sqlite3"))?;
@@ -168,31 +193,67 @@ pub fn open(folder: &Path, embedder: Option<&dyn Embedder>, rebuild: bool) -> Re
         analyser: ANALYSER.to_owned(),
         encoder: embedder.map(|e| e.id().to_owned()),
         dim: embedder.map_or(0, Embedder::dim),
+        store: match place {
+            StorePlace::Embedded => embedded(),
+            StorePlace::Server(options) => format!("{options}"),
+        },
     };
-    let vectors = folder.join("vectors");
     match catalog.fingerprint()? {
-        Some(found) if found == asked && !rebuild => {}
-        Some(found) if !rebuild => {
+        Some(found) if found != asked && !rebuild => {
             let path = folder.display().to_string();
             return Err(IndexError::Fingerprint { path, found: found.to_string(), asked: asked.to_string() });
         }
-        Some(_) | None => {
+        Some(_) if !rebuild => {}
+        known => {
             // In this order an interruption is repaired by the next rebuild.
             catalog.mark_all_pending()?;
-            if vectors.exists() {
-                fs_err::remove_dir_all(&vectors)?;
-            }
+            clear_store(&folder.join("vectors"), place, known.is_none() && !rebuild)?;
             catalog.set_fingerprint(&asked)?;
         }
     }
-    let store = EdgeStore::open(&vectors, asked.dim)?;
+    let store = open_store(&catalog, &folder.join("vectors"), place, asked.dim)?;
     Ok(Index { catalog, store, _lock: lock })
+}
+
+/// Empties the store. A collection that this catalogue never wrote is not ours to empty unless somebody said `--rebuild`.
+fn clear_store(vectors: &Path, place: &StorePlace, never_ours: bool) -> Result<(), IndexError> {
+    match place {
+        StorePlace::Embedded if vectors.exists() => fs_err::remove_dir_all(vectors)?,
+        StorePlace::Embedded => {}
+        StorePlace::Server(options) if never_ours => QdrantStore::refuse_foreign(options)?,
+        StorePlace::Server(options) => QdrantStore::remove(options.clone())?,
+    }
+    Ok(())
+}
+
+/// Opens the store. One that has vanished is made again, and the catalogue fills it.
+fn open_store(
+    catalog: &Catalog,
+    vectors: &Path,
+    place: &StorePlace,
+    dim: usize,
+) -> Result<Box<dyn VectorStore>, IndexError> {
+    let (store, new): (Box<dyn VectorStore>, bool) = match place {
+        StorePlace::Embedded => {
+            let new = !vectors.exists();
+            (Box::new(EdgeStore::open(vectors, dim)?), new)
+        }
+        StorePlace::Server(options) => {
+            let (store, new) = QdrantStore::open(options.clone(), dim)?;
+            (Box::new(store), new)
+        }
+    };
+    if new {
+        catalog.mark_all_pending()?;
+    }
+    Ok(store)
 }
 
 impl std::fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let encoder = self.encoder.as_deref().unwrap_or("none");
-        write!(f, "analyser {}, encoder {encoder}, {} dimensions, layout {}", self.analyser, self.dim, self.layout)
+        let Fingerprint { analyser, dim, layout, store, .. } = self;
+        write!(f, "analyser {analyser}, encoder {encoder}, {dim} dimensions, layout {layout}, {store} vectors")
     }
 }
 
