@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::EvaluateError;
-use super::metrics::Judgements;
+use super::metrics::Qrels;
+use super::trec::qrels;
 
 /// A data set, its corpus left on disk.
 pub(super) struct Beir {
@@ -17,7 +18,7 @@ pub(super) struct Beir {
     /// Judged queries, by id.
     pub(super) queries: BTreeMap<String, String>,
     /// Judgements of the split, by query id.
-    pub(super) qrels: BTreeMap<String, Judgements>,
+    pub(super) qrels: Qrels,
     /// The split.
     pub(super) split: String,
 }
@@ -45,27 +46,8 @@ pub(super) fn open(folder: &Path, split: Option<&str>) -> Result<Beir, EvaluateE
     Ok(Beir { name, corpus, queries, qrels, split: split.to_owned() })
 }
 
-/// Three columns as in BEIR, or four as in TREC (the second is unused); a header line is passed over.
-fn qrels(file: &Path) -> Result<BTreeMap<String, Judgements>, EvaluateError> {
-    let text = fs_err::read_to_string(file)?;
-    let mut qrels: BTreeMap<String, Judgements> = BTreeMap::new();
-    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (query, document, grade) = match fields.as_slice() {
-            [q, d, g] | [q, _, d, g] => (*q, *d, *g),
-            _ => return Err(wrong(file, format!("line {}: expected query, document, grade", i + 1))),
-        };
-        match grade.parse() {
-            Ok(grade) => drop(qrels.entry(query.to_owned()).or_default().insert(document.to_owned(), grade)),
-            Err(_) if i == 0 => {}
-            Err(_) => return Err(wrong(file, format!("line {}: grade `{grade}` is not a number", i + 1))),
-        }
-    }
-    Ok(qrels)
-}
-
 /// The judged queries.
-fn queries(file: &Path, qrels: &BTreeMap<String, Judgements>) -> Result<BTreeMap<String, String>, EvaluateError> {
+fn queries(file: &Path, qrels: &Qrels) -> Result<BTreeMap<String, String>, EvaluateError> {
     let text = fs_err::read_to_string(file)?;
     let mut queries = BTreeMap::new();
     for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {

@@ -1,7 +1,8 @@
-//! Retrieval metrics as trec_eval defines them, averaged over the judged queries.
+//! Retrieval metrics as trec_eval defines them, averaged over every judged query as `trec_eval -c` does.
 //!
 //! A document without a judgement is not relevant; a grade above 0 is. Ties in score are broken by
-//! document id, descending, as trec_eval does.
+//! document id, descending, as trec_eval does; scores are compared in single precision, as there. A query
+//! that nothing was retrieved for, or that has no relevant document, counts 0.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +10,66 @@ use std::collections::BTreeMap;
 pub type Ranking = Vec<(String, f32)>;
 /// Judgements of one query: document id -> grade.
 pub type Judgements = BTreeMap<String, i32>;
+/// Rankings by query id.
+pub type Run = BTreeMap<String, Ranking>;
+/// Judgements by query id.
+pub type Qrels = BTreeMap<String, Judgements>;
 
-/// All metrics by their usual names, averaged over the queries that have a relevant document.
-pub fn all(run: &BTreeMap<String, Ranking>, qrels: &BTreeMap<String, Judgements>) -> BTreeMap<String, f64> {
+type Metric = fn(&Ranking, &Judgements) -> f64;
+
+/// What is reported, by the usual names.
+const METRICS: [(&str, Metric); 18] = [
+    ("ndcg@5", |r, j| ndcg(r, j, 5)),
+    ("ndcg@10", |r, j| ndcg(r, j, 10)),
+    ("ndcg@100", |r, j| ndcg(r, j, 100)),
+    ("ndcg", |r, j| ndcg(r, j, usize::MAX)),
+    ("mrr", |r, j| reciprocal_rank(r, j, usize::MAX)),
+    ("mrr@10", |r, j| reciprocal_rank(r, j, 10)),
+    ("map", average_precision),
+    ("recall@1", |r, j| recall(r, j, 1)),
+    ("recall@5", |r, j| recall(r, j, 5)),
+    ("recall@10", |r, j| recall(r, j, 10)),
+    ("recall@20", |r, j| recall(r, j, 20)),
+    ("recall@100", |r, j| recall(r, j, 100)),
+    ("precision@1", |r, j| precision(r, j, 1)),
+    ("precision@5", |r, j| precision(r, j, 5)),
+    ("precision@10", |r, j| precision(r, j, 10)),
+    ("success@1", |r, j| success(r, j, 1)),
+    ("success@5", |r, j| success(r, j, 5)),
+    ("success@10", |r, j| success(r, j, 10)),
+];
+
+/// Values of one query by metric.
+pub type PerQuery = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// Every metric of every judged query. `run` must be sorted ([`sort`]).
+pub fn per_query(run: &Run, qrels: &Qrels) -> PerQuery {
     let empty = Ranking::new();
-    let judged: Vec<_> = qrels.iter().filter(|(_, j)| relevant_count(j) > 0.0).collect();
-    let mean = |metric: &dyn Fn(&Ranking, &Judgements) -> f64| -> f64 {
-        let sum: f64 = judged.iter().map(|(q, j)| metric(run.get(*q).unwrap_or(&empty), j)).sum();
-        if judged.is_empty() { 0.0 } else { sum / judged.len() as f64 }
-    };
-    [
-        ("ndcg@10", mean(&|r, j| ndcg(r, j, 10))),
-        ("mrr@10", mean(&|r, j| reciprocal_rank(r, j, 10))),
-        ("map", mean(&average_precision)),
-        ("recall@10", mean(&|r, j| recall(r, j, 10))),
-        ("recall@100", mean(&|r, j| recall(r, j, 100))),
-        ("precision@10", mean(&|r, j| precision(r, j, 10))),
-        ("success@5", mean(&|r, j| success(r, j, 5))),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    qrels
+        .iter()
+        .map(|(query, judged)| {
+            let ranking = run.get(query).unwrap_or(&empty);
+            (
+                query.clone(),
+                METRICS.iter().map(|(name, metric)| ((*name).to_owned(), metric(ranking, judged))).collect(),
+            )
+        })
+        .collect()
+}
+
+/// The mean over queries, by metric.
+pub fn means(values: &PerQuery) -> BTreeMap<String, f64> {
+    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+    for (name, value) in values.values().flatten() {
+        *sums.entry(name.clone()).or_default() += value;
+    }
+    let n = values.len().max(1) as f64;
+    sums.into_iter().map(|(name, sum)| (name, sum / n)).collect()
+}
+
+/// The values of one metric in the order of the query ids.
+pub fn column(values: &PerQuery, metric: &str) -> Vec<f64> {
+    values.values().filter_map(|row| row.get(metric).copied()).collect()
 }
 
 /// Sorts as trec_eval reads a run: score descending, then document id descending.
@@ -131,10 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unanswered_query_counts_zero_and_one_without_relevant_documents_not_at_all() {
+    fn queries_without_answer_or_without_relevant_documents_count_zero_as_in_trec_eval() {
         let qrels = [("1", vec![("a", 1)]), ("2", vec![("b", 1)]), ("3", vec![("c", 0)])];
-        let qrels = qrels.into_iter().map(|(q, j)| (q.to_owned(), judged(&j))).collect();
+        let qrels: Qrels = qrels.into_iter().map(|(q, j)| (q.to_owned(), judged(&j))).collect();
         let run = [("1".to_owned(), ranking(&["a"]))].into_iter().collect();
-        assert_eq!(all(&run, &qrels)["ndcg@10"], 0.5);
+        let values = per_query(&run, &qrels);
+        assert!((means(&values)["ndcg@10"] - 1.0 / 3.0).abs() < 1e-12);
+        assert_eq!(column(&values, "success@1"), [1.0, 0.0, 0.0]);
     }
 }

@@ -5,6 +5,8 @@
 mod beir;
 pub mod metrics;
 pub mod retrieval;
+pub mod statistics;
+pub mod trec;
 
 use crate::embed::EmbedError;
 use crate::error::{Classified, ErrorKind};

@@ -3,15 +3,15 @@
 //! A document that is longer than a chunk is scored by its best chunk.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::metrics::{self, Ranking};
-use super::{EvaluateError, beir};
+use super::metrics::{self, PerQuery, Ranking, Run};
+use super::statistics::{self, Comparison, Estimate, Pair};
+use super::{EvaluateError, beir, trec};
 use crate::config;
 use crate::embed::{Embedder, Side, TransformerEncoder};
 use crate::index::{self, Index, Mode, Query, StorePlace, SyncOptions};
@@ -54,6 +54,8 @@ pub struct RetrievalOptions {
     pub search: config::Search,
     /// The program started as a worker.
     pub program: PathBuf,
+    /// Seed of the resampling.
+    pub seed: u64,
 }
 
 /// Metrics of one mode.
@@ -63,8 +65,36 @@ pub struct ModeResult {
     pub mode: &'static str,
     /// By name.
     pub metrics: BTreeMap<String, f64>,
+    /// 95 % bootstrap intervals of the main ones.
+    pub confidence: BTreeMap<String, Estimate>,
     /// Median milliseconds of one search, encoding left out.
     pub search_ms: f64,
+    /// Every metric of every query; not part of the summary.
+    #[serde(skip)]
+    pub per_query: PerQuery,
+}
+
+/// An existing run against judgements.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunResult {
+    /// The run's file.
+    pub run: String,
+    /// The judgements' file.
+    pub qrels: String,
+    /// Judged queries.
+    pub queries: usize,
+    /// Queries of the run that nobody judged; they are left out.
+    pub unjudged: usize,
+    /// By name.
+    pub metrics: BTreeMap<String, f64>,
+    /// 95 % bootstrap intervals of the main ones.
+    pub confidence: BTreeMap<String, Estimate>,
+    /// Against a second run, where one was given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Comparison>,
+    /// Every metric of every query.
+    #[serde(skip)]
+    pub per_query: PerQuery,
 }
 
 /// What was measured.
@@ -88,6 +118,8 @@ pub struct RetrievalResult {
     pub metrics: BTreeMap<String, f64>,
     /// Metrics of every mode.
     pub modes: Vec<ModeResult>,
+    /// Each mode against the one the level uses, with Holm's correction over all rows.
+    pub comparisons: Vec<Comparison>,
     /// Seconds of indexing.
     pub index_s: f64,
 }
@@ -109,10 +141,10 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     let names = document_names(&index)?;
     let dense = embedder.map(|e| encode(e, data.queries.values())).transpose()?;
     let mut modes = Vec::new();
-    let mut run = BTreeMap::new();
+    let mut run = Run::new();
     for kind in if dense.is_some() { &["sparse", "dense", "hybrid"][..] } else { &["sparse"] } {
         let mut times = Vec::with_capacity(data.queries.len());
-        run = BTreeMap::new();
+        run = Run::new();
         for (i, (id, text)) in data.queries.iter().enumerate() {
             let vector = dense.as_ref().map(|d| &d[i]);
             let begin = Instant::now();
@@ -124,10 +156,13 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         }
         times.sort_by(f64::total_cmp);
         let search_ms = times.get(times.len() / 2).copied().unwrap_or(0.0);
-        modes.push(ModeResult { mode: kind, metrics: metrics::all(&run, &data.qrels), search_ms });
+        let per_query = metrics::per_query(&run, &data.qrels);
+        let confidence = confidence(&per_query, options.seed);
+        modes.push(ModeResult { mode: kind, metrics: metrics::means(&per_query), confidence, search_ms, per_query });
     }
     if let Some(file) = &options.run_out {
-        write_run(file, &run, modes.last().map_or("sparse", |m| m.mode))?;
+        let tag = format!("sectora-{}", modes.last().map_or("sparse", |m| m.mode));
+        trec::write_run(file, &run, &tag)?;
     }
     Ok(RetrievalResult {
         dataset: data.name,
@@ -138,9 +173,62 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         chunks: report.chunks,
         queries: data.queries.len(),
         metrics: modes.last().map(|m| m.metrics.clone()).unwrap_or_default(),
+        comparisons: between_modes(&modes, options.seed),
         modes,
         index_s,
     })
+}
+
+/// Scores a run against judgements, and against a second run question by question.
+pub fn score(run: &Path, qrels: &Path, against: Option<&Path>, seed: u64) -> Result<RunResult, EvaluateError> {
+    let judged = trec::qrels(qrels)?;
+    let ranked = trec::read_run(run)?;
+    let per_query = metrics::per_query(&ranked, &judged);
+    let name = |p: &Path| p.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let comparisons = match against {
+        None => Vec::new(),
+        Some(file) => {
+            let other = metrics::per_query(&trec::read_run(file)?, &judged);
+            let (a, b) = (name(run), name(file));
+            compare((&a, &per_query), &[(&b, &other)], seed)
+        }
+    };
+    Ok(RunResult {
+        run: run.display().to_string(),
+        qrels: qrels.display().to_string(),
+        queries: judged.len(),
+        unjudged: ranked.keys().filter(|q| !judged.contains_key(*q)).count(),
+        metrics: metrics::means(&per_query),
+        confidence: confidence(&per_query, seed),
+        comparisons,
+        per_query,
+    })
+}
+
+/// The metrics that intervals and tests are made for.
+const MAIN: [&str; 4] = ["ndcg@10", "mrr@10", "map", "recall@100"];
+
+fn confidence(values: &PerQuery, seed: u64) -> BTreeMap<String, Estimate> {
+    let estimate = |m: &&str| Some(((*m).to_owned(), statistics::bootstrap(&metrics::column(values, m), seed)?));
+    MAIN.iter().filter_map(estimate).collect()
+}
+
+fn between_modes(modes: &[ModeResult], seed: u64) -> Vec<Comparison> {
+    let Some((last, others)) = modes.split_last() else { return Vec::new() };
+    let others: Vec<_> = others.iter().map(|m| (m.mode, &m.per_query)).collect();
+    compare((last.mode, &last.per_query), &others, seed)
+}
+
+fn compare(one: (&str, &PerQuery), others: &[(&str, &PerQuery)], seed: u64) -> Vec<Comparison> {
+    let pairs = others.iter().flat_map(|(name, values)| {
+        MAIN.iter().map(move |metric| Pair {
+            metric,
+            names: (one.0, name),
+            a: metrics::column(one.1, metric),
+            b: metrics::column(values, metric),
+        })
+    });
+    statistics::compare(&pairs.collect::<Vec<_>>(), seed)
 }
 
 fn encoder(options: &RetrievalOptions) -> Result<(Level, Option<TransformerEncoder>), EvaluateError> {
@@ -227,14 +315,4 @@ fn rank(hits: impl Iterator<Item = (u64, f32)>, names: &HashMap<u64, String>) ->
     metrics::sort(&mut ranking);
     ranking.truncate(DEPTH);
     ranking
-}
-
-fn write_run(file: &Path, run: &BTreeMap<String, Ranking>, tag: &str) -> Result<(), EvaluateError> {
-    let mut out = std::io::BufWriter::new(fs_err::File::create(file)?);
-    for (query, ranking) in run {
-        for (i, (document, score)) in ranking.iter().enumerate() {
-            writeln!(out, "{query} Q0 {document} {} {score} sectora-{tag}", i + 1)?;
-        }
-    }
-    Ok(out.flush()?)
 }

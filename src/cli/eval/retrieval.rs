@@ -1,0 +1,106 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::super::{Context, Failure, Outcome, this_program};
+use crate::evaluate::metrics::PerQuery;
+use crate::evaluate::retrieval::{self, Level, RetrievalOptions, RetrievalResult, RunResult};
+use crate::evaluate::statistics::{Comparison, Estimate};
+
+#[derive(Args)]
+pub(in crate::cli) struct Arguments {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels
+    #[arg(long, value_name = "BEIR_DIR", required_unless_present = "run")]
+    dataset: Option<PathBuf>,
+    /// Score this TREC run instead of searching
+    #[arg(long, value_name = "FILE", requires = "qrels", conflicts_with = "dataset")]
+    run: Option<PathBuf>,
+    /// Judgements for --run: BEIR's three columns or TREC's four
+    #[arg(long, value_name = "FILE", requires = "run")]
+    qrels: Option<PathBuf>,
+    /// A second run to test --run against, question by question
+    #[arg(long, value_name = "FILE", requires = "run")]
+    against: Option<PathBuf>,
+    /// Split of the qrels
+    #[arg(long)]
+    split: Option<String>,
+    /// `embedded` uses nothing downloaded, `standard` an encoder
+    #[arg(long, value_enum)]
+    level: Option<Level>,
+    /// Write a TREC run, 100 deep
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
+    run_out: Option<PathBuf>,
+    /// Write every metric of every query as JSON
+    #[arg(long, value_name = "FILE")]
+    per_query: Option<PathBuf>,
+    /// Seed of bootstrap and permutation
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+}
+
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
+    if let (Some(run), Some(qrels)) = (&arguments.run, &arguments.qrels) {
+        let result = retrieval::score(run, qrels, arguments.against.as_deref(), arguments.seed)?;
+        write_per_query(arguments.per_query.as_deref(), &result.per_query)?;
+        context.output.result(&result, run_table);
+        return Ok(Outcome::Yes);
+    }
+    let encoder = Some(context.config.encoder.as_str()).filter(|e| !matches!(*e, "auto" | "none"));
+    let options = RetrievalOptions {
+        dataset: arguments.dataset.ok_or_else(|| Failure::bad_input("--dataset BEIR_DIR is missing"))?,
+        split: arguments.split,
+        level: arguments.level,
+        encoder: encoder.map(PathBuf::from),
+        run_out: arguments.run_out,
+        search: context.config.search.clone(),
+        program: this_program()?,
+        seed: arguments.seed,
+    };
+    let result = retrieval::run(&options)?;
+    if let Some(last) = result.modes.last() {
+        write_per_query(arguments.per_query.as_deref(), &last.per_query)?;
+    }
+    context.output.result(&result, table);
+    Ok(Outcome::Yes)
+}
+
+fn write_per_query(file: Option<&Path>, values: &PerQuery) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let text = serde_json::to_string(values).map_err(|e| Failure::internal(e.to_string()))?;
+    fs_err::write(file, text).map_err(|e| Failure::bad_input(e.to_string()))
+}
+
+fn table(result: &RetrievalResult) -> String {
+    let mut out = format!("{}: {} documents, {} queries\n", result.dataset, result.documents, result.queries);
+    for row in &result.modes {
+        out.push_str(&format!("{:8} {}\n", row.mode, line(&row.metrics)));
+        out.push_str(&intervals(&row.confidence));
+    }
+    out + &comparisons(&result.comparisons)
+}
+
+fn run_table(result: &RunResult) -> String {
+    let mut out = format!("{}: {} judged queries", result.run, result.queries);
+    if result.unjudged > 0 {
+        out.push_str(&format!(", {} more that nobody judged", result.unjudged));
+    }
+    out.push_str(&format!("\n{}\n{}", line(&result.metrics), intervals(&result.confidence)));
+    out + &comparisons(&result.comparisons)
+}
+
+fn line(metrics: &BTreeMap<String, f64>) -> String {
+    metrics.iter().map(|(k, v)| format!("{k} {v:.4}")).collect::<Vec<_>>().join("  ")
+}
+
+fn intervals(confidence: &BTreeMap<String, Estimate>) -> String {
+    let one = |(k, e): (&String, &Estimate)| format!("{k} {:.4} to {:.4}", e.low, e.high);
+    format!("         95 %: {}\n", confidence.iter().map(one).collect::<Vec<_>>().join("  "))
+}
+
+fn comparisons(rows: &[Comparison]) -> String {
+    let row = |c: &Comparison| {
+        format!("{} {} - {}: {:+.4}, p {:.4} (Holm): {}\n", c.metric, c.a, c.b, c.difference, c.p_corrected, c.verdict)
+    };
+    rows.iter().map(row).collect()
+}
