@@ -1,124 +1,189 @@
-//! BERT encoders from a sentence-transformers folder, run by candle in f32.
+//! Encoders from a sentence-transformers folder, run by candle in f32.
 //!
-//! Reads what the folder says of itself: pooling and normalisation from `modules.json` and
-//! `1_Pooling/config.json`, the longest input from `sentence_bert_config.json`, prefixes from
-//! `config_sentence_transformers.json`. Texts are batched by length and come back in their order.
+//! In: texts and their side. Out: one vector a text. [`folder`](super::folder) says what surrounds the transformer
+//! (prefixes, longest input, pooling, dense layers, normalisation); here it is put together: prefix, tokenize, pack
+//! ([`batch`](super::batch)), run, pool, project, normalise.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, Config, DTYPE};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::Tokenizer;
 
+use super::batch::{Batch, Tokens, runs};
+use super::bert::{self, Bert};
+use super::folder::{Folder, Head, Prompts};
 use super::{EmbedError, Embedder, Side};
 
-/// Tokens of one batch, padding included: bounds memory (about 40 MB of activations at 384 dimensions).
-const BATCH_TOKENS: usize = 8192;
+/// Tokens computed at once: enough for full speed, few enough that what a layer passes on stays near the cores.
+const BATCH_TOKENS: usize = 2048;
 /// Shortest norm that is divided by, as in PyTorch's `normalize`.
 const EPSILON: f32 = 1e-12;
 
-/// A BERT encoder on candle.
+/// What of an encoder is not in its folder.
+#[derive(Clone, Debug)]
+pub struct EncoderOptions {
+    /// Where it runs.
+    pub device: Device,
+    /// Keep so many dimensions (models trained as Matryoshka dolls); all if `None`.
+    pub truncate_dim: Option<usize>,
+}
+
+impl Default for EncoderOptions {
+    fn default() -> Self {
+        EncoderOptions { device: Device::Cpu, truncate_dim: None }
+    }
+}
+
+/// An encoder on candle.
 pub struct TransformerEncoder {
     id: String,
-    model: BertModel,
+    transformer: Transformer,
     tokenizer: Tokenizer,
-    device: Device,
+    lowercase: bool,
+    prompts: Prompts,
+    /// Leading tokens that pooling leaves out, of queries and of documents.
+    skipped: [usize; 2],
+    head: Head,
+    hidden: usize,
     dim: usize,
-    pooling: Pooling,
-    normalise: bool,
-    prefixes: Prefixes,
+    device: Device,
+    cut: AtomicU64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Pooling {
-    /// Mean over the tokens.
-    Mean,
-    /// The first token.
-    Cls,
+/// The families, each in its own file.
+enum Transformer {
+    Bert(Bert),
 }
 
-#[derive(Default, Deserialize)]
-struct Prefixes {
-    #[serde(default)]
-    query: String,
-    #[serde(default, alias = "document")]
-    passage: String,
+impl Transformer {
+    fn forward(&self, batch: &Batch) -> candle_core::Result<Tensor> {
+        match self {
+            Transformer::Bert(model) => model.forward(batch),
+        }
+    }
+}
+
+/// What `config.json` says, by family.
+enum Shape {
+    Bert(bert::Config),
+}
+
+impl Shape {
+    fn read(folder: &Folder<'_>) -> Result<Shape, EmbedError> {
+        #[derive(Deserialize)]
+        struct Kind {
+            model_type: Option<String>,
+        }
+        let kind: Kind = folder.config()?;
+        match kind.model_type.as_deref() {
+            Some("bert" | "roberta" | "xlm-roberta" | "camembert") => Ok(Shape::Bert(folder.config()?)),
+            other => Err(EmbedError::Architecture {
+                folder: folder.display(),
+                model_type: other.unwrap_or("(none)").to_owned(),
+            }),
+        }
+    }
+
+    /// Width of a hidden state.
+    fn hidden(&self) -> usize {
+        match self {
+            Shape::Bert(config) => config.hidden_size,
+        }
+    }
+
+    /// Tokens there are positions for.
+    fn positions(&self) -> usize {
+        match self {
+            Shape::Bert(config) => config.longest(),
+        }
+    }
+
+    fn load(&self, vb: &VarBuilder<'_>) -> candle_core::Result<Transformer> {
+        match self {
+            Shape::Bert(config) => Bert::load(vb, config).map(Transformer::Bert),
+        }
+    }
 }
 
 impl TransformerEncoder {
     /// Loads the folder onto the CPU.
     pub fn open(folder: &Path) -> Result<TransformerEncoder, EmbedError> {
-        Self::open_on(folder, Device::Cpu)
+        Self::open_with(folder, &EncoderOptions::default())
     }
 
-    /// Loads the folder onto `device`.
-    pub fn open_on(folder: &Path, device: Device) -> Result<TransformerEncoder, EmbedError> {
-        let files = Folder(folder);
-        let kind: Kind = files.json("config.json")?;
-        if kind.model_type.as_deref() != Some("bert") {
-            let model_type = kind.model_type.unwrap_or_else(|| "(none)".into());
-            return Err(EmbedError::Architecture { folder: files.name(), model_type });
+    /// Loads the folder.
+    pub fn open_with(folder: &Path, options: &EncoderOptions) -> Result<TransformerEncoder, EmbedError> {
+        let folder = Folder::open(folder)?;
+        let shape = Shape::read(&folder)?;
+        let (vb, hash) = folder.weights(&options.device)?;
+        let transformer = shape.load(&vb).map_err(|e| folder.wrong(format!("model.safetensors: {e}")))?;
+        let hidden = shape.hidden();
+        let head = folder.head(hidden, &options.device)?;
+        let tokenizer = folder.tokenizer(folder.longest(shape.positions())?)?;
+        let prompts = folder.prompts()?;
+        let full = head.dense.last().map_or(head.pooling.modes().len() * hidden, |d| d.output);
+        let dim = options.truncate_dim.unwrap_or(full);
+        if dim == 0 || dim > full {
+            return Err(folder.wrong(format!("truncate_dim {dim} is not between 1 and its {full} dimensions")));
         }
-        let config: Config = files.json("config.json")?;
-        let weights = files.bytes("model.safetensors")?;
-        let hash: String = Sha256::digest(&weights).iter().take(6).map(|b| format!("{b:02x}")).collect();
-        let model = VarBuilder::from_buffered_safetensors(weights, DTYPE, &device)
-            .and_then(|vb| BertModel::load(vb, &config))
-            .map_err(|e| files.wrong(format!("model.safetensors: {e}")))?;
-        let settings: SentenceBert = files.optional("sentence_bert_config.json")?.unwrap_or_default();
-        let longest =
-            settings.max_seq_length.unwrap_or(config.max_position_embeddings).min(config.max_position_embeddings);
-        let modules: Vec<Module> = files.optional("modules.json")?.unwrap_or_default();
-        let name = folder.file_name().map_or_else(|| "encoder".into(), |n| n.to_string_lossy().into_owned());
+        let skip =
+            |side| if head.pooling.includes_prompt() { Ok(0) } else { prompt_tokens(&tokenizer, prompts.of(side)) };
+        let skipped = [skip(Side::Query), skip(Side::Document)].map(|n| n.map_err(|e| folder.wrong(e)));
+        let [query, document] = skipped;
         Ok(TransformerEncoder {
-            id: format!("{name}@{hash}"),
-            tokenizer: files.tokenizer(longest)?,
-            dim: config.hidden_size,
-            pooling: files.pooling()?,
-            // Without modules.json a folder is a bare BERT; its vectors are normalised for cosine.
-            normalise: modules.is_empty() || modules.iter().any(|m| m.kind.ends_with("Normalize")),
-            prefixes: files.prefixes(&name)?,
-            model,
-            device,
+            id: format!("{}@{hash}", folder.name()),
+            lowercase: folder.lowercase()?,
+            skipped: [query?, document?],
+            device: options.device.clone(),
+            cut: AtomicU64::new(0),
+            transformer,
+            tokenizer,
+            prompts,
+            head,
+            hidden,
+            dim,
         })
     }
 
-    /// Token ids of each text, special tokens and truncation included.
-    fn tokenize(&self, texts: &[&str], side: Side) -> Result<Vec<Vec<u32>>, EmbedError> {
-        let prefix = match side {
-            Side::Query => &self.prefixes.query,
-            Side::Document => &self.prefixes.passage,
+    fn tokenize(&self, texts: &[&str], side: Side) -> Result<Vec<Tokens>, EmbedError> {
+        let prefix = self.prompts.of(side);
+        let input = |text: &&str| {
+            let text = format!("{prefix}{text}");
+            if self.lowercase { text.to_lowercase() } else { text }
         };
-        let inputs: Vec<String> = texts.iter().map(|t| format!("{prefix}{t}")).collect();
+        let inputs: Vec<String> = texts.iter().map(input).collect();
         let encoded = self.tokenizer.encode_batch_fast(inputs, true).map_err(|e| self.failed(texts.len(), e))?;
-        Ok(encoded.into_iter().map(|e| e.get_ids().to_vec()).collect())
+        let tokens = encoded.iter().map(|e| Tokens {
+            ids: e.get_ids().to_vec(),
+            types: e.get_type_ids().to_vec(),
+            cut: !e.get_overflowing().is_empty(),
+        });
+        Ok(tokens.collect())
     }
 
-    /// One padded batch: `[texts, tokens]` ids -> `[texts, dim]` vectors.
-    fn forward(&self, batch: &[&Vec<u32>]) -> candle_core::Result<Vec<Vec<f32>>> {
-        let width = batch.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        let padded = |fill: &dyn Fn(Option<&u32>) -> u32| -> candle_core::Result<Tensor> {
-            let flat: Vec<u32> = batch.iter().flat_map(|ids| (0..width).map(|i| fill(ids.get(i)))).collect();
-            Tensor::from_vec(flat, (batch.len(), width), &self.device)
-        };
-        let ids = padded(&|id| id.copied().unwrap_or(0))?;
-        let mask = padded(&|id| u32::from(id.is_some()))?;
-        let hidden = self.model.forward(&ids, &ids.zeros_like()?, Some(&mask))?;
-        let pooled = match self.pooling {
-            Pooling::Cls => hidden.narrow(1, 0, 1)?.squeeze(1)?,
-            Pooling::Mean => {
-                let mask = mask.to_dtype(DType::F32)?.unsqueeze(2)?;
-                let sum = hidden.broadcast_mul(&mask)?.sum(1)?;
-                sum.broadcast_div(&mask.sum(1)?)?
+    fn forward(&self, texts: &[Tokens], side: Side) -> candle_core::Result<Vec<Vec<f32>>> {
+        let batch = Batch::new(texts);
+        let hidden: Vec<f32> = self.transformer.forward(&batch)?.flatten_all()?.to_vec1()?;
+        let skip = self.skipped[side as usize];
+        let rows = |text: &std::ops::Range<usize>| &hidden[text.start * self.hidden..text.end * self.hidden];
+        let pooled = batch.texts.iter().map(|t| self.head.pooling.pool(rows(t), self.hidden, skip));
+        let mut vectors: Vec<Vec<f32>> = pooled.collect();
+        for dense in &self.head.dense {
+            let x = Tensor::new(vectors, &self.device)?;
+            let x = match dense.activation {
+                Some(activation) => dense.linear.activated(&x, activation)?,
+                None => dense.linear.forward(&x)?,
+            };
+            vectors = x.to_vec2()?;
+        }
+        for vector in &mut vectors {
+            vector.truncate(self.dim);
+            if self.head.normalise {
+                normalise(vector);
             }
-        };
-        let mut vectors: Vec<Vec<f32>> = pooled.to_vec2()?;
-        if self.normalise {
-            vectors.iter_mut().for_each(|v| normalise(v));
         }
         Ok(vectors)
     }
@@ -139,113 +204,36 @@ impl Embedder for TransformerEncoder {
 
     fn embed(&self, texts: &[&str], side: Side) -> Result<Vec<Vec<f32>>, EmbedError> {
         let tokens = self.tokenize(texts, side)?;
-        let mut order: Vec<usize> = (0..tokens.len()).collect();
-        order.sort_by_key(|i| tokens[*i].len());
-        let mut vectors = vec![Vec::new(); tokens.len()];
-        let mut rest = order.as_slice();
-        while !rest.is_empty() {
-            // Sorted by length, so the last text of a batch is as wide as the batch.
-            let fits =
-                (1..=rest.len()).take_while(|n| *n == 1 || n * tokens[rest[n - 1]].len() <= BATCH_TOKENS).count();
-            let (batch, later) = rest.split_at(fits);
-            let ids: Vec<&Vec<u32>> = batch.iter().map(|i| &tokens[*i]).collect();
-            let made = self.forward(&ids).map_err(|e| self.failed(texts.len(), e))?;
-            batch.iter().zip(made).for_each(|(i, v)| vectors[*i] = v);
-            rest = later;
+        if tokens.iter().any(|t| t.ids.is_empty()) {
+            return Err(self.failed(texts.len(), "the tokenizer made no token of a text, not even a special one"));
+        }
+        let cut = tokens.iter().filter(|t| t.cut).count() as u64;
+        self.cut.fetch_add(cut, Ordering::Relaxed);
+        let mut vectors = Vec::with_capacity(texts.len());
+        for run in runs(&tokens, BATCH_TOKENS) {
+            vectors.extend(self.forward(run, side).map_err(|e| self.failed(texts.len(), e))?);
         }
         Ok(vectors)
     }
+
+    fn cut(&self) -> u64 {
+        self.cut.load(Ordering::Relaxed)
+    }
+}
+
+/// Tokens of a prefix, leading special tokens included, as sentence-transformers counts them.
+fn prompt_tokens(tokenizer: &Tokenizer, prompt: &str) -> tokenizers::Result<usize> {
+    if prompt.is_empty() {
+        return Ok(0);
+    }
+    let encoded = tokenizer.encode_fast(prompt, true)?;
+    let closed = encoded.get_special_tokens_mask().last() == Some(&1);
+    Ok(encoded.len() - usize::from(closed))
 }
 
 fn normalise(vector: &mut [f32]) {
     let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(EPSILON);
     vector.iter_mut().for_each(|x| *x /= norm);
-}
-
-#[derive(Deserialize)]
-struct Kind {
-    model_type: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct SentenceBert {
-    max_seq_length: Option<usize>,
-}
-
-#[derive(Deserialize)]
-struct Module {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Default, Deserialize)]
-struct PoolingConfig {
-    #[serde(default)]
-    pooling_mode_cls_token: bool,
-    #[serde(default)]
-    pooling_mode_mean_tokens: bool,
-}
-
-#[derive(Default, Deserialize)]
-struct SentenceTransformers {
-    prompts: Option<Prefixes>,
-}
-
-/// The files of a folder, with errors that name it.
-struct Folder<'a>(&'a Path);
-
-impl Folder<'_> {
-    fn name(&self) -> String {
-        self.0.display().to_string()
-    }
-
-    fn wrong(&self, what: String) -> EmbedError {
-        EmbedError::Load { folder: self.name(), what }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.0.join(file)
-    }
-
-    fn bytes(&self, file: &str) -> Result<Vec<u8>, EmbedError> {
-        fs_err::read(self.path(file)).map_err(|e| self.wrong(e.to_string()))
-    }
-
-    fn json<T: DeserializeOwned>(&self, file: &str) -> Result<T, EmbedError> {
-        serde_json::from_slice(&self.bytes(file)?).map_err(|e| self.wrong(format!("{file}: {e}")))
-    }
-
-    fn optional<T: DeserializeOwned>(&self, file: &str) -> Result<Option<T>, EmbedError> {
-        if self.path(file).is_file() { self.json(file).map(Some) } else { Ok(None) }
-    }
-
-    fn pooling(&self) -> Result<Pooling, EmbedError> {
-        match self.optional::<PoolingConfig>("1_Pooling/config.json")? {
-            None => Ok(Pooling::Mean),
-            Some(c) if c.pooling_mode_mean_tokens => Ok(Pooling::Mean),
-            Some(c) if c.pooling_mode_cls_token => Ok(Pooling::Cls),
-            Some(_) => Err(self.wrong("1_Pooling/config.json: only mean and cls pooling are supported".into())),
-        }
-    }
-
-    /// Prefixes as the folder states them; e5 models, which do not, are known by their name (their model card).
-    fn prefixes(&self, name: &str) -> Result<Prefixes, EmbedError> {
-        let stated: Option<SentenceTransformers> = self.optional("config_sentence_transformers.json")?;
-        if let Some(prompts) = stated.and_then(|s| s.prompts) {
-            return Ok(prompts);
-        }
-        let e5 = name.split(['-', '_', '/']).any(|part| part == "e5");
-        Ok(if e5 { Prefixes { query: "query: ".into(), passage: "passage: ".into() } } else { Prefixes::default() })
-    }
-
-    fn tokenizer(&self, longest: usize) -> Result<Tokenizer, EmbedError> {
-        let wrong = |e: tokenizers::Error| self.wrong(format!("tokenizer.json: {e}"));
-        let mut tokenizer = Tokenizer::from_bytes(self.bytes("tokenizer.json")?).map_err(wrong)?;
-        let truncation = TruncationParams { max_length: longest, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(truncation)).map_err(wrong)?;
-        tokenizer.with_padding(None);
-        Ok(tokenizer)
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,18 @@
 //! From text to dense vectors: the [`Embedder`] seam.
 //!
-//! In: texts and the side they stand on. Out: unit-length `f32` vectors. Knows nothing of stores or documents.
+//! In: texts and the side they stand on. Out: `f32` vectors to be compared by cosine. Knows nothing of stores or
+//! documents. [`TransformerEncoder`] reads a sentence-transformers folder; each family of transformers is one file
+//! (`bert`), on shared layers (`layers`) and fused row operations (`ops`).
 
+mod batch;
+mod bert;
 mod encoder;
+mod folder;
+mod layers;
+mod ops;
+mod pooling;
 
-pub use encoder::TransformerEncoder;
+pub use encoder::{EncoderOptions, TransformerEncoder};
 
 use crate::error::{Classified, ErrorKind};
 
@@ -17,14 +25,19 @@ pub enum Side {
     Document,
 }
 
-/// Turns texts into unit-length vectors.
+/// Turns texts into vectors that are compared by cosine.
 pub trait Embedder: Send + Sync {
     /// Name and content hash of the weights; an index records it and refuses another.
     fn id(&self) -> &str;
     /// Length of every vector.
     fn dim(&self) -> usize;
-    /// One vector a text, in order; L2 norm 1 (an empty text too: its special tokens have a vector).
+    /// One vector a text, in order; an empty text has one too, that of its special tokens. Of length 1 where the model
+    /// says so (a `Normalize` module, or nothing said at all); a model without it gives the lengths it was trained with.
     fn embed(&self, texts: &[&str], side: Side) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// How many texts so far were longer than the encoder reads, so that their end is not in their vector.
+    fn cut(&self) -> u64 {
+        0
+    }
 }
 
 /// What can go wrong with an encoder.
@@ -42,7 +55,7 @@ pub enum EmbedError {
     },
     /// The architecture in `config.json` is not supported.
     #[error(
-        "encoder {folder}: model_type `{model_type}` is not supported; supported: bert (also multilingual-e5, which is one)"
+        "encoder {folder}: model_type `{model_type}` is not supported; supported: bert, roberta, xlm-roberta, camembert"
     )]
     Architecture {
         /// The folder.

@@ -1,0 +1,161 @@
+//! BERT, RoBERTa and XLM-RoBERTa: the encoder of "Attention is all you need" with learned positions.
+//!
+//! [BERT](https://arxiv.org/abs/1810.04805), [RoBERTa](https://arxiv.org/abs/1907.11692),
+//! [XLM-R](https://arxiv.org/abs/1911.02116). They differ in where positions start and in the names' prefix.
+
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
+use serde::Deserialize;
+
+use super::batch::Batch;
+use super::layers::{Linear, attention, look_up};
+use super::ops::{self, Activation, Norm, Sight};
+
+/// What `config.json` says.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Config {
+    model_type: String,
+    vocab_size: usize,
+    pub(super) hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    hidden_act: Activation,
+    max_position_embeddings: usize,
+    type_vocab_size: usize,
+    layer_norm_eps: f64,
+    #[serde(default)]
+    pad_token_id: u32,
+    #[serde(default)]
+    position_embedding_type: Option<String>,
+}
+
+impl Config {
+    /// Whether positions start after the padding id, as in fairseq.
+    fn roberta(&self) -> bool {
+        self.model_type != "bert"
+    }
+
+    /// Longest input in tokens.
+    pub(super) fn longest(&self) -> usize {
+        let reserved = if self.roberta() { self.pad_token_id as usize + 1 } else { 0 };
+        self.max_position_embeddings.saturating_sub(reserved)
+    }
+}
+
+/// The encoder: token ids -> `[tokens, hidden]`.
+pub(super) struct Bert {
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+    heads: usize,
+    activation: Activation,
+}
+
+impl Bert {
+    /// Loads it by the names in the file, which some programs prefix with `bert.` or `roberta.`.
+    pub(super) fn load(vb: &VarBuilder<'_>, config: &Config) -> Result<Bert> {
+        if config.position_embedding_type.as_deref().is_some_and(|t| t != "absolute") {
+            bail!("position_embedding_type {:?} is not supported, only absolute", config.position_embedding_type);
+        }
+        if config.num_attention_heads == 0 || config.hidden_size % config.num_attention_heads != 0 {
+            bail!("hidden_size {} cannot be split into {} heads", config.hidden_size, config.num_attention_heads);
+        }
+        let vb = ["bert", "roberta"]
+            .into_iter()
+            .map(|prefix| vb.pp(prefix))
+            .find(|vb| vb.contains_tensor("embeddings.word_embeddings.weight"))
+            .unwrap_or_else(|| vb.clone());
+        let layers = vb.pp("encoder.layer");
+        Ok(Bert {
+            embeddings: Embeddings::load(&vb.pp("embeddings"), config)?,
+            layers: (0..config.num_hidden_layers).map(|i| Layer::load(&layers.pp(i), config)).collect::<Result<_>>()?,
+            heads: config.num_attention_heads,
+            activation: config.hidden_act,
+        })
+    }
+
+    /// The last hidden state of every token.
+    pub(super) fn forward(&self, batch: &Batch) -> Result<Tensor> {
+        let mut x = self.embeddings.forward(batch)?;
+        for layer in &self.layers {
+            x = layer.forward(&x, batch, self.heads, self.activation)?;
+        }
+        Ok(x)
+    }
+}
+
+/// Word + position + token type, normed.
+struct Embeddings {
+    words: Tensor,
+    positions: Tensor,
+    types: Tensor,
+    norm: Norm,
+    /// RoBERTa's padding id: positions start after it, and a padding token within a text stands on it.
+    padding: Option<u32>,
+}
+
+impl Embeddings {
+    fn load(vb: &VarBuilder<'_>, config: &Config) -> Result<Embeddings> {
+        let width = config.hidden_size;
+        Ok(Embeddings {
+            words: vb.get((config.vocab_size, width), "word_embeddings.weight")?,
+            positions: vb.get((config.max_position_embeddings, width), "position_embeddings.weight")?,
+            types: vb.get((config.type_vocab_size, width), "token_type_embeddings.weight")?,
+            norm: Norm::load(vb, "LayerNorm", width, config.layer_norm_eps, true)?,
+            padding: config.roberta().then_some(config.pad_token_id),
+        })
+    }
+
+    fn forward(&self, batch: &Batch) -> Result<Tensor> {
+        let mut positions = Vec::with_capacity(batch.ids.len());
+        for text in &batch.texts {
+            match self.padding {
+                None => positions.extend(0..text.len() as u32),
+                Some(padding) => {
+                    let mut next = padding;
+                    positions.extend(batch.ids[text.clone()].iter().map(|id| {
+                        next += u32::from(*id != padding);
+                        if *id == padding { padding } else { next }
+                    }));
+                }
+            }
+        }
+        // RoBERTa has one type only: the second text of a pair is told by its separators.
+        let last = self.types.dim(0)?.saturating_sub(1) as u32;
+        let types: Vec<u32> = batch.types.iter().map(|t| (*t).min(last)).collect();
+        let sum = (look_up(&self.words, &batch.ids)? + look_up(&self.positions, &positions)?)?;
+        ops::norm((sum + look_up(&self.types, &types)?)?, &self.norm)
+    }
+}
+
+/// Attention and feed-forward, each followed by residual and norm.
+struct Layer {
+    /// Query, key and value side by side.
+    qkv: Linear,
+    attended: Linear,
+    attention_norm: Norm,
+    up: Linear,
+    down: Linear,
+    norm: Norm,
+}
+
+impl Layer {
+    fn load(vb: &VarBuilder<'_>, config: &Config) -> Result<Layer> {
+        let (width, inner, eps) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
+        Ok(Layer {
+            qkv: Linear::stacked(&vb.pp("attention.self"), &["query", "key", "value"], width, width, true)?,
+            attended: Linear::load(vb, "attention.output.dense", width, width, true)?,
+            attention_norm: Norm::load(vb, "attention.output.LayerNorm", width, eps, true)?,
+            up: Linear::load(vb, "intermediate.dense", width, inner, true)?,
+            down: Linear::load(vb, "output.dense", inner, width, true)?,
+            norm: Norm::load(vb, "output.LayerNorm", width, eps, true)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, batch: &Batch, heads: usize, activation: Activation) -> Result<Tensor> {
+        let attended = attention(&self.qkv.forward(x)?, batch, heads, Sight::All)?;
+        let x = ops::add_norm(self.attended.product(&attended)?, &self.attended.bias, x, &self.attention_norm)?;
+        let inner = self.up.activated(&x, activation)?;
+        ops::add_norm(self.down.product(&inner)?, &self.down.bias, &x, &self.norm)
+    }
+}
