@@ -201,7 +201,8 @@ impl App {
         index::sync(&self.index.catalog, self.store(), self.embedder(), &options, progress)
     }
 
-    fn parts(&self) -> Parts<'_> {
+    /// What a search needs; the portfolio's functions take it as it is.
+    pub fn parts(&self) -> Parts<'_> {
         Parts {
             catalog: &self.index.catalog,
             store: self.store(),

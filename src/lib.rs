@@ -23,6 +23,7 @@ pub mod prompt;
 pub mod retrieve;
 
 pub mod answer;
+pub mod portfolio;
 
 pub mod app;
 

@@ -41,6 +41,9 @@ pub struct Sector {
     /// Terms that mean the same.
     #[serde(default)]
     pub glossary: Vec<GlossaryRow>,
+    /// Names of one institute.
+    #[serde(default)]
+    pub institutes: Vec<InstituteRow>,
     /// Facts about single files.
     #[serde(default)]
     pub documents_override: Vec<DocumentOverride>,
@@ -77,6 +80,17 @@ pub struct Examples {
 pub struct GlossaryRow {
     /// Korean, English, abbreviations, in any order.
     pub terms: Vec<String>,
+}
+
+/// The names of one institute; the first is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstituteRow {
+    /// Korean, English, abbreviations, in any order.
+    pub names: Vec<String>,
+    /// What it was called before.
+    #[serde(default)]
+    pub former: Vec<String>,
 }
 
 /// Facts about one file that the file itself does not state.

@@ -11,6 +11,7 @@ mod eval;
 mod ingest;
 mod models;
 mod output;
+mod overlap;
 mod search;
 mod sectors;
 mod serve;
@@ -78,6 +79,8 @@ enum Command {
     Search(search::Arguments),
     /// Print a document's extracted text, which citations point into
     Show(show::Arguments),
+    /// Check a proposal against everything done
+    Overlap(overlap::Arguments),
     /// Measure
     #[command(subcommand)]
     Eval(eval::Command),
@@ -169,6 +172,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
         Command::Serve(a) => serve::run(&context, a),
         Command::Search(a) => search::run(&context, a),
         Command::Show(a) => show::run(&context, a),
+        Command::Overlap(a) => overlap::run(&context, a),
         Command::Eval(c) => eval::run(&context, c),
         Command::Models(c) => models::run(&context, c),
         Command::Sectors => sectors::run(&context),

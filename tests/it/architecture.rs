@@ -13,7 +13,7 @@ const ORDER: [&[&str]; 11] = [
     &["embed", "generate", "model_store"],
     &["index", "prompt"],
     &["retrieve"],
-    &["answer"],
+    &["answer", "portfolio"],
     &["app"],
     &["evaluate", "server"],
 ];

@@ -1,0 +1,199 @@
+//! The features of a pair, and the sentences of both sides that show them.
+//!
+//! In: two texts taken apart into [`Side`]s. Out: [`Features`] and [`Match`]es. Symmetric only where said.
+
+use super::facet::{Facet, Sentence};
+use super::similarity::{Meaning, Scale, Terms, Weigher, alike, dense_cosine, mean_vector, meanings};
+use super::verdict::{FEATURES, Features};
+use crate::document::Span;
+use crate::retrieve::RetrieveError;
+use crate::text::analyse;
+
+/// A sentence that is at least so alike to another is strong.
+pub const STRONG: f32 = 0.3;
+/// Sentences of one side that are compared, most telling first.
+const SENTENCES: usize = 160;
+/// A facet is matched by the mean of its best sentences, so many.
+const BEST: usize = 3;
+
+/// One text, ready to be compared.
+pub struct Side {
+    /// Title.
+    pub title: Meaning,
+    /// Sentences (money and the like left out) with their facets.
+    pub sentences: Vec<(Sentence, Meaning)>,
+    whole: Meaning,
+    aim: Terms,
+    method: Terms,
+    figures: Vec<String>,
+}
+
+/// Two sentences that say alike.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Match {
+    /// Index into the proposal's sentences.
+    pub proposal: usize,
+    /// Index into the candidate's sentences.
+    pub candidate: usize,
+    /// 0 to 1.
+    pub alike: f32,
+}
+
+/// A pair, compared.
+pub struct Comparison {
+    /// For the verdict.
+    pub features: Features,
+    /// For each sentence of the proposal its best counterpart, in order of the text.
+    pub matches: Vec<Match>,
+}
+
+impl Side {
+    /// Takes a text apart.
+    pub fn new(weigher: &Weigher<'_>, title: &str, text: &str, sentences: &[Sentence]) -> Result<Side, RetrieveError> {
+        let mut kept: Vec<Sentence> = sentences.iter().filter(|s| s.facet != Facet::Other).copied().collect();
+        // A text of which nothing was recognised is compared as it is.
+        if kept.is_empty() {
+            kept = sentences.to_vec();
+        }
+        kept.truncate(SENTENCES);
+        let mut texts: Vec<&str> = vec![title];
+        texts.extend(kept.iter().map(|s| s.span.slice(text)));
+        let mut found = meanings(weigher, &texts)?.into_iter();
+        let title_meaning = found.next().unwrap_or_default();
+        let sentences: Vec<(Sentence, Meaning)> = kept.into_iter().zip(found).collect();
+        let joined = |facets: &[Facet]| -> Terms {
+            Terms::sum(sentences.iter().filter(|(s, _)| facets.contains(&s.facet)).map(|(_, m)| &m.terms))
+        };
+        let whole_text: String = texts.join("\n");
+        let whole = Meaning {
+            terms: weigher.terms(&whole_text)?,
+            vector: mean_vector(sentences.iter().map(|(_, m)| m).chain([&title_meaning])),
+        };
+        Ok(Side {
+            aim: joined(&[Facet::Aim]),
+            method: joined(&[Facet::Method, Facet::Material]),
+            figures: figures(&whole_text),
+            whole,
+            title: title_meaning,
+            sentences,
+        })
+    }
+
+    /// The sentence's place.
+    pub fn span(&self, sentence: usize) -> Span {
+        self.sentences.get(sentence).map(|(s, _)| s.span).unwrap_or_default()
+    }
+
+    /// The whole text's weighed terms.
+    pub fn terms(&self) -> &Terms {
+        &self.whole.terms
+    }
+
+    /// The mean vector, where there is an encoder.
+    pub fn vector(&self) -> Option<&Vec<f32>> {
+        self.whole.vector.as_ref()
+    }
+}
+
+/// The scale of sentence vectors among these texts (see [`Scale`]).
+pub fn sentence_scale(proposal: &Side, candidates: &[&Side]) -> Scale {
+    let mut cosines = Vec::new();
+    for (i, (_, a)) in proposal.sentences.iter().enumerate() {
+        // A sample spread over both texts is enough for a mean and a deviation.
+        for (j, candidate) in candidates.iter().enumerate() {
+            let n = candidate.sentences.len();
+            if n > 0 {
+                let (_, b) = &candidate.sentences[(i * 7 + j * 3) % n];
+                cosines.extend(dense_cosine(a, b));
+            }
+        }
+    }
+    Scale::of(&cosines)
+}
+
+/// The scale of whole-text vectors among these texts.
+pub fn whole_scale(proposal: &Side, candidates: &[&Side]) -> Scale {
+    let cosines: Vec<f32> = candidates.iter().filter_map(|c| dense_cosine(&proposal.whole, &c.whole)).collect();
+    Scale::of(&cosines)
+}
+
+/// Compares a proposal with a candidate.
+pub fn compare(p: &Side, c: &Side, sentences: Scale, whole: Scale) -> Comparison {
+    let (np, nc) = (p.sentences.len(), c.sentences.len());
+    let mut best_of_p = vec![(0f32, 0usize); np];
+    let mut best_of_c = vec![0f32; nc];
+    let mut vector_of_p = vec![0f32; np];
+    for (i, (_, a)) in p.sentences.iter().enumerate() {
+        for (j, (_, b)) in c.sentences.iter().enumerate() {
+            let s = alike(a, b, sentences);
+            if s > best_of_p[i].0 {
+                best_of_p[i] = (s, j);
+            }
+            best_of_c[j] = best_of_c[j].max(s);
+            if let Some(cosine) = dense_cosine(a, b) {
+                vector_of_p[i] = vector_of_p[i].max(sentences.worth(cosine));
+            }
+        }
+    }
+    let of_p = |facets: &[Facet]| -> f32 {
+        top(p.sentences.iter().zip(&best_of_p).filter(|((s, _), _)| facets.contains(&s.facet)).map(|(_, b)| b.0))
+    };
+    let of_c = |facets: &[Facet]| -> f32 {
+        top(c.sentences.iter().zip(&best_of_c).filter(|((s, _), _)| facets.contains(&s.facet)).map(|(_, b)| *b))
+    };
+    let (aim, method) = (&[Facet::Aim][..], &[Facet::Method, Facet::Material][..]);
+    let (aim_matched, method_matched) = (of_p(aim), of_p(method));
+    let strong = best_of_p.iter().filter(|b| b.0 >= STRONG).count() as f32 / np.max(1) as f32;
+    let shared = p.figures.iter().filter(|f| c.figures.binary_search(f).is_ok()).count();
+    let few = p.figures.len().min(c.figures.len());
+    let features: Features = [
+        p.whole.terms.cosine(&c.whole.terms),
+        p.whole.terms.covered_by(&c.whole.terms),
+        c.whole.terms.covered_by(&p.whole.terms),
+        p.aim.cosine(&c.aim).max(p.aim.cosine(&c.title.terms)),
+        p.method.cosine(&c.method),
+        aim_matched,
+        method_matched,
+        of_c(aim),
+        of_c(method),
+        aim_matched.min(method_matched),
+        alike(&p.title, &c.title, sentences),
+        strong,
+        best_of_p.iter().map(|b| b.0).fold(0.0, f32::max),
+        if few >= 2 { shared as f32 / few as f32 } else { 0.0 },
+        dense_cosine(&p.whole, &c.whole).map_or(0.0, |cosine| whole.worth(cosine)),
+        top(vector_of_p.into_iter()),
+    ];
+    debug_assert_eq!(features.len(), FEATURES.len());
+    let matches = best_of_p
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| b.0 > 0.0)
+        .map(|(proposal, &(alike, candidate))| Match { proposal, candidate, alike })
+        .collect();
+    Comparison { features, matches }
+}
+
+/// Mean of the best few; 0 for none.
+fn top(values: impl Iterator<Item = f32>) -> f32 {
+    let mut values: Vec<f32> = values.collect();
+    values.sort_by(|a, b| b.total_cmp(a));
+    values.truncate(BEST);
+    if values.is_empty() { 0.0 } else { values.iter().sum::<f32>() / values.len() as f32 }
+}
+
+/// Codes and numbers with at least two digits or a letter: what is the same in every language.
+fn figures(text: &str) -> Vec<String> {
+    let telling = |t: &str| {
+        let digits = t.chars().filter(char::is_ascii_digit).count();
+        let letters = t.chars().filter(|c| c.is_alphabetic()).count();
+        digits >= 1
+            && (digits >= 2 || letters >= 1)
+            && !(letters == 0 && digits == 4 && (t.starts_with("19") || t.starts_with("20")))
+    };
+    let mut found: Vec<String> =
+        analyse(text).into_iter().filter(|t| t.weight >= 1.0 && telling(&t.text)).map(|t| t.text).collect();
+    found.sort();
+    found.dedup();
+    found
+}

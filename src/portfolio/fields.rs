@@ -1,0 +1,244 @@
+//! Which facts of a project does a document state (title, institute, period, money, TRL …)?
+//!
+//! In: extracted text. Out: [`Field`]s, each with the place it was read from and a confidence: a label at
+//! the start of a line or cell is sure, the same label inside a sentence is not. Nothing is guessed
+//! without a label, except a year in the first lines.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::Serialize;
+
+use crate::document::Span;
+
+/// What a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldKind {
+    /// Title.
+    Title,
+    /// Performing institute.
+    Institution,
+    /// Principal investigator.
+    Person,
+    /// Programme.
+    Programme,
+    /// Period.
+    Period,
+    /// Budget.
+    Budget,
+    /// Stage (TRL).
+    Stage,
+    /// Status.
+    Status,
+    /// Keywords.
+    Keywords,
+    /// Number in the funder's books.
+    Number,
+}
+
+/// A fact and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// What it is.
+    pub kind: FieldKind,
+    /// The value, byte-exact.
+    pub span: Span,
+    /// 0 to 1.
+    pub confidence: f32,
+}
+
+const LABELS: [(FieldKind, &str); 9] = [
+    (
+        FieldKind::Title,
+        "연구개발과제명|연구과제명|과제명|사업과제명|project title|title of (?:the )?project|proposal title",
+    ),
+    (
+        FieldKind::Institution,
+        "주관연구개발기관|주관연구기관|주관기관|수행기관|제안기관|신청기관|연구기관|기관명|applicant|host institution|performing (?:organi[sz]ation|institution)|institution|lead partner|coordinator",
+    ),
+    (
+        FieldKind::Person,
+        "연구책임자|총괄책임자|과제책임자|책임자|principal investigator|project leader|project manager|\\bPI\\b",
+    ),
+    (
+        FieldKind::Programme,
+        "사업명|세부사업명|내역사업명|programme|program name|funding program(?:me)?|call identifier",
+    ),
+    (
+        FieldKind::Period,
+        "총연구개발기간|총연구기간|연구개발기간|연구기간|수행기간|사업기간|과제기간|기간|project period|period|duration",
+    ),
+    (
+        FieldKind::Budget,
+        "총연구개발비|총연구비|신청 연구비|연구개발비|총사업비|사업비|연구비|requested funding|total budget|budget|total cost|award amount",
+    ),
+    (FieldKind::Stage, "기술성숙도|기술준비도|TRL|technology readiness level"),
+    (FieldKind::Keywords, "핵심어|키워드|주제어|keywords?|index terms"),
+    (
+        FieldKind::Number,
+        "과제고유번호|과제번호|과제 번호|project (?:no|number|id)\\.?|award (?:no|number|id)\\.?|grant (?:no|number)\\.?",
+    ),
+];
+
+static PATTERNS: LazyLock<Vec<(FieldKind, Regex)>> = LazyLock::new(|| {
+    LABELS
+        .iter()
+        .map(|(kind, labels)| {
+            // A value ends at the end of its line or cell, or where a sentence does.
+            let pattern = format!(r"(?i)(^|[|\n○□•\-\*,(]|[ \t]|\. )\s*(?:\*\*)?(?:{labels})(?:\*\*)?\s*(?:\([^)\n]{{0,20}}\))?\s*([:：|]|는|은|[ \t]{{2,}})\s*(?:\*\*)?([^|\n]{{1,160}})");
+            (*kind, Regex::new(&pattern).expect("a constant pattern"))
+        })
+        .collect()
+});
+static TRL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)TRL\s*([1-9])(?:\s*(?:→|->|~|-|to|에서)\s*(?:TRL\s*)?([1-9]))?").expect("a constant pattern")
+});
+static NUMBER_KO: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?:과제번호|과제고유번호)\s*([A-Z0-9][A-Z0-9\-]{4,30})").expect("a constant pattern")
+});
+static STATUS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)(최종보고서|중간보고서|결과보고서|final report|interim report|제안서|proposal)")
+        .expect("a constant pattern")
+});
+static SENTENCE_END: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"다\.(?:\s|$)|[a-z)]\. +[A-Z가-힣]|\.\s*$").expect("a constant pattern"));
+
+/// Bytes in which fields are looked for: they stand on the first pages.
+const HEAD: usize = 12_000;
+
+/// The facts that `text` states, the surest of each kind.
+pub fn fields(text: &str) -> Vec<Field> {
+    let mut end = text.len().min(HEAD);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = &text[..end];
+    let mut found: Vec<Field> = Vec::new();
+    for (kind, pattern) in PATTERNS.iter() {
+        for captures in pattern.captures_iter(head) {
+            let (Some(before), Some(mark), Some(value)) = (captures.get(1), captures.get(2), captures.get(3)) else {
+                continue;
+            };
+            let span = value_span(head, value.start(), value.end());
+            if span.is_empty()
+                || (*kind == FieldKind::Stage && !span.slice(head).contains(|c: char| c.is_ascii_digit()))
+            {
+                continue;
+            }
+            let at_start = before.as_str().trim().is_empty() && (before.start() == 0 || before.as_str().contains('\n'))
+                || before.as_str().contains(['\n', '|', '○', '□', '•', '*', '-']);
+            let labelled = matches!(mark.as_str(), ":" | "：" | "|");
+            let confidence = match (at_start, labelled) {
+                (true, true) => 0.9,
+                (false, true) => 0.7,
+                (true, false) => 0.5,
+                (false, false) => 0.3,
+            };
+            found.push(Field { kind: *kind, span, confidence });
+        }
+    }
+    if let Some(m) = TRL.find(head) {
+        found.push(Field { kind: FieldKind::Stage, span: Span { start: m.start(), end: m.end() }, confidence: 0.6 });
+    }
+    if let Some(m) = NUMBER_KO.captures(head).and_then(|c| c.get(1)) {
+        found.push(Field { kind: FieldKind::Number, span: Span { start: m.start(), end: m.end() }, confidence: 0.8 });
+    }
+    if let Some(m) = STATUS.find(head) {
+        found.push(Field { kind: FieldKind::Status, span: Span { start: m.start(), end: m.end() }, confidence: 0.5 });
+    }
+    surest(found)
+}
+
+/// Trims, and cuts where a sentence ends.
+fn value_span(text: &str, start: usize, end: usize) -> Span {
+    let raw = &text[start..end];
+    let cut = SENTENCE_END.find(raw).map_or(raw.len(), |m| {
+        m.start() + raw[m.start()..].chars().next().map_or(0, |c| if c == '.' { 0 } else { c.len_utf8() })
+    });
+    let raw = &raw[..cut];
+    let left = raw.len() - raw.trim_start_matches(|c: char| c.is_whitespace() || c == '*').len();
+    let right = raw.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '*' | ',' | '.')).len();
+    Span { start: start + left, end: start + right.max(left) }
+}
+
+fn surest(mut found: Vec<Field>) -> Vec<Field> {
+    found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.span.start.cmp(&b.span.start)));
+    let mut out: Vec<Field> = Vec::new();
+    for field in found {
+        if !out.iter().any(|f| f.kind == field.kind) {
+            out.push(field);
+        }
+    }
+    out.sort_by_key(|f| f.span.start);
+    out
+}
+
+static YEAR: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?:19[5-9]\d|20\d\d)").expect("a constant pattern"));
+static MONEY: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)([0-9][0-9,]*(?:\.[0-9]+)?)\s*(백만\s*원|천만\s*원|억\s*원|천\s*원|만\s*원|원|million|billion|k)?")
+        .expect("a constant pattern")
+});
+
+/// First and last year of a period.
+pub fn years(text: &str) -> Option<(i32, i32)> {
+    let years: Vec<i32> = YEAR.find_iter(text).filter_map(|m| m.as_str().parse().ok()).collect();
+    Some((*years.first()?, *years.last()?))
+}
+
+/// An amount as a number in its own currency: `1,950백만원` is 1,950,000,000.
+pub fn amount(text: &str) -> Option<f64> {
+    let captures = MONEY.captures(text)?;
+    let number: f64 = captures.get(1)?.as_str().replace(',', "").parse().ok()?;
+    let unit: String = captures.get(2).map_or("", |m| m.as_str()).split_whitespace().collect::<String>().to_lowercase();
+    Some(
+        number
+            * match unit.as_str() {
+                "백만원" | "million" => 1e6,
+                "천만원" => 1e7,
+                "억원" => 1e8,
+                "천원" | "k" => 1e3,
+                "만원" => 1e4,
+                "billion" => 1e9,
+                _ => 1.0,
+            },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str, kind: FieldKind) -> Option<String> {
+        fields(text).into_iter().find(|f| f.kind == kind).map(|f| f.span.slice(text).to_owned())
+    }
+
+    #[test]
+    fn labels_in_both_languages_give_fields_with_their_place() {
+        let ko = "# 제안서\n\n제안기관: 가온대학교 에너지공학과 | 신청 연구비: 1,950백만원 | 기간: 2024년 7월 ~ 2027년 6월\n과제번호 NR-24-LM-02\n";
+        assert_eq!(of(ko, FieldKind::Institution).unwrap(), "가온대학교 에너지공학과");
+        assert_eq!(of(ko, FieldKind::Budget).unwrap(), "1,950백만원");
+        assert_eq!(of(ko, FieldKind::Period).unwrap(), "2024년 7월 ~ 2027년 6월");
+        assert_eq!(of(ko, FieldKind::Number).unwrap(), "NR-24-LM-02");
+        let en = "# Proposal\n\nApplicant: Ardenlake Centre. Submitted 12 April 2024. Requested funding: 1.3 million EUR for 30 months.\n";
+        assert_eq!(of(en, FieldKind::Institution).unwrap(), "Ardenlake Centre");
+        assert!(of(en, FieldKind::Budget).unwrap().starts_with("1.3 million EUR"));
+    }
+
+    #[test]
+    fn a_label_inside_a_sentence_is_less_sure() {
+        let sure = fields("과제명: 나트륨이온전지 음극\n");
+        let unsure = fields("이 과제에서 연구비는 부족하였고 일정이 늦어졌다.\n");
+        assert!(sure[0].confidence > 0.8);
+        assert!(unsure.iter().all(|f| f.confidence < 0.8));
+    }
+
+    #[test]
+    fn amounts_and_years_are_numbers() {
+        assert_eq!(amount("1,950백만원"), Some(1.95e9));
+        assert_eq!(amount("74억원"), Some(7.4e9));
+        assert_eq!(amount("1.3 million EUR"), Some(1.3e6));
+        assert_eq!(years("2024년 7월 ~ 2027년 6월"), Some((2024, 2027)));
+        assert_eq!(years("30 months"), None);
+    }
+}

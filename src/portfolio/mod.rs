@@ -1,0 +1,95 @@
+//! "Why are they doing this?": what was done before, who is strong in what, who fits a need, what belongs together.
+//!
+//! In: the index (through [`Parts`](crate::retrieve::Parts)) and a proposal, a need, or nothing. Out: verdicts,
+//! profiles, matches and groups, each with byte-exact quotes of both sides. A person decides; nothing here does.
+//! Knows nothing of HTTP or terminals, of answers or language models: every figure can be worked by hand from
+//! `docs/portfolio.md`.
+
+mod compare;
+pub mod facet;
+pub mod fields;
+pub mod institute;
+pub mod overlap;
+pub mod project;
+pub mod proposal;
+mod report;
+pub mod similarity;
+pub mod verdict;
+
+pub use compare::{Comparison, Side, compare, sentence_scale, whole_scale};
+pub use facet::{Facet, Sentence};
+pub use institute::{Institute, Institutes};
+pub use project::{Fact, Project};
+pub use proposal::Proposal;
+pub use verdict::Kind;
+
+use crate::error::{Classified, ErrorKind};
+use crate::index::IndexError;
+use crate::ingest::ReadError;
+use crate::retrieve::RetrieveError;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum PortfolioError {
+    /// Nothing to check.
+    #[error("the text is empty; give a proposal as a file, or `-` and its text on standard input")]
+    Empty,
+    /// More than is read.
+    #[error("the text has {bytes} bytes, at most {limit} are compared; split it")]
+    TooLong {
+        /// Bytes.
+        bytes: usize,
+        /// Limit.
+        limit: usize,
+    },
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// File.
+        path: String,
+        /// Why.
+        source: ReadError,
+    },
+    /// A file of several records is no proposal.
+    #[error(
+        "{path} holds {records} records; a proposal is one. Ingest the file and use --project ID, or pipe one record's text to `-`"
+    )]
+    Records {
+        /// File.
+        path: String,
+        /// How many.
+        records: usize,
+    },
+    /// No project of that id.
+    #[error(
+        "no project `{0}` in this index; `sectora search --json` shows `doc_id`, records are named by their own id"
+    )]
+    NoProject(String),
+    /// Nothing to work on.
+    #[error("{0}")]
+    Nothing(String),
+    /// An option that cannot be.
+    #[error("{0}")]
+    Option(String),
+    /// Search.
+    #[error(transparent)]
+    Retrieve(#[from] RetrieveError),
+    /// Index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+impl Classified for PortfolioError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            PortfolioError::Empty
+            | PortfolioError::TooLong { .. }
+            | PortfolioError::Records { .. }
+            | PortfolioError::Option(_) => ErrorKind::BadInput,
+            PortfolioError::NoProject(_) | PortfolioError::Nothing(_) => ErrorKind::NotFound,
+            PortfolioError::Read { source, .. } => source.kind(),
+            PortfolioError::Retrieve(e) => e.kind(),
+            PortfolioError::Index(e) => e.kind(),
+        }
+    }
+}

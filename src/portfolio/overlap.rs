@@ -1,0 +1,508 @@
+//! Was this proposed work done before, by whom, when, and how far did it get? And what in it is new?
+//!
+//! In: a [`Proposal`] and the index. Candidates come from hybrid search by title, by facet, by windows over
+//! the text, and once per language; each is compared sentence by sentence ([`super::compare`]) and judged
+//! ([`super::verdict`]). Out: [`Overlap`], every verdict with pairs of quotes. It judges what is in the index;
+//! what was never ingested it cannot know, and it says how many documents it looked at.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::PortfolioError;
+use super::compare::{Comparison, Match, Side, compare, sentence_scale, whole_scale};
+use super::facet::Facet;
+use super::institute::Institutes;
+use super::project::{Fact, Project, is_work};
+use super::proposal::Proposal;
+use super::similarity::Weigher;
+use super::verdict::{FEATURES, Features, Kind, weights};
+use crate::document::{Access, CharIndex, Document, Language, Span};
+use crate::retrieve::{self, Parts, SearchOptions};
+
+/// Restrictions and size.
+#[derive(Clone, Debug)]
+pub struct OverlapOptions {
+    /// Verdicts shown.
+    pub limit: usize,
+    /// Candidates compared in full.
+    pub candidates: usize,
+    /// Document ids or project ids that are not compared (the proposal itself, its own earlier versions).
+    pub exclude: Vec<String>,
+    /// Only work that began up to this year.
+    pub until: Option<i32>,
+    /// What the reader is cleared for.
+    pub access: Access,
+    /// Show verdicts `none` too.
+    pub with_none: bool,
+}
+
+impl Default for OverlapOptions {
+    fn default() -> Self {
+        OverlapOptions {
+            limit: 10,
+            candidates: 40,
+            exclude: Vec::new(),
+            until: None,
+            access: Access::Public,
+            with_none: false,
+        }
+    }
+}
+
+/// A quote of the proposal; characters of its text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProposalQuote {
+    /// First character.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+    /// Byte-exact.
+    pub quote: String,
+    /// What the sentence speaks of.
+    pub facet: Facet,
+}
+
+/// A quote of a document; characters of its extracted text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SourceQuote {
+    /// Document.
+    pub doc_id: String,
+    /// First character.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+    /// Byte-exact.
+    pub quote: String,
+    /// What the sentence speaks of.
+    pub facet: Facet,
+    /// Page, where the format has pages.
+    pub page: Option<u32>,
+}
+
+/// Two sentences that say alike.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evidence {
+    /// The proposal's.
+    pub proposal: ProposalQuote,
+    /// The earlier work's.
+    pub source: SourceQuote,
+    /// 0 to 1.
+    pub alike: f32,
+}
+
+/// What one earlier work is to the proposal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// The source system's id, else the source's path.
+    pub project_id: String,
+    /// Document.
+    pub doc_id: String,
+    /// Verdict.
+    pub kind: Kind,
+    /// Of this verdict.
+    pub probability: f64,
+    /// Of every kind that the text decides.
+    pub probabilities: Vec<(Kind, f64)>,
+    /// Title.
+    pub title: String,
+    /// Institute as counted.
+    pub institution: Option<String>,
+    /// Year.
+    pub year: Option<i32>,
+    /// First and last year.
+    pub period: (Option<i32>, Option<i32>),
+    /// Budget in the source's unit.
+    pub budget: Option<f64>,
+    /// People.
+    pub people: Vec<String>,
+    /// Programme.
+    pub programme: Option<Fact>,
+    /// TRL or stage.
+    pub stage: Option<Fact>,
+    /// Status.
+    pub status: Option<Fact>,
+    /// How far it got, in its own words.
+    pub reached: Option<SourceQuote>,
+    /// It began after the proposal's own year.
+    pub later: bool,
+    /// `ko`, `en`, `other`.
+    pub language: &'static str,
+    /// Best first.
+    pub evidence: Vec<Evidence>,
+    /// What the probability was computed from.
+    pub features: Vec<(&'static str, f32)>,
+}
+
+/// What the report says of the proposal itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProposalFacts {
+    /// Title.
+    pub title: String,
+    /// Institute, where it names one.
+    pub institution: Option<Fact>,
+    /// Years.
+    pub period: (Option<i32>, Option<i32>),
+    /// Budget.
+    pub budget: Option<f64>,
+    /// `ko`, `en`, `other`.
+    pub language: &'static str,
+    /// Sentences compared, by facet.
+    pub sentences: Vec<(Facet, usize)>,
+    /// The text that offsets count characters of.
+    pub text: String,
+}
+
+/// A sentence of the proposal that nothing in the index says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NewSentence {
+    /// The sentence.
+    #[serde(flatten)]
+    pub quote: ProposalQuote,
+    /// The most alike sentence of all candidates, 0 to 1.
+    pub nearest: f32,
+}
+
+/// A checked proposal.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overlap {
+    /// The proposal.
+    pub proposal: ProposalFacts,
+    /// Best first.
+    pub verdicts: Vec<Verdict>,
+    /// What no candidate says, in order of the text.
+    pub new_in_proposal: Vec<NewSentence>,
+    /// How it was judged.
+    pub judged_by: JudgedBy,
+    /// Milliseconds.
+    pub took_ms: u128,
+}
+
+/// What stands behind the figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct JudgedBy {
+    /// Documents in the index.
+    pub documents: u64,
+    /// Candidates compared in full.
+    pub compared: usize,
+    /// Encoder; `null`: words only, and across languages only the glossary.
+    pub encoder: Option<String>,
+    /// How the weights were made.
+    pub weights: String,
+}
+
+/// Sentences less alike than this to everything are new.
+const NEW: f32 = 0.16;
+/// Sentences a window over the text holds, for the search.
+const WINDOW: usize = 6;
+/// Windows searched at most.
+const WINDOWS: usize = 12;
+/// Passages a search brings.
+const DEPTH: usize = 30;
+/// Bytes of a query at most.
+const QUERY: usize = 1600;
+/// Pairs shown with a verdict.
+const PAIRS: usize = 4;
+
+/// Checks a proposal against the index.
+pub fn find(
+    parts: &Parts<'_>,
+    institutes: &Institutes,
+    proposal: &Proposal,
+    options: &OverlapOptions,
+) -> Result<Overlap, PortfolioError> {
+    let begin = Instant::now();
+    let (own, candidates) = compared(parts, institutes, proposal, options)?;
+    let index = CharIndex::new(&proposal.document.text);
+    let model = weights(parts.embedder.is_some());
+    let mut verdicts: Vec<(f64, Verdict)> = Vec::new();
+    let mut nearest = vec![0f32; own.sentences.len()];
+    for candidate in &candidates {
+        for m in &candidate.comparison.matches {
+            nearest[m.proposal] = nearest[m.proposal].max(m.alike);
+        }
+        let p = model.probabilities(&candidate.comparison.features);
+        let severity = p[0] + 0.6 * p[1] + 0.5 * p[2] + 0.15 * p[3];
+        let (kind, probability) = judge(&p, &proposal.project, &candidate.project, &own, &candidate.comparison);
+        if kind != Kind::None || options.with_none {
+            verdicts.push((severity, verdict(proposal, &own, candidate, kind, probability, &p, &index)));
+        }
+    }
+    verdicts.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.project_id.cmp(&b.1.project_id)));
+    verdicts.truncate(options.limit);
+    let mut counts: Vec<(Facet, usize)> = Vec::new();
+    for (sentence, _) in &own.sentences {
+        match counts.iter_mut().find(|(f, _)| *f == sentence.facet) {
+            Some((_, n)) => *n += 1,
+            None => counts.push((sentence.facet, 1)),
+        }
+    }
+    let project = &proposal.project;
+    Ok(Overlap {
+        new_in_proposal: new_sentences(&own, &nearest, &proposal.document.text, &index),
+        verdicts: verdicts.into_iter().map(|(_, v)| v).collect(),
+        judged_by: JudgedBy {
+            documents: parts.catalog.stats()?.documents,
+            compared: candidates.len(),
+            encoder: parts.embedder.map(|e| e.id().to_owned()),
+            weights: model.made.clone(),
+        },
+        proposal: ProposalFacts {
+            title: project.title.clone(),
+            institution: project.institution.clone(),
+            period: (project.start, project.end),
+            budget: project.budget,
+            language: project.language,
+            sentences: counts,
+            text: proposal.document.text.clone(),
+        },
+        took_ms: begin.elapsed().as_millis(),
+    })
+}
+
+/// A candidate, compared.
+pub struct Compared {
+    /// Its document.
+    pub document: Document,
+    /// Its facts.
+    pub project: Project,
+    /// Its text taken apart.
+    pub side: Side,
+    /// With the proposal.
+    pub comparison: Comparison,
+}
+
+/// Finds candidates and compares each; also what measurements are made on.
+pub fn compared(
+    parts: &Parts<'_>,
+    institutes: &Institutes,
+    proposal: &Proposal,
+    options: &OverlapOptions,
+) -> Result<(Side, Vec<Compared>), PortfolioError> {
+    let weigher = Weigher::new(parts);
+    let text = &proposal.document.text;
+    let own = Side::new(&weigher, &proposal.document.title, text, &proposal.project.sentences)?;
+    if own.sentences.is_empty() {
+        return Err(PortfolioError::Empty);
+    }
+    let mut found: Vec<(Document, Project, Side)> = Vec::new();
+    for id in candidates(parts, proposal, &own, options)? {
+        let document = parts.catalog.document(&id)?;
+        if !is_work(&document) || document.metadata.access > options.access {
+            continue;
+        }
+        let project = Project::read(&document, institutes);
+        let excluded =
+            options.exclude.iter().any(|e| *e == project.id || *e == project.doc_id || *e == document.source);
+        let too_late = options.until.is_some_and(|until| project.began().is_some_and(|b| b > until));
+        if excluded || too_late || project.doc_id == proposal.document.id {
+            continue;
+        }
+        let side = Side::new(&weigher, &document.title, &document.text, &project.sentences)?;
+        found.push((document, project, side));
+        if found.len() >= options.candidates {
+            break;
+        }
+    }
+    let sides: Vec<&Side> = found.iter().map(|f| &f.2).collect();
+    let (sentences, whole) = (sentence_scale(&own, &sides), whole_scale(&own, &sides));
+    let comparisons: Vec<Comparison> = sides.iter().map(|side| compare(&own, side, sentences, whole)).collect();
+    let candidates = found
+        .into_iter()
+        .zip(comparisons)
+        .map(|((document, project, side), comparison)| Compared { document, project, side, comparison })
+        .collect();
+    Ok((own, candidates))
+}
+
+/// Ids of documents worth comparing, best first: reciprocal ranks of several searches, summed.
+fn candidates(
+    parts: &Parts<'_>,
+    proposal: &Proposal,
+    own: &Side,
+    options: &OverlapOptions,
+) -> Result<Vec<String>, PortfolioError> {
+    let text = &proposal.document.text;
+    let joined = |facets: &[Facet]| -> String {
+        let chosen = own.sentences.iter().filter(|(s, _)| facets.contains(&s.facet));
+        let mut out = String::new();
+        for (sentence, _) in chosen {
+            if out.len() > QUERY {
+                break;
+            }
+            out.push_str(sentence.span.slice(text));
+            out.push('\n');
+        }
+        out
+    };
+    let aim = joined(&[Facet::Aim]);
+    let mut queries: Vec<(String, Option<Language>)> = vec![
+        (proposal.document.title.clone(), None),
+        (aim.clone(), None),
+        (joined(&[Facet::Method, Facet::Material]), None),
+        (joined(&[Facet::Result]), None),
+    ];
+    let step = own.sentences.len().div_ceil(WINDOWS).max(WINDOW);
+    for window in own.sentences.chunks(step) {
+        let words: String = window.iter().take(WINDOW).map(|(s, _)| s.span.slice(text)).collect::<Vec<_>>().join("\n");
+        queries.push((words, None));
+    }
+    // Once per language, so that many near texts in one do not crowd out the one in the other.
+    for language in [Language::Ko, Language::En] {
+        for words in [&proposal.document.title, &aim, &joined(&[Facet::Method, Facet::Material, Facet::Result])] {
+            queries.push((words.clone(), Some(language)));
+        }
+    }
+    let mut scores: HashMap<String, f64> = HashMap::new();
+    for (query, language) in queries {
+        let query = cut(&query);
+        if query.trim().is_empty() {
+            continue;
+        }
+        let search = SearchOptions { limit: DEPTH, language, access: options.access, ..SearchOptions::default() };
+        let mut seen: HashSet<String> = HashSet::new();
+        for (rank, passage) in retrieve::search(parts, query, &search)?.into_iter().enumerate() {
+            if seen.insert(passage.doc_id.clone()) {
+                *scores.entry(passage.doc_id).or_insert(0.0) += 1.0 / (10.0 + rank as f64);
+            }
+        }
+    }
+    let mut order: Vec<(String, f64)> = scores.into_iter().collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    Ok(order.into_iter().map(|(id, _)| id).collect())
+}
+
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(QUERY * 2);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The likeliest kind. Work of the same group that is not simply repeated is a continuation.
+fn judge(p: &[f64; 5], proposal: &Project, candidate: &Project, own: &Side, comparison: &Comparison) -> (Kind, f64) {
+    let best = (0..5).fold(0, |a, b| if p[b] > p[a] { b } else { a });
+    let kind = Kind::FITTED[best];
+    let overlapping = p[0] + p[1] + p[2];
+    let earlier = match (candidate.began(), proposal.began()) {
+        (Some(c), Some(p)) => c < p,
+        _ => true,
+    };
+    if overlapping > 0.5 && earlier && same_group(proposal, candidate) {
+        let covered = comparison.matches.iter().filter(|m| m.alike >= super::compare::STRONG).count();
+        let repeats_all = kind == Kind::DoneAlready && covered * 5 >= own.sentences.len() * 4;
+        if !repeats_all {
+            return (Kind::Continuation, overlapping);
+        }
+    }
+    (kind, p[best])
+}
+
+fn same_group(a: &Project, b: &Project) -> bool {
+    let institute = matches!((&a.institute, &b.institute), (Some(x), Some(y)) if x.key == y.key);
+    let person = a.people.iter().any(|p| b.people.iter().any(|q| p.eq_ignore_ascii_case(q)));
+    // A person who moved is still the same group; one institute with two known, different people is not.
+    person || (institute && (a.people.is_empty() || b.people.is_empty()))
+}
+
+fn verdict(
+    proposal: &Proposal,
+    own: &Side,
+    candidate: &Compared,
+    kind: Kind,
+    probability: f64,
+    p: &[f64; 5],
+    index: &CharIndex,
+) -> Verdict {
+    let project = &candidate.project;
+    let text = &candidate.document.text;
+    let there = CharIndex::new(text);
+    let source = |span: Span, facet: Facet| {
+        let (start, end) = there.chars(span);
+        let quote = span.slice(text).to_owned();
+        SourceQuote {
+            doc_id: project.doc_id.clone(),
+            start,
+            end,
+            quote,
+            facet,
+            page: candidate.document.page_at(span.start),
+        }
+    };
+    let evidence = pairs(own, candidate)
+        .into_iter()
+        .map(|m| Evidence {
+            proposal: quote(own, m.proposal, &proposal.document.text, index),
+            source: source(candidate.side.span(m.candidate), candidate.side.sentences[m.candidate].0.facet),
+            alike: m.alike,
+        })
+        .collect();
+    let features: &Features = &candidate.comparison.features;
+    Verdict {
+        project_id: project.id.clone(),
+        doc_id: project.doc_id.clone(),
+        kind,
+        probability,
+        probabilities: Kind::FITTED.into_iter().zip(p.iter().copied()).collect(),
+        title: project.title.clone(),
+        institution: project.institute.as_ref().map(|i| i.name.clone()),
+        year: project.year,
+        period: (project.start, project.end),
+        budget: project.budget,
+        people: project.people.clone(),
+        programme: project.programme.clone(),
+        stage: project.stage.clone(),
+        status: project.status.clone(),
+        reached: reached(candidate).map(|(span, facet)| source(span, facet)),
+        later: matches!((project.began(), proposal.project.began()), (Some(c), Some(p)) if c > p),
+        language: project.language,
+        evidence,
+        features: FEATURES.into_iter().zip(features.iter().copied()).collect(),
+    }
+}
+
+/// The pairs that show a verdict best: the most alike, of different sentences, aim and method both if they are there.
+fn pairs(own: &Side, candidate: &Compared) -> Vec<Match> {
+    let mut order = candidate.comparison.matches.clone();
+    order.sort_by(|a, b| b.alike.total_cmp(&a.alike).then(a.proposal.cmp(&b.proposal)));
+    let facet = |m: &Match| own.sentences[m.proposal].0.facet;
+    let mut chosen: Vec<Match> = Vec::new();
+    for wanted in [Facet::Aim, Facet::Method] {
+        chosen.extend(order.iter().find(|m| facet(m) == wanted).copied());
+    }
+    for m in &order {
+        let taken = |c: &Match| c.proposal == m.proposal || c.candidate == m.candidate;
+        if chosen.len() < PAIRS && !chosen.iter().any(taken) && m.alike >= 0.05 {
+            chosen.push(*m);
+        }
+    }
+    chosen.sort_by(|a, b| b.alike.total_cmp(&a.alike));
+    let mut seen = HashSet::new();
+    chosen.retain(|m| seen.insert((m.proposal, m.candidate)));
+    chosen
+}
+
+/// The sentence of the result that holds most figures; else the last of it.
+fn reached(candidate: &Compared) -> Option<(Span, Facet)> {
+    let text = &candidate.document.text;
+    let digits = |span: Span| span.slice(text).chars().filter(char::is_ascii_digit).count();
+    let results = candidate.project.sentences.iter().filter(|s| s.facet == Facet::Result);
+    results.max_by_key(|s| digits(s.span)).map(|s| (s.span, s.facet))
+}
+
+fn new_sentences(own: &Side, nearest: &[f32], text: &str, index: &CharIndex) -> Vec<NewSentence> {
+    own.sentences
+        .iter()
+        .enumerate()
+        .filter(|(i, (s, _))| nearest[*i] < NEW && s.facet != Facet::Other)
+        .map(|(i, _)| NewSentence { quote: quote(own, i, text, index), nearest: nearest[i] })
+        .collect()
+}
+
+fn quote(own: &Side, sentence: usize, text: &str, index: &CharIndex) -> ProposalQuote {
+    let span = own.span(sentence);
+    let (start, end) = index.chars(span);
+    ProposalQuote { start, end, quote: span.slice(text).to_owned(), facet: own.sentences[sentence].0.facet }
+}

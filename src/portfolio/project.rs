@@ -1,0 +1,194 @@
+//! What is a project? Facts from a record's fields or, found by pattern, from a document, each with its source.
+//!
+//! In: a [`Document`]. Out: a [`Project`]. The catalogue holds the texts; a project keeps places in them.
+
+use serde::Serialize;
+
+use super::facet::{Sentence, facets};
+use super::fields::{self, Field, FieldKind};
+use super::institute::{Institute, Institutes};
+use crate::document::{CharIndex, Document, Format, Span};
+use crate::index::{Catalog, IndexError};
+
+/// Types of documents that announce work rather than report it.
+const ANNOUNCEMENTS: [&str; 6] = ["call", "notice", "memo", "announcement", "news", "공고"];
+/// Documents read at a time.
+const PAGE: usize = 500;
+
+/// Where a fact was read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "from")]
+pub enum Origin {
+    /// A field of the record, or what the sector states of the file.
+    Field,
+    /// A pattern in the text; characters of the extracted text.
+    Text {
+        /// First character.
+        start: usize,
+        /// One past the last.
+        end: usize,
+    },
+}
+
+/// A value, where it was read, and how sure that is (1: a record's own field).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fact {
+    /// As written.
+    pub value: String,
+    /// Where.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// 0 to 1; below 0.6 is marked as unsure wherever it is shown.
+    pub confidence: f32,
+}
+
+/// A project as far as one document tells of it.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// [`Document::id`].
+    pub doc_id: String,
+    /// The source system's id, else the source's path.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Institute as counted, if known.
+    pub institute: Option<Institute>,
+    /// Institute as written.
+    pub institution: Option<Fact>,
+    /// People.
+    pub people: Vec<String>,
+    /// Programme.
+    pub programme: Option<Fact>,
+    /// First year.
+    pub start: Option<i32>,
+    /// Last year.
+    pub end: Option<i32>,
+    /// The year the source gives for it.
+    pub year: Option<i32>,
+    /// Budget in the source's own unit.
+    pub budget: Option<f64>,
+    /// TRL or stage.
+    pub stage: Option<Fact>,
+    /// Status (running, finished, proposal …).
+    pub status: Option<Fact>,
+    /// Keywords.
+    pub keywords: Vec<String>,
+    /// Document type.
+    pub doc_type: String,
+    /// Sentences with their facets.
+    pub sentences: Vec<Sentence>,
+    /// `ko`, `en`, `other`.
+    pub language: &'static str,
+}
+
+/// True for documents that tell of work done or proposed (not calls, notices, memos).
+pub fn is_work(document: &Document) -> bool {
+    let kind = document.metadata.doc_type.as_deref().unwrap_or("").to_lowercase();
+    // A table of measurements or a page of the web has no type; only typed documents and running text count.
+    !ANNOUNCEMENTS.iter().any(|a| kind.contains(a))
+        && (!kind.is_empty() || !matches!(document.format, Format::Csv | Format::Xlsx | Format::Xls | Format::Html))
+}
+
+impl Project {
+    /// Reads a document.
+    pub fn read(document: &Document, institutes: &Institutes) -> Project {
+        let meta = &document.metadata;
+        let is_record =
+            matches!(document.format, Format::Jsonl | Format::Json | Format::Csv) && meta.external_id.is_some();
+        let found = if is_record { Vec::new() } else { fields::fields(&document.text) };
+        let index = CharIndex::new(&document.text);
+        let text_fact =
+            |kind: FieldKind| found.iter().find(|f| f.kind == kind).map(|f| fact(f, &document.text, &index));
+        let field = |names: &[&str]| {
+            let value = names.iter().find_map(|n| named(document, n))?;
+            Some(Fact { value, origin: Origin::Field, confidence: 1.0 })
+        };
+        let institution = meta
+            .institution
+            .clone()
+            .map(|value| Fact { value, origin: Origin::Field, confidence: 1.0 })
+            .or_else(|| text_fact(FieldKind::Institution));
+        let period = text_fact(FieldKind::Period).and_then(|f| fields::years(&f.value));
+        let year_of = |names: &[&str]| field(names).and_then(|f| fields::years(&f.value)).map(|y| y.0);
+        let start = year_of(&["start", "start_date", "date_start_project", "start_year", "시작일", "연구시작일"])
+            .or(period.map(|p| p.0));
+        let end = year_of(&["end", "end_date", "date_end_project", "end_year", "종료일", "연구종료일"])
+            .or(period.map(|p| p.1));
+        let keywords = field(&["keywords", "keyword", "키워드", "핵심어"]).or_else(|| text_fact(FieldKind::Keywords));
+        Project {
+            doc_id: document.id.clone(),
+            id: meta.external_id.clone().unwrap_or_else(|| document.source.clone()),
+            title: document.title.clone(),
+            institute: institution.as_ref().map(|f| institutes.find(&f.value)),
+            people: people(document, text_fact(FieldKind::Person)),
+            programme: field(&["program", "programme", "program_name", "scheme", "사업명"])
+                .or_else(|| text_fact(FieldKind::Programme)),
+            year: meta.year.or(end).or(start),
+            start,
+            end,
+            budget: meta.budget.or_else(|| text_fact(FieldKind::Budget).and_then(|f| fields::amount(&f.value))),
+            stage: field(&["stage", "trl", "TRL", "phase", "기술성숙도"]).or_else(|| text_fact(FieldKind::Stage)),
+            status: field(&["status", "상태", "진행상태"]).or_else(|| text_fact(FieldKind::Status)),
+            keywords: keywords.map_or_else(Vec::new, |f| {
+                f.value.split([',', ';', '·']).map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect()
+            }),
+            doc_type: meta.doc_type.clone().unwrap_or_else(|| "document".to_owned()),
+            sentences: facets(&document.text),
+            language: document.language.name(),
+            institution,
+        }
+    }
+
+    /// The year work began, as far as is known.
+    pub fn began(&self) -> Option<i32> {
+        self.start.or(self.year)
+    }
+
+    /// Places of the sentences with one of these facets.
+    pub fn spans<'a>(&'a self, facets: &'a [super::Facet]) -> impl Iterator<Item = Span> + 'a {
+        self.sentences.iter().filter(|s| facets.contains(&s.facet)).map(|s| s.span)
+    }
+}
+
+/// Every project of the index whose document `keep` accepts, with its text, in order of document id.
+pub fn each(
+    catalog: &Catalog,
+    institutes: &Institutes,
+    mut visit: impl FnMut(Document, Project) -> Result<(), IndexError>,
+    keep: impl Fn(&Document) -> bool,
+) -> Result<(), IndexError> {
+    let mut after = String::new();
+    loop {
+        let ids = catalog.document_ids(&after, PAGE)?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after.clone_from(last);
+        for id in &ids {
+            let document = catalog.document(id)?;
+            if is_work(&document) && keep(&document) {
+                let project = Project::read(&document, institutes);
+                visit(document, project)?;
+            }
+        }
+    }
+}
+
+fn fact(field: &Field, text: &str, index: &CharIndex) -> Fact {
+    let (start, end) = index.chars(field.span);
+    Fact { value: field.span.slice(text).to_owned(), origin: Origin::Text { start, end }, confidence: field.confidence }
+}
+
+fn named(document: &Document, name: &str) -> Option<String> {
+    document.metadata.fields.get(name).filter(|v| !v.is_empty()).cloned()
+}
+
+fn people(document: &Document, found: Option<Fact>) -> Vec<String> {
+    let get = |name: &str| named(document, name);
+    if let (Some(first), Some(last)) = (get("pi_first"), get("pi_last")) {
+        return vec![format!("{first} {last}")];
+    }
+    let one = ["main_researcher", "pi", "principal_investigator", "연구책임자", "leader", "researcher"];
+    match one.iter().find_map(|n| get(n)).or(found.map(|f| f.value)) {
+        Some(name) => vec![name.chars().take(60).collect()],
+        None => Vec::new(),
+    }
+}

@@ -1,0 +1,90 @@
+//! A proposal: text with a title, its facts and its sentences by facet.
+//!
+//! From a file through the ingest worker, from plain text as it stands (offsets then count characters of
+//! exactly that text), or from a document of the index.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::PortfolioError;
+use super::institute::Institutes;
+use super::project::Project;
+use crate::config;
+use crate::document::{Document, Format, Language, Metadata, Section, Span, Unit, UnitKind};
+use crate::ingest::{ExtractOptions, Limits, RecordMapping, assemble, extract};
+
+/// Longest text that is read, bytes; a proposal of 100 pages has some 400,000.
+const LONGEST: usize = 4 << 20;
+
+/// What is to be checked.
+pub struct Proposal {
+    /// Its text and place.
+    pub document: Document,
+    /// Its facts and sentences.
+    pub project: Project,
+}
+
+impl Proposal {
+    /// A document of the index, or one just read.
+    pub fn of(document: Document, institutes: &Institutes) -> Proposal {
+        let project = Project::read(&document, institutes);
+        Proposal { document, project }
+    }
+
+    /// Plain text or Markdown, byte for byte.
+    pub fn from_text(text: &str, institutes: &Institutes) -> Result<Proposal, PortfolioError> {
+        if text.trim().is_empty() {
+            return Err(PortfolioError::Empty);
+        }
+        if text.len() > LONGEST {
+            return Err(PortfolioError::TooLong { bytes: text.len(), limit: LONGEST });
+        }
+        let span = Span { start: 0, end: text.len() };
+        let first = text.lines().map(|l| l.trim().trim_start_matches('#').trim()).find(|l| !l.is_empty()).unwrap_or("");
+        let document = Document {
+            id: String::new(),
+            source: "-".into(),
+            format: Format::Text,
+            title: first.chars().take(200).collect(),
+            language: Language::detect(text),
+            metadata: Metadata::default(),
+            text: text.to_owned(),
+            units: vec![Unit { kind: UnitKind::Body, number: 1, label: None, span }],
+            sections: vec![Section { path: Vec::new(), span }],
+        };
+        Ok(Proposal::of(document, institutes))
+    }
+
+    /// A file of any format that ingest reads, in a worker. A file of records must hold one.
+    pub fn from_file(
+        path: &Path,
+        program: &Path,
+        settings: &config::Ingest,
+        mapping: &RecordMapping,
+        institutes: &Institutes,
+    ) -> Result<Proposal, PortfolioError> {
+        let limits = Limits {
+            memory: settings.worker_memory_mb << 20,
+            cpu: Duration::from_secs(settings.worker_cpu_s),
+            wall: Duration::from_secs(settings.worker_cpu_s.saturating_mul(3) / 2),
+            input: settings.max_input_mb << 20,
+            ..Limits::default()
+        };
+        let shown = path.display().to_string();
+        let mut found = extract(path, &ExtractOptions { program, limits, mapping })
+            .map_err(|source| PortfolioError::Read { path: shown.clone(), source })?;
+        if found.len() != 1 {
+            return Err(PortfolioError::Records { path: shown, records: found.len() });
+        }
+        let extracted = found.remove(0);
+        let name = path.file_name().map_or_else(|| shown.clone(), |n| n.to_string_lossy().into_owned());
+        let document = assemble(extracted, &name, None);
+        if document.text.trim().is_empty() {
+            return Err(PortfolioError::Empty);
+        }
+        if document.text.len() > LONGEST {
+            return Err(PortfolioError::TooLong { bytes: document.text.len(), limit: LONGEST });
+        }
+        Ok(Proposal::of(document, institutes))
+    }
+}

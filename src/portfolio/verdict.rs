@@ -1,0 +1,241 @@
+//! From the features of a pair (proposal, earlier work) to a verdict with its probability.
+//!
+//! Multinomial logistic regression: `p(kind) = exp(w_kind · x) / Σ exp(w · x)` with x the standardised
+//! [`FEATURES`] and a constant. The weights are data (`verdict.weights.toml`), fitted by
+//! `sectora eval overlap --fit` on pairs built by construction; the file says how. Nothing here knows where
+//! features come from.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+/// What a candidate is to a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    /// Aim and method were both worked on before.
+    #[serde(rename = "done already")]
+    DoneAlready,
+    /// The aim is the same, the way another.
+    #[serde(rename = "same aim, other method")]
+    SameAim,
+    /// The way is the same, the aim another.
+    #[serde(rename = "same method, other aim")]
+    SameMethod,
+    /// Earlier work of the same group that the proposal goes on with.
+    #[serde(rename = "continuation by the same group")]
+    Continuation,
+    /// The same field.
+    #[serde(rename = "related")]
+    Related,
+    /// Nothing to do with it.
+    #[serde(rename = "none")]
+    None,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 6] =
+        [Kind::DoneAlready, Kind::SameAim, Kind::SameMethod, Kind::Continuation, Kind::Related, Kind::None];
+    /// The kinds that the text alone decides, in the order of the weights.
+    pub const FITTED: [Kind; 5] = [Kind::DoneAlready, Kind::SameAim, Kind::SameMethod, Kind::Related, Kind::None];
+
+    /// As in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::DoneAlready => "done already",
+            Kind::SameAim => "same aim, other method",
+            Kind::SameMethod => "same method, other aim",
+            Kind::Continuation => "continuation by the same group",
+            Kind::Related => "related",
+            Kind::None => "none",
+        }
+    }
+
+    /// In Korean, for reports.
+    pub fn korean(self) -> &'static str {
+        match self {
+            Kind::DoneAlready => "이미 수행됨",
+            Kind::SameAim => "목표 같음, 방법 다름",
+            Kind::SameMethod => "방법 같음, 목표 다름",
+            Kind::Continuation => "같은 연구진의 후속",
+            Kind::Related => "관련 있음",
+            Kind::None => "무관",
+        }
+    }
+}
+
+/// Names of the features, in order. All are 0 to 1.
+pub const FEATURES: [&str; 16] = [
+    "whole_cosine",
+    "proposal_covered",
+    "candidate_covered",
+    "aim_cosine",
+    "method_cosine",
+    "aim_matched",
+    "method_matched",
+    "candidate_aim_matched",
+    "candidate_method_matched",
+    "weaker_facet",
+    "title_cosine",
+    "strong_sentences",
+    "best_sentence",
+    "figures_shared",
+    "whole_vector",
+    "sentence_vector",
+];
+
+/// The features of one pair.
+pub type Features = [f32; FEATURES.len()];
+
+/// Fitted weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// How they were made.
+    pub made: String,
+    /// Feature names, to be compared with [`FEATURES`].
+    pub features: Vec<String>,
+    /// Means of the features over the training pairs.
+    pub mean: Vec<f64>,
+    /// Standard deviations.
+    pub deviation: Vec<f64>,
+    /// One row a kind of [`Kind::FITTED`], the constant last.
+    pub rows: Vec<Vec<f64>>,
+}
+
+/// The file: one set for indexes without an encoder, one for those with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightFile {
+    /// Words only.
+    pub words: Weights,
+    /// Words and vectors.
+    pub vectors: Weights,
+}
+
+const FILE: &str = include_str!("verdict.weights.toml");
+
+static FITTED: LazyLock<WeightFile> =
+    LazyLock::new(|| toml::from_str(FILE).expect("the program's own weights are tested"));
+
+/// The shipped weights.
+pub fn weights(with_encoder: bool) -> &'static Weights {
+    if with_encoder { &FITTED.vectors } else { &FITTED.words }
+}
+
+/// The shipped file, to be refitted in part.
+pub fn weight_file() -> WeightFile {
+    FITTED.clone()
+}
+
+impl Weights {
+    /// Probabilities of the kinds of [`Kind::FITTED`], which sum to 1.
+    pub fn probabilities(&self, features: &Features) -> [f64; 5] {
+        let x = self.standardise(features);
+        let mut scores = [0f64; 5];
+        for (score, row) in scores.iter_mut().zip(&self.rows) {
+            *score = row.iter().zip(x.iter().chain([&1.0])).map(|(w, x)| w * x).sum();
+        }
+        let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        scores.iter_mut().for_each(|s| *s = (*s - top).exp());
+        let sum: f64 = scores.iter().sum();
+        scores.map(|s| s / sum)
+    }
+
+    fn standardise(&self, features: &Features) -> Vec<f64> {
+        let scaled = features.iter().zip(&self.mean).zip(&self.deviation);
+        scaled.map(|((f, m), d)| (f64::from(*f) - m) / d.max(1e-6)).collect()
+    }
+
+    /// Fits by gradient descent with momentum on the mean log-loss and `l2 / 2 · |w|²` (the constant is free).
+    /// `pairs` holds features and the index into [`Kind::FITTED`]; `each` the weight of a pair.
+    pub fn fit(pairs: &[(Features, usize)], each: &[f64], l2: f64, steps: usize, made: String) -> Weights {
+        let n = FEATURES.len();
+        let total: f64 = each.iter().sum::<f64>().max(1e-9);
+        let mut mean = vec![0f64; n];
+        let mut deviation = vec![0f64; n];
+        for ((x, _), w) in pairs.iter().zip(each) {
+            mean.iter_mut().zip(x).for_each(|(m, v)| *m += w * f64::from(*v) / total);
+        }
+        for ((x, _), w) in pairs.iter().zip(each) {
+            for ((d, m), v) in deviation.iter_mut().zip(&mean).zip(x) {
+                *d += w * (f64::from(*v) - m).powi(2) / total;
+            }
+        }
+        // A feature that never varies (vectors without an encoder) gets no weight.
+        let flat: Vec<bool> = deviation.iter().map(|d| *d < 1e-10).collect();
+        deviation.iter_mut().for_each(|d| *d = d.sqrt().max(1e-3));
+        let mut weights = Weights {
+            made,
+            features: FEATURES.iter().map(|f| (*f).to_owned()).collect(),
+            mean,
+            deviation,
+            rows: vec![vec![0.0; n + 1]; 5],
+        };
+        let standard: Vec<Vec<f64>> = pairs.iter().map(|(x, _)| weights.standardise(x)).collect();
+        let mut speed = vec![vec![0f64; n + 1]; 5];
+        for _ in 0..steps {
+            let mut slope = vec![vec![0f64; n + 1]; 5];
+            for (((x, kind), s), w) in pairs.iter().zip(&standard).zip(each) {
+                let p = weights.probabilities(x);
+                for (k, row) in slope.iter_mut().enumerate() {
+                    let error = w * (p[k] - f64::from(u8::from(k == *kind))) / total;
+                    row.iter_mut().zip(s.iter().chain([&1.0])).for_each(|(g, x)| *g += error * x);
+                }
+            }
+            for (k, row) in weights.rows.iter_mut().enumerate() {
+                for (i, w) in row.iter_mut().enumerate() {
+                    let decay = if i < n { l2 * *w } else { 0.0 };
+                    speed[k][i] = 0.9 * speed[k][i] - 0.3 * (slope[k][i] + decay);
+                    if i == n || !flat[i] {
+                        *w += speed[k][i];
+                    }
+                }
+            }
+        }
+        let round = |v: &mut f64| *v = (*v * 1e4).round() / 1e4;
+        weights.rows.iter_mut().flatten().for_each(round);
+        weights.mean.iter_mut().chain(&mut weights.deviation).for_each(round);
+        weights.deviation.iter_mut().for_each(|d| *d = d.max(1e-3));
+        weights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_weights_are_those_of_these_features_and_kinds() {
+        for with_encoder in [false, true] {
+            let w = weights(with_encoder);
+            assert_eq!(w.features, FEATURES);
+            assert_eq!(w.rows.len(), Kind::FITTED.len());
+            assert!(w.rows.iter().all(|r| r.len() == FEATURES.len() + 1));
+            assert!(w.mean.len() == FEATURES.len() && w.deviation.len() == FEATURES.len());
+            let sum: f64 = w.probabilities(&[0.3; 16]).iter().sum();
+            assert!((sum - 1.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn equal_texts_are_done_already_and_strangers_are_nothing() {
+        for with_encoder in [false, true] {
+            let w = weights(with_encoder);
+            let same = w.probabilities(&[1.0; 16]);
+            let strange = w.probabilities(&[0.0; 16]);
+            assert!(same[0] > 0.9, "{same:?}");
+            assert!(strange[4] > 0.5 && strange[0] < 0.05, "{strange:?}");
+        }
+    }
+
+    #[test]
+    fn fitting_separates_what_can_be_separated() {
+        let pair = |v: f32, kind| ([v; 16], kind);
+        let pairs: Vec<(Features, usize)> =
+            (0..50).flat_map(|i| [pair(0.8 + i as f32 / 500.0, 0), pair(i as f32 / 500.0, 4)]).collect();
+        let w = Weights::fit(&pairs, &vec![1.0; pairs.len()], 1e-3, 300, String::new());
+        assert!(w.probabilities(&[0.9; 16])[0] > 0.9);
+        assert!(w.probabilities(&[0.05; 16])[4] > 0.9);
+    }
+}
