@@ -10,7 +10,7 @@ use crate::retrieve::RetrieveError;
 use crate::text::analyse;
 
 /// A sentence that is at least so alike to another is strong.
-pub const STRONG: f32 = 0.3;
+pub(super) const STRONG: f32 = 0.3;
 /// Sentences of one side that are compared, most telling first.
 const SENTENCES: usize = 160;
 /// A facet is matched by the mean of its best sentences, so many.
