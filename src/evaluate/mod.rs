@@ -2,12 +2,27 @@
 //!
 //! Knows the doors below it (index, retrieval); nothing below knows it.
 
+pub mod all;
+pub mod answers;
 mod beir;
+pub mod citations;
+pub mod dataset;
+pub mod entailment;
+pub mod facts;
+pub mod gate;
+pub mod judge;
 pub mod metrics;
+pub mod peer;
+pub mod plant;
 pub mod retrieval;
+pub mod safety;
 pub mod statistics;
+pub mod sweep;
 pub mod trec;
+pub mod wording;
 
+use crate::answer::AnswerError;
+use crate::app::AppError;
 use crate::embed::EmbedError;
 use crate::error::{Classified, ErrorKind};
 use crate::index::IndexError;
@@ -35,6 +50,20 @@ pub enum EvaluateError {
     /// The encoder failed.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// The parts do not go together.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// No answer could be made.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// Another server.
+    #[error("{url}: {what}")]
+    Peer {
+        /// Its address.
+        url: String,
+        /// What it did.
+        what: String,
+    },
 }
 
 impl Classified for EvaluateError {
@@ -44,6 +73,9 @@ impl Classified for EvaluateError {
             EvaluateError::Io(_) => ErrorKind::Internal,
             EvaluateError::Index(e) => e.kind(),
             EvaluateError::Embed(e) => e.kind(),
+            EvaluateError::App(e) => e.kind(),
+            EvaluateError::Answer(e) => e.kind(),
+            EvaluateError::Peer { .. } => ErrorKind::Unavailable,
         }
     }
 }

@@ -1,6 +1,11 @@
 //! `sectora eval …`: one file a subcommand. What is measured and how is in `evaluate`.
 
+mod all;
+mod answers;
+mod entailment;
+mod parts;
 mod retrieval;
+mod safety;
 
 use clap::Subcommand;
 
@@ -10,10 +15,28 @@ use super::{Context, Failure, Outcome};
 pub(super) enum Command {
     /// nDCG, MRR, MAP, recall of a BEIR folder, or of an existing TREC run
     Retrieval(retrieval::Arguments),
+    /// Answers to a question set: SQuAD, KorQuAD, MT-RAG, PubMedQA, ALCE, RAGChecker, or our own
+    Answers(answers::Arguments),
+    /// Citation recall and precision (ALCE), validity, quotes, invented facts
+    Citations(answers::Arguments),
+    /// Answering and abstaining together, and what other thresholds would do
+    Abstention(answers::Arguments),
+    /// Instructions hidden in documents, and requests that must not be fulfilled; exit 1 if one is obeyed
+    Safety(safety::Arguments),
+    /// Everything, with a gate against the committed baseline
+    All(all::Arguments),
+    /// How often the entailment rule behind the citation measures is right, on labelled pairs
+    Entailment(entailment::Arguments),
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Retrieval(a) => retrieval::run(context, a),
+        Command::Answers(a) => answers::run(context, a),
+        Command::Citations(a) => parts::citations(context, a),
+        Command::Abstention(a) => parts::abstention(context, a),
+        Command::Safety(a) => safety::run(context, a),
+        Command::All(a) => all::run(context, a),
+        Command::Entailment(a) => entailment::run(context, &a),
     }
 }

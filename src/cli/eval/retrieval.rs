@@ -71,7 +71,7 @@ fn write_per_query(file: Option<&Path>, values: &PerQuery) -> Result<(), Failure
     fs_err::write(file, text).map_err(|e| Failure::bad_input(e.to_string()))
 }
 
-fn table(result: &RetrievalResult) -> String {
+pub(super) fn table(result: &RetrievalResult) -> String {
     let mut out = format!("{}: {} documents, {} queries\n", result.dataset, result.documents, result.queries);
     for row in &result.modes {
         out.push_str(&format!("{:8} {}\n", row.mode, line(&row.metrics)));
@@ -98,7 +98,7 @@ fn intervals(confidence: &BTreeMap<String, Estimate>) -> String {
     format!("         95 %: {}\n", confidence.iter().map(one).collect::<Vec<_>>().join("  "))
 }
 
-fn comparisons(rows: &[Comparison]) -> String {
+pub(super) fn comparisons(rows: &[Comparison]) -> String {
     let row = |c: &Comparison| {
         format!("{} {} - {}: {:+.4}, p {:.4} (Holm): {}\n", c.metric, c.a, c.b, c.difference, c.p_corrected, c.verdict)
     };

@@ -1,0 +1,156 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::super::{Context, Failure, Outcome, this_program};
+use crate::evaluate::all::{self, AllOptions, AllResult, Planted};
+use crate::evaluate::gate::{self, Baseline, Worse};
+use crate::evaluate::plant::Plant;
+
+#[derive(Args)]
+pub(in crate::cli) struct Arguments {
+    /// Only the sectors' own questions and our own attacks: under a minute
+    #[arg(long)]
+    quick: bool,
+    /// Folder with SECTOR/questions.jsonl
+    #[arg(long, value_name = "DIR", default_value = "eval")]
+    questions: PathBuf,
+    /// Folder with public data: retrieval/, qa/, security/bipia
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Questions of a public set at most
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    limit: usize,
+    /// Compare with the baseline; exit 1 with the table of what got worse
+    #[arg(long)]
+    gate: bool,
+    /// The baseline (default: eval/baselines/quick.json or full.json)
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write the baseline from this run
+    #[arg(long, conflicts_with = "plant")]
+    update_baseline: bool,
+    /// Break answers on purpose and gate the broken ones too (may be repeated)
+    #[arg(long, value_enum)]
+    plant: Vec<Plant>,
+    /// Put the sectors' questions to this server too (may be repeated)
+    #[arg(long, value_name = "URL")]
+    server: Vec<String>,
+    /// The model to ask there
+    #[arg(long, value_name = "NAME", requires = "server")]
+    server_model: Option<String>,
+    /// Seed of everything drawn
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+}
+
+#[derive(Serialize)]
+struct Printed {
+    #[serde(flatten)]
+    result: AllResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<Gate>,
+}
+
+#[derive(Serialize)]
+struct Gate {
+    baseline: String,
+    passed: bool,
+    worse: Vec<Worse>,
+    /// By planted regression: what the gate says of it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    planted: BTreeMap<String, Vec<Worse>>,
+}
+
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
+    let name = if arguments.quick { "quick" } else { "full" };
+    let file = arguments.baseline.clone().unwrap_or_else(|| arguments.questions.join(format!("baselines/{name}.json")));
+    // A baseline that cannot be read is known before an hour of work, not after.
+    let baseline = if arguments.gate { Some(gate::read(&file)?) } else { None };
+    let options = AllOptions {
+        quick: arguments.quick,
+        questions: arguments.questions.clone(),
+        data: arguments.data.clone(),
+        limit: arguments.limit,
+        seed: arguments.seed,
+        servers: arguments.server.iter().map(|s| (s.clone(), arguments.server_model.clone())).collect(),
+        plants: arguments.plant.clone(),
+        program: this_program()?,
+    };
+    let shown = context.output.is_interactive();
+    let (result, planted) = all::run(&context.config, &options, &mut |what| {
+        if shown {
+            context.output.note(what);
+        }
+    })?;
+    if arguments.update_baseline {
+        write(&file, &result, &arguments)?;
+    }
+    let gate = baseline.map(|b| judge(&b, &file, &result, &planted)).transpose()?;
+    let passed = gate.as_ref().is_none_or(|g| g.passed && g.planted.values().all(Vec::is_empty));
+    context.output.result(&Printed { result, gate }, text);
+    Ok(if passed { Outcome::Yes } else { Outcome::No })
+}
+
+fn judge(baseline: &Baseline, file: &Path, result: &AllResult, planted: &[Planted]) -> Result<Gate, Failure> {
+    gate::comparable(baseline, result, file)?;
+    let worse = gate::worse(baseline, &gate::measures(result));
+    let of = |p: &Planted| (plant_name(p.plant), gate::worse(baseline, &gate::measures(&p.result)));
+    Ok(Gate {
+        baseline: file.display().to_string(),
+        passed: worse.is_empty(),
+        worse,
+        planted: planted.iter().map(of).collect(),
+    })
+}
+
+fn plant_name(plant: Plant) -> String {
+    use clap::ValueEnum;
+    plant.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+}
+
+fn write(file: &Path, result: &AllResult, arguments: &Arguments) -> Result<(), Failure> {
+    let (encoder, generator) = result.parts();
+    let data = if arguments.quick { " --quick" } else { " --data DIR" };
+    let encoder = encoder.map_or_else(|| "none".to_owned(), |e| e);
+    let command = format!("sectora --encoder {encoder} --generator {generator} eval all{data} --update-baseline");
+    let baseline = gate::baseline(result, &command);
+    let text = serde_json::to_string_pretty(&baseline).map_err(|e| Failure::internal(e.to_string()))?;
+    let parent = file.parent().unwrap_or(Path::new("."));
+    fs_err::create_dir_all(parent)
+        .and_then(|()| fs_err::write(file, text + "\n"))
+        .map_err(|e| Failure::bad_input(e.to_string()))
+}
+
+fn text(printed: &Printed) -> String {
+    let mut out = String::new();
+    for set in &printed.result.answers {
+        out.push_str(&super::answers::table(set));
+        out.push('\n');
+    }
+    for set in &printed.result.retrieval {
+        out.push_str(&super::retrieval::table(set));
+    }
+    if let Some(safety) = &printed.result.safety {
+        out.push_str(&super::safety::table(safety));
+    }
+    for against in &printed.result.servers {
+        out.push_str(&format!("\n{}: this process and {}\n", against.dataset, against.server));
+        out.push_str(&super::retrieval::comparisons(&against.comparisons));
+    }
+    if let Some(gate) = &printed.gate {
+        match gate.passed {
+            true => out.push_str(&format!("\ngate passed: nothing is worse than {}\n", gate.baseline)),
+            false => {
+                out.push_str(&format!("\ngate failed: worse than {}\n\n{}", gate.baseline, gate::table(&gate.worse)))
+            }
+        }
+        for (plant, worse) in &gate.planted {
+            let verdict = if worse.is_empty() { "NOT CAUGHT" } else { "caught" };
+            out.push_str(&format!("\nplanted {plant}: {verdict}\n\n{}", gate::table(worse)));
+        }
+    }
+    out
+}

@@ -1,0 +1,163 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::super::{Context, Failure, Outcome, this_program};
+use crate::evaluate::answers::{self, AnswerOptions, AnswerResult};
+use crate::evaluate::dataset::{QuestionFormat, QuestionSet};
+use crate::evaluate::entailment::Accuracy;
+use crate::evaluate::judge::Judgement;
+use crate::evaluate::peer::{Peer, Server};
+
+#[derive(Args)]
+pub(in crate::cli) struct Arguments {
+    /// The question set
+    #[arg(long, value_name = "FILE")]
+    dataset: PathBuf,
+    /// Its format
+    #[arg(long, value_enum)]
+    format: QuestionFormat,
+    /// Ask this many questions, drawn with --seed
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Seed of sampling, bootstrap and permutation
+    #[arg(long, default_value_t = 42)]
+    pub(super) seed: u64,
+    /// Print every question with its answer and values
+    #[arg(long)]
+    rows: bool,
+    #[command(flatten)]
+    who: Who,
+}
+
+/// Who is measured.
+#[derive(Args)]
+pub(in crate::cli) struct Who {
+    /// Put the questions to a running server instead (Sectora or any OpenAI-compatible one)
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// The model to ask there; by default the first it lists
+    #[arg(long, value_name = "NAME", requires = "server")]
+    server_model: Option<String>,
+    /// Score answers made elsewhere: JSON, question id to text
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    predictions: Option<PathBuf>,
+}
+
+impl Who {
+    /// The peer, and whether it is this process.
+    pub(super) fn open(&self, context: &Context, set: &QuestionSet) -> Result<Peered, Failure> {
+        let timeout = Duration::from_secs(context.config.remote.timeout_s.max(1));
+        let peer = match (&self.server, &self.predictions) {
+            (Some(url), _) => Peer::Server(Server::connect(url, self.server_model.as_deref(), timeout)?),
+            (None, Some(file)) => {
+                let text = fs_err::read_to_string(file).map_err(|e| Failure::bad_input(e.to_string()))?;
+                let wrong = |e| Failure::bad_input(format!("{}: {e}", file.display()));
+                Peer::Recorded(serde_json::from_str(&text).map_err(wrong)?)
+            }
+            (None, None) => return local(context, set),
+        };
+        Ok(Peered { peer, folder: None })
+    }
+}
+
+/// A peer with the folder its index lives in, dropped in that order.
+pub(super) struct Peered {
+    pub(super) peer: Peer,
+    #[allow(dead_code, reason = "kept until the peer is gone")]
+    folder: Option<tempfile::TempDir>,
+}
+
+/// The library in this process over the set's documents, or over the sector's.
+pub(super) fn local(context: &Context, set: &QuestionSet) -> Result<Peered, Failure> {
+    let program = this_program()?;
+    let bench = if set.format == QuestionFormat::Questions {
+        answers::bench_sector(&context.config, &program)?
+    } else {
+        answers::bench(&context.config, &set.documents, &program)?
+    };
+    for note in bench.app.notes() {
+        context.output.note(note);
+    }
+    let (app, folder) = bench.into_parts();
+    Ok(Peered { peer: Peer::Local(Box::new(app)), folder: Some(folder) })
+}
+
+/// The question set, and who is to answer it.
+pub(super) fn open(context: &Context, arguments: &Arguments) -> Result<(QuestionSet, Peered), Failure> {
+    let options = AnswerOptions {
+        dataset: arguments.dataset.clone(),
+        format: arguments.format,
+        limit: arguments.limit,
+        seed: arguments.seed,
+    };
+    let set = answers::open(&options)?;
+    let peered = arguments.who.open(context, &set)?;
+    Ok((set, peered))
+}
+
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
+    let (set, peered) = open(context, &arguments)?;
+    let result = measure(context, &set, &peered.peer, arguments.seed)?;
+    let printed = Printed { rows: arguments.rows.then_some(&result.rows), result: &result };
+    context.output.result(&printed, |p| table(p.result));
+    Ok(Outcome::Yes)
+}
+
+pub(super) fn measure(context: &Context, set: &QuestionSet, peer: &Peer, seed: u64) -> Result<AnswerResult, Failure> {
+    let total = set.questions.len();
+    let shown = context.output.is_interactive();
+    let result = answers::ask(set, peer, seed, None, &mut |done| {
+        if shown && (done % 50 == 0 || done == total) {
+            context.output.note(&format!("{done} of {total} questions"));
+        }
+    })?;
+    Ok(result)
+}
+
+#[derive(Serialize)]
+struct Printed<'r> {
+    #[serde(flatten)]
+    result: &'r AnswerResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<&'r Vec<Judgement>>,
+}
+
+pub(super) fn table(result: &AnswerResult) -> String {
+    let mut out = format!(
+        "{}: {} of {} questions, {} documents, {}\n",
+        result.dataset, result.questions, result.total, result.documents, result.generator
+    );
+    let a = &result.abstention;
+    out.push_str(&format!(
+        "answered {} of {} answerable; abstained on {} of {} unanswerable (precision {:.3}, recall {:.3})\n",
+        a.answered, a.answerable, a.abstained, a.unanswerable, a.precision, a.recall
+    ));
+    for (name, e) in &result.confidence {
+        out.push_str(&format!("{name:40} {:.4}  ({:.4} to {:.4}, {} questions)\n", e.mean, e.low, e.high, e.n));
+    }
+    for (title, groups) in [("type", &result.by_type), ("language", &result.by_language)] {
+        for (name, group) in groups {
+            out.push_str(&format!("{title} {name}: {} questions, {}\n", group.n, line(&group.metrics)));
+        }
+    }
+    out + &rule(&result.entailment)
+}
+
+/// How good the rule behind the citation measures is.
+pub(super) fn rule(measured: &[Accuracy]) -> String {
+    let line = |a: &Accuracy| {
+        format!(
+            "entailment rule on {}: accuracy {:.3} (always the same: {:.3}), precision {:.3}, recall {:.3}\n",
+            a.dataset, a.accuracy, a.majority, a.precision, a.recall
+        )
+    };
+    measured.iter().map(line).collect()
+}
+
+fn line(metrics: &BTreeMap<String, f64>) -> String {
+    metrics.iter().map(|(k, v)| format!("{k} {v:.3}")).collect::<Vec<_>>().join("  ")
+}

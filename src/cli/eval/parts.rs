@@ -1,0 +1,140 @@
+//! `eval citations` and `eval abstention`: one side of `eval answers`, looked at closely.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::{Context, Failure, Outcome};
+use super::answers::{Arguments, measure, open};
+use crate::evaluate::answers::Abstention;
+use crate::evaluate::citations::Counts;
+use crate::evaluate::entailment::Accuracy;
+use crate::evaluate::statistics::Estimate;
+use crate::evaluate::sweep::{Point, sweep};
+
+/// The measures that speak of citations.
+const CITATIONS: [&str; 7] = [
+    "statements_cited",
+    "citation_recall",
+    "citation_precision",
+    "citation_validity",
+    "quote_exactness",
+    "gold_cited",
+    "no_invented_facts",
+];
+
+#[derive(Serialize)]
+struct CitationReport {
+    dataset: String,
+    generator: String,
+    questions: usize,
+    answered: usize,
+    metrics: BTreeMap<String, f64>,
+    confidence: BTreeMap<String, Estimate>,
+    counts: Counts,
+    invented: BTreeMap<String, usize>,
+    entailment: Vec<Accuracy>,
+}
+
+pub(super) fn citations(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
+    let seed = arguments.seed;
+    let (set, peered) = open(context, &arguments)?;
+    let result = measure(context, &set, &peered.peer, seed)?;
+    let mut counts = Counts::default();
+    for row in &result.rows {
+        let c = row.citations;
+        counts.statements += c.statements;
+        counts.marked += c.marked;
+        counts.supported += c.supported;
+        counts.marks += c.marks;
+        counts.valid += c.valid;
+        counts.useful += c.useful;
+    }
+    let report = CitationReport {
+        dataset: result.dataset,
+        generator: result.generator,
+        questions: result.questions,
+        answered: result.rows.iter().filter(|r| !r.response.abstained).count(),
+        metrics: result.metrics.into_iter().filter(|(k, _)| CITATIONS.contains(&k.as_str())).collect(),
+        confidence: result.confidence.into_iter().filter(|(k, _)| CITATIONS.contains(&k.as_str())).collect(),
+        counts,
+        invented: result.invented,
+        entailment: result.entailment,
+    };
+    context.output.result(&report, |r| {
+        let mut out =
+            format!("{}: {} of {} questions answered by {}\n", r.dataset, r.answered, r.questions, r.generator);
+        for (name, e) in &r.confidence {
+            out.push_str(&format!("{name:20} {:.4}  ({:.4} to {:.4}, {} answers)\n", e.mean, e.low, e.high, e.n));
+        }
+        out.push_str(&super::answers::rule(&r.entailment));
+        out
+    });
+    Ok(Outcome::Yes)
+}
+
+#[derive(Serialize)]
+struct AbstentionReport {
+    dataset: String,
+    generator: String,
+    questions: usize,
+    min_support: f32,
+    abstention: Abstention,
+    by_type: BTreeMap<String, Rates>,
+    sweep: Vec<Point>,
+}
+
+#[derive(Serialize)]
+struct Rates {
+    questions: usize,
+    answered: usize,
+}
+
+pub(super) fn abstention(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
+    let seed = arguments.seed;
+    let (set, peered) = open(context, &arguments)?;
+    let result = measure(context, &set, &peered.peer, seed)?;
+    drop(peered);
+    // Once more without the threshold: what each threshold would do is then counted.
+    let config = crate::config::Config {
+        answer: crate::config::Answer { min_support: 0.0, ..context.config.answer.clone() },
+        ..context.config.clone()
+    };
+    let free = Context { config, provenance: Vec::new(), output: context.output.clone() };
+    let (set, peered) = open(&free, &arguments)?;
+    let open_rows = measure(&free, &set, &peered.peer, seed)?.rows;
+    let mut by_type: BTreeMap<String, Rates> = BTreeMap::new();
+    for row in &result.rows {
+        let rates = by_type.entry(row.kind.clone()).or_insert(Rates { questions: 0, answered: 0 });
+        rates.questions += 1;
+        rates.answered += usize::from(!row.response.abstained);
+    }
+    let report = AbstentionReport {
+        dataset: result.dataset,
+        generator: result.generator,
+        questions: result.questions,
+        min_support: context.config.answer.min_support,
+        abstention: result.abstention,
+        by_type,
+        sweep: sweep(&open_rows),
+    };
+    context.output.result(&report, |r| {
+        let a = &r.abstention;
+        let mut out = format!(
+            "{}: answered {} of {} answerable, abstained on {} of {} unanswerable; precision {:.3}, recall {:.3}, f1 {:.3}\n",
+            r.dataset, a.answered, a.answerable, a.abstained, a.unanswerable, a.precision, a.recall, a.f1
+        );
+        for (kind, rates) in &r.by_type {
+            out.push_str(&format!("{kind}: {} of {} answered\n", rates.answered, rates.questions));
+        }
+        out.push_str("min_support  answered  precision  recall  f1\n");
+        for p in &r.sweep {
+            out.push_str(&format!(
+                "{:11.2} {:9.3} {:10.3} {:7.3} {:5.3}\n",
+                p.threshold, p.answer_rate_of_answerable, p.precision, p.recall, p.f1
+            ));
+        }
+        out
+    });
+    Ok(Outcome::Yes)
+}

@@ -1,0 +1,267 @@
+//! Everything at once: the sectors' own questions, the safety suite, and what public data is at hand.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::EvaluateError;
+use super::answers::{self, AnswerResult};
+use super::dataset::{QuestionFormat, QuestionSet};
+use super::peer::{Peer, Server};
+use super::plant::Plant;
+use super::retrieval::{self, RetrievalOptions, RetrievalResult};
+use super::safety::{self, SafetyOptions, SafetyResult};
+use super::statistics::{self, Comparison, Pair};
+use crate::config::Config;
+use crate::text::analyse;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct AllOptions {
+    /// Only the sectors' questions and our own attacks.
+    pub quick: bool,
+    /// Folder with `SECTOR/questions.jsonl`.
+    pub questions: PathBuf,
+    /// Folder with public data (`retrieval/`, `qa/`, `security/bipia`).
+    pub data: Option<PathBuf>,
+    /// Questions of a public set at most.
+    pub limit: usize,
+    /// Seed of everything drawn.
+    pub seed: u64,
+    /// Servers that get the sectors' questions too: address and model.
+    pub servers: Vec<(String, Option<String>)>,
+    /// Broken on purpose, one after the other.
+    pub plants: Vec<Plant>,
+    /// The program started as a worker.
+    pub program: PathBuf,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub struct AllResult {
+    /// Seed.
+    pub seed: u64,
+    /// Question sets.
+    pub answers: Vec<AnswerResult>,
+    /// BEIR folders.
+    pub retrieval: Vec<RetrievalResult>,
+    /// Attacks.
+    pub safety: Option<SafetyResult>,
+    /// The same questions elsewhere.
+    pub servers: Vec<Against>,
+    /// Milliseconds of a fixed piece of work (analysing a text), to hold speed against.
+    pub reference_ms: f64,
+}
+
+/// One set of questions put to this process and to a server.
+#[derive(Debug, Serialize)]
+pub struct Against {
+    /// The set.
+    pub dataset: String,
+    /// The server.
+    pub server: String,
+    /// What it reached.
+    pub there: AnswerResult,
+    /// Measures both have, with Holm's correction.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// A run with a planted regression.
+#[derive(Debug)]
+pub struct Planted {
+    /// What was broken.
+    pub plant: Plant,
+    /// Everything, with the broken sets in it.
+    pub result: AllResult,
+}
+
+impl AllResult {
+    /// Reference over median answer: a dimensionless speed, higher is better.
+    pub fn speed(&self) -> Option<f64> {
+        let times: Vec<f64> = self.answers.iter().map(|a| a.timings_ms.median).filter(|t| *t > 0.0).collect();
+        let mean = times.iter().sum::<f64>() / times.len().max(1) as f64;
+        (mean > 0.0 && self.reference_ms > 0.0).then_some(self.reference_ms / mean)
+    }
+
+    /// Encoder and generator of the answers.
+    pub fn parts(&self) -> (Option<String>, String) {
+        self.answers.first().map(|a| (a.encoder.clone(), a.generator.clone())).unwrap_or_default()
+    }
+}
+
+/// Runs it all; then again on the same indexes for each planted regression.
+pub fn run(
+    config: &Config,
+    options: &AllOptions,
+    note: &mut dyn FnMut(&str),
+) -> Result<(AllResult, Vec<Planted>), EvaluateError> {
+    let timeout = Duration::from_secs(config.remote.timeout_s.max(1));
+    let servers: Vec<Server> = options
+        .servers
+        .iter()
+        .map(|(url, model)| Server::connect(url, model.as_deref(), timeout))
+        .collect::<Result<_, _>>()?;
+    let servers: Vec<(String, Peer)> = servers.into_iter().map(|s| (s.name(), Peer::Server(s))).collect();
+    let mut result = AllResult {
+        seed: options.seed,
+        answers: Vec::new(),
+        retrieval: Vec::new(),
+        safety: None,
+        servers: Vec::new(),
+        reference_ms: reference(),
+    };
+    let mut broken: Vec<Vec<AnswerResult>> = options.plants.iter().map(|_| Vec::new()).collect();
+    for (sector, file) in sectors(&options.questions)? {
+        note(&format!("answers: {sector}"));
+        let mut set = QuestionSet::open(&file, QuestionFormat::Questions)?;
+        set.name.clone_from(&sector);
+        let (app, _folder) =
+            answers::bench_sector(&Config { sector, ..config.clone() }, &options.program)?.into_parts();
+        let peer = Peer::Local(Box::new(app));
+        let here = answers::ask(&set, &peer, options.seed, None, &mut |_| ())?;
+        for (plant, sets) in options.plants.iter().zip(&mut broken) {
+            sets.push(answers::ask(&set, &peer, options.seed, Some(*plant), &mut |_| ())?);
+        }
+        for (name, server) in &servers {
+            let there = answers::ask(&set, server, options.seed, None, &mut |_| ())?;
+            result.servers.push(against(&here, there, name, options.seed));
+        }
+        result.answers.push(here);
+    }
+    note("safety");
+    let bipia = options.data.as_ref().map(|d| d.join("security/bipia")).filter(|d| d.is_dir());
+    let safety_options = SafetyOptions { bipia, every: 1, seed: options.seed };
+    result.safety = Some(safety::run(config, &safety_options, &options.program)?);
+    if let Some(data) = options.data.as_ref().filter(|_| !options.quick) {
+        public(config, options, data, &mut result, note)?;
+    }
+    let planted = options.plants.iter().zip(broken).map(|(plant, answers)| {
+        let mut other =
+            AllResult { answers, retrieval: result.retrieval.clone(), safety: result.safety.clone(), ..result.empty() };
+        // Data beyond the sectors is not broken.
+        other.answers.extend(result.answers.iter().skip(other.answers.len()).cloned());
+        Planted { plant: *plant, result: other }
+    });
+    let planted = planted.collect();
+    Ok((result, planted))
+}
+
+impl AllResult {
+    fn empty(&self) -> AllResult {
+        AllResult {
+            seed: self.seed,
+            answers: Vec::new(),
+            retrieval: Vec::new(),
+            safety: None,
+            servers: Vec::new(),
+            reference_ms: self.reference_ms,
+        }
+    }
+}
+
+/// Sectors that have questions, by name.
+fn sectors(folder: &Path) -> Result<Vec<(String, PathBuf)>, EvaluateError> {
+    let mut out = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        let file = entry?.path().join("questions.jsonl");
+        let name = file.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
+        if let (true, Some(name)) = (file.is_file(), name) {
+            out.push((name, file));
+        }
+    }
+    out.sort();
+    match out.is_empty() {
+        true => Err(EvaluateError::Dataset {
+            path: folder.display().to_string(),
+            what: "holds no SECTOR/questions.jsonl".into(),
+        }),
+        false => Ok(out),
+    }
+}
+
+/// Public sets that are there.
+fn public(
+    config: &Config,
+    options: &AllOptions,
+    data: &Path,
+    result: &mut AllResult,
+    note: &mut dyn FnMut(&str),
+) -> Result<(), EvaluateError> {
+    for name in ["cranfield", "cacm", "npl", "korquad1_dev", "scifact"] {
+        let dataset = data.join("retrieval").join(name);
+        if dataset.is_dir() {
+            note(&format!("retrieval: {name}"));
+            result.retrieval.push(retrieval::run(&RetrievalOptions {
+                dataset,
+                split: None,
+                level: None,
+                encoder: Some(config.encoder.as_str()).filter(|e| !matches!(*e, "auto" | "none")).map(PathBuf::from),
+                run_out: None,
+                search: config.search.clone(),
+                program: options.program.clone(),
+                seed: options.seed,
+            })?);
+        }
+    }
+    let sets = [
+        ("qa/squad2_sample/squad2_1000.jsonl", QuestionFormat::Squad),
+        ("retrieval/korquad1_dev", QuestionFormat::Korquad),
+        ("qa/covidqa/200423_covidQA.json", QuestionFormat::Squad),
+        ("qa/mtrag_un/reference.jsonl", QuestionFormat::Mtrag),
+        ("qa/pubmedqa_l/pubmedqa_l.jsonl", QuestionFormat::Pubmedqa),
+    ];
+    for (path, format) in sets {
+        let path = data.join(path);
+        if path.exists() {
+            note(&format!("answers: {}", path.display()));
+            let mut set = QuestionSet::open(&path, format)?;
+            set.sample(options.limit, options.seed);
+            let (app, _folder) = answers::bench(config, &set.documents, &options.program)?.into_parts();
+            let peer = Peer::Local(Box::new(app));
+            result.answers.push(answers::ask(&set, &peer, options.seed, None, &mut |_| ())?);
+        }
+    }
+    Ok(())
+}
+
+/// Measures that both sides have for the same questions, tested in pairs.
+pub fn against(here: &AnswerResult, there: AnswerResult, server: &str, seed: u64) -> Against {
+    let name = format!("Sectora ({})", here.generator);
+    let measures = [
+        "answered_rightly_or_abstained_rightly",
+        "expected_words",
+        "answer_contained",
+        "em",
+        "f1",
+        "rouge_l",
+        "gold_cited",
+        "citation_recall",
+        "no_invented_facts",
+    ];
+    let pairs: Vec<Pair<'_>> = measures
+        .iter()
+        .filter_map(|metric| {
+            let both = here.rows.iter().zip(&there.rows);
+            let values: Vec<(f64, f64)> =
+                both.filter_map(|(a, b)| Some((*a.values.get(metric)?, *b.values.get(metric)?))).collect();
+            let (a, b): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
+            (!a.is_empty()).then_some(Pair { metric, names: (&name, server), a, b })
+        })
+        .collect();
+    let comparisons = statistics::compare(&pairs, seed);
+    drop(pairs);
+    Against { dataset: here.dataset.clone(), server: server.to_owned(), comparisons, there }
+}
+
+/// A fixed piece of this program's own work, the best of five: other work on the machine slows both alike.
+fn reference() -> f64 {
+    let text =
+        "황화물 전고체 셀을 85 °C, 480 MPa에서 10분 눌렀다. The pouch cell kept 83 % after 500 cycles. ".repeat(200);
+    let once = || {
+        let begin = Instant::now();
+        let terms = analyse(&text).len();
+        (begin.elapsed().as_secs_f64() * 1e3, terms)
+    };
+    (0..5).map(|_| once().0).fold(f64::MAX, f64::min)
+}

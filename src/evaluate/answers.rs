@@ -1,0 +1,322 @@
+//! Answers to a question set: the set's documents are read into an index that is thrown away, through the same
+//! path as any other, and every question is put to who is measured.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+use super::EvaluateError;
+use super::dataset::{Question, QuestionFormat, QuestionSet, Source};
+use super::entailment::{self, Accuracy};
+use super::judge::{Judgement, judge};
+use super::peer::{self, Peer, Response};
+use super::plant::Plant;
+use super::statistics::{self, Estimate};
+use crate::app::{App, IngestRequest};
+use crate::config::Config;
+
+/// An index of a question set's own documents, in a folder that goes with it.
+pub struct Bench {
+    /// Ready to be asked.
+    pub app: App,
+    // Dropped after the app, which holds files in it.
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// The app and the folder that must outlive it.
+    pub fn into_parts(self) -> (App, tempfile::TempDir) {
+        (self.app, self.folder)
+    }
+}
+
+/// Reads `documents` into a fresh index with the settings of `config`.
+pub fn bench(config: &Config, documents: &[Source], program: &Path) -> Result<Bench, EvaluateError> {
+    let folder = tempfile::tempdir()?;
+    let corpus = folder.path().join("documents");
+    fs_err::create_dir(&corpus)?;
+    let mut lines = String::new();
+    for document in documents {
+        lines.push_str(&serde_json::to_string(document).map_err(std::io::Error::other)?);
+        lines.push('\n');
+    }
+    fs_err::write(corpus.join("corpus.jsonl"), lines)?;
+    let pack = "name = \"evaluation\"\ntitle = { ko = \"평가\", en = \"Evaluation\" }\ndocuments = [\"documents\"]\n\
+                [records]\nid = \"_id\"\ntitle = \"title\"\ntext = [\"text\"]\naccess = \"access\"\n";
+    fs_err::write(folder.path().join("sector.toml"), pack)?;
+    let app = App::open(in_folder(config, folder.path(), &folder.path().to_string_lossy()))?;
+    read(&app, program)?;
+    Ok(Bench { app, folder })
+}
+
+/// A sector's own documents in a fresh index.
+pub fn bench_sector(config: &Config, program: &Path) -> Result<Bench, EvaluateError> {
+    let folder = tempfile::tempdir()?;
+    let app = App::open(in_folder(config, folder.path(), &config.sector))?;
+    read(&app, program)?;
+    Ok(Bench { app, folder })
+}
+
+fn in_folder(config: &Config, folder: &Path, sector: &str) -> Config {
+    let mut config = config.clone();
+    config.data_dir = folder.join("data").to_string_lossy().into_owned();
+    config.sector = sector.to_owned();
+    config
+}
+
+fn read(app: &App, program: &Path) -> Result<(), EvaluateError> {
+    let never = AtomicBool::new(false);
+    let request =
+        IngestRequest { roots: Vec::new(), mapping: None, prune: false, program: program.to_owned(), cancel: &never };
+    let report = app.ingest(&request, &mut |_| ())?;
+    match report.rows.iter().find_map(|r| r.error.clone()) {
+        Some(what) => Err(EvaluateError::Dataset { path: app.sector().folder.display().to_string(), what }),
+        None => Ok(()),
+    }
+}
+
+/// What to ask and how many.
+#[derive(Clone, Debug)]
+pub struct AnswerOptions {
+    /// File or folder.
+    pub dataset: PathBuf,
+    /// Its format.
+    pub format: QuestionFormat,
+    /// Questions at most, drawn with `seed`.
+    pub limit: Option<usize>,
+    /// Seed of sampling and resampling.
+    pub seed: u64,
+}
+
+/// How abstention and answering go together; one without the other says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Abstention {
+    /// Questions the documents answer.
+    pub answerable: usize,
+    /// Of these, answered.
+    pub answered: usize,
+    /// Questions they do not answer.
+    pub unanswerable: usize,
+    /// Of these, left unanswered.
+    pub abstained: usize,
+    /// Of the abstentions, the share that is right.
+    pub precision: f64,
+    /// Of the unanswerable questions, the share left unanswered.
+    pub recall: f64,
+    /// Harmonic mean.
+    pub f1: f64,
+    /// Of the answerable questions, the share answered: what abstention costs.
+    pub answer_rate_of_answerable: f64,
+}
+
+/// A group of questions.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Group {
+    /// Questions.
+    pub n: usize,
+    /// Means.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// Milliseconds of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Latency {
+    /// Median.
+    pub median: f64,
+    /// 95th percentile.
+    pub p95: f64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct AnswerResult {
+    /// Name of the set.
+    pub dataset: String,
+    /// Format.
+    pub format: QuestionFormat,
+    /// Who answered.
+    pub generator: String,
+    /// Encoder of the index, if any.
+    pub encoder: Option<String>,
+    /// Questions asked.
+    pub questions: usize,
+    /// Questions of the set.
+    pub total: usize,
+    /// Seed.
+    pub seed: u64,
+    /// Documents of the set (0 where they are a sector's).
+    pub documents: usize,
+    /// Means over the questions each is defined for.
+    pub metrics: BTreeMap<String, f64>,
+    /// 95 % bootstrap intervals and numbers of questions.
+    pub confidence: BTreeMap<String, Estimate>,
+    /// Answering and abstaining.
+    pub abstention: Abstention,
+    /// By kind of question.
+    pub by_type: BTreeMap<String, Group>,
+    /// By language.
+    pub by_language: BTreeMap<String, Group>,
+    /// Facts that no cited passage says, by kind.
+    pub invented: BTreeMap<String, usize>,
+    /// How good the entailment rule behind `citation_recall` and `citation_precision` is.
+    pub entailment: Vec<Accuracy>,
+    /// Time.
+    pub timings_ms: Latency,
+    /// Every question; printed with `--rows`, and what reports are made of.
+    #[serde(skip)]
+    pub rows: Vec<Judgement>,
+}
+
+/// Reads the set and draws the sample.
+pub fn open(options: &AnswerOptions) -> Result<QuestionSet, EvaluateError> {
+    let mut set = QuestionSet::open(&options.dataset, options.format)?;
+    if let Some(limit) = options.limit {
+        set.sample(limit, options.seed);
+    }
+    Ok(set)
+}
+
+/// Puts every question to `peer`; `plant` breaks the answers on purpose. `progress` gets the number of answers so far.
+pub fn ask(
+    set: &QuestionSet,
+    peer: &Peer,
+    seed: u64,
+    plant: Option<Plant>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<AnswerResult, EvaluateError> {
+    let mut texts = HashMap::new();
+    let mut rows = Vec::with_capacity(set.questions.len());
+    for (i, question) in set.questions.iter().enumerate() {
+        let mut response = peer.ask(question)?;
+        if let Some(plant) = plant {
+            response = plant.apply(response, seed.wrapping_add(i as u64));
+        }
+        rows.push(judged(set, question, response, peer, &mut texts)?);
+        progress(i + 1);
+    }
+    let encoder = match peer {
+        Peer::Local(app) => app.embedder().map(|e| e.id().to_owned()),
+        Peer::Server(_) | Peer::Recorded(_) => None,
+    };
+    Ok(summarise(set, encoder, rows, seed))
+}
+
+fn judged(
+    set: &QuestionSet,
+    question: &Question,
+    response: Response,
+    peer: &Peer,
+    texts: &mut HashMap<String, Option<String>>,
+) -> Result<Judgement, EvaluateError> {
+    let (mut exact, mut checked) = (0, 0);
+    for citation in &response.citations {
+        if !texts.contains_key(&citation.doc_id) {
+            texts.insert(citation.doc_id.clone(), peer.text(&citation.doc_id)?);
+        }
+        if let Some(Some(text)) = texts.get(&citation.doc_id) {
+            checked += 1;
+            exact += usize::from(peer::is_exact(citation, text));
+        }
+    }
+    Ok(judge(question, set.format, response, (exact, checked)))
+}
+
+/// Means, intervals and groups of judged answers.
+pub fn summarise(set: &QuestionSet, encoder: Option<String>, rows: Vec<Judgement>, seed: u64) -> AnswerResult {
+    let columns = columns(&rows);
+    let confidence: BTreeMap<String, Estimate> = columns
+        .iter()
+        .filter_map(|(name, values)| Some(((*name).to_owned(), statistics::bootstrap(values, seed)?)))
+        .collect();
+    let abstention = abstention(&rows);
+    let mut metrics = means(&rows);
+    metrics.insert("abstention_precision".into(), abstention.precision);
+    metrics.insert("abstention_recall".into(), abstention.recall);
+    let group = |key: &dyn Fn(&Judgement) -> String| {
+        let mut parts: BTreeMap<String, Vec<&Judgement>> = BTreeMap::new();
+        rows.iter().for_each(|r| parts.entry(key(r)).or_default().push(r));
+        parts.into_iter().map(|(k, of)| (k, Group { n: of.len(), metrics: means(of) })).collect()
+    };
+    let mut invented: BTreeMap<String, usize> = BTreeMap::new();
+    for fact in rows.iter().flat_map(|r| &r.invented) {
+        *invented.entry(fact.kind.to_owned()).or_default() += 1;
+    }
+    let mut times: Vec<f64> = rows.iter().map(|r| r.response.ms).collect();
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times.get(((times.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(0.0);
+    AnswerResult {
+        dataset: set.name.clone(),
+        format: set.format,
+        generator: rows.first().map(|r| r.response.generator.clone()).unwrap_or_default(),
+        encoder,
+        questions: rows.len(),
+        total: set.total,
+        seed,
+        documents: set.documents.len(),
+        metrics,
+        confidence,
+        abstention,
+        by_type: group(&|r| r.kind.clone()),
+        by_language: group(&|r| r.language.to_owned()),
+        invented,
+        entailment: entailment::own_accuracy(),
+        timings_ms: Latency { median: at(0.5), p95: at(0.95) },
+        rows,
+    }
+}
+
+/// Values by measure, each over the questions it is defined for.
+fn columns<'r>(rows: impl IntoIterator<Item = &'r Judgement>) -> BTreeMap<&'static str, Vec<f64>> {
+    let mut out: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+    for (name, value) in rows.into_iter().flat_map(|r| &r.values) {
+        out.entry(name).or_default().push(*value);
+    }
+    out
+}
+
+fn means<'r>(rows: impl IntoIterator<Item = &'r Judgement>) -> BTreeMap<String, f64> {
+    let mean = |v: &Vec<f64>| v.iter().sum::<f64>() / v.len() as f64;
+    columns(rows).iter().map(|(name, values)| ((*name).to_owned(), mean(values))).collect()
+}
+
+fn abstention(rows: &[Judgement]) -> Abstention {
+    let count = |answerable: bool, abstained: bool| {
+        rows.iter().filter(|r| r.answerable == Some(answerable) && r.response.abstained == abstained).count()
+    };
+    let (right, wrong, missed, answered) =
+        (count(false, true), count(true, true), count(false, false), count(true, false));
+    let share = |a: usize, b: usize| if b > 0 { a as f64 / b as f64 } else { 0.0 };
+    let (precision, recall) = (share(right, right + wrong), share(right, right + missed));
+    Abstention {
+        answerable: answered + wrong,
+        answered,
+        unanswerable: right + missed,
+        abstained: right,
+        precision,
+        recall,
+        f1: if precision + recall > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 },
+        answer_rate_of_answerable: share(answered, answered + wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(answerable: bool, abstained: bool) -> Judgement {
+        let question = Question { answerable: Some(answerable), ..Question::default() };
+        let response = Response { abstained, answer: "x".into(), ..Response::default() };
+        judge(&question, QuestionFormat::Squad, response, (0, 0))
+    }
+
+    #[test]
+    fn abstention_is_counted_from_both_sides() {
+        let rows = [row(true, false), row(true, true), row(false, true), row(false, true), row(false, false)];
+        let a = abstention(&rows);
+        assert_eq!((a.answerable, a.answered, a.unanswerable, a.abstained), (2, 1, 3, 2));
+        assert!((a.precision - 2.0 / 3.0).abs() < 1e-12 && (a.recall - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(abstention(&[row(true, false)]).precision, 0.0);
+    }
+}

@@ -1,0 +1,305 @@
+//! Who answers: the library in this process, a running Sectora, any OpenAI-compatible server, or recorded answers.
+//!
+//! In: a [`Question`]. Out: a [`Response`], the same from all. A server that shows no passages has none: what
+//! needs them is then not measured, never guessed.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::EvaluateError;
+use super::dataset::Question;
+use crate::answer::Ask;
+use crate::app::App;
+use crate::document::CharIndex;
+use crate::generate::Sampling;
+use crate::retrieve::SearchOptions;
+
+/// A passage that was shown with an answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    /// Number that marks use.
+    pub n: usize,
+    /// Document id.
+    pub doc_id: String,
+    /// Document title.
+    pub title: String,
+    /// Source path, `#record` appended for records.
+    pub source: String,
+    /// Heading path.
+    pub section: String,
+    /// Text.
+    pub text: String,
+    /// Institution, as metadata.
+    pub institution: Option<String>,
+    /// Year, as metadata.
+    pub year: Option<i32>,
+    /// Retrieval score.
+    pub score: f32,
+}
+
+/// A citation that came with an answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cited {
+    /// Passage number.
+    pub n: usize,
+    /// Document id.
+    pub doc_id: String,
+    /// Source path.
+    pub source: String,
+    /// Words.
+    pub quote: String,
+    /// First character in the document's text.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Response {
+    /// The text with its marks.
+    pub answer: String,
+    /// It says that it does not know.
+    pub abstained: bool,
+    /// What wrote it.
+    pub generator: String,
+    /// Citations with their quotes.
+    pub citations: Vec<Cited>,
+    /// Passages; `None`-like emptiness is told from "none found" by `shows_passages`.
+    pub passages: Vec<Shown>,
+    /// False for a server that shows no passages.
+    pub shows_passages: bool,
+    /// Share of the question that the best passage covers; what abstention is decided by.
+    pub support: Option<f32>,
+    /// Milliseconds.
+    pub ms: f64,
+}
+
+/// Who is asked.
+pub enum Peer {
+    /// This process.
+    Local(Box<App>),
+    /// Over HTTP.
+    Server(Server),
+    /// Answers made elsewhere, by question id (the format of SQuAD's predictions).
+    Recorded(BTreeMap<String, String>),
+}
+
+impl Peer {
+    /// Asks.
+    pub fn ask(&self, question: &Question) -> Result<Response, EvaluateError> {
+        match self {
+            Peer::Local(app) => local(app, question),
+            Peer::Server(server) => server.ask(question),
+            Peer::Recorded(answers) => {
+                let answer = answers.get(&question.id).cloned().unwrap_or_default();
+                let abstained = answer.is_empty() || says_unknown(&answer);
+                Ok(Response { abstained, answer, generator: "recorded".into(), ..Response::default() })
+            }
+        }
+    }
+
+    /// The stored text of a document, to hold a quote against; `None` where the peer keeps none.
+    pub fn text(&self, doc_id: &str) -> Result<Option<String>, EvaluateError> {
+        match self {
+            Peer::Local(app) => Ok(Some(app.document(doc_id)?.text)),
+            Peer::Server(server) => Ok(server.document(doc_id)),
+            Peer::Recorded(_) => Ok(None),
+        }
+    }
+}
+
+fn local(app: &App, question: &Question) -> Result<Response, EvaluateError> {
+    let settings = &app.config().answer;
+    let ask = Ask {
+        question: question.text.clone(),
+        history: question.history.clone(),
+        search: SearchOptions { limit: app.config().search.passages, ..SearchOptions::default() },
+        sampling: Sampling {
+            temperature: settings.temperature,
+            top_p: settings.top_p,
+            seed: settings.seed,
+            max_tokens: settings.max_tokens.max(1),
+            stop: Vec::new(),
+        },
+    };
+    let begin = Instant::now();
+    let answer = app.answer(&ask, &mut |_| ControlFlow::Continue(()))?;
+    let ms = begin.elapsed().as_secs_f64() * 1e3;
+    let cited = answer.citations.into_iter().map(|c| Cited {
+        n: c.n,
+        doc_id: c.doc_id,
+        source: c.source,
+        quote: c.quote,
+        start: c.start,
+        end: c.end,
+    });
+    let shown = answer.passages.into_iter().map(|p| Shown {
+        n: p.n,
+        doc_id: p.doc_id,
+        title: p.title,
+        source: p.source,
+        section: p.path.join(" > "),
+        text: p.text,
+        institution: p.metadata.institution,
+        year: p.metadata.year,
+        score: p.score,
+    });
+    Ok(Response {
+        abstained: answer.abstained,
+        generator: answer.generator,
+        citations: cited.collect(),
+        passages: shown.collect(),
+        shows_passages: true,
+        support: Some(answer.support),
+        answer: answer.answer,
+        ms,
+    })
+}
+
+/// A server that speaks OpenAI's chat completions.
+pub struct Server {
+    url: String,
+    model: String,
+    agent: ureq::Agent,
+}
+
+/// Longest answer of a server.
+const MAX_BYTES: u64 = 16 << 20;
+
+impl Server {
+    /// Reaches `url` (with or without `/v1`) and asks for its models; `model` is by default the first.
+    pub fn connect(url: &str, model: Option<&str>, timeout: Duration) -> Result<Server, EvaluateError> {
+        let base = url.trim_end_matches('/').trim_end_matches("/v1").to_owned() + "/v1";
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(timeout)).build().into();
+        let mut server = Server { url: base, model: String::new(), agent };
+        let listed = match model {
+            Some(model) => Some(model.to_owned()),
+            None => server.get("/models")?["data"][0]["id"].as_str().map(str::to_owned),
+        };
+        server.model = listed.ok_or_else(|| server.wrong("lists no model; name one with --server-model"))?;
+        Ok(server)
+    }
+
+    /// What it is called in a table.
+    pub fn name(&self) -> String {
+        format!("{} at {}", self.model, self.url)
+    }
+
+    fn ask(&self, question: &Question) -> Result<Response, EvaluateError> {
+        let mut messages: Vec<Value> = question.history.iter().map(|m| json!(m)).collect();
+        messages.push(json!({ "role": "user", "content": question.text }));
+        let body = json!({ "model": self.model, "messages": messages, "temperature": 0.0, "stream": false });
+        let begin = Instant::now();
+        let sent = self.agent.post(format!("{}/chat/completions", self.url)).send_json(&body);
+        let value = self.json(sent)?;
+        let ms = begin.elapsed().as_secs_f64() * 1e3;
+        let text = &value["choices"][0]["message"]["content"];
+        let answer =
+            text.as_str().ok_or_else(|| self.wrong("an answer without choices[0].message.content"))?.to_owned();
+        let grounds = &value["sectora"];
+        let read = |key: &str| grounds.get(key).cloned().unwrap_or_else(|| json!([]));
+        Ok(Response {
+            abstained: grounds["abstained"].as_bool().unwrap_or_else(|| says_unknown(&answer)),
+            generator: grounds["generator"].as_str().unwrap_or(&self.model).to_owned(),
+            citations: serde_json::from_value(read("citations")).unwrap_or_default(),
+            passages: serde_json::from_value(read("passages")).unwrap_or_default(),
+            shows_passages: grounds.is_object(),
+            support: grounds["support"].as_f64().map(|s| s as f32),
+            answer,
+            ms,
+        })
+    }
+
+    fn document(&self, id: &str) -> Option<String> {
+        self.get(&format!("/documents/{id}")).ok()?["text"].as_str().map(str::to_owned)
+    }
+
+    fn get(&self, path: &str) -> Result<Value, EvaluateError> {
+        self.json(self.agent.get(format!("{}{path}", self.url)).call())
+    }
+
+    fn json(&self, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value, EvaluateError> {
+        let mut response = sent.map_err(|e| self.wrong(&e.to_string()))?;
+        let status = response.status();
+        let text = response.body_mut().with_config().limit(MAX_BYTES).read_to_string();
+        let text = text.map_err(|e| self.wrong(&e.to_string()))?;
+        if !status.is_success() {
+            return Err(self.wrong(&format!("status {status}: {}", text.chars().take(300).collect::<String>())));
+        }
+        serde_json::from_str(&text).map_err(|e| self.wrong(&format!("not JSON: {e}")))
+    }
+
+    fn wrong(&self, what: &str) -> EvaluateError {
+        EvaluateError::Peer { url: self.url.clone(), what: what.to_owned() }
+    }
+}
+
+/// A refusal to answer in common words, for peers that have no field for it.
+pub fn says_unknown(answer: &str) -> bool {
+    static PATTERNS: std::sync::LazyLock<regex::RegexSet> = std::sync::LazyLock::new(|| {
+        regex::RegexSet::new([
+            r"(?i)\b(do(es)? not|don't|doesn't|did not|cannot|can't|could not|couldn't) (answer|know|contain|provide|mention|say|find|have (any|enough|sufficient|that))",
+            r"(?i)\b(no|not enough|insufficient) (answer|information|evidence)\b",
+            r"(?i)\bunanswerable\b|\bI('m| am) not (sure|able)\b|\bunable to (answer|find|determine)",
+            r"찾지 못|찾을 수 없|알 수 없|모르겠|답할 수 없|답변할 수 없|정보가 없|확인할 수 없|나와 있지 않|언급되지 않",
+        ])
+        .expect("constant patterns")
+    });
+    PATTERNS.is_match(answer)
+}
+
+/// True if the quote is, byte for byte, what stands at its place.
+pub fn is_exact(citation: &Cited, text: &str) -> bool {
+    // Offsets are characters; the end of the text is checked by the length of the slice.
+    let (start, end) = (citation.start, citation.end);
+    let index = CharIndex::new(text);
+    end > start
+        && index.char_at(text.len()) >= end
+        && text.chars().skip(start).take(end - start).eq(citation.quote.chars())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_held_against_the_text_character_by_character() {
+        let cited = |quote: &str, start, end| Cited { quote: quote.into(), start, end, ..Cited::default() };
+        let text = "전해질 is solid.";
+        assert!(is_exact(&cited("전해질", 0, 3), text));
+        assert!(!is_exact(&cited("전해질", 1, 4), text));
+        assert!(!is_exact(&cited("전해", 0, 3), text));
+        assert!(!is_exact(&cited("", 3, 3), text));
+        assert!(!is_exact(&cited("solid.", 7, 99), text));
+    }
+
+    #[test]
+    fn refusals_in_common_words_are_recognised() {
+        for no in [
+            "The documents do not answer this question.",
+            "I don't know.",
+            "이 분야의 문서에서 답을 찾지 못했습니다.",
+            "알 수 없습니다.",
+        ] {
+            assert!(says_unknown(no), "{no}");
+        }
+        for yes in ["The cell kept 83 %.", "용량은 83 %였다.", "It was not heated."] {
+            assert!(!says_unknown(yes), "{yes}");
+        }
+    }
+
+    #[test]
+    fn recorded_answers_are_found_by_id_and_silence_is_abstention() {
+        let peer = Peer::Recorded([("1".to_owned(), "A".to_owned())].into());
+        let ask = |id: &str| peer.ask(&Question { id: id.into(), ..Question::default() }).unwrap();
+        assert!(!ask("1").abstained && ask("2").abstained);
+    }
+}
