@@ -19,6 +19,8 @@ const EDGE_LINES: usize = 3;
 const REPEATED_PAGES: usize = 3;
 /// … and so large a share of them.
 const REPEATED_SHARE: f32 = 0.5;
+/// … and no longer than this, in characters: a paragraph said twice is not a header.
+const RUNNING_LENGTH: usize = 150;
 /// Lines in a row that end in a page number make a table of contents.
 const CONTENTS_RUN: usize = 4;
 
@@ -27,7 +29,12 @@ pub fn assemble(extracted: Extracted, source: &str, stated: Option<&Override>) -
     let mut pages: Vec<Vec<String>> = extracted.parts.iter().map(|p| lines(&p.markdown)).collect();
     let paged = extracted.parts.first().is_some_and(|p| p.kind == UnitKind::Page);
     if paged {
+        let whole = pages.clone();
         remove_running_lines(&mut pages);
+        // A document that says the same on every page has no headers, only text.
+        if pages.iter().flatten().all(|line| line.trim().is_empty()) {
+            pages = whole;
+        }
     }
     pages.iter_mut().for_each(|page| {
         remove_contents(page);
@@ -132,15 +139,32 @@ fn remove_running_lines(pages: &mut [Vec<String>]) {
         shapes.into_iter().for_each(|s| *seen.entry(s).or_default() += 1);
     }
     let needed = REPEATED_PAGES.max((pages.len() as f32 * REPEATED_SHARE).ceil() as usize);
-    for page in pages.iter_mut() {
+    let numbering = numbering(pages.iter().map(|page| edges(page).iter().map(|i| page[*i].as_str()).collect()));
+    for (n, page) in pages.iter_mut().enumerate() {
         for i in edges(page).into_iter().rev() {
             let shape = shape(&page[i]);
-            let repeated = !shape.is_empty() && seen.get(&shape).is_some_and(|n| *n >= needed);
-            if repeated || is_page_number(&page[i]) {
+            let short = page[i].chars().count() <= RUNNING_LENGTH;
+            let repeated = short && !shape.is_empty() && seen.get(&shape).is_some_and(|n| *n >= needed);
+            let number = page_number(&page[i]);
+            let counted = number.is_some_and(|value| numbering == Some(value - n as i64));
+            if repeated || counted || names_a_page(&page[i]) {
                 page.remove(i);
             }
         }
     }
+}
+
+/// What bare numbers at the edges of pages are ahead of the count of pages, if they go with it on two pages or more:
+/// other numbers that stand alone are figures.
+fn numbering<'a>(edges: impl Iterator<Item = Vec<&'a str>>) -> Option<i64> {
+    let mut ahead: HashMap<i64, usize> = HashMap::new();
+    for (n, lines) in edges.enumerate() {
+        let mut found: Vec<i64> = lines.into_iter().filter_map(page_number).map(|value| value - n as i64).collect();
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().for_each(|offset| *ahead.entry(offset).or_default() += 1);
+    }
+    ahead.into_iter().filter(|(_, pages)| *pages >= 2).max_by_key(|(offset, pages)| (*pages, -offset)).map(|(o, _)| o)
 }
 
 /// A line without marks and without the page number it may begin or end with.
@@ -149,19 +173,30 @@ fn shape(line: &str) -> String {
     bare.trim_matches(|c: char| c.is_ascii_digit() || c.is_ascii_punctuation() || c == '–').to_owned()
 }
 
-fn is_page_number(line: &str) -> bool {
-    static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)^\W*(page|p\.?|쪽)?\s*\d{1,4}\s*(쪽|페이지)?\s*((/|of|중)\s*\d{1,4})?\W*$")
-            .expect("a constant pattern")
+/// The number of a line that is nothing else: `12`, `- 12 -`, `**12**`.
+fn page_number(line: &str) -> Option<i64> {
+    let bare = line.trim().trim_matches(|c: char| !c.is_alphanumeric() && c != '|');
+    let digits = !bare.is_empty() && bare.len() <= 4 && bare.bytes().all(|b| b.is_ascii_digit());
+    if digits { bare.parse().ok() } else { None }
+}
+
+/// A line that says it is a page's number: `Page 3`, `3/10`, `3 쪽`.
+fn names_a_page(line: &str) -> bool {
+    static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)^\W*((page|p\.|쪽)\s*\d{1,4}\s*((/|of|중)\s*\d{1,4})?|\d{1,4}\s*(쪽|페이지)|\d{1,4}\s*(/|of)\s*\d{1,4})\W*$",
+        )
+        .expect("a constant pattern")
     });
     let line = line.trim();
-    !line.is_empty() && !line.starts_with('|') && NUMBER.is_match(line)
+    !line.starts_with('|') && NAMED.is_match(line)
 }
 
 /// Takes away runs of lines that end in a page number after dots or a wide gap.
 fn remove_contents(page: &mut Vec<String>) {
     static ENTRY: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(\.{3,}|…{1,}|·{3,}|(\. ){3,}| {4,})\s*\d{1,4}\s*\|?$").expect("a constant pattern")
+        Regex::new(r"(\.{3,}|…{1,}|·{3,}|(\. ){3,}| {4,})[\s|*.]*(\d{1,4}|[ivxl]{1,6})\**\s*\|?$")
+            .expect("a constant pattern")
     });
     let entry: Vec<bool> = page.iter().map(|l| ENTRY.is_match(l) && !l.trim_start().starts_with("|-")).collect();
     let blank: Vec<bool> = page.iter().map(|l| l.trim().is_empty()).collect();
@@ -255,7 +290,8 @@ fn sections(text: &str, units: &[Unit]) -> Vec<Section> {
         }
         fenced ^= line.trim_start().starts_with("```");
         if let Some((level, heading)) = heading(line).filter(|_| !fenced) {
-            path.retain(|(l, _)| *l < level);
+            // A slide's title and a sheet's name stand as a heading, too; once is enough.
+            path.retain(|(l, name)| *l < level && *name != heading);
             path.push((level, heading));
             let names = path.iter().map(|p| p.1.clone()).collect();
             match starts.last_mut().filter(|(at, _)| *at == offset) {
@@ -314,6 +350,22 @@ mod tests {
         assert!(!document.text.contains("Gaon Report") && !document.text.contains("- 2 -"), "{}", document.text);
         let at = document.text.find("Finding 3").unwrap();
         assert_eq!(document.page_at(at), Some(3));
+    }
+
+    #[test]
+    fn figures_that_stand_alone_and_paragraphs_said_twice_are_no_running_lines() {
+        let long = "이 문단은 모든 쪽에 똑같이 나오지만 머리글이라고 하기에는 너무 길다. ".repeat(6);
+        let texts: Vec<String> = [12, 48, 36].iter().map(|n| format!("{long}\n\nmiddle\n\n{n}\n")).collect();
+        let document =
+            assemble(pages(UnitKind::Page, &texts.iter().map(String::as_str).collect::<Vec<_>>()), "r.pdf", None);
+        assert_eq!(document.text.matches("머리글이라고").count(), 18);
+        assert!(["12", "48", "36"].iter().all(|n| document.text.contains(n)), "{}", document.text);
+    }
+
+    #[test]
+    fn a_document_that_repeats_itself_is_not_emptied() {
+        let document = assemble(pages(UnitKind::Page, &["같은 말", "같은 말", "같은 말"]), "r.pdf", None);
+        assert_eq!(document.text.matches("같은 말").count(), 3);
     }
 
     #[test]

@@ -183,6 +183,11 @@ pub enum ReadError {
     /// The worker used more than it may.
     #[error("stopped: it needed more than {0}")]
     Limit(String),
+    /// The system killed the worker, within all its own limits.
+    #[error(
+        "stopped by the system: probably the memory of this machine ran out; close other programs and run it again"
+    )]
+    Killed,
     /// The parser crashed; the worker caught it.
     #[error("the parser crashed ({0}); the file was skipped")]
     Crashed(String),
@@ -204,6 +209,7 @@ impl Classified for ReadError {
             | ReadError::Damaged { .. }
             | ReadError::TooLarge { .. }
             | ReadError::Limit(_)
+            | ReadError::Killed
             | ReadError::Crashed(_)
             | ReadError::Records(_) => ErrorKind::BadInput,
             ReadError::Io(_) => ErrorKind::NotFound,

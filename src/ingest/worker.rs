@@ -60,6 +60,7 @@ fn run(program: &Path, request: &Request) -> std::io::Result<Reply> {
     input.write_all(&serde_json::to_vec(request)?)?;
     input.write_all(b"\n")?;
     let limits = request.limits;
+    let begin = Instant::now();
     // The worker's input stays open: when this process dies it closes, and the worker ends itself.
     std::thread::scope(|scope| {
         let reply = scope.spawn(move || read_up_to(output, limits.output));
@@ -68,7 +69,7 @@ fn run(program: &Path, request: &Request) -> std::io::Result<Reply> {
         drop(input);
         let reply = reply.join().unwrap_or_default();
         let words = words.join().unwrap_or_default();
-        Ok(judge(status, &reply, &words, &limits))
+        Ok(judge(status, begin.elapsed(), &reply, &words, &limits))
     })
 }
 
@@ -96,7 +97,8 @@ fn wait(child: &mut Child, wall: Duration) -> std::io::Result<Option<ExitStatus>
     }
 }
 
-fn judge(status: Option<ExitStatus>, reply: &[u8], words: &[u8], limits: &Limits) -> Reply {
+fn judge(status: Option<ExitStatus>, took: Duration, reply: &[u8], words: &[u8], limits: &Limits) -> Reply {
+    let cpu_time = || Err(ReadError::Limit(format!("{} s of CPU time", limits.cpu.as_secs())));
     let Some(status) = status else {
         return Err(ReadError::Limit(format!("{} s", limits.wall.as_secs())));
     };
@@ -112,7 +114,10 @@ fn judge(status: Option<ExitStatus>, reply: &[u8], words: &[u8], limits: &Limits
         return Err(ReadError::Limit(format!("{} MiB of memory", limits.memory >> 20)));
     }
     match signal(status) {
-        Some(Signal::CpuTime) => Err(ReadError::Limit(format!("{} s of CPU time", limits.cpu.as_secs()))),
+        Some(Signal::CpuTime) => cpu_time(),
+        // The hard limit of CPU time kills too, but no process uses more of it than the clock on its one thread shows.
+        Some(Signal::Killed) if took >= limits.cpu => cpu_time(),
+        Some(Signal::Killed) => Err(ReadError::Killed),
         Some(Signal::Other(n)) if words.contains("overflowed its stack") => {
             Err(ReadError::Crashed(format!("stack overflow, signal {n}: nested too deeply")))
         }
@@ -126,6 +131,7 @@ fn judge(status: Option<ExitStatus>, reply: &[u8], words: &[u8], limits: &Limits
 
 enum Signal {
     CpuTime,
+    Killed,
     Other(i32),
 }
 
@@ -133,7 +139,11 @@ enum Signal {
 fn signal(status: ExitStatus) -> Option<Signal> {
     use std::os::unix::process::ExitStatusExt;
     // SIGXCPU at the soft limit of CPU time, SIGKILL at the hard one (24 and 9 on every Unix we build for).
-    status.signal().map(|n| if n == 24 || n == 9 { Signal::CpuTime } else { Signal::Other(n) })
+    status.signal().map(|n| match n {
+        24 => Signal::CpuTime,
+        9 => Signal::Killed,
+        n => Signal::Other(n),
+    })
 }
 
 #[cfg(not(unix))]
@@ -203,4 +213,27 @@ fn parse(request: &Request) -> Reply {
         Ok(thread) => thread.join().unwrap_or_else(|_| Err(ReadError::Crashed("panic".into()))),
         Err(e) => Err(ReadError::Io(format!("no memory for a thread: {e}"))),
     })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn the_reason_of_an_end_is_said_exactly() {
+        let limits = Limits { cpu: Duration::from_secs(20), wall: Duration::from_secs(30), ..Limits::default() };
+        let said = |raw: Option<i32>, seconds: u64, words: &str| {
+            let status = raw.map(ExitStatus::from_raw);
+            judge(status, Duration::from_secs(seconds), b"", words.as_bytes(), &limits).unwrap_err().to_string()
+        };
+        assert!(said(None, 30, "").contains("30 s"));
+        assert!(said(Some(24), 21, "").contains("20 s of CPU time"));
+        assert!(said(Some(9), 21, "").contains("20 s of CPU time"));
+        assert!(said(Some(9), 3, "").contains("memory of this machine"));
+        assert!(said(Some(6), 3, "memory allocation of 8 bytes failed").contains("4096 MiB of memory"));
+        assert!(said(Some(6), 3, "thread 'x' has overflowed its stack").contains("nested too deeply"));
+        assert!(said(Some(11), 3, "").contains("signal 11"));
+    }
 }

@@ -2,20 +2,38 @@
 //!
 //! The formats hold no pages: where a page ends is decided by the word processor.
 
-use super::{Input, body, damaged, document};
+use super::{Input, body, damaged, document, hwp5, hwpx};
 use crate::document::Format;
 use crate::ingest::{Extracted, ReadError};
 
 pub(super) fn read(input: &Input<'_>, format: Format) -> Result<Extracted, ReadError> {
-    let options = unhwp::ParseOptions { extract_resources: false, parallel: false, ..unhwp::ParseOptions::default() };
-    let parsed = unhwp::parse_bytes_with_options(input.bytes, &options).map_err(error)?;
+    let rewritten = if format == Format::Hwpx { hwpx::rewrite(input.bytes) } else { hwp5::rewrite(input.bytes) }?;
+    let bytes = rewritten.as_deref().unwrap_or(input.bytes);
+    let options = unhwp::ParseOptions {
+        extract_resources: false,
+        parallel: false,
+        error_mode: unhwp::ErrorMode::Lenient,
+        ..unhwp::ParseOptions::default()
+    };
+    let parsed = unhwp::parse_bytes_with_options(bytes, &options).map_err(error)?;
     let render = unhwp::RenderOptions { escape_special_chars: false, ..unhwp::RenderOptions::default() };
-    let markdown = unhwp::render::render_markdown(&parsed, &render).map_err(error)?;
-    let mut read = document(input, format, parsed.metadata.title.clone(), body(markdown))?;
+    let markdown = unhwp::render::render_markdown(&parsed, &render).map_err(error)?.replace("<br>", " ");
+    let mut warnings = Vec::new();
     if !parsed.skipped_sections.is_empty() {
         let skipped: Vec<String> = parsed.skipped_sections.iter().map(|s| (s + 1).to_string()).collect();
-        read.warnings.push(format!("damaged sections left out: {}", skipped.join(", ")));
+        warnings.push(format!("damaged sections left out: {}", skipped.join(", ")));
     }
+    let empty = !markdown.chars().any(char::is_alphanumeric);
+    let preview = if empty && format == Format::Hwp { hwp5::preview(input.bytes) } else { None };
+    let markdown = match preview {
+        Some(text) => {
+            warnings.push("no text in the body; its preview was read, about the first page".into());
+            text
+        }
+        None => markdown,
+    };
+    let mut read = document(input, format, parsed.metadata.title.clone(), body(markdown))?;
+    read.warnings = warnings;
     Ok(read)
 }
 

@@ -2,9 +2,16 @@
 //!
 //! The format is decided by content ([`recognise`]); a file's name only breaks ties between kinds of text.
 
+mod docx;
+mod html_table;
 mod hwp;
+mod hwp5;
+mod hwpx;
+mod notes;
 mod odf;
 mod office;
+mod omml;
+mod package;
 mod pdf;
 mod records;
 mod text;
@@ -31,6 +38,17 @@ pub(super) fn read(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
         return Err(ReadError::Empty);
     }
     let format = recognise(input.bytes, input.name)?;
+    let mut documents = by_format(input, format)?;
+    let spoilt = matches!(format, Format::Markdown | Format::Text | Format::Csv | Format::Json | Format::Jsonl)
+        .then(|| text::decode(input.bytes).and_then(|d| d.warning))
+        .flatten();
+    if let (Some(first), Some(warning)) = (documents.first_mut(), spoilt) {
+        first.warnings.push(warning);
+    }
+    Ok(documents)
+}
+
+fn by_format(input: &Input<'_>, format: Format) -> Result<Vec<Extracted>, ReadError> {
     match format {
         Format::Pdf => pdf::read(input).map(one),
         Format::Xlsx | Format::Xls => office::read_workbook(input, format),
@@ -102,7 +120,7 @@ pub(super) fn recognise(bytes: &[u8], name: &str) -> Result<Format, ReadError> {
         return compound(bytes);
     }
     match text::decode(bytes) {
-        Some(decoded) => Ok(text::kind(&decoded, name)),
+        Some(decoded) => Ok(text::kind(&decoded.text, name)),
         None => Err(ReadError::UnknownFormat(describe(head))),
     }
 }

@@ -1,56 +1,59 @@
 //! OpenDocument text, spreadsheets and presentations: a walk through `content.xml`.
 
-use std::io::Read;
+use quick_xml::events::{BytesStart, Event};
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
-
-use super::{Input, damaged, document};
+use super::{Input, damaged, document, package};
 use crate::document::{Format, UnitKind};
 use crate::ingest::{Extracted, Part, ReadError};
 
-/// Largest `content.xml` that is unpacked, bytes.
-const LIMIT: u64 = 256 << 20;
 /// Repeated empty cells and rows stand for the rest of a sheet; more than this is not content.
 const REPEAT: usize = 64;
+/// Tracked changes, reviewers' comments, and what a program draws for itself.
+const SKIPPED: [&str; 4] = ["tracked-changes", "annotation", "settings", "forms"];
 
 pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(input.bytes)).map_err(|e| damaged("ODF", e))?;
-    let file = archive.by_name("content.xml").map_err(|e| damaged("ODF", e))?;
-    if file.encrypted() {
+    let mut archive = package::open(input.bytes, "ODF")?;
+    let encrypted = package::part(&mut archive, "META-INF/manifest.xml", "ODF")?;
+    if encrypted.is_some_and(|manifest| manifest.contains("encryption-data")) {
         return Err(ReadError::Encrypted);
     }
-    let mut xml = String::new();
-    file.take(LIMIT).read_to_string(&mut xml).map_err(|e| damaged("ODF", e))?;
+    let xml = package::part(&mut archive, "content.xml", "ODF")?.ok_or_else(|| damaged("ODF", "no content.xml"))?;
     let mut walk = Walk::default();
-    let mut reader = Reader::from_str(&xml);
-    loop {
-        match reader.read_event().map_err(|e| damaged("ODF", e))? {
-            Event::Start(e) => walk.open(e.local_name().as_ref(), &attributes(&e)),
-            Event::Empty(e) => {
-                let name = e.local_name();
-                walk.open(name.as_ref(), &attributes(&e));
-                walk.close(name.as_ref());
-            }
-            Event::End(e) => walk.close(e.local_name().as_ref()),
-            Event::Text(e) => walk.text(&e.xml_content(quick_xml::XmlVersion::Implicit1_0)),
-            Event::GeneralRef(e) => {
-                let number = e.resolve_char_ref().ok().flatten().map(String::from);
-                let named = || quick_xml::escape::resolve_predefined_entity(&e).map(str::to_owned);
-                walk.text(&number.or_else(named).unwrap_or_default());
-            }
-            Event::Eof => break,
-            _ => {}
+    let mut skipped = 0usize;
+    package::events(&xml, |event| match &event {
+        Event::Start(_) if skipped > 0 => skipped += 1,
+        Event::End(_) if skipped > 0 => skipped -= 1,
+        _ if skipped > 0 => {}
+        Event::Start(e) if SKIPPED.contains(&e.local_name().as_ref()) => skipped = 1,
+        Event::Start(e) => walk.open(e),
+        Event::Empty(e) => {
+            walk.open(e);
+            walk.close(e.local_name().as_ref());
         }
-    }
+        Event::End(e) => walk.close(e.local_name().as_ref()),
+        other => walk.text(&package::characters(other).unwrap_or_default()),
+    })
+    .ok_or_else(|| damaged("ODF", "content.xml is not well-formed"))?;
     walk.finish();
     document(input, Format::Odf, None, walk.parts)
 }
 
-type Attributes = Vec<(String, String)>;
+/// A paragraph or heading that is open; text boxes and notes open others inside it.
+#[derive(Default)]
+struct Paragraph {
+    text: String,
+    /// Level of a heading, 0 for a paragraph.
+    heading: usize,
+    /// What was anchored in it and follows it.
+    after: String,
+}
 
-fn attributes(e: &quick_xml::events::BytesStart<'_>) -> Attributes {
-    e.attributes().flatten().map(|a| (a.key.local_name().as_ref().to_owned(), a.value.into_owned())).collect()
+#[derive(Default)]
+struct Table {
+    rows: Vec<Vec<String>>,
+    row: Vec<String>,
+    cell: Option<String>,
+    repeat: usize,
 }
 
 #[derive(Default)]
@@ -58,66 +61,71 @@ struct Walk {
     parts: Vec<Part>,
     kind: Option<(UnitKind, Option<String>)>,
     markdown: String,
-    paragraph: String,
-    heading: usize,
-    row: Vec<String>,
-    rows: Vec<Vec<String>>,
-    in_cell: bool,
-    repeat: usize,
+    paragraphs: Vec<Paragraph>,
+    tables: Vec<Table>,
 }
 
 impl Walk {
-    fn open(&mut self, name: &str, attributes: &Attributes) {
-        let value = |key: &str| attributes.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
-        match name {
-            "page" => self.begin(UnitKind::Slide, value("name")),
-            "table" if self.kind.is_none() || matches!(self.kind, Some((UnitKind::Sheet, _))) => {
-                if self.markdown.trim().is_empty() && self.paragraph.is_empty() {
-                    self.begin(UnitKind::Sheet, value("name"));
+    fn open(&mut self, e: &BytesStart<'_>) {
+        let number = |key: &str| package::attribute(e, key).and_then(|v| v.parse::<usize>().ok());
+        match e.local_name().as_ref() {
+            "page" => self.begin(UnitKind::Slide, package::attribute(e, "name")),
+            "notes" if matches!(self.kind, Some((UnitKind::Slide, _))) => self.markdown.push_str("Notes:\n\n"),
+            "table" => {
+                let sheet = self.kind.is_none() || matches!(self.kind, Some((UnitKind::Sheet, _)));
+                if sheet && self.tables.is_empty() && self.markdown.trim().is_empty() && self.paragraphs.is_empty() {
+                    self.begin(UnitKind::Sheet, package::attribute(e, "name"));
                 }
-                self.rows.clear();
+                self.tables.push(Table::default());
             }
-            "table" => self.rows.clear(),
-            "table-row" => self.row.clear(),
             "table-cell" | "covered-table-cell" => {
-                self.in_cell = true;
-                self.paragraph.clear();
-                self.repeat = value("number-columns-repeated").and_then(|v| v.parse().ok()).unwrap_or(1);
+                if let Some(table) = self.tables.last_mut() {
+                    table.cell = Some(String::new());
+                    table.repeat = number("number-columns-repeated").unwrap_or(1);
+                }
             }
-            "h" => self.heading = value("outline-level").and_then(|v| v.parse().ok()).unwrap_or(1).clamp(1, 6),
-            "tab" | "s" => self.paragraph.push(' '),
-            "line-break" => self.paragraph.push('\n'),
+            "p" => self.paragraphs.push(Paragraph::default()),
+            "h" => {
+                let heading = number("outline-level").unwrap_or(1).clamp(1, 6);
+                self.paragraphs.push(Paragraph { heading, ..Paragraph::default() });
+            }
+            "tab" | "s" => self.text(" "),
+            "line-break" => self.text("\n"),
+            // The number of a note: its text follows the paragraph.
+            "note" => self.text(" "),
             _ => {}
         }
     }
 
     fn text(&mut self, text: &str) {
-        self.paragraph.push_str(text);
+        if let Some(paragraph) = self.paragraphs.last_mut() {
+            paragraph.text.push_str(text);
+        }
     }
 
     fn close(&mut self, name: &str) {
         match name {
-            "p" | "h" if self.in_cell => self.paragraph.push(' '),
             "p" | "h" => {
-                let text = std::mem::take(&mut self.paragraph);
-                let marks = "#".repeat(std::mem::take(&mut self.heading));
-                if !text.trim().is_empty() {
-                    let space = if marks.is_empty() { "" } else { " " };
-                    self.markdown.push_str(&format!("{marks}{space}{}\n\n", text.trim()));
-                }
+                let Some(done) = self.paragraphs.pop() else { return };
+                let marks = "#".repeat(done.heading);
+                let space = if marks.is_empty() { "" } else { " " };
+                let text = done.text.trim();
+                let block = if text.is_empty() { String::new() } else { format!("{marks}{space}{text}\n\n") };
+                self.put(&format!("{block}{}", done.after), text);
             }
             "table-cell" | "covered-table-cell" => {
-                let text = std::mem::take(&mut self.paragraph).split_whitespace().collect::<Vec<_>>().join(" ");
-                let times = if text.is_empty() { self.repeat.min(REPEAT) } else { self.repeat.clamp(1, REPEAT) };
-                self.row.extend(std::iter::repeat_n(text.replace('|', "/"), times));
-                self.in_cell = false;
+                let Some(table) = self.tables.last_mut() else { return };
+                let text = table.cell.take().unwrap_or_default();
+                let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "/");
+                table.row.extend(std::iter::repeat_n(text, table.repeat.clamp(1, REPEAT)));
             }
             "table-row" => {
-                while self.row.last().is_some_and(String::is_empty) {
-                    self.row.pop();
+                let Some(table) = self.tables.last_mut() else { return };
+                while table.row.last().is_some_and(String::is_empty) {
+                    table.row.pop();
                 }
-                if !self.row.is_empty() {
-                    self.rows.push(std::mem::take(&mut self.row));
+                if !table.row.is_empty() {
+                    table.rows.push(std::mem::take(&mut table.row));
                 }
             }
             "table" => self.table(),
@@ -126,16 +134,38 @@ impl Walk {
         }
     }
 
+    /// A finished paragraph goes behind the one it is anchored in, into its cell, or onto the page.
+    fn put(&mut self, block: &str, plain: &str) {
+        if let Some(outer) = self.paragraphs.last_mut() {
+            outer.after.push_str(block);
+        } else if let Some(cell) = self.tables.last_mut().and_then(|t| t.cell.as_mut()) {
+            cell.push_str(plain);
+            cell.push(' ');
+            cell.push_str(block.trim().strip_prefix(plain).unwrap_or(""));
+        } else {
+            self.markdown.push_str(block);
+        }
+    }
+
     fn table(&mut self) {
-        let width = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        for (i, mut row) in std::mem::take(&mut self.rows).into_iter().enumerate() {
+        let Some(table) = self.tables.pop() else { return };
+        // A table within a cell is a list in it: rows parted by semicolons.
+        if let Some(cell) = self.tables.last_mut().and_then(|t| t.cell.as_mut()) {
+            let rows: Vec<String> = table.rows.iter().map(|row| row.join(", ")).collect();
+            cell.push_str(&format!("{} ", rows.join("; ")));
+            return;
+        }
+        let width = table.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let mut block = String::new();
+        for (i, mut row) in table.rows.into_iter().enumerate() {
             row.resize(width, String::new());
-            self.markdown.push_str(&format!("| {} |\n", row.join(" | ")));
+            block.push_str(&format!("| {} |\n", row.join(" | ")));
             if i == 0 {
-                self.markdown.push_str(&format!("|{}\n", "---|".repeat(width)));
+                block.push_str(&format!("|{}\n", "---|".repeat(width)));
             }
         }
-        self.markdown.push('\n');
+        block.push('\n');
+        self.put(&block, "");
         if matches!(self.kind, Some((UnitKind::Sheet, _))) {
             self.finish();
         }
@@ -152,5 +182,48 @@ impl Walk {
         if !markdown.trim().is_empty() {
             self.parts.push(Part { kind, number: self.parts.len() as u32 + 1, label, markdown });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn odf(body: &str) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        archive.start_file("content.xml", zip::write::SimpleFileOptions::default()).unwrap();
+        write!(archive, "<office:document-content><office:body><office:text>{body}</office:text></office:body></office:document-content>").unwrap();
+        archive.finish().unwrap().into_inner()
+    }
+
+    fn text(body: &str) -> String {
+        let mapping = crate::ingest::RecordMapping::default();
+        let bytes = odf(body);
+        read(&Input { bytes: &bytes, name: "a.odt", mapping: &mapping }).unwrap().parts.remove(0).markdown
+    }
+
+    fn cell(text: &str) -> String {
+        format!("<table:table-cell><text:p>{text}</text:p></table:table-cell>")
+    }
+
+    #[test]
+    fn a_table_in_a_cell_stays_in_its_row() {
+        let inner = format!("<table:table><table:table-row>{}{}</table:table-row></table:table>", cell("a"), cell("b"));
+        let outer = format!(
+            "<text:p>앞</text:p><table:table><table:table-row>{}{}</table:table-row><table:table-row>{}<table:table-cell><text:p>안:</text:p>{inner}</table:table-cell></table:table-row></table:table><text:p>뒤</text:p>",
+            cell("항목"),
+            cell("값"),
+            cell("전지")
+        );
+        assert_eq!(text(&outer), "앞\n\n| 항목 | 값 |\n|---|---|\n| 전지 | 안: a, b |\n\n뒤\n\n");
+    }
+
+    #[test]
+    fn notes_and_text_boxes_follow_the_paragraph_comments_are_left_out() {
+        let note = "<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>각주</text:p></text:note-body></text:note>";
+        let comment = "<office:annotation><text:p>검토 의견</text:p></office:annotation>";
+        assert_eq!(text(&format!("<text:p>앞{note}{comment} 뒤</text:p>")), "앞 1 뒤\n\n각주\n\n");
     }
 }

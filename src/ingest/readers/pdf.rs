@@ -10,7 +10,11 @@ pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
     let mut options = unpdf::ParseOptions::new();
     options.extract_resources = false;
     options.parallel = false;
-    let parsed = unpdf::parse_bytes_with_options(input.bytes, options).map_err(error)?;
+    // Offsets in a PDF count from its header, which some producers put a few bytes into the file.
+    let start = input.bytes.windows(5).take(1024).position(|w| w == b"%PDF-").unwrap_or(0);
+    let parsed = unpdf::parse_bytes_with_options(&input.bytes[start..], options.clone())
+        .or_else(|e| if start > 0 { unpdf::parse_bytes_with_options(input.bytes, options) } else { Err(e) })
+        .map_err(error)?;
     let mut parts = Vec::with_capacity(parsed.pages.len());
     for page in &parsed.pages {
         let mut render = RenderOptions::new();

@@ -325,7 +325,8 @@ fn markdown(rows: &[Vec<String>]) -> String {
 }
 
 fn decode(input: &Input<'_>, format: &str) -> Result<String, ReadError> {
-    text::decode(input.bytes).ok_or_else(|| damaged(format, "not text in UTF-8, UTF-16 or CP949"))
+    let decoded = text::decode(input.bytes);
+    decoded.map(|d| d.text).ok_or_else(|| damaged(format, "not text in UTF-8, UTF-16, CP949 or Windows-1252"))
 }
 
 #[cfg(test)]

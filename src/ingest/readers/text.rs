@@ -1,34 +1,91 @@
 //! Plain text and Markdown, in whatever encoding; and which kind of text a text is.
 
-use encoding_rs::{EUC_KR, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{EUC_KR, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::{Input, body, damaged, document};
 use crate::document::Format;
 use crate::ingest::{Extracted, ReadError};
 
+/// A UTF-8 text is believed to be one, spoilt here and there, up to one bad place in so many characters.
+const SPOILT: usize = 50;
+
 pub(super) fn read(input: &Input<'_>, format: Format) -> Result<Extracted, ReadError> {
-    let text = decode(input.bytes).ok_or_else(|| damaged("text", "not text in UTF-8, UTF-16 or CP949"))?;
-    document(input, format, None, body(text))
+    let decoded =
+        decode(input.bytes).ok_or_else(|| damaged("text", "not text in UTF-8, UTF-16, CP949 or Windows-1252"))?;
+    document(input, format, None, body(decoded.text))
 }
 
-/// The text of `bytes` in UTF-8, UTF-16 (with or without a mark) or CP949; `None` for anything else.
-pub(super) fn decode(bytes: &[u8]) -> Option<String> {
-    let encoding = if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
-        UTF_8
-    } else if bytes.starts_with(&[0xFF, 0xFE]) {
-        UTF_16LE
-    } else if bytes.starts_with(&[0xFE, 0xFF]) {
-        UTF_16BE
-    } else if std::str::from_utf8(bytes).is_ok() {
+/// A text and what had to be left out of it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Decoded {
+    pub(super) text: String,
+    pub(super) warning: Option<String>,
+}
+
+/// The text of `bytes` in UTF-8, UTF-16 (with or without a mark), CP949 or Windows-1252; `None` for anything else.
+pub(super) fn decode(bytes: &[u8]) -> Option<Decoded> {
+    decode_as(bytes, None)
+}
+
+/// As [`decode`]; the page's own word on its encoding decides where the bytes do not.
+pub(super) fn decode_html(bytes: &[u8]) -> Option<Decoded> {
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]).to_ascii_lowercase();
+    let label = head.split("charset=").nth(1).map(|rest| {
+        rest.trim_start_matches(['"', '\''])
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || "-_".contains(*c))
+            .collect::<String>()
+    });
+    decode_as(bytes, label.and_then(|l| Encoding::for_label(l.as_bytes())))
+}
+
+fn decode_as(bytes: &[u8], stated: Option<&'static Encoding>) -> Option<Decoded> {
+    let encoding = if let Some((marked, _)) = Encoding::for_bom(bytes) {
+        marked
+    } else if std::str::from_utf8(bytes).is_ok() || spoilt_utf8(bytes) {
         UTF_8
     } else {
-        utf16_without_mark(bytes).unwrap_or(EUC_KR)
+        utf16_without_mark(bytes).or(stated.filter(|e| *e != UTF_8)).unwrap_or_else(|| eight_bit(bytes))
     };
     let (text, _, wrong) = encoding.decode(bytes);
     let control = |c: &char| c.is_ascii_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}');
     let letters = text.chars().count();
     let rubbish = text.chars().filter(control).count();
-    (!wrong && rubbish * 100 <= letters).then(|| text.into_owned())
+    let bad = if wrong { text.matches('\u{fffd}').count() } else { 0 };
+    if rubbish * 100 > letters || bad * SPOILT > letters.max(SPOILT) {
+        return None;
+    }
+    let warning = (bad > 0).then(|| {
+        format!("{bad} {} not {} and left out", if bad == 1 { "place was" } else { "places were" }, encoding.name())
+    });
+    Some(Decoded { text: text.into_owned(), warning })
+}
+
+/// UTF-8 with a few bad bytes: most of what is not ASCII is well-formed.
+fn spoilt_utf8(bytes: &[u8]) -> bool {
+    let (mut good, mut bad) = (0usize, 0usize);
+    for chunk in bytes.utf8_chunks() {
+        good += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        bad += usize::from(!chunk.invalid().is_empty());
+    }
+    good >= 4 * bad
+}
+
+/// CP949 if the bytes above ASCII come in pairs as Hangul, Hanja and signs of KS X 1001 do; else Windows-1252.
+fn eight_bit(bytes: &[u8]) -> &'static Encoding {
+    let (mut paired, mut high, mut at) = (0usize, 0usize, 0);
+    while at < bytes.len() {
+        if bytes[at] < 0x80 {
+            at += 1;
+            continue;
+        }
+        if (0xA1..=0xFE).contains(&bytes[at]) && bytes.get(at + 1).is_some_and(|b| (0xA1..=0xFE).contains(b)) {
+            (paired, high, at) = (paired + 2, high + 2, at + 2);
+        } else {
+            (high, at) = (high + 1, at + 1);
+        }
+    }
+    if paired * 5 >= high * 4 || high * 3 > bytes.len() { EUC_KR } else { WINDOWS_1252 }
 }
 
 /// UTF-16 of Latin text has a zero in every other byte; of Korean, a Hangul lead byte.
@@ -110,8 +167,30 @@ mod tests {
         let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let marked: Vec<u8> = [0xFE, 0xFF].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
         for bytes in [text.as_bytes(), &cp949, &little, &marked] {
-            assert_eq!(decode(bytes).as_deref(), Some(text));
+            assert_eq!(decode(bytes), Some(Decoded { text: text.into(), warning: None }));
         }
         assert_eq!(decode(&[0, 159, 146, 150, 0, 1]), None);
+    }
+
+    #[test]
+    fn a_spoilt_text_is_read_and_what_is_missing_is_said() {
+        let mut bytes = "전고체 전지의 이온전도도를 측정하였다. ".repeat(5).into_bytes();
+        bytes.insert(30, 0xFF);
+        let decoded = decode(&bytes).unwrap();
+        assert!(decoded.text.contains("이온전도도를 측정하였다."), "{decoded:?}");
+        assert_eq!(decoded.warning.as_deref(), Some("1 place was not UTF-8 and left out"));
+    }
+
+    #[test]
+    fn western_accents_are_not_taken_for_korean() {
+        let (bytes, _, _) = WINDOWS_1252.encode("The café’s naïve “Äther” costs 20 €, says Müller.\n");
+        assert_eq!(decode(&bytes).unwrap().text, "The café’s naïve “Äther” costs 20 €, says Müller.\n");
+    }
+
+    #[test]
+    fn a_page_says_its_encoding() {
+        let (bytes, _, _) = encoding_rs::SHIFT_JIS
+            .encode("<html><head><meta charset=\"shift_jis\"></head><body>電池の研究</body></html>");
+        assert!(decode_html(&bytes).unwrap().text.contains("電池の研究"));
     }
 }

@@ -1,29 +1,120 @@
 //! HTML: the article without navigation, as Markdown.
 
-use super::{Input, body, damaged, document, text};
+use std::rc::Rc;
+
+use htmd::element_handler::{HandlerResult, Handlers};
+use htmd::{Element, HtmlToMarkdown, Node};
+use markup5ever_rcdom::NodeData;
+
+use super::{Input, body, damaged, document, html_table, text};
 use crate::document::Format;
 use crate::ingest::{Extracted, ReadError};
 
 /// Elements that are never content.
-const SKIPPED: [&str; 10] = ["script", "style", "nav", "header", "footer", "aside", "form", "noscript", "head", "svg"];
-/// The article is believed only if it keeps this share of the page's text; else the whole body is taken.
-const ARTICLE_SHARE: f32 = 0.4;
+const SKIPPED: [&str; 12] = [
+    "script", "style", "nav", "footer", "aside", "noscript", "head", "svg", "select", "button", "textarea", "template",
+];
+/// The article is believed only if it keeps this share of the page's text outside of links; else the whole body is taken.
+const ARTICLE_SHARE: f32 = 0.7;
+/// A form with more text than this, in characters, holds the page (as some frameworks write it), not a search box.
+const FORM_TEXT: usize = 500;
 
 pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
-    let html = text::decode(input.bytes).ok_or_else(|| damaged("HTML", "not text"))?;
-    let markdown = |html: &str| {
-        let converter = htmd::HtmlToMarkdown::builder().skip_tags(SKIPPED.to_vec()).build();
-        converter.convert(html).map_err(|e| damaged("HTML", e))
-    };
-    let whole = markdown(&html)?;
-    let article = dom_smoothie::Readability::new(html.as_str(), None, None).and_then(|mut r| r.parse());
+    let decoded = text::decode_html(input.bytes).ok_or_else(|| damaged("HTML", "not text"))?;
+    let html = decoded.text.as_str();
+    let (all, prose) = (converter(true), converter(false));
+    let markdown = |converter: &HtmlToMarkdown, html: &str| converter.convert(html).map_err(|e| damaged("HTML", e));
+    let whole = markdown(&all, html)?;
+    let article = dom_smoothie::Readability::new(html, None, None).and_then(|mut r| r.parse());
     let (title, text) = match article {
         Ok(article) => {
-            let inner = markdown(&article.content)?;
-            let enough = inner.chars().count() as f32 >= ARTICLE_SHARE * whole.chars().count() as f32;
-            (Some(article.title), if enough { inner } else { whole })
+            let words = |text: String| text.chars().filter(|c| c.is_alphanumeric()).count() as f32;
+            let share = words(markdown(&prose, &article.content)?) / words(markdown(&prose, html)?).max(1.0);
+            let inner = markdown(&all, &article.content)?;
+            let text = if share >= ARTICLE_SHARE { with_heading(inner, &whole) } else { whole };
+            (Some(article.title.to_string()), text)
         }
         Err(_) => (None, whole),
     };
-    document(input, Format::Html, title, body(text))
+    let mut read = document(input, Format::Html, title, body(text))?;
+    read.warnings.extend(decoded.warning);
+    Ok(read)
+}
+
+/// Cutting out the article loses the page's main heading where that stands outside of it.
+fn with_heading(article: String, whole: &str) -> String {
+    match whole.lines().find(|l| l.starts_with("# ")) {
+        Some(heading) if !article.contains(heading.trim_start_matches("# ").trim()) => {
+            format!("{heading}\n\n{article}")
+        }
+        _ => article,
+    }
+}
+
+fn converter(links: bool) -> HtmlToMarkdown {
+    let mut skipped = SKIPPED.to_vec();
+    if !links {
+        skipped.push("a");
+    }
+    let mut builder = HtmlToMarkdown::builder().skip_tags(skipped);
+    if links {
+        // Addresses of links are no text; they would be found, quoted and counted as if they were.
+        builder = builder.add_handler(vec!["a"], children);
+    }
+    builder
+        .add_handler(vec!["table"], html_table::table)
+        .add_handler(vec!["header"], page_header)
+        .add_handler(vec!["form"], form)
+        .build()
+}
+
+fn children(handlers: &dyn Handlers, element: Element<'_>) -> Option<HandlerResult> {
+    Some(handlers.walk_children(element.node))
+}
+
+/// The header of an article holds its title, that of a page its menu.
+fn page_header(handlers: &dyn Handlers, element: Element<'_>) -> Option<HandlerResult> {
+    let titled = contains(element.node, &["h1", "h2"]);
+    Some(if titled { handlers.walk_children(element.node) } else { "".into() })
+}
+
+fn form(handlers: &dyn Handlers, element: Element<'_>) -> Option<HandlerResult> {
+    let content = handlers.walk_children(element.node);
+    Some(if content.content.chars().count() > FORM_TEXT { content } else { "".into() })
+}
+
+fn contains(node: &Rc<Node>, tags: &[&str]) -> bool {
+    node.children.borrow().iter().any(|child| {
+        let named = matches!(&child.data, NodeData::Element { name, .. } if tags.contains(&name.local.as_ref()));
+        named || contains(child, tags)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(html: &str) -> String {
+        let mapping = crate::ingest::RecordMapping::default();
+        let html = format!("<!DOCTYPE html><html><body>{html}</body></html>");
+        read(&Input { bytes: html.as_bytes(), name: "a.html", mapping: &mapping }).unwrap().parts.remove(0).markdown
+    }
+
+    #[test]
+    fn text_around_a_table_is_kept_and_addresses_of_links_are_not() {
+        let rows: String = (0..9).map(|i| format!("<tr><td>cell {i}</td><td>value {i}</td></tr>")).collect();
+        let html = format!(
+            "<header><a href='/'>Menu</a></header><h1>Cells</h1><p>Before <a href='http://a.example/x'>the link</a>.</p><table>{rows}</table><p>After.</p>"
+        );
+        let text = text(&html);
+        assert!(text.contains("# Cells") && text.contains("Before the link.") && text.contains("After."), "{text}");
+        assert!(!text.contains("Menu") && !text.contains("a.example"), "{text}");
+    }
+
+    #[test]
+    fn a_form_around_the_page_is_the_page_a_search_box_is_not() {
+        let long = "전고체 전지의 수명을 다룬다. ".repeat(60);
+        let text = text(&format!("<form><input name=q>찾기</form><form action='x'><p>{long}</p></form>"));
+        assert!(text.contains("전고체") && !text.contains("찾기"), "{text}");
+    }
 }
