@@ -1,7 +1,7 @@
 //! Cleans a reader's parts and lays them out as one document.
 //!
 //! Removed: headers and footers that repeat over pages, page numbers, tables of contents, pictures,
-//! control characters. Kept exactly: everything else; spans are computed on the text as it is stored.
+//! control characters, blank rows and columns of tables. Kept exactly: everything else; spans are computed on the text as it is stored.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Extracted, Override};
+use super::{Extracted, Override, tables};
 use crate::document::{Document, Language, Section, Span, Unit, UnitKind};
 
 /// Lines at the top and bottom of a page among which headers and footers are looked for.
@@ -42,6 +42,7 @@ pub fn assemble(extracted: Extracted, source: &str, stated: Option<&Override>) -
             join_hyphens(page);
             mark_headings(page);
         }
+        tables::tidy(page);
         squeeze(page);
     });
     let mut text = String::new();

@@ -9,6 +9,7 @@
 mod assemble;
 mod chunk;
 mod readers;
+mod tables;
 mod worker;
 
 use std::collections::BTreeMap;

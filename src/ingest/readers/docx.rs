@@ -102,7 +102,8 @@ fn rewritten(xml: &str) -> Option<String> {
             }
         }
         package::echo(&event, &mut out);
-    })?;
+    })
+    .ok()?;
     Some(out)
 }
 

@@ -11,6 +11,8 @@ const REPEATED: usize = 80;
 /// Widest table, in columns, and longest span of rows: more is not a table but an attack.
 const COLUMNS: usize = 256;
 const SPAN: usize = 4096;
+/// Cells of one table that spans may fill.
+const FILLED: usize = 100_000;
 
 /// A cell as it stands in its row.
 struct Cell {
@@ -121,6 +123,7 @@ fn on_one_line(content: &str) -> String {
 fn markdown(rows: Vec<Vec<Cell>>) -> String {
     let heads = rows.iter().take_while(|row| row.iter().all(|c| c.head)).count().clamp(1, rows.len().max(1));
     let mut grid: Vec<Vec<Option<String>>> = vec![Vec::new(); rows.len()];
+    let mut filled = 0;
     for (r, row) in rows.into_iter().enumerate() {
         let mut at = 0;
         for cell in row {
@@ -131,7 +134,8 @@ fn markdown(rows: Vec<Vec<Cell>>) -> String {
                 break;
             }
             let short = cell.text.chars().count() <= REPEATED;
-            let last = (r + cell.rows).min(grid.len());
+            let last = if filled < FILLED { (r + cell.rows).min(grid.len()) } else { r + 1 };
+            filled += (last - r) * cell.columns;
             for (below, line) in grid[r..last].iter_mut().enumerate() {
                 if line.len() < at + cell.columns {
                     line.resize(at + cell.columns, None);
@@ -157,7 +161,7 @@ fn markdown(rows: Vec<Vec<Cell>>) -> String {
         .collect();
     let mut out = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(width));
     for row in &grid[heads..] {
-        let cells: Vec<String> = (0..width).map(|column| text(row, column)).collect();
+        let cells: Vec<String> = (0..row.len()).map(|column| text(row, column)).collect();
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
     out

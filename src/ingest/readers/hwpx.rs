@@ -19,6 +19,9 @@ pub(super) fn rewrite(bytes: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
     package::rewrite(bytes, "HWPX", wanted, rewritten)
 }
 
+/// Shapes in shapes, this deep: no person draws more, and each level moves its text once more.
+const DEEPEST: usize = 50;
+
 /// What is written of an open element.
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
@@ -55,7 +58,8 @@ fn rewritten(xml: &str) -> Option<String> {
         Event::Empty(e) => rewriter.empty(e),
         Event::End(e) => rewriter.end(e.local_name().as_ref(), e),
         other => rewriter.other(other),
-    })?;
+    })
+    .ok()?;
     rewriter.outs.pop().filter(|_| rewriter.outs.is_empty())
 }
 
@@ -84,6 +88,7 @@ impl Rewriter {
             (Mode::Drop, _) => Mode::Drop,
             (Mode::Text, _) => Mode::Text,
             (_, "fieldBegin" | "hiddenComment" | "memo") => Mode::Drop,
+            (Mode::Mute, "subList") if self.outs.len() > DEEPEST => Mode::Drop,
             (Mode::Mute, "subList") => Mode::Move,
             (Mode::Mute, "script" | "mainText" | "subText" | "text") => Mode::Text,
             (Mode::Mute, _) => Mode::Mute,

@@ -13,6 +13,7 @@ mod office;
 mod omml;
 mod package;
 mod pdf;
+mod pdf_cmap;
 mod records;
 mod text;
 mod web;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use quick_xml::events::Event;
 
+use super::damaged;
 use super::package::{self, Archive};
 use crate::ingest::{Part, ReadError};
 
@@ -45,7 +46,8 @@ fn slides(archive: &mut Archive<'_>) -> Result<Vec<String>, ReadError> {
             {
                 ids.extend(e.attributes().flatten().find(|a| a.key.as_ref() == "r:id").map(|a| a.value.into_owned()));
             }
-        });
+        })
+        .map_err(|e| damaged("PPTX", e))?;
     }
     let relations = relations(archive, "ppt/presentation.xml")?;
     Ok(ids.iter().filter_map(|id| relations.get(id)).map(|r| r.target.clone()).collect())
@@ -63,7 +65,8 @@ fn relations(archive: &mut Archive<'_>, name: &str) -> Result<HashMap<String, Re
             {
                 found.insert(id, Relation { kind, target: resolved(folder, &target) });
             }
-        });
+        })
+        .map_err(|e| damaged("PPTX", e))?;
     }
     Ok(found)
 }
@@ -101,7 +104,8 @@ fn notes(xml: &str) -> Option<String> {
             paragraphs.last_mut().into_iter().for_each(|p| p.push_str(&text));
         }
         _ => {}
-    })?;
+    })
+    .ok()?;
     paragraphs.retain(|p| !p.trim().is_empty());
     Some(paragraphs.join("\n\n"))
 }

@@ -8,6 +8,8 @@ use crate::ingest::{Extracted, Part, ReadError};
 
 /// Repeated empty cells and rows stand for the rest of a sheet; more than this is not content.
 const REPEAT: usize = 64;
+/// Paragraphs in text boxes in paragraphs, this deep; text further in belongs to the deepest of them.
+const DEEPEST: usize = 50;
 /// Tracked changes, reviewers' comments, and what a program draws for itself.
 const SKIPPED: [&str; 4] = ["tracked-changes", "annotation", "settings", "forms"];
 
@@ -33,7 +35,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
         Event::End(e) => walk.close(e.local_name().as_ref()),
         other => walk.text(&package::characters(other).unwrap_or_default()),
     })
-    .ok_or_else(|| damaged("ODF", "content.xml is not well-formed"))?;
+    .map_err(|e| damaged("ODF", e))?;
     walk.finish();
     document(input, Format::Odf, None, walk.parts)
 }
@@ -62,6 +64,8 @@ struct Walk {
     kind: Option<(UnitKind, Option<String>)>,
     markdown: String,
     paragraphs: Vec<Paragraph>,
+    /// Open paragraphs beyond the deepest.
+    deeper: usize,
     tables: Vec<Table>,
 }
 
@@ -84,6 +88,7 @@ impl Walk {
                     table.repeat = number("number-columns-repeated").unwrap_or(1);
                 }
             }
+            "p" | "h" if self.paragraphs.len() > DEEPEST => self.deeper += 1,
             "p" => self.paragraphs.push(Paragraph::default()),
             "h" => {
                 let heading = number("outline-level").unwrap_or(1).clamp(1, 6);
@@ -105,6 +110,7 @@ impl Walk {
 
     fn close(&mut self, name: &str) {
         match name {
+            "p" | "h" if self.deeper > 0 => self.deeper -= 1,
             "p" | "h" => {
                 let Some(done) = self.paragraphs.pop() else { return };
                 let marks = "#".repeat(done.heading);

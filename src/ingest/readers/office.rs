@@ -140,6 +140,89 @@ fn error(error: undoc::Error) -> ReadError {
 mod tests {
     use super::*;
 
+    fn package(files: &[(&str, String)]) -> Vec<u8> {
+        use std::io::Write;
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, text) in files {
+            archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(text.as_bytes()).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
+    fn relations(list: &[(&str, &str, &str)]) -> String {
+        let one = |(id, kind, target): &(&str, &str, &str)| {
+            format!(
+                "<Relationship Id=\"{id}\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}\" Target=\"{target}\"/>"
+            )
+        };
+        let all: String = list.iter().map(one).collect();
+        format!(
+            "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">{all}</Relationships>"
+        )
+    }
+
+    const TYPES: &str = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>";
+
+    #[test]
+    fn sheets_that_are_no_records_make_a_document_beside_the_records() {
+        let sheet = |rows: &[&[&str]]| {
+            let cell = |text: &&str| format!("<c t=\"inlineStr\"><is><t>{text}</t></is></c>");
+            let row = |cells: &&[&str]| format!("<row>{}</row>", cells.iter().map(cell).collect::<String>());
+            let rows: String = rows.iter().map(row).collect();
+            format!(
+                "<worksheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheetData>{rows}</sheetData></worksheet>"
+            )
+        };
+        let workbook = "<workbook xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\" xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"><sheets><sheet name=\"과제\" sheetId=\"1\" r:id=\"s1\"/><sheet name=\"설명\" sheetId=\"2\" r:id=\"s2\"/></sheets></workbook>";
+        let bytes = package(&[
+            ("[Content_Types].xml", TYPES.into()),
+            ("_rels/.rels", relations(&[("r1", "officeDocument", "xl/workbook.xml")])),
+            ("xl/workbook.xml", workbook.into()),
+            (
+                "xl/_rels/workbook.xml.rels",
+                relations(&[
+                    ("s1", "worksheet", "worksheets/sheet1.xml"),
+                    ("s2", "worksheet", "worksheets/sheet2.xml"),
+                ]),
+            ),
+            ("xl/worksheets/sheet1.xml", sheet(&[&["id", "title", "text"], &["P1", "양극재", "본문"]])),
+            ("xl/worksheets/sheet2.xml", sheet(&[&["용어", "뜻"], &["SOC", "충전 상태"]])),
+        ]);
+        let mapping = crate::ingest::RecordMapping::default();
+        let input = Input { bytes: &bytes, name: "a.xlsx", mapping: &mapping };
+        let found = read_workbook(&input, Format::Xlsx).unwrap();
+        assert_eq!(found.iter().map(|d| d.record.as_deref()).collect::<Vec<_>>(), [Some("P1"), None]);
+        assert_eq!(found[1].parts.len(), 1);
+        assert_eq!((found[1].parts[0].number, found[1].parts[0].label.as_deref()), (2, Some("설명")));
+        assert!(found[1].parts[0].markdown.contains("충전 상태"));
+    }
+
+    #[test]
+    fn an_equation_in_a_cell_is_read_in_its_cell() {
+        let cell = |inner: &str| format!("<w:tc><w:p>{inner}</w:p></w:tc>");
+        let run = |text: &str| format!("<w:r><w:t>{text}</w:t></w:r>");
+        let math = "<m:oMath><m:f><m:num><m:r><m:t>σ</m:t></m:r></m:num><m:den><m:r><m:t>d</m:t></m:r></m:den></m:f></m:oMath>";
+        let table = format!(
+            "<w:tbl><w:tr>{}{}</w:tr><w:tr>{}{}</w:tr></w:tbl>",
+            cell(&run("quantity")),
+            cell(&run("is")),
+            cell(&run("conductance")),
+            cell(math)
+        );
+        let document = format!(
+            "<w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\" xmlns:m=\"http://schemas.openxmlformats.org/officeDocument/2006/math\"><w:body>{table}</w:body></w:document>"
+        );
+        let bytes = package(&[
+            ("[Content_Types].xml", TYPES.into()),
+            ("_rels/.rels", relations(&[("r1", "officeDocument", "word/document.xml")])),
+            ("word/document.xml", document),
+        ]);
+        let mapping = crate::ingest::RecordMapping::default();
+        let found = read(&Input { bytes: &bytes, name: "a.docx", mapping: &mapping }, Format::Docx).unwrap();
+        assert!(found.parts[0].markdown.contains("| conductance | σ/d |"), "{}", found.parts[0].markdown);
+    }
+
     #[test]
     fn a_slide_is_called_by_its_title_once() {
         let slide = "## Slide 3\n\n# **Results**\n\ntext\n".to_owned();

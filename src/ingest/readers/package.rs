@@ -82,12 +82,12 @@ pub(super) fn rewrite(
     Ok(Some(writer.finish().map_err(failed)?.into_inner()))
 }
 
-/// Walks the events of `xml`; `None` where it is not well-formed.
-pub(super) fn events(xml: &str, mut each: impl FnMut(Event<'_>)) -> Option<()> {
+/// Walks the events of `xml`, up to where it is not well-formed.
+pub(super) fn events(xml: &str, mut each: impl FnMut(Event<'_>)) -> Result<(), quick_xml::Error> {
     let mut reader = Reader::from_str(xml);
     loop {
-        match reader.read_event().ok()? {
-            Event::Eof => return Some(()),
+        match reader.read_event()? {
+            Event::Eof => return Ok(()),
             event => each(event),
         }
     }
