@@ -159,3 +159,70 @@ impl Layer {
         ops::add_norm(self.down.product(&inner)?, &self.down.bias, &x, &self.norm)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use candle_core::{DType, Device};
+
+    use super::super::tiny;
+    use super::*;
+
+    fn config(model_type: &str, positions: usize) -> Config {
+        serde_json::from_value(serde_json::json!({
+            "model_type": model_type, "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "intermediate_size": 12, "hidden_act": "gelu",
+            "max_position_embeddings": positions, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 1,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_text_does_not_depend_on_its_neighbours() {
+        let model = Bert::load(&tiny::weights(), &config("bert", 12)).unwrap();
+        let (a, b) = (tiny::text(&[2, 5, 7, 3]), tiny::text(&[2, 9, 3]));
+        let together = model.forward(&Batch::new(&[a.clone(), b.clone()])).unwrap();
+        let apart = [a, b].map(|t| model.forward(&Batch::new(&[t])).unwrap());
+        assert!(tiny::largest_difference(&together, &Tensor::cat(&apart, 0).unwrap()) < 1e-5);
+    }
+
+    #[test]
+    fn a_robertas_positions_start_after_the_padding_id() {
+        let bert = config("bert", 12);
+        let roberta = config("xlm-roberta", 14);
+        assert_eq!((bert.longest(), roberta.longest()), (12, 12));
+        // The same weights but for positions, which lie two rows further down, under the prefix that classifiers have.
+        let plain = tiny::weights();
+        let table = plain.get((12, 8), "embeddings.position_embeddings.weight").unwrap();
+        let unused = (Tensor::ones((2, 8), DType::F32, &Device::Cpu).unwrap() * 9.0).unwrap();
+        let mut tensors: HashMap<String, Tensor> = HashMap::new();
+        tensors.insert("embeddings.position_embeddings.weight".into(), Tensor::cat(&[unused, table], 0).unwrap());
+        let mut add = |name: &str, shape: &[usize]| {
+            tensors.insert(name.into(), plain.get(shape, name).unwrap());
+        };
+        add("embeddings.word_embeddings.weight", &[10, 8]);
+        add("embeddings.token_type_embeddings.weight", &[2, 8]);
+        for norm in ["embeddings".into()]
+            .into_iter()
+            .chain((0..2).flat_map(|i| ["attention.output", "output"].map(|part| format!("encoder.layer.{i}.{part}"))))
+        {
+            add(&format!("{norm}.LayerNorm.weight"), &[8]);
+            add(&format!("{norm}.LayerNorm.bias"), &[8]);
+        }
+        for i in 0..2 {
+            let parts = [("attention.self.query", 8, 8), ("attention.self.key", 8, 8), ("attention.self.value", 8, 8)];
+            let more = [("attention.output.dense", 8, 8), ("intermediate.dense", 12, 8), ("output.dense", 8, 12)];
+            for (name, to, from) in parts.into_iter().chain(more) {
+                add(&format!("encoder.layer.{i}.{name}.weight"), &[to, from]);
+                add(&format!("encoder.layer.{i}.{name}.bias"), &[to]);
+            }
+        }
+        let tensors = tensors.into_iter().map(|(name, t)| (format!("roberta.{name}"), t)).collect();
+        let prefixed = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let batch = Batch::new(&[tiny::text(&[2, 5, 7, 3]), tiny::text(&[4, 6])]);
+        let a = Bert::load(&plain, &bert).unwrap().forward(&batch).unwrap();
+        let b = Bert::load(&prefixed, &roberta).unwrap().forward(&batch).unwrap();
+        assert!(tiny::largest_difference(&a, &b) < 1e-6);
+    }
+}

@@ -15,6 +15,8 @@ use tokenizers::Tokenizer;
 use super::batch::{Batch, Tokens, runs};
 use super::bert::{self, Bert};
 use super::folder::{Folder, Head, Prompts};
+use super::modernbert::{self, ModernBert};
+use super::qwen3::{self, Qwen3};
 use super::{EmbedError, Embedder, Side};
 
 /// Tokens computed at once: enough for full speed, few enough that what a layer passes on stays near the cores.
@@ -56,12 +58,16 @@ pub struct TransformerEncoder {
 /// The families, each in its own file.
 enum Transformer {
     Bert(Bert),
+    ModernBert(ModernBert),
+    Qwen3(Qwen3),
 }
 
 impl Transformer {
     fn forward(&self, batch: &Batch) -> candle_core::Result<Tensor> {
         match self {
             Transformer::Bert(model) => model.forward(batch),
+            Transformer::ModernBert(model) => model.forward(batch),
+            Transformer::Qwen3(model) => model.forward(batch),
         }
     }
 }
@@ -69,6 +75,8 @@ impl Transformer {
 /// What `config.json` says, by family.
 enum Shape {
     Bert(bert::Config),
+    ModernBert(modernbert::Config),
+    Qwen3(qwen3::Config),
 }
 
 impl Shape {
@@ -80,6 +88,8 @@ impl Shape {
         let kind: Kind = folder.config()?;
         match kind.model_type.as_deref() {
             Some("bert" | "roberta" | "xlm-roberta" | "camembert") => Ok(Shape::Bert(folder.config()?)),
+            Some("modernbert") => Ok(Shape::ModernBert(folder.config()?)),
+            Some("qwen3") => Ok(Shape::Qwen3(folder.config()?)),
             other => Err(EmbedError::Architecture {
                 folder: folder.display(),
                 model_type: other.unwrap_or("(none)").to_owned(),
@@ -91,6 +101,8 @@ impl Shape {
     fn hidden(&self) -> usize {
         match self {
             Shape::Bert(config) => config.hidden_size,
+            Shape::ModernBert(config) => config.hidden_size,
+            Shape::Qwen3(config) => config.hidden_size,
         }
     }
 
@@ -98,12 +110,16 @@ impl Shape {
     fn positions(&self) -> usize {
         match self {
             Shape::Bert(config) => config.longest(),
+            Shape::ModernBert(config) => config.max_position_embeddings,
+            Shape::Qwen3(config) => config.max_position_embeddings,
         }
     }
 
     fn load(&self, vb: &VarBuilder<'_>) -> candle_core::Result<Transformer> {
         match self {
             Shape::Bert(config) => Bert::load(vb, config).map(Transformer::Bert),
+            Shape::ModernBert(config) => ModernBert::load(vb, config).map(Transformer::ModernBert),
+            Shape::Qwen3(config) => Qwen3::load(vb, config).map(Transformer::Qwen3),
         }
     }
 }
@@ -264,14 +280,9 @@ mod tests {
         });
         fs_err::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
         let mut tensors: HashMap<String, Tensor> = HashMap::new();
-        let mut state = 0x9E37_79B9u32;
         // Fixed weights in -1..1: a test on other weights each time would be another test each time.
-        let mut next = move || {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            state as f32 / u32::MAX as f32 * 2.0 - 1.0
-        };
+        let mut numbers = super::super::tiny::numbers("encoder");
+        let mut next = move || numbers.next().unwrap() * 2.0 - 1.0;
         let mut add = |name: &str, shape: &[usize]| {
             let values: Vec<f32> = (0..shape.iter().product()).map(|_| next()).collect();
             tensors.insert(name.to_owned(), Tensor::from_vec(values, shape, &Device::Cpu).unwrap());
@@ -332,6 +343,113 @@ mod tests {
         let cut = "cell ".repeat(10);
         let vectors = encoder.embed(&[&long, &cut], Side::Document).unwrap();
         assert!(cosine(&vectors[0], &vectors[1]) > 0.99999);
+        assert_eq!(encoder.cut(), 1, "the text of ten words fits");
+    }
+
+    /// Writes `modules.json` with these modules after the transformer, each with its `config.json`.
+    fn modules(folder: &Path, modules: &[(&str, serde_json::Value)]) {
+        let mut lines = vec![serde_json::json!({ "path": "", "type": "sentence_transformers.models.Transformer" })];
+        for (i, (class, config)) in modules.iter().enumerate() {
+            let path = format!("{}_{class}", i + 1);
+            fs_err::create_dir_all(folder.join(&path)).unwrap();
+            fs_err::write(folder.join(&path).join("config.json"), config.to_string()).unwrap();
+            lines.push(serde_json::json!({ "path": path, "type": format!("sentence_transformers.anywhere.{class}") }));
+        }
+        fs_err::write(folder.join("modules.json"), serde_json::to_string(&lines).unwrap()).unwrap();
+    }
+
+    fn one(encoder: &TransformerEncoder, text: &str, side: Side) -> Vec<f32> {
+        encoder.embed(&[text], side).unwrap().remove(0)
+    }
+
+    #[test]
+    fn the_modules_of_the_folder_are_applied_in_their_order() {
+        let dir = tempfile::tempdir().unwrap();
+        tiny(dir.path());
+        let cls = ("Pooling", serde_json::json!({ "pooling_mode": "cls" }));
+        modules(dir.path(), std::slice::from_ref(&cls));
+        let plain = one(&TransformerEncoder::open(dir.path()).unwrap(), "cell anode", Side::Document);
+        assert_eq!(plain.len(), 16);
+        let norm = cosine(&plain, &plain).sqrt();
+        assert!((norm - 1.0).abs() > 0.01, "not normalised unless the folder says so: {norm}");
+        // A dense layer that doubles the first three and hands them through tanh.
+        let activation = "torch.nn.modules.activation.Tanh";
+        let dense = serde_json::json!({ "in_features": 16, "out_features": 3, "bias": false, "activation_function": activation });
+        modules(dir.path(), &[cls.clone(), ("Dense", dense.clone()), ("Normalize", serde_json::json!({}))]);
+        let weight: Vec<f32> = (0..48).map(|i| if i % 16 == i / 16 { 2.0 } else { 0.0 }).collect();
+        let weight = HashMap::from([("linear.weight", Tensor::from_vec(weight, (3, 16), &Device::Cpu).unwrap())]);
+        safetensors::save(&weight, dir.path().join("2_Dense/model.safetensors")).unwrap();
+        let encoder = TransformerEncoder::open(dir.path()).unwrap();
+        let mut wanted: Vec<f32> = plain[..3].iter().map(|x| (2.0 * x).tanh()).collect();
+        normalise(&mut wanted);
+        let made = one(&encoder, "cell anode", Side::Document);
+        assert!(
+            encoder.dim() == 3 && made.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-5),
+            "{made:?} {wanted:?}"
+        );
+        // Matryoshka: the first dimensions, normed again.
+        let options = EncoderOptions { truncate_dim: Some(2), ..EncoderOptions::default() };
+        let short = TransformerEncoder::open_with(dir.path(), &options).unwrap();
+        wanted.truncate(2);
+        normalise(&mut wanted);
+        assert!(one(&short, "cell anode", Side::Document).iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-5));
+        let options = EncoderOptions { truncate_dim: Some(4), ..EncoderOptions::default() };
+        assert!(TransformerEncoder::open_with(dir.path(), &options).is_err());
+    }
+
+    #[test]
+    fn a_module_that_is_not_understood_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        tiny(dir.path());
+        let pooling = ("Pooling", serde_json::json!({ "pooling_mode_mean_tokens": true }));
+        let dense = |key: &str, value: serde_json::Value| {
+            let mut config = serde_json::json!({ "in_features": 16, "out_features": 3 });
+            config[key] = value;
+            ("Dense", config)
+        };
+        for (second, named) in [
+            (("LSTM", serde_json::json!({})), "LSTM"),
+            (("Pooling", serde_json::json!({ "pooling_mode": "mean" })), "Pooling"),
+            (dense("activation_function", "my.Own".into()), "my.Own"),
+            (dense("in_features", 17.into()), "17"),
+            (dense("use_residual", true.into()), "use_residual"),
+        ] {
+            modules(dir.path(), &[pooling.clone(), second]);
+            let error = TransformerEncoder::open(dir.path()).err().unwrap().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+        modules(dir.path(), &[]);
+        let error = TransformerEncoder::open(dir.path()).err().unwrap().to_string();
+        assert!(error.contains("Pooling"), "{error}");
+    }
+
+    #[test]
+    fn questions_and_documents_have_the_prefixes_of_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("small-e5");
+        fs_err::create_dir(&folder).unwrap();
+        tiny(&folder);
+        let stated = folder.join("config_sentence_transformers.json");
+        let prompts = |json: &str| {
+            fs_err::write(&stated, json).unwrap();
+            TransformerEncoder::open(&folder).unwrap()
+        };
+        let plain = prompts(r#"{"prompts": {"query": "", "document": " "}}"#);
+        let wanted = one(&plain, "cell anode", Side::Query);
+        let same = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        let stated = prompts(r#"{"prompts": {"query": "cell ", "passage": "lithium "}}"#);
+        assert!(same(&one(&stated, "anode", Side::Query), &wanted));
+        assert!(same(&one(&stated, "anode", Side::Document), &one(&plain, "lithium anode", Side::Query)));
+        let default = prompts(r#"{"prompts": {"s2p": "cell "}, "default_prompt_name": "s2p"}"#);
+        assert!(same(&one(&default, "anode", Side::Document), &wanted));
+        let by_name = prompts(r#"{"prompts": {"query": "", "document": ""}}"#);
+        assert!(same(&one(&by_name, "anode", Side::Query), &one(&plain, "query: anode", Side::Query)));
+        assert!(same(&one(&by_name, "anode", Side::Document), &one(&plain, "passage: anode", Side::Query)));
+        // A prefix that does not count in the mean is still read.
+        let pooling = serde_json::json!({ "pooling_mode": "mean", "include_prompt": false });
+        modules(&folder, &[("Pooling", pooling)]);
+        let prefixed = prompts(r#"{"prompts": {"query": "cell "}}"#);
+        assert_eq!(prefixed.skipped, [2, 0], "[CLS] and one word");
     }
 
     #[test]

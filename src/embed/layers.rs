@@ -1,8 +1,9 @@
 //! What the encoder families share: linear layers, embeddings by name, attention over packed texts.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
+use serde::Deserialize;
 
 use super::batch::Batch;
 use super::ops::{self, Activation, Norm, Sight};
@@ -86,7 +87,8 @@ pub(super) fn attention(qkv: &Tensor, batch: &Batch, heads: usize, sight: Sight)
     attend(&part(0)?, &part(1)?, &part(2)?, batch, sight)
 }
 
-/// Scaled dot-product attention: queries, keys and values as `[tokens, heads, head]` -> `[tokens, heads * head]`.
+/// Scaled dot-product attention: queries `[tokens, heads, head]`, keys and values `[tokens, heads / n, head]` (each serves
+/// `n` heads) -> `[tokens, heads * head]`.
 pub(super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, sight: Sight) -> Result<Tensor> {
     let (_, heads, head) = q.dims3()?;
     let scale = 1.0 / (head as f32).sqrt();
@@ -94,7 +96,7 @@ pub(super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, sight: S
         let len = text.len();
         // [tokens, heads, head] -> [heads, len, head], views all.
         let of = |x: &Tensor| x.narrow(0, text.start, len)?.transpose(0, 1);
-        let (q, k, v) = (of(q)?, of(k)?.transpose(1, 2)?, of(v)?);
+        let (q, k, v) = (of(q)?, shared(of(k)?, heads)?.transpose(1, 2)?, shared(of(v)?, heads)?);
         let step = (SCORES / (heads * len).max(1)).max(1);
         let blocks = (0..len).step_by(step).map(|first| {
             let n = step.min(len - first);
@@ -113,4 +115,56 @@ pub(super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, sight: S
         batch.texts.iter().map(one).collect::<Result<_>>()?
     };
     Tensor::cat(&texts, 0)
+}
+
+/// Each of `[groups, len, head]` repeated so that there are `heads`.
+fn shared(x: Tensor, heads: usize) -> Result<Tensor> {
+    let (groups, len, head) = x.dims3()?;
+    if groups == heads {
+        return Ok(x);
+    }
+    x.unsqueeze(1)?.broadcast_as((groups, heads / groups, len, head))?.reshape((heads, len, head))
+}
+
+/// `rope_parameters` (or `rope_scaling`) of `config.json`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct RopeConfig {
+    rope_theta: Option<f64>,
+    #[serde(alias = "type")]
+    rope_type: Option<String>,
+}
+
+impl RopeConfig {
+    /// The base of the frequencies; scaled variants are refused.
+    pub(super) fn theta(config: Option<&RopeConfig>, old: Option<f64>, default: f64) -> Result<f64> {
+        if let Some(kind) = config.and_then(|c| c.rope_type.as_deref()).filter(|kind| *kind != "default") {
+            bail!("rope_type {kind} is not supported, only default");
+        }
+        Ok(config.and_then(|c| c.rope_theta).or(old).unwrap_or(default))
+    }
+}
+
+/// Rotary positions ([RoFormer](https://arxiv.org/abs/2104.09864)), halves rotated against each other.
+pub(super) struct Rope {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl Rope {
+    /// Of every token of a batch, positions counted within its text; `head` is the width that is rotated.
+    pub(super) fn new(batch: &Batch, head: usize, theta: f64, device: &Device) -> Result<Rope> {
+        let frequencies: Vec<f64> = (0..head / 2).map(|i| theta.powf(-2.0 * i as f64 / head as f64)).collect();
+        let positions = batch.texts.iter().flat_map(|text| 0..text.len());
+        let angles: Vec<f64> = positions.flat_map(|at| frequencies.iter().map(move |f| at as f64 * f)).collect();
+        let table = |of: fn(f64) -> f64| {
+            let values: Vec<f32> = angles.iter().map(|a| of(*a) as f32).collect();
+            Tensor::from_vec(values, (batch.ids.len(), head / 2), device)
+        };
+        Ok(Rope { cos: table(f64::cos)?, sin: table(f64::sin)? })
+    }
+
+    /// Rotates `[tokens, heads, head]`.
+    pub(super) fn turn(&self, x: &Tensor) -> Result<Tensor> {
+        candle_nn::rotary_emb::rope_thd(&x.contiguous()?.unsqueeze(0)?, &self.cos, &self.sin)?.squeeze(0)
+    }
 }

@@ -2,15 +2,19 @@
 //!
 //! In: texts and the side they stand on. Out: `f32` vectors to be compared by cosine. Knows nothing of stores or
 //! documents. [`TransformerEncoder`] reads a sentence-transformers folder; each family of transformers is one file
-//! (`bert`), on shared layers (`layers`) and fused row operations (`ops`).
+//! (`bert`, `modernbert`, `qwen3`), on shared layers (`layers`) and fused row operations (`ops`).
 
 mod batch;
 mod bert;
 mod encoder;
 mod folder;
 mod layers;
+mod modernbert;
 mod ops;
 mod pooling;
+mod qwen3;
+#[cfg(test)]
+mod tiny;
 
 pub use encoder::{EncoderOptions, TransformerEncoder};
 
@@ -55,7 +59,7 @@ pub enum EmbedError {
     },
     /// The architecture in `config.json` is not supported.
     #[error(
-        "encoder {folder}: model_type `{model_type}` is not supported; supported: bert, roberta, xlm-roberta, camembert"
+        "encoder {folder}: model_type `{model_type}` is not supported; supported: bert, roberta, xlm-roberta, camembert, modernbert, qwen3"
     )]
     Architecture {
         /// The folder.

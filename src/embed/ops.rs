@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use candle_core::{CpuStorage, D, InplaceOp1, InplaceOp2, Layout, Result, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, D, InplaceOp1, InplaceOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
 use serde::Deserialize;
 
@@ -92,6 +92,16 @@ pub(super) fn activate(y: Tensor, bias: &Tensor, activation: Activation) -> Resu
     }
 }
 
+/// `activation(a) * b` over rows `[a, b]` of an even width.
+pub(super) fn gate(y: &Tensor, activation: Activation) -> Result<Tensor> {
+    if y.device().is_cpu() {
+        return y.apply_op1_no_bwd(&Gate { activation });
+    }
+    let half = y.dim(D::Minus1)? / 2;
+    let none = Tensor::zeros(half, y.dtype(), y.device())?;
+    activate(y.narrow(D::Minus1, 0, half)?.contiguous()?, &none, activation)? * y.narrow(D::Minus1, half, half)?
+}
+
 /// `LayerNorm(y + bias + residual)` over rows; consumes `y`, which must not be shared.
 pub(super) fn add_norm(y: Tensor, bias: &Tensor, residual: &Tensor, norm: &Norm) -> Result<Tensor> {
     if y.device().is_cpu() {
@@ -163,6 +173,43 @@ fn each_with_bias(y: &mut [f32], bias: &[f32], of: impl Fn(f32) -> f32 + Sync) {
             row.iter_mut().zip(bias).for_each(|(x, b)| *x = of(*x + b));
         }
     });
+}
+
+/// `activation(a) * b`
+struct Gate {
+    activation: Activation,
+}
+
+impl CustomOp1 for Gate {
+    fn name(&self) -> &'static str {
+        "gate"
+    }
+
+    fn cpu_fwd(&self, y: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (rows, width) = layout.shape().dims2()?;
+        let y = part(y, layout)?;
+        let out = match self.activation {
+            Activation::Gelu => each_gated(y, width, gelu),
+            Activation::GeluTanh => each_gated(y, width, gelu_tanh),
+            Activation::Relu => each_gated(y, width, |x| x.max(0.0)),
+            Activation::Silu => each_gated(y, width, silu),
+            Activation::Tanh => each_gated(y, width, tanh),
+        };
+        Ok((CpuStorage::F32(out), Shape::from((rows, width / 2))))
+    }
+}
+
+fn each_gated(y: &[f32], width: usize, of: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
+    let half = width / 2;
+    let mut out = vec![0.0; y.len() / 2];
+    let task = task_rows(width);
+    out.par_chunks_mut(task * half).zip(y.par_chunks(task * width)).for_each(|(out, y)| {
+        for (out, row) in out.chunks_exact_mut(half).zip(y.chunks_exact(width)) {
+            let (a, b) = row.split_at(half);
+            out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = of(*a) * b);
+        }
+    });
+    out
 }
 
 /// `y ← LayerNorm(y + bias + residual)`
@@ -422,6 +469,8 @@ mod tests {
         assert!(largest_difference(&own(Activation::Silu), &sum.silu().unwrap()) < 1e-5);
         assert!(largest_difference(&own(Activation::Tanh), &sum.tanh().unwrap()) < 1e-5);
         assert!(largest_difference(&add_bias(y.copy().unwrap(), &bias).unwrap(), &sum) < 1e-6);
+        let (a, b) = (y.narrow(1, 0, 35).unwrap(), y.narrow(1, 35, 35).unwrap());
+        assert!(largest_difference(&gate(&y, Activation::Silu).unwrap(), &(a.silu().unwrap() * b).unwrap()) < 1e-4);
         let layer = Norm { weight: tensor(&[70]), bias: bias.clone(), eps: 1e-5 };
         let slow = |x: &Tensor| candle_nn::ops::layer_norm_slow(x, &layer.weight, &layer.bias, 1e-5).unwrap();
         let fused = add_norm(y.copy().unwrap(), &bias, &residual, &layer).unwrap();

@@ -1,0 +1,39 @@
+//! Encodes texts with an encoder folder and prints the vectors: what `tools/encoder_parity` compares and times.
+//!
+//! `cargo run --release --example encode -- FOLDER query|document [REPEAT] < texts.json`: a JSON list of texts comes in,
+//! one JSON object with `id`, `dim`, `cut`, `seconds` (the fastest of REPEAT runs) and `vectors` goes out.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Instant;
+
+use sectora::embed::{Embedder, Side, TransformerEncoder};
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [folder, side, rest @ ..] = arguments.as_slice() else {
+        anyhow::bail!("use: encode FOLDER query|document [REPEAT] < texts.json");
+    };
+    let side = match side.as_str() {
+        "query" => Side::Query,
+        "document" => Side::Document,
+        other => anyhow::bail!("side {other} is not query or document"),
+    };
+    let repeat: usize = rest.first().map_or(Ok(1), |n| n.parse())?;
+    let mut input = String::new();
+    std::io::stdin().read_to_string(&mut input)?;
+    let texts: Vec<String> = serde_json::from_str(&input)?;
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let encoder = TransformerEncoder::open(Path::new(folder))?;
+    let mut vectors = Vec::new();
+    let mut seconds = f64::INFINITY;
+    for _ in 0..repeat.max(1) {
+        let begin = Instant::now();
+        vectors = encoder.embed(&texts, side)?;
+        seconds = seconds.min(begin.elapsed().as_secs_f64());
+    }
+    let cut = encoder.cut() / repeat.max(1) as u64;
+    let out = serde_json::json!({ "id": encoder.id(), "dim": encoder.dim(), "cut": cut, "seconds": seconds, "vectors": vectors });
+    println!("{out}");
+    Ok(())
+}

@@ -1,0 +1,142 @@
+"""Small random encoders as sentence-transformers folders: every family, pooling and module that Sectora reads.
+
+Usage: make_models.py OUT_DIR. Weights are drawn with a fixed seed and wide enough that different texts get different
+vectors (with the usual 0.02 all vectors of a random model are nearly the same, and any comparison passes).
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from sentence_transformers import SentenceTransformer
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig, BertModel, ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3Model,
+    RobertaConfig, RobertaModel, XLMRobertaConfig, XLMRobertaModel,
+)
+from sentence_transformers.base.modules import Dense, Normalize, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+
+HERE = Path(__file__).parent
+TEXTS = json.loads((HERE / "texts.json").read_text())
+VOCABULARY = 600
+
+
+def word_piece():
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    t.normalizer = normalizers.BertNormalizer(lowercase=True)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    t.train_from_iterator(TEXTS, trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=special))
+    cls, sep = t.token_to_id("[CLS]"), t.token_to_id("[SEP]")
+    t.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
+    return PreTrainedTokenizerFast(tokenizer_object=t, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
+                                   sep_token="[SEP]", mask_token="[MASK]")
+
+
+def unigram():
+    t = Tokenizer(models.Unigram())
+    t.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(" {2,}", " ")])
+    t.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    t.train_from_iterator(TEXTS, trainers.UnigramTrainer(vocab_size=VOCABULARY, special_tokens=special,
+                                                         unk_token="<unk>"))
+    t.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    return PreTrainedTokenizerFast(tokenizer_object=t, bos_token="<s>", eos_token="</s>", cls_token="<s>",
+                                   sep_token="</s>", pad_token="<pad>", unk_token="<unk>")
+
+
+def byte_level(special, template=None):
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.decoder = decoders.ByteLevel()
+    t.train_from_iterator(TEXTS, trainers.BpeTrainer(
+        vocab_size=VOCABULARY, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    if template:
+        t.post_processor = processors.TemplateProcessing(
+            single=template, special_tokens=[(s, t.token_to_id(s)) for s in special if s in template.split()])
+    return t
+
+
+def shape(**more):
+    return dict(vocab_size=VOCABULARY, hidden_size=48, num_hidden_layers=3, num_attention_heads=4,
+                intermediate_size=96, initializer_range=0.25) | more
+
+
+def bert(out):
+    return BertModel(BertConfig(max_position_embeddings=128, **shape())), word_piece()
+
+
+def xlmr(out):
+    config = XLMRobertaConfig(max_position_embeddings=130, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+                              type_vocab_size=1, **shape())
+    return XLMRobertaModel(config), unigram()
+
+
+def roberta(out):
+    config = RobertaConfig(max_position_embeddings=130, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+                           type_vocab_size=1, hidden_act="gelu_new", layer_norm_eps=1e-5, **shape())
+    t = byte_level(["<s>", "<pad>", "</s>", "<unk>"], "<s> $A </s>")
+    return RobertaModel(config), PreTrainedTokenizerFast(
+        tokenizer_object=t, bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>", pad_token="<pad>",
+        unk_token="<unk>")
+
+
+def modernbert(out):
+    config = ModernBertConfig(max_position_embeddings=512, local_attention=16, initializer_cutoff_factor=20.0,
+                              pad_token_id=1, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3,
+                              **shape(num_hidden_layers=5))
+    t = byte_level(["[UNK]", "[PAD]", "[CLS]", "[SEP]"], "[CLS] $A [SEP]")
+    return ModernBertModel(config), PreTrainedTokenizerFast(
+        tokenizer_object=t, cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", unk_token="[UNK]")
+
+
+def qwen3(out):
+    config = Qwen3Config(max_position_embeddings=512, num_key_value_heads=2, head_dim=16, pad_token_id=0,
+                         bos_token_id=0, eos_token_id=0, **shape())
+    t = byte_level(["<|endoftext|>"], "$A <|endoftext|>")
+    return Qwen3Model(config), PreTrainedTokenizerFast(
+        tokenizer_object=t, eos_token="<|endoftext|>", pad_token="<|endoftext|>", padding_side="left")
+
+
+INSTRUCTION = {"query": "Instruct: find passages that answer the question\nQuery:", "document": ""}
+PROMPTS = {"query": "query: ", "document": "passage: "}
+# name: family, longest input, pooling, further modules, prompts
+CASES = {
+    "bert-mean": (bert, 100, dict(pooling_mode="mean"), [Normalize()], None),
+    "bert-cls-dense": (bert, 128, dict(pooling_mode="cls"), [Dense(48, 20, activation_function=torch.nn.Tanh()), Normalize()], None),
+    "bert-mean-max": (bert, 64, dict(pooling_mode=["mean", "max"]), [Dense(96, 96, bias=False, activation_function=torch.nn.Identity())], None),
+    "bert-weighted": (bert, 64, dict(pooling_mode=["weightedmean", "mean_sqrt_len_tokens"]), [], None),
+    "xlmr-mean-prompts": (xlmr, 128, dict(pooling_mode="mean"), [Normalize()], PROMPTS),
+    "xlmr-cls": (xlmr, 128, dict(pooling_mode="cls"), [Normalize()], None),
+    "roberta-last": (roberta, 128, dict(pooling_mode="lasttoken"), [Normalize()], None),
+    "roberta-no-prompt": (roberta, 128, dict(pooling_mode="mean", include_prompt=False), [Normalize()], PROMPTS),
+    "modernbert-mean": (modernbert, 256, dict(pooling_mode="mean"), [Normalize()], None),
+    "modernbert-cls": (modernbert, 64, dict(pooling_mode="cls"), [], None),
+    "qwen3-last": (qwen3, 256, dict(pooling_mode="lasttoken"), [Normalize()], INSTRUCTION),
+}
+
+
+def main():
+    out = Path(sys.argv[1])
+    for name, (family, longest, pooling, modules, prompts) in CASES.items():
+        torch.manual_seed(1)
+        model, tokenizer = family(out)
+        with torch.no_grad():
+            for key, value in model.named_parameters():
+                if "norm" not in key.lower() and key.endswith("bias"):
+                    value.normal_(0, 0.1)
+        folder = out / "parts" / name
+        tokenizer.model_max_length = longest
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        transformer = Transformer(str(folder), max_seq_length=longest)
+        parts = [transformer, Pooling(model.config.hidden_size, **pooling), *modules]
+        encoder = SentenceTransformer(modules=parts, prompts=prompts, device="cpu")
+        encoder.save(str(out / name))
+        print(name, "made")
+
+
+main()
