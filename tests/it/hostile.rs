@@ -47,6 +47,46 @@ fn docx(document: impl Fn(&mut dyn Write)) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
+/// A ZIP package of one part, which is `head`, then `piece` so many times, then `tail`.
+fn package(name: &str, head: &str, piece: &[u8], times: usize, tail: &str) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(head.as_bytes()).unwrap();
+    (0..times).for_each(|_| archive.write_all(piece).unwrap());
+    archive.write_all(tail.as_bytes()).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+/// An OLE2 file whose stream `FileHeader` declares two gigabytes and whose chain of sectors goes in a circle.
+fn circular_ole() -> Vec<u8> {
+    let mut header = vec![0u8; 512];
+    let put = |at: usize, bytes: &[u8], header: &mut Vec<u8>| header[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1], &mut header);
+    put(24, &[0x3E, 0, 3, 0, 0xFE, 0xFF, 9, 0, 6, 0], &mut header);
+    for (at, value) in [(44, 1u32), (48, 1), (56, 4096), (60, u32::MAX - 1), (68, u32::MAX - 1)] {
+        put(at, &value.to_le_bytes(), &mut header);
+    }
+    header[76..].fill(0xFF);
+    put(76, &0u32.to_le_bytes(), &mut header);
+    // Sector 0 holds the table of chains, sector 1 (a chain of itself) the directory, 2 and 3 point at each other.
+    let mut chains = vec![u32::MAX; 128];
+    chains[..4].copy_from_slice(&[u32::MAX - 2, u32::MAX - 1, 3, 2]);
+    let mut directory = vec![0u8; 512];
+    for (entry, name, kind, child, start, size) in
+        [(0, "Root Entry", 5, 1u32, u32::MAX - 1, 0u32), (1, "FileHeader", 2, u32::MAX, 2, 0x7FFF_FFFF)]
+    {
+        let at = entry * 128;
+        let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        put(at, &name, &mut directory);
+        put(at + 64, &(name.len() as u16 + 2).to_le_bytes(), &mut directory);
+        put(at + 66, &[kind, 1], &mut directory);
+        for (offset, value) in [(68, u32::MAX), (72, u32::MAX), (76, child), (116, start), (120, size)] {
+            put(at + offset, &value.to_le_bytes(), &mut directory);
+        }
+    }
+    [header, chains.iter().flat_map(|c| c.to_le_bytes()).collect(), directory, vec![b'A'; 1024]].concat()
+}
+
 fn write_all(folder: &Path) {
     let file = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
     file("empty.pdf", b"");
@@ -74,6 +114,12 @@ fn write_all(folder: &Path) {
             out.write_all("</w:tc></w:tr></w:tbl>".repeat(n).as_bytes()).unwrap();
         }),
     );
+    let text = ("<a><b><office:text><text:p>", "</text:p></office:text></b></a>");
+    file("bomb.odt", &package("content.xml", text.0, &vec![b'A'; 1 << 20], 300, text.1));
+    file("bomb.hwpx", &package("Contents/section0.xml", "<hs:sec>", &vec![b'A'; 1 << 20], 300, "</hs:sec>"));
+    let shapes = b"<hp:p><hp:run><hp:t>x</hp:t><hp:rect><hp:subList>";
+    file("deep.hwpx", &package("Contents/section0.xml", "<hs:sec>", shapes, 20_000, ""));
+    file("loop.hwp", &circular_ole());
     file("bad.jsonl", b"{\"id\":1,\"text\":\n{\"id\": 2}\n");
     file("good.md", "# 정상\n\n이 문서는 읽힌다. The others are hostile.\n".as_bytes());
 }
@@ -110,21 +156,35 @@ fn hostile_files_are_one_line_each_and_the_rest_is_read() {
             .unwrap_or_else(|| panic!("{name}: {report}"))
     };
     assert_eq!(row("good.md")["status"], "added");
-    for name in ["empty.pdf", "rubbish.docx", "rubbish.bin", "loop.pdf", "bomb.docx", "bad.jsonl"] {
+    for name in [
+        "empty.pdf",
+        "rubbish.docx",
+        "rubbish.bin",
+        "loop.pdf",
+        "bomb.docx",
+        "bomb.odt",
+        "bomb.hwpx",
+        "deep.hwpx",
+        "loop.hwp",
+        "bad.jsonl",
+    ] {
         let row = row(name);
         assert_eq!(row["status"], "failed", "{row}");
         let error = row["error"].as_str().unwrap();
         assert!(!error.is_empty() && !error.contains('\n') && error.len() < 400, "{name}: {error}");
     }
     assert!(row("empty.pdf")["error"].as_str().unwrap().contains("empty"));
-    let bomb = row("bomb.docx");
-    let error = bomb["error"].as_str().unwrap();
-    assert!(error.contains("needed more than") || error.contains("decompression bomb"), "{error}");
+    for name in ["bomb.docx", "bomb.odt", "bomb.hwpx"] {
+        let bomb = row(name);
+        let error = bomb["error"].as_str().unwrap();
+        assert!(error.contains("needed more than") || error.contains("decompression bomb"), "{error}");
+    }
+    assert!(row("loop.hwp")["error"].as_str().unwrap().contains("damaged"));
     #[cfg(unix)]
     assert_eq!(row("pipe")["status"], "failed", "a pipe is refused, not waited for");
     // These two are read or refused, depending on how deep the parser goes; both are fine, a crash of the run is not.
     for name in ["deep.pdf", "deep.docx"] {
         assert!(["added", "failed"].contains(&row(name)["status"].as_str().unwrap()));
     }
-    assert_eq!(report["rows"].as_array().unwrap().len(), 9 + usize::from(cfg!(unix)), "links are not followed");
+    assert_eq!(report["rows"].as_array().unwrap().len(), 13 + usize::from(cfg!(unix)), "links are not followed");
 }

@@ -11,6 +11,10 @@ use crate::ingest::ReadError;
 
 /// The package with its sections rewritten; `None` when they can stay as they are.
 pub(super) fn rewrite(bytes: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    let manifest = package::part(&mut package::open(bytes, "HWPX")?, "META-INF/manifest.xml", "HWPX")?;
+    if manifest.is_some_and(|m| m.contains("encryption-data")) {
+        return Err(ReadError::Encrypted);
+    }
     let wanted = |name: &str| {
         name.strip_prefix("Contents/section")
             .and_then(|n| n.strip_suffix(".xml"))

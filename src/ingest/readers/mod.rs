@@ -120,6 +120,16 @@ pub(super) fn recognise(bytes: &[u8], name: &str) -> Result<Format, ReadError> {
     if bytes.starts_with(&[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]) {
         return compound(bytes);
     }
+    // Formats that would pass for text or for rubbish, and how to turn them into one that is read.
+    for (mark, name) in [
+        (&b"{\\rtf"[..], "RTF; save it as DOCX"),
+        (&b"%!PS"[..], "PostScript; convert it to PDF"),
+        (&b"HWP Document File V"[..], "HWP 3; save it as HWP 5 or HWPX"),
+    ] {
+        if bytes.starts_with(mark) {
+            return Err(ReadError::UnknownFormat(name.into()));
+        }
+    }
     match text::decode(bytes) {
         Some(decoded) => Ok(text::kind(&decoded.text, name)),
         None => Err(ReadError::UnknownFormat(describe(head))),
@@ -192,6 +202,8 @@ mod tests {
     fn rubbish_and_foreign_containers_are_named() {
         let error = recognise(&[0, 1, 2, 3, 255, 254, 0, 0, 7], "a.txt").unwrap_err().to_string();
         assert!(error.contains("00 01 02 03"), "{error}");
+        let error = recognise(b"{\\rtf1\\ansi text}", "a.doc").unwrap_err().to_string();
+        assert!(error.contains("save it as DOCX"), "{error}");
         assert!(matches!(recognise(b"PK\x03\x04broken", "a.docx"), Err(ReadError::Damaged { .. })));
         assert_eq!(
             read(&Input { bytes: b" \n", name: "a", mapping: &RecordMapping::default() }),

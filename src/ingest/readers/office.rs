@@ -47,7 +47,7 @@ pub(super) fn read_workbook(input: &Input<'_>, format: Format) -> Result<Vec<Ext
     }
     // Sheets that are no records (an explanation, a summary) make a document beside them.
     let rest: Vec<Part> = parts.into_iter().zip(0..).filter(|(_, i)| ordinary.contains(i)).map(|(p, _)| p).collect();
-    if rest.iter().any(|p| says_something(p)) {
+    if rest.iter().any(says_something) {
         found.push(document(input, format, title, rest)?);
     }
     Ok(found)
