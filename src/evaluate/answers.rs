@@ -11,6 +11,7 @@ use super::EvaluateError;
 use super::dataset::{Question, QuestionFormat, QuestionSet, Source};
 use super::entailment::{self, Accuracy};
 use super::judge::{Judgement, judge};
+use super::make;
 use super::peer::{self, Peer, Response};
 use super::plant::Plant;
 use super::statistics::{self, Estimate};
@@ -57,6 +58,25 @@ pub fn bench_sector(config: &Config, program: &Path) -> Result<Bench, EvaluateEr
     let app = App::open(in_folder(config, folder.path(), &config.sector))?;
     read(&app, program)?;
     Ok(Bench { app, folder })
+}
+
+/// The documents of `whole` in a fresh index, without those that the set's twins must not find; `None` where it has no twins.
+pub fn reduced(
+    config: &Config,
+    whole: &App,
+    set: &QuestionSet,
+    program: &Path,
+) -> Result<Option<Bench>, EvaluateError> {
+    let gone: Vec<&String> = set.questions.iter().flat_map(|q| &q.without).collect();
+    if gone.is_empty() {
+        return Ok(None);
+    }
+    let kept = make::documents(whole)?
+        .into_iter()
+        .filter(|d| !gone.iter().any(|g| d.source == **g || d.source.ends_with(g.as_str())));
+    let sources: Vec<Source> =
+        kept.map(|d| Source { id: d.source, title: d.title, text: d.text, access: d.metadata.access }).collect();
+    bench(config, &sources, program).map(Some)
 }
 
 fn in_folder(config: &Config, folder: &Path, sector: &str) -> Config {
@@ -197,7 +217,7 @@ pub fn ask(
         progress(i + 1);
     }
     let encoder = match peer {
-        Peer::Local(app) => app.embedder().map(|e| e.id().to_owned()),
+        Peer::Local(app) | Peer::Twins { whole: app, .. } => app.embedder().map(|e| e.id().to_owned()),
         Peer::Server(_) | Peer::Recorded(_) => None,
     };
     Ok(summarise(set, encoder, rows, seed))
@@ -232,8 +252,11 @@ pub fn summarise(set: &QuestionSet, encoder: Option<String>, rows: Vec<Judgement
         .collect();
     let abstention = abstention(&rows);
     let mut metrics = means(&rows);
-    metrics.insert("abstention_precision".into(), abstention.precision);
-    metrics.insert("abstention_recall".into(), abstention.recall);
+    // Where every question has an answer, nothing can be abstained on rightly.
+    if abstention.unanswerable > 0 {
+        metrics.insert("abstention_precision".into(), abstention.precision);
+        metrics.insert("abstention_recall".into(), abstention.recall);
+    }
     let group = |key: &dyn Fn(&Judgement) -> String| {
         let mut parts: BTreeMap<String, Vec<&Judgement>> = BTreeMap::new();
         rows.iter().for_each(|r| parts.entry(key(r)).or_default().push(r));

@@ -33,7 +33,8 @@ static NEGATION_EN: LazyLock<Regex> = LazyLock::new(|| {
 /// How much of the claim the best window holds, 0 to 1; 0 where a figure is missing or the negation differs.
 pub fn score(context: &str, premise: &str, claim: &str) -> f32 {
     let coverage = Coverage::of_statement(claim, &[]);
-    let header = term_set(context);
+    let mut header = term_set(context);
+    header.extend(term_set(&table_heads(premise)));
     let needed = figures(claim);
     let all = figures(&format!("{context}\n{premise}"));
     if !needed.is_subset(&all) {
@@ -63,6 +64,14 @@ pub fn score(context: &str, premise: &str, claim: &str) -> f32 {
 /// True when the premise supports the claim by this rule.
 pub fn entails(context: &str, premise: &str, claim: &str) -> bool {
     score(context, premise, claim) >= THRESHOLD
+}
+
+/// The head rows of the tables in a Markdown text: what each cell below them means.
+fn table_heads(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let rules =
+        |l: &str| l.starts_with('|') && l.contains("--") && l.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '));
+    lines.windows(2).filter(|w| rules(w[1])).map(|w| w[0]).collect::<Vec<_>>().join("\n")
 }
 
 fn negated(text: &str) -> bool {
@@ -184,6 +193,13 @@ mod tests {
         assert!(!entails("", premise, "The cell did not keep 83 % of its capacity."));
         assert!(!entails("", premise, "Quantum computers break encryption."));
         assert!(entails("", "발코니에서 흡연이 가능합니다.", "발코니 흡연이 가능하다."));
+    }
+
+    #[test]
+    fn a_table_row_is_read_under_its_head() {
+        let rows: String = (1..9).map(|i| format!("| P{i} | {i} | 0 |\n")).collect();
+        let table = format!("| 부품 | 소비 전력 | 비율 |\n|---|---|---|\n{rows}| 고압 펌프 | 2.36 | 63.6 |\n");
+        assert!(entails("", &table, "부품: 고압 펌프; 소비 전력: 2.36; 비율: 63.6"));
     }
 
     #[test]

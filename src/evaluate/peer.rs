@@ -85,6 +85,13 @@ pub struct Response {
 pub enum Peer {
     /// This process.
     Local(Box<App>),
+    /// This process, with a second index that lacks the documents of the unanswerable twins.
+    Twins {
+        /// All documents.
+        whole: Box<App>,
+        /// Without the twins' evidence.
+        reduced: Box<App>,
+    },
     /// Over HTTP.
     Server(Server),
     /// Answers made elsewhere, by question id (the format of SQuAD's predictions).
@@ -96,6 +103,9 @@ impl Peer {
     pub fn ask(&self, question: &Question) -> Result<Response, EvaluateError> {
         match self {
             Peer::Local(app) => local(app, question),
+            Peer::Twins { whole, reduced } => {
+                local(if question.without.is_empty() { whole } else { reduced }, question)
+            }
             Peer::Server(server) => server.ask(question),
             Peer::Recorded(answers) => {
                 let answer = answers.get(&question.id).cloned().unwrap_or_default();
@@ -109,6 +119,10 @@ impl Peer {
     pub fn text(&self, doc_id: &str) -> Result<Option<String>, EvaluateError> {
         match self {
             Peer::Local(app) => Ok(Some(app.document(doc_id)?.text)),
+            Peer::Twins { whole, reduced } => {
+                let there = whole.document(doc_id).or_else(|_| reduced.document(doc_id))?;
+                Ok(Some(there.text))
+            }
             Peer::Server(server) => Ok(server.document(doc_id)),
             Peer::Recorded(_) => Ok(None),
         }

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod demonstration;
+mod gate;
 mod hostile;
 mod interrupted;
 mod licences;

@@ -8,6 +8,7 @@ use super::super::{Context, Failure, Outcome, this_program};
 use crate::evaluate::all::{self, AllOptions, AllResult, Planted};
 use crate::evaluate::gate::{self, Baseline, Worse};
 use crate::evaluate::plant::Plant;
+use crate::evaluate::report;
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
@@ -41,6 +42,9 @@ pub(in crate::cli) struct Arguments {
     /// The model to ask there
     #[arg(long, value_name = "NAME", requires = "server")]
     server_model: Option<String>,
+    /// Write report.json, report.md and report.html there
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Seed of everything drawn
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -85,6 +89,9 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
             context.output.note(what);
         }
     })?;
+    if let Some(folder) = &arguments.out {
+        write_report(folder, &result)?;
+    }
     if arguments.update_baseline {
         write(&file, &result, &arguments)?;
     }
@@ -104,6 +111,21 @@ fn judge(baseline: &Baseline, file: &Path, result: &AllResult, planted: &[Plante
         worse,
         planted: planted.iter().map(of).collect(),
     })
+}
+
+fn write_report(folder: &Path, result: &AllResult) -> Result<(), Failure> {
+    let report = report::report(result);
+    let json = serde_json::to_string_pretty(result).map_err(|e| Failure::internal(e.to_string()))?;
+    let files = [
+        ("report.json", json + "\n"),
+        ("report.md", report::markdown(&report)),
+        ("report.html", report::html(&report)),
+    ];
+    fs_err::create_dir_all(folder).map_err(|e| Failure::bad_input(e.to_string()))?;
+    for (name, text) in files {
+        fs_err::write(folder.join(name), text).map_err(|e| Failure::bad_input(e.to_string()))?;
+    }
+    Ok(())
 }
 
 fn plant_name(plant: Plant) -> String {

@@ -60,15 +60,15 @@ impl Who {
             }
             (None, None) => return local(context, set),
         };
-        Ok(Peered { peer, folder: None })
+        Ok(Peered { peer, folders: Vec::new() })
     }
 }
 
-/// A peer with the folder its index lives in, dropped in that order.
+/// A peer with the folders its indexes live in, dropped in that order.
 pub(super) struct Peered {
     pub(super) peer: Peer,
     #[allow(dead_code, reason = "kept until the peer is gone")]
-    folder: Option<tempfile::TempDir>,
+    folders: Vec<tempfile::TempDir>,
 }
 
 /// The library in this process over the set's documents, or over the sector's.
@@ -83,7 +83,14 @@ pub(super) fn local(context: &Context, set: &QuestionSet) -> Result<Peered, Fail
         context.output.note(note);
     }
     let (app, folder) = bench.into_parts();
-    Ok(Peered { peer: Peer::Local(Box::new(app)), folder: Some(folder) })
+    match answers::reduced(&context.config, &app, set, &program)? {
+        None => Ok(Peered { peer: Peer::Local(Box::new(app)), folders: vec![folder] }),
+        Some(bench) => {
+            let (reduced, other) = bench.into_parts();
+            let peer = Peer::Twins { whole: Box::new(app), reduced: Box::new(reduced) };
+            Ok(Peered { peer, folders: vec![folder, other] })
+        }
+    }
 }
 
 /// The question set, and who is to answer it.

@@ -3,6 +3,7 @@
 mod all;
 mod answers;
 mod entailment;
+mod make;
 mod parts;
 mod retrieval;
 mod safety;
@@ -25,6 +26,8 @@ pub(super) enum Command {
     Safety(safety::Arguments),
     /// Everything, with a gate against the committed baseline
     All(all::Arguments),
+    /// Propose questions from the sector's own documents, to be reviewed in the terminal
+    Make(make::Arguments),
     /// How often the entailment rule behind the citation measures is right, on labelled pairs
     Entailment(entailment::Arguments),
 }
@@ -37,6 +40,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failur
         Command::Abstention(a) => parts::abstention(context, a),
         Command::Safety(a) => safety::run(context, a),
         Command::All(a) => all::run(context, a),
+        Command::Make(a) => make::run(context, a),
         Command::Entailment(a) => entailment::run(context, &a),
     }
 }

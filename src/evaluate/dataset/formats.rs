@@ -187,6 +187,7 @@ pub(super) fn questions(path: &Path) -> Result<Vec<Question>, EvaluateError> {
             must_include: row.must_include,
             gold: row.gold,
             access: row.access,
+            without: row.without,
             ..Question::default()
         });
         Ok(())
@@ -212,6 +213,8 @@ struct Own {
     gold: Vec<Gold>,
     #[serde(default)]
     access: Access,
+    #[serde(default)]
+    without: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -101,6 +101,8 @@ pub struct Question {
     pub gold: Vec<Gold>,
     /// The access level of the evidence; a reader below it must get an abstention.
     pub access: Access,
+    /// Documents that are left out of the index for this question (an unanswerable twin).
+    pub without: Vec<String>,
 }
 
 /// Questions with their documents.

@@ -1,0 +1,205 @@
+use std::collections::BTreeSet;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::super::{Context, Failure, Outcome};
+use crate::evaluate::make::{self, MakeOptions, Proposal, leaks};
+
+#[derive(Args)]
+pub(in crate::cli) struct Arguments {
+    /// Where accepted questions are appended (questions.jsonl)
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Answerable questions at most
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    count: usize,
+    /// Every N-th question gets an unanswerable twin; 0: none
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    twin_every: usize,
+    /// Largest share of the answering passage's terms that a question may repeat
+    #[arg(long, value_name = "SHARE", default_value_t = 0.6)]
+    leak: f32,
+    /// Seed of the choice
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Accept every proposal without asking (a set nobody reviewed proves little)
+    #[arg(long)]
+    accept_all: bool,
+}
+
+#[derive(Serialize)]
+struct Made {
+    file: String,
+    proposed: usize,
+    accepted: usize,
+    edited: usize,
+    dropped: usize,
+}
+
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
+    if !arguments.accept_all && !std::io::stdin().is_terminal() && context.output.is_json() {
+        return Err(Failure::bad_input("review needs a terminal; or give --accept-all"));
+    }
+    let options = MakeOptions {
+        count: arguments.count,
+        twin_every: arguments.twin_every,
+        leak: arguments.leak,
+        seed: arguments.seed,
+    };
+    let app = context.open()?;
+    let known = known(&arguments.out)?;
+    let proposals: Vec<Proposal> = make::propose(&app, &options)?
+        .into_iter()
+        .filter(|p| !known.contains(&(p.question.clone(), p.answerable)))
+        .collect();
+    if proposals.is_empty() && known.is_empty() {
+        return Err(Failure::bad_input("nothing to ask about: is the sector indexed? (`sectora ingest`)"));
+    }
+    let mut made = Made {
+        file: arguments.out.display().to_string(),
+        proposed: proposals.len(),
+        accepted: 0,
+        edited: 0,
+        dropped: 0,
+    };
+    let mut file = append(&arguments.out)?;
+    let mut input = std::io::stdin().lock();
+    for (i, proposal) in proposals.iter().enumerate() {
+        let decided = if arguments.accept_all {
+            Decision::Accept(proposal.clone())
+        } else {
+            review(proposal, i + 1, proposals.len(), &mut input)?
+        };
+        match decided {
+            Decision::Accept(p) => {
+                made.accepted += 1;
+                made.edited += usize::from(p != *proposal);
+                // Written at once: a review that is broken off keeps what was decided.
+                let line = serde_json::to_string(&p).map_err(|e| Failure::internal(e.to_string()))?;
+                writeln!(file, "{line}").map_err(|e| Failure::bad_input(e.to_string()))?;
+            }
+            Decision::Drop => made.dropped += 1,
+            Decision::Quit => break,
+        }
+    }
+    context.output.result(&made, |m| {
+        format!(
+            "{}: {} accepted ({} edited), {} dropped of {} proposed",
+            m.file, m.accepted, m.edited, m.dropped, m.proposed
+        )
+    });
+    Ok(Outcome::Yes)
+}
+
+enum Decision {
+    Accept(Proposal),
+    Drop,
+    Quit,
+}
+
+/// Shows one proposal and reads `a`, `e`, `d` or `q`; the end of input quits.
+fn review(proposal: &Proposal, n: usize, of: usize, input: &mut impl BufRead) -> Result<Decision, Failure> {
+    let mut proposal = proposal.clone();
+    loop {
+        let mut err = std::io::stderr().lock();
+        let gold = proposal.gold.first();
+        let _ = writeln!(
+            err,
+            "\n{n} of {of}  {}  {}  leak {:.2}",
+            proposal.kind,
+            proposal.language.name(),
+            leaks(&proposal)
+        );
+        let _ = writeln!(
+            err,
+            "  Q: {}\n  A: {}",
+            proposal.question,
+            if proposal.answerable { &proposal.answer } else { "(none)" }
+        );
+        if let Some(gold) = gold {
+            let _ = writeln!(err, "  {}: “{}”", gold.document, gold.quote);
+        } else {
+            let _ = writeln!(err, "  asked without {}", proposal.without.join(", "));
+        }
+        let _ = write!(err, "[a]ccept  [e]dit  [d]rop  [q]uit: ");
+        let _ = err.flush();
+        let Some(choice) = line(input)? else { return Ok(Decision::Quit) };
+        match choice.trim() {
+            "a" | "accept" => return Ok(Decision::Accept(proposal)),
+            "d" | "drop" => return Ok(Decision::Drop),
+            "q" | "quit" => return Ok(Decision::Quit),
+            "e" | "edit" => {
+                for (label, field) in [("Q", &mut proposal.question), ("A", &mut proposal.answer)] {
+                    let _ = write!(err, "  new {label} (empty keeps it): ");
+                    let _ = err.flush();
+                    if let Some(text) = line(input)?.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()) {
+                        *field = text;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn line(input: &mut impl BufRead) -> Result<Option<String>, Failure> {
+    let mut text = String::new();
+    let read = input.read_line(&mut text).map_err(|e| Failure::bad_input(format!("standard input: {e}")))?;
+    Ok((read > 0).then_some(text))
+}
+
+/// Questions already in the file are not proposed again.
+fn known(file: &Path) -> Result<BTreeSet<(String, bool)>, Failure> {
+    if !file.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let text = fs_err::read_to_string(file).map_err(|e| Failure::bad_input(e.to_string()))?;
+    let lines = text.lines().filter_map(|l| serde_json::from_str::<Proposal>(l).ok());
+    Ok(lines.map(|p| (p.question, p.answerable)).collect())
+}
+
+fn append(file: &Path) -> Result<fs_err::File, Failure> {
+    let open = || -> std::io::Result<fs_err::File> {
+        if let Some(parent) = file.parent() {
+            fs_err::create_dir_all(parent)?;
+        }
+        fs_err::OpenOptions::new().create(true).append(true).open(file)
+    };
+    open().map_err(|e| Failure::bad_input(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Language;
+
+    fn decide(input: &str) -> Decision {
+        let proposal = Proposal {
+            id: "m001".into(),
+            question: "Q?".into(),
+            language: Language::En,
+            answerable: true,
+            kind: "fact".into(),
+            answer: "A".into(),
+            must_include: vec![],
+            gold: vec![],
+            without: vec![],
+            access: crate::document::Access::Public,
+        };
+        review(&proposal, 1, 1, &mut input.as_bytes()).ok().unwrap()
+    }
+
+    #[test]
+    fn a_review_accepts_edits_drops_and_quits() {
+        assert!(matches!(decide("a\n"), Decision::Accept(p) if p.question == "Q?"));
+        assert!(
+            matches!(decide("e\nBetter?\n\na\n"), Decision::Accept(p) if p.question == "Better?" && p.answer == "A")
+        );
+        assert!(matches!(decide("what\nd\n"), Decision::Drop));
+        assert!(matches!(decide("q\n"), Decision::Quit));
+        assert!(matches!(decide(""), Decision::Quit));
+    }
+}

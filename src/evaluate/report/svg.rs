@@ -1,0 +1,189 @@
+//! Plots as inline SVG: bars with intervals, histograms, lines. No script, no font, no link; text stays text.
+
+use std::fmt::Write;
+
+use super::escape;
+
+const WIDTH: f64 = 640.0;
+const LEFT: f64 = 230.0;
+const COLOURS: [&str; 6] = ["#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568"];
+
+/// One bar.
+pub(super) struct Bar {
+    pub(super) label: String,
+    pub(super) value: f64,
+    /// 95 % interval.
+    pub(super) interval: Option<(f64, f64)>,
+}
+
+/// Points of one line, or values of one histogram.
+pub(super) struct Series<T> {
+    pub(super) label: String,
+    pub(super) values: Vec<T>,
+}
+
+/// Horizontal bars from 0 to 1.
+pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
+    let height = 24.0 * bars.len() as f64 + 46.0;
+    let x = |v: f64| LEFT + v.clamp(0.0, 1.0) * (WIDTH - LEFT - 60.0);
+    let mut out = open(title, height);
+    for tick in 0..=4 {
+        let v = f64::from(tick) / 4.0;
+        line(&mut out, x(v), 24.0, x(v), height - 20.0, "#ddd", 1.0);
+        text(&mut out, x(v), height - 6.0, "middle", &format!("{v}"));
+    }
+    for (i, bar) in bars.iter().enumerate() {
+        let y = 30.0 + 24.0 * i as f64;
+        text(&mut out, LEFT - 8.0, y + 12.0, "end", &bar.label);
+        let _ = write!(
+            out,
+            "<rect x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"16\" fill=\"{}\"/>",
+            x(0.0),
+            x(bar.value) - x(0.0),
+            COLOURS[0]
+        );
+        if let Some((low, high)) = bar.interval {
+            line(&mut out, x(low), y + 8.0, x(high), y + 8.0, "#111", 2.0);
+        }
+        text(
+            &mut out,
+            x(bar.interval.map_or(bar.value, |i| i.1.max(bar.value))) + 6.0,
+            y + 12.0,
+            "start",
+            &format!("{:.3}", bar.value),
+        );
+    }
+    out + "</svg>"
+}
+
+/// Shares of values in ten bins from 0 to 1, one colour a series.
+pub(super) fn histogram(title: &str, series: &[Series<f64>]) -> String {
+    const BINS: usize = 10;
+    let height = 240.0;
+    let mut out = open(title, height);
+    let (left, bottom, top) = (44.0, height - 46.0, 30.0);
+    let width = (WIDTH - left - 10.0) / BINS as f64;
+    let shares: Vec<Vec<f64>> = series
+        .iter()
+        .map(|s| {
+            let mut bins = vec![0.0; BINS];
+            s.values.iter().for_each(|v| bins[((v * BINS as f64) as usize).min(BINS - 1)] += 1.0);
+            bins.iter().map(|b| b / s.values.len().max(1) as f64).collect()
+        })
+        .collect();
+    let most = shares.iter().flatten().copied().fold(0.01, f64::max);
+    let y = |share: f64| bottom - share / most * (bottom - top);
+    for tick in [0.0, most / 2.0, most] {
+        line(&mut out, left, y(tick), WIDTH - 10.0, y(tick), "#ddd", 1.0);
+        text(&mut out, left - 4.0, y(tick) + 4.0, "end", &format!("{:.0} %", tick * 100.0));
+    }
+    for (s, bins) in shares.iter().enumerate() {
+        let each = (width - 6.0) / series.len().max(1) as f64;
+        for (i, share) in bins.iter().enumerate() {
+            let at = left + width * i as f64 + 3.0 + each * s as f64;
+            let _ = write!(
+                out,
+                "<rect x=\"{at:.1}\" y=\"{:.1}\" width=\"{each:.1}\" height=\"{:.1}\" fill=\"{}\"/>",
+                y(*share),
+                bottom - y(*share),
+                COLOURS[s % COLOURS.len()]
+            );
+        }
+    }
+    for i in (0..=BINS).step_by(2) {
+        text(&mut out, left + width * i as f64, bottom + 14.0, "middle", &format!("{:.1}", i as f64 / BINS as f64));
+    }
+    legend(&mut out, series.iter().map(|s| format!("{} (n = {})", s.label, s.values.len())), height - 10.0);
+    out + "</svg>"
+}
+
+/// Lines over a horizontal axis of given marks; vertical from 0 to 1.
+pub(super) fn lines(title: &str, axis: &str, marks: &[String], series: &[Series<f64>]) -> String {
+    let height = 260.0;
+    let mut out = open(title, height);
+    let (left, bottom, top) = (44.0, height - 62.0, 30.0);
+    let x = |i: usize| left + (WIDTH - left - 30.0) * i as f64 / (marks.len().max(2) - 1) as f64;
+    let y = |v: f64| bottom - v.clamp(0.0, 1.0) * (bottom - top);
+    for tick in 0..=4 {
+        let v = f64::from(tick) / 4.0;
+        line(&mut out, left, y(v), WIDTH - 30.0, y(v), "#ddd", 1.0);
+        text(&mut out, left - 4.0, y(v) + 4.0, "end", &format!("{v}"));
+    }
+    let every = marks.len().div_ceil(11).max(1);
+    for (i, mark) in marks.iter().enumerate().step_by(every) {
+        text(&mut out, x(i), bottom + 14.0, "middle", mark);
+    }
+    text(&mut out, WIDTH / 2.0, bottom + 30.0, "middle", axis);
+    for (s, one) in series.iter().enumerate() {
+        let points: Vec<String> =
+            one.values.iter().enumerate().map(|(i, v)| format!("{:.1},{:.1}", x(i), y(*v))).collect();
+        let _ = write!(
+            out,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>",
+            points.join(" "),
+            COLOURS[s % COLOURS.len()]
+        );
+    }
+    legend(&mut out, series.iter().map(|s| s.label.clone()), height - 10.0);
+    out + "</svg>"
+}
+
+fn open(title: &str, height: f64) -> String {
+    let mut out = format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">", escape(title));
+    let _ = write!(out, "<text x=\"4\" y=\"16\" font-weight=\"600\">{}</text>", escape(title));
+    out
+}
+
+fn text(out: &mut String, x: f64, y: f64, anchor: &str, what: &str) {
+    let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>", escape(what));
+}
+
+fn line(out: &mut String, x1: f64, y1: f64, x2: f64, y2: f64, colour: &str, width: f64) {
+    let _ = write!(
+        out,
+        "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"{colour}\" stroke-width=\"{width}\"/>"
+    );
+}
+
+fn legend(out: &mut String, labels: impl Iterator<Item = String>, y: f64) {
+    let mut x = 44.0;
+    for (i, label) in labels.enumerate() {
+        let _ = write!(
+            out,
+            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"10\" height=\"10\" fill=\"{}\"/>",
+            y - 9.0,
+            COLOURS[i % COLOURS.len()]
+        );
+        text(out, x + 14.0, y, "start", &label);
+        // Hangul is about twice as wide as Latin at the same size.
+        x += 34.0 + label.chars().map(|c| if c.is_ascii() { 6.5 } else { 12.0 }).sum::<f64>();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plots_are_well_formed_and_escape_their_labels() {
+        let bar = Bar { label: "a < b & \"c\"".into(), value: 0.5, interval: Some((0.4, 0.6)) };
+        let series = |n: f64| Series { label: "s<".into(), values: vec![n, 0.2, 1.0] };
+        let all = [
+            bars("t", &[bar]),
+            histogram("t", &[series(0.0), series(1.0)]),
+            lines("t", "x", &["1".into(), "2".into(), "3".into()], &[series(0.5)]),
+            histogram("t", &[]),
+            lines("t", "x", &[], &[]),
+        ];
+        for svg in all {
+            let mut reader = quick_xml::Reader::from_str(&svg);
+            loop {
+                match reader.read_event().unwrap() {
+                    quick_xml::events::Event::Eof => break,
+                    _ => continue,
+                }
+            }
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        }
+    }
+}
