@@ -246,7 +246,7 @@ fn embedder(
 
 /// The generator that `config.generator` names; `auto` is the best that is present and can be loaded.
 fn generator(config: &Config, models: &ModelStore, notes: &mut Vec<String>) -> Result<Box<dyn Generator>, AppError> {
-    let options = LocalOptions { queue: config.server.queue, ..LocalOptions::default() };
+    let options = LocalOptions { queue: config.server.queue, threads: config.threads, ..LocalOptions::default() };
     let local = |file: &Path| LocalGenerator::open(file, &options);
     match config.generator.as_str() {
         "extractive" => Ok(Box::new(ExtractiveGenerator)),

@@ -4,6 +4,7 @@
 //! Knows how to print; decides nothing about documents or answers.
 
 mod ask;
+mod bench;
 mod chat;
 mod config;
 mod doctor;
@@ -84,6 +85,9 @@ enum Command {
     /// Measure
     #[command(subcommand)]
     Eval(eval::Command),
+    /// Measure this machine
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Language models and encoders: cards, downloads, checks
     #[command(subcommand)]
     Models(models::Command),
@@ -174,6 +178,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
         Command::Show(a) => show::run(&context, a),
         Command::Overlap(a) => overlap::run(&context, a),
         Command::Eval(c) => eval::run(&context, c),
+        Command::Bench(c) => bench::run(&context, c),
         Command::Models(c) => models::run(&context, c),
         Command::Sectors => sectors::run(&context),
         Command::Doctor => doctor::run(&context),

@@ -16,11 +16,13 @@ pub struct LocalOptions {
     pub context_tokens: usize,
     /// Requests that may wait behind the one that runs.
     pub queue: usize,
+    /// Threads on a CPU; 0 is one a processor.
+    pub threads: usize,
 }
 
 impl Default for LocalOptions {
     fn default() -> Self {
-        LocalOptions { context_tokens: 8192, queue: 16 }
+        LocalOptions { context_tokens: 8192, queue: 16, threads: 0 }
     }
 }
 
@@ -36,7 +38,12 @@ impl LocalGenerator {
         let stem = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
         let name = format!("local:{stem}");
         let load = |e: LmError| GenerateError::Load { model: name.clone(), what: e.to_string() };
-        let settings = Options { device: sectora_lm::device(), context: options.context_tokens };
+        let settings = Options {
+            device: sectora_lm::device(),
+            context: options.context_tokens,
+            threads: options.threads,
+            ..Options::default()
+        };
         let engine = Engine::start(Model::open(file, &settings).map_err(load)?, options.queue).map_err(load)?;
         Ok(LocalGenerator { name, engine })
     }

@@ -114,13 +114,13 @@ fn only_config_reads_the_environment() {
 }
 
 #[test]
-fn no_source_file_holds_unsafe_code() {
+fn unsafe_code_lives_in_the_kernels_only_and_each_block_says_why() {
     for folder in ["src", "crates/lm/src"] {
         for file in sources(&root().join(folder)) {
             let text = std::fs::read_to_string(&file).unwrap();
-            let used =
-                text.lines().any(|l| l.contains("unsafe {") || l.contains("unsafe fn") || l.contains("unsafe impl"));
-            assert!(!used, "{}", file.display());
+            let used = ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|c| text.contains(c));
+            let kernels = file.starts_with(root().join("crates/lm/src/kernels"));
+            assert!(!used || kernels && text.contains("SAFETY"), "{}", file.display());
         }
     }
 }

@@ -138,6 +138,14 @@ impl Gguf {
 
     /// Reads a tensor on to `device`.
     pub fn tensor(&mut self, name: &str, device: &Device) -> Result<QTensor, LmError> {
+        let (dtype, raw) = self.bytes(name)?;
+        let storage = QStorage::from_data(Cow::Owned(raw), device, dtype)?;
+        let dims = self.tensors.get(name).map_or(&[][..], |info| info.dims.as_slice());
+        Ok(QTensor::new(storage, dims)?)
+    }
+
+    /// Reads a tensor as it lies in the file.
+    pub fn bytes(&mut self, name: &str) -> Result<(GgmlDType, Vec<u8>), LmError> {
         let Some(info) = self.tensors.get(name) else {
             return Err(broken(&self.path, format!("tensor {name} is missing")));
         };
@@ -145,8 +153,7 @@ impl Gguf {
         let mut raw = vec![0; info.bytes];
         self.file.seek(SeekFrom::Start(info.start)).map_err(io)?;
         self.file.read_exact(&mut raw).map_err(io)?;
-        let storage = QStorage::from_data(Cow::Owned(raw), device, info.dtype)?;
-        Ok(QTensor::new(storage, info.dims.as_slice())?)
+        Ok((info.dtype, raw))
     }
 }
 

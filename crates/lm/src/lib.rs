@@ -1,7 +1,7 @@
 //! A local LLM in this process: a GGUF file goes in, streamed text comes out.
 //!
 //! In the order data flows: [`gguf`] reads the file, [`Shape`] says what its metadata means, the
-//! decoder computes on candle, [`Tokenizer`] and [`ChatTemplate`] are rebuilt from the same file, and
+//! decoder computes (on a CPU with our own kernels, on GPUs with candle's), [`Tokenizer`] and [`ChatTemplate`] are rebuilt from the same file, and
 //! [`Model`] generates. One thread owns a model: [`Engine`] puts a bounded queue before it.
 //!
 //! This crate knows nothing of Sectora: no documents, no citations, no configuration, no hub.
@@ -20,12 +20,17 @@
 //! ```
 
 mod attention;
+mod candle_decoder;
 mod chat;
+mod cpu_decoder;
 mod decoder;
 mod engine;
 mod error;
 pub mod gguf;
+mod kernels;
+mod lookup;
 mod model;
+mod prefix_cache;
 pub mod random;
 mod rope;
 mod sampling;
@@ -37,6 +42,7 @@ pub use chat::{ChatMessage, ChatTemplate};
 pub use decoder::Decoder;
 pub use engine::{Engine, Event, Request, Ticket};
 pub use error::LmError;
+pub use kernels::Path as CpuPath;
 pub use model::{Finish, Generation, Model, Options, device};
 pub use sampling::{Sampler, Sampling};
 pub use shape::{Architecture, Shape};

@@ -9,11 +9,13 @@ use std::time::Instant;
 use candle_core::Device;
 
 use crate::gguf::Gguf;
+use crate::lookup::Ahead;
+use crate::prefix_cache::PrefixCache;
 use crate::text_stream::TextStream;
-use crate::{ChatMessage, ChatTemplate, Decoder, LmError, Sampler, Sampling, Shape, Tokenizer};
+use crate::{ChatMessage, ChatTemplate, CpuPath, Decoder, LmError, Sampler, Sampling, Shape, Tokenizer};
 
 /// Tokens read at once in a prefill; between two chunks a request can be cancelled.
-const PREFILL_CHUNK: usize = 128;
+const PREFILL_CHUNK: usize = 256;
 
 /// How to open a model.
 #[derive(Clone, Debug)]
@@ -22,11 +24,32 @@ pub struct Options {
     pub device: Device,
     /// Most tokens of one context; a model's own limit is kept.
     pub context: usize,
+    /// Threads on a CPU; 0 is one a processor.
+    pub threads: usize,
+    /// Keys and values on a CPU as f32 and not f16: twice the memory, exact.
+    pub exact_kv: bool,
+    /// The instructions to use on a CPU; nothing is the best it has.
+    pub path: Option<CpuPath>,
+    /// candle's kernels also on a CPU, to compare.
+    pub candle_kernels: bool,
+    /// Most tokens of a draft taken from the text itself; 0 is none. Changes the speed, never the text.
+    pub lookup: usize,
+    /// Bytes of keys and values of earlier requests to keep besides the last one's.
+    pub prefix_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { device: Device::Cpu, context: 8192 }
+        Options {
+            device: Device::Cpu,
+            context: 8192,
+            threads: 0,
+            exact_kv: false,
+            path: None,
+            candle_kernels: false,
+            lookup: 10,
+            prefix_bytes: 0,
+        }
     }
 }
 
@@ -63,6 +86,12 @@ pub struct Generation {
     pub prompt_tokens: usize,
     /// Tokens written, the one that ended the turn not counted.
     pub completion_tokens: usize,
+    /// Tokens of the prompt that an earlier request had left in the cache.
+    pub reused_tokens: usize,
+    /// Tokens that prompt lookup proposed, and those of them that the model then chose itself.
+    pub drafted_tokens: usize,
+    /// See `drafted_tokens`.
+    pub accepted_tokens: usize,
     /// Seconds from the start to the first token.
     pub first_token_s: f64,
     /// Seconds in all.
@@ -74,6 +103,10 @@ pub struct Model {
     decoder: Decoder,
     tokenizer: std::sync::Arc<Tokenizer>,
     template: ChatTemplate,
+    /// The tokens whose keys and values are in the decoder's cache; it may hold rejected drafts after them.
+    seen: Vec<u32>,
+    kept: PrefixCache,
+    lookup: usize,
 }
 
 impl Model {
@@ -87,8 +120,27 @@ impl Model {
             return Err(LmError::Gguf { path: path.to_owned(), what });
         }
         let template = ChatTemplate::of(&gguf, shape.architecture, &tokenizer);
-        let decoder = Decoder::load(&mut gguf, options.context, &options.device)?;
-        Ok(Model { decoder, tokenizer: std::sync::Arc::new(tokenizer), template })
+        let decoder = Decoder::open(&mut gguf, options)?;
+        Ok(Model {
+            decoder,
+            tokenizer: std::sync::Arc::new(tokenizer),
+            template,
+            seen: Vec::new(),
+            kept: PrefixCache::new(options.prefix_bytes),
+            lookup: options.lookup,
+        })
+    }
+
+    /// The parts that compute.
+    pub fn describe(&self) -> String {
+        self.decoder.describe()
+    }
+
+    /// Forgets earlier requests, so that the next is read from its beginning.
+    pub fn forget(&mut self) {
+        self.seen.clear();
+        self.decoder.clear();
+        self.kept.clear();
     }
 
     /// Sizes.
@@ -132,19 +184,23 @@ impl Model {
             finish: Finish::Length,
             prompt_tokens: prompt.len(),
             completion_tokens: 0,
+            reused_tokens: 0,
+            drafted_tokens: 0,
+            accepted_tokens: 0,
             first_token_s: 0.0,
             total_s: 0.0,
         };
-        let Some(mut logits) = self.read(prompt, cancelled)? else {
+        let Some(logits) = self.read(prompt, cancelled, &mut generation.reused_tokens)? else {
             generation.finish = Finish::Cancelled;
             generation.total_s = begin.elapsed().as_secs_f64();
             return Ok(generation);
         };
+        let mut ahead = Ahead::new(logits, if self.decoder.cpu().is_some() { self.lookup } else { 0 });
         let mut sampler = Sampler::new(sampling);
         let mut text = TextStream::new(&sampling.stop);
         let most = sampling.max_tokens.min(window - prompt.len());
         while generation.completion_tokens < most {
-            let token = sampler.next(&logits)?;
+            let token = sampler.next(ahead.logits())?;
             if generation.completion_tokens == 0 {
                 generation.first_token_s = begin.elapsed().as_secs_f64();
             }
@@ -164,9 +220,10 @@ impl Model {
                 break;
             }
             if generation.completion_tokens < most {
-                logits = self.decoder.forward(&[token])?;
+                ahead.step(&mut self.decoder, &mut self.seen, token, most - generation.completion_tokens)?;
             }
         }
+        (generation.drafted_tokens, generation.accepted_tokens) = (ahead.drafted, ahead.accepted);
         let rest = text.finish();
         if generation.finish != Finish::Cancelled && !rest.is_empty() && sink(&rest).is_break() {
             generation.finish = Finish::Cancelled;
@@ -175,19 +232,39 @@ impl Model {
         Ok(generation)
     }
 
-    /// Reads the prompt from an empty cache; nothing when cancelled on the way.
-    fn read(&mut self, prompt: &[u32], cancelled: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>, LmError> {
-        self.decoder.clear();
-        let last = prompt.len().saturating_sub(1) / PREFILL_CHUNK * PREFILL_CHUNK;
-        for chunk in prompt[..last].chunks(PREFILL_CHUNK) {
+    /// Reads what the cache does not hold of the prompt; nothing when cancelled on the way.
+    fn read(
+        &mut self,
+        prompt: &[u32],
+        cancelled: &dyn Fn() -> bool,
+        reused: &mut usize,
+    ) -> Result<Option<Vec<f32>>, LmError> {
+        // The last token is always read: its logits are not kept.
+        let most = prompt.len().saturating_sub(1);
+        let shared = |tokens: &[u32]| tokens.iter().zip(&prompt[..most]).take_while(|(a, b)| a == b).count();
+        let mut from = shared(&self.seen);
+        if let Some(decoder) = self.decoder.cpu() {
+            self.kept.exchange(decoder, &mut self.seen, &shared, &mut from);
+        }
+        if !self.decoder.truncate(from) {
+            from = 0;
+        }
+        self.seen.truncate(from);
+        *reused = from;
+        let (body, last) =
+            prompt.split_at(from + (prompt.len() - from).saturating_sub(1) / PREFILL_CHUNK * PREFILL_CHUNK);
+        for chunk in body[from..].chunks(PREFILL_CHUNK) {
             if cancelled() {
                 return Ok(None);
             }
             self.decoder.prefill(chunk)?;
+            self.seen.extend(chunk);
         }
         if cancelled() {
             return Ok(None);
         }
-        self.decoder.forward(&prompt[last..]).map(Some)
+        let logits = self.decoder.forward(last)?;
+        self.seen.extend(last);
+        Ok(Some(logits))
     }
 }

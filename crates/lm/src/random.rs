@@ -84,6 +84,42 @@ impl RandomShape {
             tied: true,
         }
     }
+
+    /// SmolLM2-135M, from its published config.json. Its rows do not fill blocks of the K formats.
+    pub fn smollm2_135m() -> RandomShape {
+        RandomShape {
+            architecture: Architecture::Llama,
+            vocabulary: 49_152,
+            hidden: 576,
+            layers: 30,
+            heads: 9,
+            kv_heads: 3,
+            head_dim: 64,
+            feed_forward: 1536,
+            context: 8192,
+            rope_base: 100_000.0,
+            window: 0,
+            tied: true,
+        }
+    }
+
+    /// Llama-3.2-1B, from its published config.json.
+    pub fn llama_3_2_1b() -> RandomShape {
+        RandomShape {
+            architecture: Architecture::Llama,
+            vocabulary: 128_256,
+            hidden: 2048,
+            layers: 16,
+            heads: 32,
+            kv_heads: 8,
+            head_dim: 64,
+            feed_forward: 8192,
+            context: 131_072,
+            rope_base: 500_000.0,
+            window: 0,
+            tied: true,
+        }
+    }
 }
 
 /// Writes a model of this shape; the same seed writes the same bytes. Norms stay f32.

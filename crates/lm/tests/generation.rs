@@ -272,3 +272,103 @@ fn the_llama_vocabulary_encodes_as_sentencepiece_does() {
     let korean = "전고체 전지의 이온 전도도는 1.2 mS/cm이다.";
     assert_eq!(tokenizer.decode(&tokenizer.encode(korean).unwrap()).trim(), korean);
 }
+
+#[test]
+fn our_kernels_and_candles_give_the_same_logits_within_the_rounding_of_activations() {
+    for architecture in Architecture::ALL {
+        let shape =
+            RandomShape { hidden: 256, feed_forward: 512, heads: 8, head_dim: 32, ..RandomShape::tiny(architecture) };
+        for (quant, tolerance) in [
+            (GgmlDType::F32, 1e-4),
+            (GgmlDType::F16, 5e-3),
+            (GgmlDType::Q8_0, 0.05),
+            (GgmlDType::Q4_0, 0.05),
+            (GgmlDType::Q4K, 0.05),
+            (GgmlDType::Q5K, 0.05),
+            (GgmlDType::Q6K, 0.05),
+            (GgmlDType::Q5_0, 0.05),
+            (GgmlDType::Q3K, 0.05),
+        ] {
+            let tiny = Tiny::of(&shape, quant);
+            let logits = |candle_kernels: bool| {
+                let options = Options { candle_kernels, exact_kv: true, context: 512, ..Options::default() };
+                let mut gguf = sectora_lm::gguf::Gguf::open(&tiny.path()).unwrap();
+                let mut decoder = Decoder::open(&mut gguf, &options).unwrap();
+                let tokens: Vec<u32> = (0..70).map(|i| i * 7 % 250).collect();
+                let mut all = decoder.forward(&tokens[..50]).unwrap();
+                all.extend(decoder.forward_all(&tokens[50..]).unwrap());
+                all
+            };
+            let (ours, candles) = (logits(false), logits(true));
+            let squares = |rows: &mut dyn Iterator<Item = f32>| rows.map(|x| f64::from(x) * f64::from(x)).sum::<f64>();
+            let error =
+                squares(&mut ours.iter().zip(&candles).map(|(a, b)| a - b)) / squares(&mut candles.iter().copied());
+            let error = error.sqrt();
+            println!("{architecture:?} {quant:?}: relative difference {error:.1e}");
+            assert!(error < tolerance, "{architecture:?} {quant:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn instructions_threads_and_chunks_do_not_change_a_bit_of_the_logits() {
+    let shape = RandomShape {
+        hidden: 256,
+        feed_forward: 256,
+        heads: 8,
+        head_dim: 32,
+        ..RandomShape::tiny(Architecture::Qwen3)
+    };
+    let tiny = Tiny::of(&shape, GgmlDType::Q8_0);
+    let logits = |threads: usize, chunk: usize| {
+        let options = Options { threads, context: 512, ..Options::default() };
+        let mut decoder = Decoder::open(&mut sectora_lm::gguf::Gguf::open(&tiny.path()).unwrap(), &options).unwrap();
+        let tokens: Vec<u32> = (0..300).map(|i| i * 7 % 250).collect();
+        let rows = tokens.chunks(chunk).map(|some| decoder.forward_all(some).unwrap());
+        rows.last().unwrap()[..].iter().rev().take(shape.vocabulary).map(|x| x.to_bits()).collect::<Vec<_>>()
+    };
+    let expect = logits(1, 300);
+    for (threads, chunk) in [(1, 1), (2, 37), (3, 10), (2, 150)] {
+        assert!(logits(threads, chunk) == expect, "{threads} threads, chunks of {chunk}");
+    }
+}
+
+#[test]
+fn drafts_from_the_text_change_the_speed_and_not_the_text() {
+    let tiny = Tiny::new(Architecture::Qwen3);
+    let model = |lookup| Model::open(&tiny.path(), &Options { lookup, ..Options::default() }).unwrap();
+    let (mut plain, mut looking) = (model(0), model(8));
+    let mut accepted = 0;
+    for seed in 0..6 {
+        let temperature = if seed % 2 == 0 { 0.0 } else { 0.3 };
+        let drawn = Sampling { temperature, seed, ..sampling(200) };
+        let prompt = format!("{seed} abc abc abc {}", "the same words again and again ".repeat(4));
+        let (expect, _) = text(&mut plain, &prompt, &drawn);
+        let (found, generation) = text(&mut looking, &prompt, &drawn);
+        assert_eq!(found, expect, "seed {seed}");
+        assert!(generation.accepted_tokens <= generation.drafted_tokens);
+        accepted += generation.accepted_tokens;
+    }
+    assert!(accepted > 0, "no draft was ever right: the test shows nothing");
+}
+
+#[test]
+fn a_second_question_over_the_same_text_reads_only_what_is_new() {
+    let tiny = Tiny::new(Architecture::Gemma3);
+    let open = |prefix_bytes| Model::open(&tiny.path(), &Options { prefix_bytes, ..Options::default() }).unwrap();
+    let passages = |name: &str| format!("{name} {}", "evidence ".repeat(20));
+    let (mut model, mut fresh) = (open(64 << 20), open(0));
+    let mut ask = |prompt: &str| {
+        fresh.forget();
+        let (expect, _) = text(&mut fresh, prompt, &sampling(12));
+        let (found, generation) = text(&mut model, prompt, &sampling(12));
+        assert_eq!(found, expect, "{prompt}");
+        generation.reused_tokens
+    };
+    assert!(ask(&format!("{} one?", passages("A"))) == 0);
+    assert!(ask(&format!("{} two?", passages("A"))) > 150);
+    // Another text in between: the first comes back from its copy.
+    assert!(ask(&format!("{} one?", passages("B"))) < 64);
+    assert!(ask(&format!("{} three?", passages("A"))) > 150);
+    assert!(ask(&format!("{} four?", passages("B"))) > 150);
+}

@@ -1,0 +1,489 @@
+//! The decoder on a CPU: our own kernels on plain rows of f32.
+//!
+//! Read top to bottom: embedding, then blocks of attention and feed-forward network with residuals, then a
+//! norm and the output head. The rows of all tokens of a chunk pass through a layer together; buffers are
+//! made once. Weights have the names of the GGUF convention and are repacked at load; types without a
+//! kernel of their own (Q2_K, Q3_K, Q4_1, Q5_0, Q5_1) become f16, which is larger but not less exact.
+
+use std::sync::Arc;
+
+use candle_core::Device;
+
+use crate::candle_decoder::rope_factors;
+use crate::gguf::Gguf;
+use crate::kernels::{
+    Activations, Format, Heads, KvLayer, Matrix, Needs, Path, Pool, Rotation, Saved, View, add, gated, product,
+    rms_norm, rotate,
+};
+use crate::{Architecture, LmError, Options, Shape};
+
+/// A loaded model and the positions it has seen.
+pub(crate) struct CpuDecoder {
+    shape: Shape,
+    path: Path,
+    pool: Pool,
+    embedding: Arc<Matrix>,
+    blocks: Vec<Block>,
+    norm: Vec<f32>,
+    output: Linear,
+    position: usize,
+    buffers: Buffers,
+}
+
+/// Rows of the tokens on their way through a layer.
+#[derive(Default)]
+struct Buffers {
+    x: Vec<f32>,
+    q: Vec<f32>,
+    k: Vec<f32>,
+    v: Vec<f32>,
+    joined: Vec<f32>,
+    context: Vec<f32>,
+    gate: Vec<f32>,
+    up: Vec<f32>,
+    delta: Vec<f32>,
+    rows: Activations,
+}
+
+impl CpuDecoder {
+    pub(crate) fn load(
+        gguf: &mut Gguf,
+        shape: &Shape,
+        window: usize,
+        options: &Options,
+    ) -> Result<CpuDecoder, LmError> {
+        let ropes = Ropes::load(gguf, shape, window)?;
+        let mut load = Loader { gguf, shape };
+        let embedding = Arc::new(load.matrix("token_embd.weight", shape.vocabulary, shape.hidden)?);
+        let output = match load.has("output.weight") {
+            true => load.linear("output", shape.vocabulary, shape.hidden)?,
+            false => Linear { weight: embedding.clone(), bias: None },
+        };
+        let norm = load.vector("output_norm.weight", shape.hidden)?;
+        let block = |i| Block::load(&mut load, i, &ropes, window, options.exact_kv);
+        let blocks = (0..shape.layers).map(block).collect::<Result<_, _>>()?;
+        Ok(CpuDecoder {
+            shape: shape.clone(),
+            path: options.path.unwrap_or_else(Path::best),
+            pool: Pool::new(options.threads),
+            embedding,
+            blocks,
+            norm,
+            output,
+            position: 0,
+            buffers: Buffers::default(),
+        })
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        format!("cpu {}, {} threads", self.path.name(), self.pool.threads())
+    }
+
+    /// Forgets what came after the first `positions` tokens.
+    pub(crate) fn truncate(&mut self, positions: usize) {
+        self.position = self.position.min(positions);
+    }
+
+    /// Bytes of the keys and values of `positions`.
+    pub(crate) fn cache_bytes(&self, positions: usize) -> usize {
+        let layers = self.blocks.iter().map(|block| block.cache.position_bytes()).sum::<usize>();
+        layers * positions.next_multiple_of(16)
+    }
+
+    /// A copy of the cache.
+    pub(crate) fn save(&self) -> Saved {
+        let mut saved = Saved::default();
+        self.blocks.iter().for_each(|block| block.cache.save(self.position, &mut saved));
+        saved
+    }
+
+    /// Puts a copy of a cache of `positions` back.
+    pub(crate) fn restore(&mut self, positions: usize, saved: &Saved) {
+        let mut at = 0;
+        self.blocks.iter_mut().for_each(|block| block.cache.restore(positions, saved, &mut at));
+        self.position = positions;
+    }
+
+    /// Reads `tokens`, checked by the caller, and gives the logits of what follows each of the last `wanted`.
+    pub(crate) fn read(&mut self, tokens: &[u32], wanted: usize) -> Vec<f32> {
+        let CpuDecoder { shape, path, pool, position, buffers, .. } = self;
+        let hidden = shape.hidden;
+        let factor = if shape.architecture == Architecture::Gemma3 { (hidden as f32).sqrt() } else { 1.0 };
+        buffers.x.resize(tokens.len() * hidden, 0.0);
+        let embedding = &self.embedding;
+        pool.chunks(&mut buffers.x, hidden, &|t, row| {
+            embedding.row(tokens[t] as usize, row);
+            if factor != 1.0 {
+                row.iter_mut().for_each(|x| *x *= factor);
+            }
+        });
+        for block in &mut self.blocks {
+            block.forward(&mut Step { shape, path: *path, pool, position: *position, buffers });
+        }
+        *position += tokens.len();
+        if wanted == 0 {
+            return Vec::new();
+        }
+        let mut logits = vec![0.0; wanted * shape.vocabulary];
+        let (x, norm, epsilon) =
+            (&buffers.x[(tokens.len() - wanted) * hidden..], &self.norm, shape.norm_epsilon as f32);
+        buffers.rows.fill((&mut *pool, *path, self.output.weight.format().needs()), (wanted, hidden), &|t, out| {
+            rms_norm(*path, &x[t * hidden..][..hidden], norm, epsilon, out);
+        });
+        product(pool, *path, &buffers.rows, &mut [(&self.output.weight, &mut logits)]);
+        self.output.add_bias(&mut logits);
+        logits
+    }
+}
+
+/// What a block computes with.
+struct Step<'a> {
+    shape: &'a Shape,
+    path: Path,
+    pool: &'a mut Pool,
+    position: usize,
+    buffers: &'a mut Buffers,
+}
+
+struct Block {
+    attention_norm: Vec<f32>,
+    qkv: Qkv,
+    q_norm: Option<Vec<f32>>,
+    k_norm: Option<Vec<f32>>,
+    rope: Arc<Rope>,
+    cache: KvLayer,
+    window: Option<usize>,
+    attention_output: Linear,
+    post_attention_norm: Option<Vec<f32>>,
+    feed_forward_norm: Vec<f32>,
+    gate_up: GateUp,
+    down: Linear,
+    post_feed_forward_norm: Option<Vec<f32>>,
+}
+
+/// Queries, keys and values: three matrices, or one (Phi 3).
+enum Qkv {
+    Apart([Linear; 3]),
+    Joined(Linear),
+}
+
+/// Gate and up: two matrices, or one with the gate first (Phi 3).
+enum GateUp {
+    Apart([Linear; 2]),
+    Joined(Linear),
+}
+
+impl Block {
+    fn load(
+        load: &mut Loader<'_>,
+        index: usize,
+        ropes: &Ropes,
+        positions: usize,
+        exact: bool,
+    ) -> Result<Block, LmError> {
+        let shape = load.shape;
+        let name = |part: &str| format!("blk.{index}.{part}");
+        let weight = |part: &str| format!("blk.{index}.{part}.weight");
+        let Shape { heads, kv_heads, head_dim, hidden, feed_forward, .. } = *shape;
+        let (q, kv) = (heads * head_dim, kv_heads * head_dim);
+        let local = shape.is_local(index);
+        let qkv = match load.has(&weight("attn_qkv")) {
+            true => Qkv::Joined(load.linear(&name("attn_qkv"), q + 2 * kv, hidden)?),
+            false => Qkv::Apart([
+                load.linear(&name("attn_q"), q, hidden)?,
+                load.linear(&name("attn_k"), kv, hidden)?,
+                load.linear(&name("attn_v"), kv, hidden)?,
+            ]),
+        };
+        let gate_up = match load.has(&weight("ffn_gate")) {
+            true => GateUp::Apart([
+                load.linear(&name("ffn_gate"), feed_forward, hidden)?,
+                load.linear(&name("ffn_up"), feed_forward, hidden)?,
+            ]),
+            false => GateUp::Joined(load.linear(&name("ffn_up"), 2 * feed_forward, hidden)?),
+        };
+        Ok(Block {
+            attention_norm: load.vector(&weight("attn_norm"), hidden)?,
+            qkv,
+            q_norm: load.optional(&weight("attn_q_norm"), head_dim)?,
+            k_norm: load.optional(&weight("attn_k_norm"), head_dim)?,
+            rope: if local { ropes.local.clone() } else { ropes.global.clone() },
+            cache: KvLayer::new(Heads { queries: heads, keys: kv_heads, dim: head_dim }, positions, exact),
+            window: shape.window.filter(|_| local),
+            attention_output: load.linear(&name("attn_output"), hidden, q)?,
+            post_attention_norm: load.optional(&weight("post_attention_norm"), hidden)?,
+            feed_forward_norm: load.vector(&weight("ffn_norm"), hidden)?,
+            gate_up,
+            down: load.linear(&name("ffn_down"), hidden, feed_forward)?,
+            post_feed_forward_norm: load.optional(&weight("post_ffw_norm"), hidden)?,
+        })
+    }
+
+    fn forward(&mut self, step: &mut Step<'_>) {
+        self.attend(step);
+        self.feed(step);
+    }
+
+    fn attend(&mut self, step: &mut Step<'_>) {
+        let Step { shape, path, pool, position, buffers } = step;
+        let (path, position) = (*path, *position);
+        let Shape { heads, kv_heads, head_dim, hidden, .. } = **shape;
+        let (q_width, kv_width) = (heads * head_dim, kv_heads * head_dim);
+        let epsilon = shape.norm_epsilon as f32;
+        let Buffers { x, q, k, v, joined, context, delta, rows, .. } = &mut **buffers;
+        let tokens = x.len() / hidden;
+        q.resize(tokens * q_width, 0.0);
+        k.resize(tokens * kv_width, 0.0);
+        v.resize(tokens * kv_width, 0.0);
+        context.resize(tokens * q_width, 0.0);
+        delta.resize(tokens * hidden, 0.0);
+        let norm = &self.attention_norm;
+        let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[t * hidden..][..hidden], norm, epsilon, out);
+        match &self.qkv {
+            Qkv::Apart([wq, wk, wv]) => {
+                let needs = wq.needs().or(wk.needs()).or(wv.needs());
+                rows.fill((&mut **pool, path, needs), (tokens, hidden), &normed);
+                product(pool, path, rows, &mut [(&wq.weight, q), (&wk.weight, k), (&wv.weight, v)]);
+                wq.add_bias(q);
+                wk.add_bias(k);
+                wv.add_bias(v);
+            }
+            Qkv::Joined(all) => {
+                let width = q_width + 2 * kv_width;
+                joined.resize(tokens * width, 0.0);
+                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), &normed);
+                product(pool, path, rows, &mut [(&all.weight, joined)]);
+                all.add_bias(joined);
+                for (t, row) in joined.chunks_exact(width).enumerate() {
+                    q[t * q_width..][..q_width].copy_from_slice(&row[..q_width]);
+                    k[t * kv_width..][..kv_width].copy_from_slice(&row[q_width..q_width + kv_width]);
+                    v[t * kv_width..][..kv_width].copy_from_slice(&row[q_width + kv_width..]);
+                }
+            }
+        }
+        let rope = &*self.rope;
+        for (all, width, norm) in [(&mut *q, q_width, &self.q_norm), (&mut *k, kv_width, &self.k_norm)] {
+            pool.chunks(all, width * 4, &|index, some| {
+                for (i, token) in some.chunks_exact_mut(width).enumerate() {
+                    for head in token.chunks_exact_mut(head_dim) {
+                        if let Some(norm) = norm {
+                            let mut copy = [0.0; 1024];
+                            copy[..head_dim].copy_from_slice(head);
+                            rms_norm(path, &copy[..head_dim], norm, epsilon, head);
+                        }
+                        rope.apply(path, head, position + index * 4 + i);
+                    }
+                }
+            });
+        }
+        self.cache.write(pool, path, position, k, v);
+        let view = View { position, tokens, window: self.window, scale: shape.attention_scale as f32 };
+        self.cache.attend(pool, path, view, q, context);
+        rows.fill((&mut **pool, path, self.attention_output.needs()), (tokens, q_width), &|t, out| {
+            out.copy_from_slice(&context[t * q_width..][..q_width]);
+        });
+        product(pool, path, rows, &mut [(&self.attention_output.weight, delta)]);
+        self.attention_output.add_bias(delta);
+        residual(pool, path, (x, delta), hidden, self.post_attention_norm.as_deref(), epsilon);
+    }
+
+    fn feed(&mut self, step: &mut Step<'_>) {
+        let Step { shape, path, pool, buffers, .. } = step;
+        let path = *path;
+        let Shape { hidden, feed_forward: width, .. } = **shape;
+        let (epsilon, gelu) = (shape.norm_epsilon as f32, shape.architecture == Architecture::Gemma3);
+        let Buffers { x, joined, gate, up, delta, rows, .. } = &mut **buffers;
+        let tokens = x.len() / hidden;
+        let norm = &self.feed_forward_norm;
+        let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[t * hidden..][..hidden], norm, epsilon, out);
+        let down = self.down.needs();
+        match &self.gate_up {
+            GateUp::Apart([wg, wu]) => {
+                gate.resize(tokens * width, 0.0);
+                up.resize(tokens * width, 0.0);
+                rows.fill((&mut **pool, path, wg.needs().or(wu.needs())), (tokens, hidden), &normed);
+                product(pool, path, rows, &mut [(&wg.weight, gate), (&wu.weight, up)]);
+                wg.add_bias(gate);
+                wu.add_bias(up);
+                let row = |t: usize, out: &mut [f32]| {
+                    gated(path, gelu, &gate[t * width..][..width], &up[t * width..][..width], out);
+                };
+                rows.fill((&mut **pool, path, down), (tokens, width), &row);
+            }
+            GateUp::Joined(all) => {
+                joined.resize(tokens * 2 * width, 0.0);
+                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), &normed);
+                product(pool, path, rows, &mut [(&all.weight, joined)]);
+                all.add_bias(joined);
+                let row = |t: usize, out: &mut [f32]| {
+                    let (gate, up) = joined[t * 2 * width..][..2 * width].split_at(width);
+                    gated(path, gelu, gate, up, out);
+                };
+                rows.fill((&mut **pool, path, down), (tokens, width), &row);
+            }
+        }
+        product(pool, path, rows, &mut [(&self.down.weight, delta)]);
+        self.down.add_bias(delta);
+        residual(pool, path, (x, delta), hidden, self.post_feed_forward_norm.as_deref(), epsilon);
+    }
+}
+
+/// `x += delta`, or `x += norm(delta)`.
+fn residual(
+    pool: &mut Pool,
+    path: Path,
+    (x, delta): (&mut [f32], &[f32]),
+    hidden: usize,
+    norm: Option<&[f32]>,
+    epsilon: f32,
+) {
+    pool.chunks(x, hidden * 16, &|index, rows| {
+        for (i, row) in rows.chunks_exact_mut(hidden).enumerate() {
+            let delta = &delta[(index * 16 + i) * hidden..][..hidden];
+            match norm {
+                None => add(path, row, delta),
+                Some(norm) => {
+                    let mut normed = vec![0.0; hidden];
+                    rms_norm(path, delta, norm, epsilon, &mut normed);
+                    add(path, row, &normed);
+                }
+            }
+        }
+    });
+}
+
+struct Linear {
+    weight: Arc<Matrix>,
+    bias: Option<Vec<f32>>,
+}
+
+impl Linear {
+    fn needs(&self) -> Needs {
+        self.weight.format().needs()
+    }
+
+    fn add_bias(&self, rows: &mut [f32]) {
+        if let Some(bias) = &self.bias {
+            for row in rows.chunks_exact_mut(bias.len()) {
+                row.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
+            }
+        }
+    }
+}
+
+/// Cosines and sines of every position, `(positions, dim / 2)`.
+struct Rope {
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    half: usize,
+    rotation: Rotation,
+}
+
+impl Rope {
+    fn apply(&self, path: Path, head: &mut [f32], position: usize) {
+        let row = position * self.half..(position + 1) * self.half;
+        rotate(path, self.rotation, head, &self.cos[row.clone()], &self.sin[row]);
+    }
+}
+
+/// The rotary tables of layers that see everything, and of those with a sliding window.
+struct Ropes {
+    global: Arc<Rope>,
+    local: Arc<Rope>,
+}
+
+impl Ropes {
+    fn load(gguf: &mut Gguf, shape: &Shape, window: usize) -> Result<Ropes, LmError> {
+        let rotation = match shape.architecture {
+            Architecture::Llama => Rotation::Neighbours,
+            Architecture::Qwen2 | Architecture::Qwen3 | Architecture::Gemma3 | Architecture::Phi3 => Rotation::Halves,
+        };
+        let (factors, magnitude) = rope_factors(gguf, shape, window)?;
+        let half = shape.rope_dim / 2;
+        let table = |base: f64, scale: f64, factors: Option<&[f32]>, magnitude: f64| {
+            let inverse: Vec<f32> = (0..half)
+                .map(|i| {
+                    let factor = factors.and_then(|f| f.get(i)).copied().unwrap_or(1.0);
+                    (1.0 / base.powf(2.0 * i as f64 / shape.rope_dim as f64) / scale) as f32 / factor
+                })
+                .collect();
+            let angles = |turn: fn(f32) -> f32| -> Vec<f32> {
+                let row = |p: usize| inverse.iter().map(move |&f| turn(p as f32 * f) * magnitude as f32);
+                (0..window).flat_map(row).collect()
+            };
+            Arc::new(Rope { cos: angles(f32::cos), sin: angles(f32::sin), half, rotation })
+        };
+        let global = table(shape.rope_base, shape.rope_scale, factors.as_deref(), magnitude);
+        let local = match shape.window {
+            Some(_) => table(shape.local_rope_base, 1.0, None, 1.0),
+            None => global.clone(),
+        };
+        Ok(Ropes { global, local })
+    }
+}
+
+/// Reads weights by name and refuses a shape that the metadata does not announce.
+struct Loader<'a> {
+    gguf: &'a mut Gguf,
+    shape: &'a Shape,
+}
+
+impl Loader<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.gguf.info(name).is_some()
+    }
+
+    fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Matrix, LmError> {
+        self.check(name, &[rows, columns])?;
+        let (dtype, bytes) = self.gguf.bytes(name)?;
+        let packed = match Format::of(dtype) {
+            Some(format) => Matrix::pack(format, rows, columns, &bytes),
+            None => {
+                let numbers: Vec<f32> = self.numbers(name)?;
+                let half: Vec<u8> = numbers.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect();
+                Matrix::pack(Format::F16, rows, columns, &half)
+            }
+        };
+        packed
+            .map_err(|what| LmError::Gguf { path: self.gguf.path().to_owned(), what: format!("tensor {name}: {what}") })
+    }
+
+    fn linear(&mut self, name: &str, rows: usize, columns: usize) -> Result<Linear, LmError> {
+        let weight = Arc::new(self.matrix(&format!("{name}.weight"), rows, columns)?);
+        Ok(Linear { weight, bias: self.optional(&format!("{name}.bias"), rows)? })
+    }
+
+    fn vector(&mut self, name: &str, width: usize) -> Result<Vec<f32>, LmError> {
+        self.check(name, &[width])?;
+        self.numbers(name)
+    }
+
+    fn optional(&mut self, name: &str, width: usize) -> Result<Option<Vec<f32>>, LmError> {
+        match self.has(name) {
+            true => self.vector(name, width).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn numbers(&mut self, name: &str) -> Result<Vec<f32>, LmError> {
+        let tensor = self.gguf.tensor(name, &Device::Cpu)?;
+        Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+    }
+
+    fn check(&self, name: &str, dims: &[usize]) -> Result<(), LmError> {
+        let found = self.gguf.info(name).map(|info| info.dims.as_slice());
+        if found.is_some_and(|found| found != dims) {
+            let what = format!("tensor {name} has the shape {found:?}, and its metadata asks for {dims:?}");
+            return Err(LmError::Gguf { path: self.gguf.path().to_owned(), what });
+        }
+        Ok(())
+    }
+}

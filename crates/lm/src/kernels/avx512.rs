@@ -1,0 +1,294 @@
+//! AVX-512 with VNNI: sixteen rows a register, up to twelve tokens at once.
+//!
+//! `vpdpbusd` adds four products of an unsigned code with a signed activation to each of sixteen sums; the
+//! four activations are broadcast from memory, so a weight that is in a register serves all tokens.
+
+use std::arch::x86_64::*;
+
+use super::activations::Group;
+use super::pack::SUPER_SCALES;
+use super::{BLOCK, Format, Products};
+
+/// See `Path::tile`.
+///
+/// # Safety
+/// The processor has AVX-512 F, BW and VNNI; `tile` has `format.tile_bytes(width)` bytes, and `group` holds
+/// `width` numbers for each of its rows in the form that `format` needs.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+pub(super) unsafe fn tile(format: Format, tile: &[u8], width: usize, group: &Group, out: &mut Products) {
+    macro_rules! tokens {
+        ($format:ident) => {{
+            const F: u8 = Format::$format as u8;
+            let mut t = 0;
+            while t < group.rows {
+                // SAFETY: the caller's promise; `t` and the tokens after it are rows of the group.
+                t += match group.rows - t {
+                    12.. => unsafe { some::<F, 12>(tile, width, group, t, out) },
+                    8.. => unsafe { some::<F, 8>(tile, width, group, t, out) },
+                    4.. => unsafe { some::<F, 4>(tile, width, group, t, out) },
+                    2.. => unsafe { some::<F, 2>(tile, width, group, t, out) },
+                    _ => unsafe { some::<F, 1>(tile, width, group, t, out) },
+                };
+            }
+        }};
+    }
+    match format {
+        Format::F32 => tokens!(F32),
+        Format::F16 => tokens!(F16),
+        Format::Bf16 => tokens!(Bf16),
+        Format::Q8_0 => tokens!(Q8_0),
+        Format::Q4_0 => tokens!(Q4_0),
+        Format::Q4K => tokens!(Q4K),
+        Format::Q5K => tokens!(Q5K),
+        Format::Q6K => tokens!(Q6K),
+    }
+}
+
+const F32: u8 = Format::F32 as u8;
+const F16: u8 = Format::F16 as u8;
+const BF16: u8 = Format::Bf16 as u8;
+const Q8_0: u8 = Format::Q8_0 as u8;
+const Q4_0: u8 = Format::Q4_0 as u8;
+const Q4K: u8 = Format::Q4K as u8;
+const Q5K: u8 = Format::Q5K as u8;
+const Q6K: u8 = Format::Q6K as u8;
+
+const fn format(number: u8) -> Format {
+    match number {
+        F32 => Format::F32,
+        F16 => Format::F16,
+        BF16 => Format::Bf16,
+        Q8_0 => Format::Q8_0,
+        Q4_0 => Format::Q4_0,
+        Q4K => Format::Q4K,
+        Q5K => Format::Q5K,
+        _ => Format::Q6K,
+    }
+}
+
+/// `T` tokens from `first`; gives `T`.
+///
+/// # Safety
+/// As [`tile`], and `first + T <= group.rows`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+unsafe fn some<const F: u8, const T: usize>(
+    tile: &[u8],
+    width: usize,
+    group: &Group,
+    first: usize,
+    out: &mut Products,
+) -> usize {
+    // SAFETY: the caller's promise.
+    let sums = unsafe {
+        if F == F32 || F == F16 || F == BF16 {
+            dense::<F, T>(tile, width, group, first)
+        } else {
+            quantized::<F, T>(tile, width, group, first)
+        }
+    };
+    for t in 0..T {
+        // SAFETY: a row of `out` is sixteen floats.
+        unsafe { _mm512_storeu_ps(out[first + t].as_mut_ptr(), sums[t]) };
+    }
+    T
+}
+
+/// # Safety
+/// As [`some`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+unsafe fn dense<const F: u8, const T: usize>(tile: &[u8], width: usize, group: &Group, first: usize) -> [__m512; T] {
+    let mut sums = [_mm512_setzero_ps(); T];
+    let mut weights = tile.as_ptr();
+    // SAFETY: `floats` holds `width` times `group.rows` numbers, and `first + T <= group.rows`; `tile` holds
+    // `width` times sixteen weights; the pointers never go further.
+    unsafe {
+        let mut x = group.floats.as_ptr().add(first);
+        for _ in 0..width {
+            let w = match F {
+                F32 => _mm512_loadu_ps(weights.cast()),
+                F16 => _mm512_cvtph_ps(_mm256_loadu_si256(weights.cast())),
+                _ => {
+                    let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(weights.cast()));
+                    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+                }
+            };
+            for t in 0..T {
+                sums[t] = _mm512_fmadd_ps(w, _mm512_set1_ps(*x.add(t)), sums[t]);
+            }
+            weights = weights.add(const { format(F).code_bytes() });
+            x = x.add(group.rows);
+        }
+    }
+    sums
+}
+
+/// # Safety
+/// As [`some`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+unsafe fn quantized<const F: u8, const T: usize>(
+    tile: &[u8],
+    width: usize,
+    group: &Group,
+    first: usize,
+) -> [__m512; T] {
+    let mut sums = [_mm512_setzero_ps(); T];
+    let rows = group.rows;
+    let zero = [_mm512_setzero_si512(); T];
+    // SAFETY: `tile` holds the scales and codes of `width / 32` blocks in the layout of `pack`, and the
+    // arrays of `group` hold `width / 32 * rows` entries (`less32` twice, `codes` 32 times as many), of which
+    // `T` from `first` are read for each block: the caller's promise.
+    unsafe {
+        let scales = tile.as_ptr();
+        let codes = scales.add(format(F).scale_bytes(width));
+        for b in 0..width / BLOCK {
+            let at = b * rows + first;
+            let codes = codes.add(b * const { format(F).code_bytes() });
+            let x = group.codes.as_ptr().add(at * BLOCK);
+            let x_scale = group.scale.as_ptr().add(at);
+            match F {
+                Q8_0 | Q4_0 => {
+                    let less = if F == Q8_0 { group.less128.as_ptr() } else { group.less8.as_ptr() };
+                    let d = _mm512_cvtph_ps(_mm256_loadu_si256(scales.add(b * 32).cast()));
+                    let dots = dot::<F, T>(codes, 0, 8, x, start(less.add(at)));
+                    accumulate(&mut sums, dots, d, x_scale);
+                }
+                Q4K | Q5K => {
+                    let (d, step) =
+                        (scales.add(b / 8 * SUPER_SCALES), scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32));
+                    let min = _mm512_cvtph_ps(_mm256_loadu_si256(d.add(32).cast()));
+                    let d = _mm512_cvtph_ps(_mm256_loadu_si256(d.cast()));
+                    let d = _mm512_mul_ps(d, unsigned(step));
+                    let min = _mm512_mul_ps(min, unsigned(step.add(16)));
+                    let dots = dot::<F, T>(codes, 0, 8, x, zero);
+                    accumulate(&mut sums, dots, d, x_scale);
+                    let less = group.less.as_ptr().add(at);
+                    for t in 0..T {
+                        sums[t] = _mm512_fmadd_ps(min, _mm512_set1_ps(*less.add(t)), sums[t]);
+                    }
+                }
+                _ => {
+                    let (d, step) =
+                        (scales.add(b / 8 * SUPER_SCALES), scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32));
+                    let d = _mm512_cvtph_ps(_mm256_loadu_si256(d.cast()));
+                    for half in 0..2 {
+                        let step = _mm512_cvtepi8_epi32(_mm_loadu_si128(step.add(half * 16).cast()));
+                        let d = _mm512_mul_ps(d, _mm512_cvtepi32_ps(step));
+                        let less = group.less32.as_ptr().add((2 * b + half) * rows + first);
+                        let dots = dot::<F, T>(codes, half * 4, half * 4 + 4, x, start(less));
+                        accumulate(&mut sums, dots, d, x_scale);
+                    }
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// Sixteen unsigned bytes as floats.
+///
+/// # Safety
+/// Sixteen bytes can be read at `bytes`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn unsigned(bytes: *const u8) -> __m512 {
+    // SAFETY: the caller's promise.
+    _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(unsafe { _mm_loadu_si128(bytes.cast()) }))
+}
+
+/// # Safety
+/// `T` numbers can be read at `less`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn start<const T: usize>(less: *const i32) -> [__m512i; T] {
+    let mut dots = [_mm512_setzero_si512(); T];
+    for t in 0..T {
+        // SAFETY: the caller's promise.
+        dots[t] = _mm512_set1_epi32(unsafe { *less.add(t) });
+    }
+    dots
+}
+
+/// `sums[t] += dots[t] * (d * scale[t])`
+///
+/// # Safety
+/// `T` numbers can be read at `scale`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn accumulate<const T: usize>(sums: &mut [__m512; T], dots: [__m512i; T], d: __m512, scale: *const f32) {
+    for t in 0..T {
+        // SAFETY: the caller's promise.
+        let scale = _mm512_mul_ps(d, _mm512_set1_ps(unsafe { *scale.add(t) }));
+        sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t]), scale, sums[t]);
+    }
+}
+
+/// Adds the products of groups `from..to` of a block with the activations of `T` tokens.
+///
+/// # Safety
+/// `codes` is a block of format `F`; at `x` are `T` times 32 activations.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn dot<const F: u8, const T: usize>(
+    codes: *const u8,
+    from: usize,
+    to: usize,
+    x: *const i8,
+    mut dots: [__m512i; T],
+) -> [__m512i; T] {
+    for g in from..to {
+        // SAFETY: the caller's promise; a group is four activations, g < 8.
+        unsafe {
+            let w = group_codes::<F>(codes, g);
+            for t in 0..T {
+                let x = _mm512_set1_epi32(x.add(t * BLOCK + g * 4).cast::<i32>().read_unaligned());
+                dots[t] = _mm512_dpbusd_epi32(dots[t], w, x);
+            }
+        }
+    }
+    dots
+}
+
+/// The 64 codes of group `g` of a block, one a byte.
+///
+/// # Safety
+/// `codes` is a block of format `F`, `g < 8`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn group_codes<const F: u8>(codes: *const u8, g: usize) -> __m512i {
+    // SAFETY: offsets are below `code_bytes` of the format; see `pack`.
+    let load = |at: usize| unsafe { _mm512_loadu_si512(codes.add(at).cast()) };
+    if F == Q8_0 {
+        return load(g * 64);
+    }
+    let both = load(g % 4 * 64);
+    let low = _mm512_and_si512(if g < 4 { both } else { _mm512_srli_epi16::<4>(both) }, _mm512_set1_epi8(15));
+    match F {
+        Q5K => {
+            let high = load(256);
+            let bit = match g {
+                0 => _mm512_slli_epi16::<4>(high),
+                1 => _mm512_slli_epi16::<3>(high),
+                2 => _mm512_slli_epi16::<2>(high),
+                3 => _mm512_slli_epi16::<1>(high),
+                4 => high,
+                5 => _mm512_srli_epi16::<1>(high),
+                6 => _mm512_srli_epi16::<2>(high),
+                _ => _mm512_srli_epi16::<3>(high),
+            };
+            _mm512_or_si512(low, _mm512_and_si512(bit, _mm512_set1_epi8(16)))
+        }
+        Q6K => {
+            let high = load(256 + g / 4 * 64);
+            let bits = match g % 4 {
+                0 => _mm512_slli_epi16::<4>(high),
+                1 => _mm512_slli_epi16::<2>(high),
+                2 => high,
+                _ => _mm512_srli_epi16::<2>(high),
+            };
+            _mm512_or_si512(low, _mm512_and_si512(bits, _mm512_set1_epi8(48)))
+        }
+        _ => low,
+    }
+}

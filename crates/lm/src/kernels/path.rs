@@ -1,0 +1,169 @@
+//! Which instructions does this processor have, and which functions use them?
+
+use super::activations::Group;
+use super::pack::Matrix;
+use super::{Format, Products, TILE, activations, scalar};
+
+/// A set of instructions. Only [`Path::best`] and [`Path::all`] make the fast ones, and only where the
+/// processor has them: having one is the proof that its functions may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    Scalar,
+}
+
+impl Path {
+    /// Those this processor has, the fastest first.
+    pub fn all() -> Vec<Path> {
+        let mut all = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 =
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vnni");
+            if avx2 && avx512 {
+                all.push(Path(Kind::Avx512));
+            }
+            if avx2 {
+                all.push(Path(Kind::Avx2));
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            all.push(Path(Kind::Neon));
+        }
+        all.push(Path(Kind::Scalar));
+        all
+    }
+
+    /// The fastest.
+    pub fn best() -> Path {
+        Path::all().first().copied().unwrap_or(Path(Kind::Scalar))
+    }
+
+    /// The path of this name, if the processor has it.
+    pub fn named(name: &str) -> Option<Path> {
+        Path::all().into_iter().find(|path| path.name() == name)
+    }
+
+    /// `avx512-vnni`, `avx2`, `neon` or `scalar`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
+            Kind::Scalar => "scalar",
+        }
+    }
+
+    /// True where 16 floats fit a register.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn is_avx512(self) -> bool {
+        self.0 == Kind::Avx512
+    }
+
+    /// One tile times one group of tokens.
+    pub(super) fn tile(self, matrix: &Matrix, tile: usize, group: &Group, out: &mut Products) {
+        let (format, width) = (matrix.format(), matrix.columns());
+        let bytes = matrix.tile(tile);
+        // What the pointers of the fast paths rely on.
+        assert_eq!(bytes.len(), format.tile_bytes(width), "a tile of another size");
+        group.check(format, width);
+        match self.0 {
+            // SAFETY: having the path proves the instructions; lengths were compared above.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => unsafe { super::avx512::tile(format, bytes, width, group, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => unsafe { super::avx2::tile(format, bytes, width, group, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => unsafe { super::neon::tile(format, bytes, width, group, out) },
+            Kind::Scalar => scalar::tile(format, bytes, width, group, out),
+        }
+    }
+
+    /// Quantizes row `t` of a group.
+    pub(super) fn quantize(self, group: &mut Group, t: usize, numbers: &[f32]) {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+        fn avx512(group: &mut Group, t: usize, numbers: &[f32]) {
+            activations::quantize(group, t, numbers);
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2(group: &mut Group, t: usize, numbers: &[f32]) {
+            activations::quantize(group, t, numbers);
+        }
+        match self.0 {
+            // SAFETY: having the path proves the instructions.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => unsafe { avx512(group, t, numbers) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => unsafe { avx2(group, t, numbers) },
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => activations::quantize(group, t, numbers),
+            Kind::Scalar => activations::quantize(group, t, numbers),
+        }
+    }
+}
+
+impl Group {
+    /// Panics where the group lacks what a matrix of this format reads.
+    fn check(&self, format: Format, width: usize) {
+        let blocks = width / super::BLOCK * self.rows;
+        assert!(self.rows <= super::GROUP, "a group of {} rows", self.rows);
+        if format.needs().floats {
+            assert!(self.floats.len() >= width * self.rows, "rows were not kept as floats");
+        } else {
+            let all = [self.scale.len(), self.less8.len(), self.less128.len(), self.less.len(), self.less32.len() / 2];
+            let enough = self.codes.len() >= blocks * super::BLOCK && all.iter().all(|&len| len >= blocks);
+            assert!(enough, "rows were not quantized");
+        }
+    }
+}
+
+/// Compiles a plain function once for each path: `dispatch!(path => name(arguments: types))` calls the
+/// `#[inline(always)]` function `name` inside a function that may use the path's instructions.
+macro_rules! dispatch {
+    ($path:expr => $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")]
+        fn avx512($($argument: $type),*) $(-> $result)? {
+            $name($($argument),*)
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2($($argument: $type),*) $(-> $result)? {
+            $name($($argument),*)
+        }
+        match $path.name() {
+            // SAFETY: having the path proves the instructions.
+            #[cfg(target_arch = "x86_64")]
+            "avx512-vnni" => unsafe { avx512($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            "avx2" => unsafe { avx2($($argument),*) },
+            _ => $name($($argument),*),
+        }
+    }};
+}
+pub(super) use dispatch;
+
+const _: () = assert!(TILE == 16);

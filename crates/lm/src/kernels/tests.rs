@@ -1,0 +1,221 @@
+//! Each path against the scalar one, and the scalar one against what candle says the bytes mean.
+
+use std::borrow::Cow;
+
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{Device, Tensor};
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::*;
+
+const TYPES: [GgmlDType; 8] = [
+    GgmlDType::F32,
+    GgmlDType::F16,
+    GgmlDType::BF16,
+    GgmlDType::Q8_0,
+    GgmlDType::Q4_0,
+    GgmlDType::Q4K,
+    GgmlDType::Q5K,
+    GgmlDType::Q6K,
+];
+
+/// A matrix of this type, and the numbers it stands for as candle reads them.
+fn matrix(dtype: GgmlDType, rows: usize, columns: usize, random: &mut StdRng) -> (Matrix, Vec<f32>) {
+    let values: Vec<f32> = (0..rows * columns).map(|_| random.random_range(-1.0..1.0)).collect();
+    let tensor = Tensor::from_vec(values, (rows, columns), &Device::Cpu).unwrap();
+    let quantized = QTensor::quantize(&tensor, dtype).unwrap();
+    packed(dtype, rows, columns, &quantized.data().unwrap())
+}
+
+fn packed(dtype: GgmlDType, rows: usize, columns: usize, bytes: &[u8]) -> (Matrix, Vec<f32>) {
+    let matrix = Matrix::pack(Format::of(dtype).unwrap(), rows, columns, bytes).unwrap();
+    let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, dtype).unwrap();
+    let tensor = QTensor::new(storage, (rows, columns)).unwrap();
+    let numbers = tensor.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    (matrix, numbers)
+}
+
+fn activations(path: Path, pool: &mut Pool, needs: Needs, width: usize, rows: &[f32]) -> Activations {
+    let mut x = Activations::default();
+    x.fill((pool, path, needs), (rows.len() / width, width), &|t, out| {
+        out.copy_from_slice(&rows[t * width..][..width])
+    });
+    x
+}
+
+fn multiply(path: Path, threads: usize, matrix: &Matrix, rows: &[f32]) -> Vec<f32> {
+    let mut pool = Pool::new(threads);
+    let x = activations(path, &mut pool, matrix.format().needs(), matrix.columns(), rows);
+    let mut out = vec![f32::NAN; x.tokens() * matrix.rows()];
+    product(&mut pool, path, &x, &mut [(matrix, &mut out)]);
+    out
+}
+
+fn scalar() -> Path {
+    Path::named("scalar").unwrap()
+}
+
+/// Bytes of `rows` rows where every code and scale occurs, with scales that are numbers.
+fn any_bytes(dtype: GgmlDType, rows: usize, columns: usize, random: &mut StdRng) -> Vec<u8> {
+    let mut bytes = vec![0u8; rows * columns / dtype.block_size() * dtype.type_size()];
+    random.fill(&mut bytes[..]);
+    let scale = |bytes: &mut [u8], random: &mut StdRng| {
+        bytes.copy_from_slice(&half::f16::from_f32(random.random_range(-2.0..2.0)).to_le_bytes());
+    };
+    for block in bytes.chunks_exact_mut(dtype.type_size()) {
+        match dtype {
+            GgmlDType::Q8_0 | GgmlDType::Q4_0 => scale(&mut block[..2], random),
+            GgmlDType::Q4K | GgmlDType::Q5K => {
+                scale(&mut block[..2], random);
+                scale(&mut block[2..4], random);
+            }
+            GgmlDType::Q6K => scale(&mut block[208..], random),
+            _ => {}
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Random bytes, so that codes like -128 occur which no quantizer writes.
+    #[test]
+    fn every_path_equals_the_scalar_one_bit_for_bit(
+        seed in any::<u64>(), rows in 1usize..70, supers in 1usize..4, tokens in 1usize..28, threads in 1usize..4,
+    ) {
+        let mut random = StdRng::seed_from_u64(seed);
+        let columns = supers * SUPER;
+        let x: Vec<f32> = (0..tokens * columns).map(|_| random.random_range(-3.0f32..3.0).powi(3)).collect();
+        for dtype in TYPES {
+            let (matrix, numbers) = match dtype.block_size() {
+                1 => matrix(dtype, rows, columns, &mut random),
+                _ => packed(dtype, rows, columns, &any_bytes(dtype, rows, columns, &mut random)),
+            };
+            for index in [0, rows - 1] {
+                let mut row = vec![0.0; columns];
+                matrix.row(index, &mut row);
+                prop_assert_eq!(&row, &numbers[index * columns..][..columns], "{:?}: row {}", dtype, index);
+            }
+            let expect = multiply(scalar(), 1, &matrix, &x);
+            for path in Path::all() {
+                let found = multiply(path, threads, &matrix, &x);
+                let same = found.iter().zip(&expect).position(|(a, b)| a.to_bits() != b.to_bits());
+                prop_assert_eq!(same, None, "{:?} {:?}", dtype, path);
+            }
+        }
+    }
+}
+
+#[test]
+fn products_are_within_the_rounding_of_activations_to_eight_bits() {
+    let mut random = StdRng::seed_from_u64(1);
+    let (rows, columns, tokens) = (40, 512, 5);
+    let x: Vec<f32> = (0..tokens * columns).map(|_| random.random_range(-1.0..1.0)).collect();
+    for dtype in TYPES {
+        let (matrix, numbers) = matrix(dtype, rows, columns, &mut random);
+        let found = multiply(Path::best(), 2, &matrix, &x);
+        let (mut error, mut size) = (0.0f64, 0.0f64);
+        for t in 0..tokens {
+            for r in 0..rows {
+                let pairs = numbers[r * columns..][..columns].iter().zip(&x[t * columns..][..columns]);
+                let exact: f64 = pairs.map(|(&w, &x)| f64::from(w) * f64::from(x)).sum();
+                error += (f64::from(found[t * rows + r]) - exact).powi(2);
+                size += exact * exact;
+            }
+        }
+        let relative = (error / size).sqrt();
+        println!("{dtype:?}: relative error {relative:.1e}");
+        // Uniform numbers rounded to 1/127 of their block's largest: 1/127/√12 over 1/√3, about 0.4 %.
+        assert!(relative < if matrix.format().needs().floats { 1e-6 } else { 5e-3 }, "{dtype:?}: {relative}");
+    }
+}
+
+#[test]
+fn a_row_that_is_not_a_number_shows_in_its_products_and_in_no_other() {
+    let mut random = StdRng::seed_from_u64(2);
+    let (matrix, _) = matrix(GgmlDType::Q8_0, 32, 64, &mut random);
+    for path in Path::all() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut x = vec![1.0; 3 * 64];
+            x[64 + 40] = bad;
+            let out = multiply(path, 1, &matrix, &x);
+            assert!(out[32..64].iter().all(|x| x.is_nan()), "{path:?}");
+            assert!(out[..32].iter().chain(&out[64..]).all(|x| x.is_finite()), "{path:?}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_do_not_fit_are_refused() {
+    for (rows, columns, bytes) in [(0, 32, 0), (1, 0, 0), (1, 33, 34), (2, 32, 34), (1, 32, 35)] {
+        assert!(Matrix::pack(Format::Q8_0, rows, columns, &vec![0; bytes]).is_err(), "{rows} {columns} {bytes}");
+    }
+}
+
+/// softmax(q·k) v, term by term.
+fn attention(heads: Heads, view: View, q: &[f32], k: &[f32], v: &[f32]) -> Vec<f64> {
+    let share = heads.queries / heads.keys;
+    let mut out = Vec::new();
+    for t in 0..view.tokens {
+        let last = view.position + t;
+        let first = view.window.map_or(0, |w| (last + 1).saturating_sub(w));
+        for head in 0..heads.queries {
+            let at = |key: usize| (key * heads.keys + head / share) * heads.dim;
+            let q = &q[(t * heads.queries + head) * heads.dim..][..heads.dim];
+            let score = |key: usize| -> f64 {
+                let pairs = q.iter().zip(&k[at(key)..]);
+                pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>() * f64::from(view.scale)
+            };
+            let scores: Vec<f64> = (first..=last).map(score).collect();
+            let most = scores.iter().copied().fold(f64::MIN, f64::max);
+            let weights: Vec<f64> = scores.iter().map(|s| (s - most).exp()).collect();
+            let sum: f64 = weights.iter().sum();
+            out.extend((0..heads.dim).map(|d| {
+                let terms = weights.iter().enumerate().map(|(i, w)| w * f64::from(v[at(first + i) + d]));
+                terms.sum::<f64>() / sum
+            }));
+        }
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn attention_equals_the_formula_on_every_path(
+        seed in any::<u64>(), keys in 1usize..4, share in 1usize..6, dim in 1usize..5, position in 0usize..300,
+        tokens in 1usize..40, window in proptest::option::of(1usize..200), exact in any::<bool>(),
+    ) {
+        let heads = Heads { queries: keys * share, keys, dim: dim * 24 };
+        let mut random = StdRng::seed_from_u64(seed);
+        let all = position + tokens;
+        let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-2.0..2.0)).collect() };
+        let (k, v) = (numbers(all * keys * heads.dim), numbers(all * keys * heads.dim));
+        let q = numbers(tokens * heads.queries * heads.dim);
+        let view = View { position, tokens, window, scale: 0.3 };
+        let round = |x: &f32| if exact { *x } else { half::f16::from_f32(*x).to_f32() };
+        let (near_k, near_v): (Vec<f32>, Vec<f32>) = (k.iter().map(round).collect(), v.iter().map(round).collect());
+        let expect = attention(heads, view, &q, &near_k, &near_v);
+        let row = keys * heads.dim;
+        for path in Path::all() {
+            let mut pool = Pool::new(2);
+            let mut layer = KvLayer::new(heads, all, exact);
+            layer.write(&mut pool, path, 0, &k[..position * row], &v[..position * row]);
+            layer.write(&mut pool, path, position, &k[position * row..], &v[position * row..]);
+            let mut saved = Saved::default();
+            layer.save(all, &mut saved);
+            let mut other = KvLayer::new(heads, all + 20, exact);
+            other.restore(all, &saved, &mut 0);
+            for layer in [layer, other] {
+                let mut out = vec![f32::NAN; q.len()];
+                layer.attend(&mut pool, path, view, &q, &mut out);
+                let difference = out.iter().zip(&expect).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
+                prop_assert!(difference < 2e-5, "{:?}: {}", path, difference);
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! `bench llm`: how fast does the local engine read and write on this machine, next to its peers?
+//!
+//! Weights are random (speed does not depend on them), shapes are real. Engines take turns in every round,
+//! and the best round counts: on a shared machine everything else only measures the neighbours. llama.cpp
+//! is measured by its own `llama-bench` on the same file.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+
+use candle_core::Device;
+use candle_core::quantized::GgmlDType;
+use clap::{Args, Subcommand, ValueEnum};
+use sectora_lm::random::{RandomShape, write_gguf};
+use sectora_lm::{CpuPath, Generation, Model, Options, Sampling};
+use serde::Serialize;
+
+use super::{Context, Failure, Outcome};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// The language model engine: reading, writing, time to the first token
+    Llm(Arguments),
+}
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// A GGUF file instead of random weights
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["shape", "quant"])]
+    model: Option<PathBuf>,
+    /// Shape of the random weights
+    #[arg(long, value_enum, default_value_t = Shape::Qwen3)]
+    shape: Shape,
+    /// Quantizations
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "q8_0,q4_0,q4_k")]
+    quant: Vec<Quant>,
+    /// What to measure: pN reads N tokens, dN writes after N tokens, tN is the first token of a second
+    /// question over the same N tokens
+    #[arg(long, value_delimiter = ',', default_value = "p128,p512,p2048,d0,d2048,t2048")]
+    tests: Vec<String>,
+    /// Threads (default: the setting `threads`; 0 is one a processor)
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Rounds; the best counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Tokens to write in a dN test
+    #[arg(long, default_value_t = 32)]
+    write: usize,
+    /// Instructions to use instead of the best: avx512-vnni, avx2, neon, scalar
+    #[arg(long)]
+    path: Option<String>,
+    /// Measure candle's kernels too, in tests of at most 128 tokens (they are slow)
+    #[arg(long)]
+    candle: bool,
+    /// llama.cpp's llama-bench, to measure too
+    #[arg(long, value_name = "FILE")]
+    llama_bench: Option<PathBuf>,
+    /// Keep the random files in this folder and use them again
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    #[value(name = "qwen3-0.6b")]
+    Qwen3,
+    #[value(name = "smollm2-135m")]
+    Smollm2,
+    #[value(name = "llama-3.2-1b")]
+    Llama32,
+    Tiny,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Quant {
+    #[value(name = "q8_0")]
+    Q8_0,
+    #[value(name = "q4_0")]
+    Q4_0,
+    #[value(name = "q4_k")]
+    Q4K,
+    #[value(name = "q5_k")]
+    Q5K,
+    #[value(name = "q6_k")]
+    Q6K,
+    F16,
+}
+
+#[derive(Clone, Copy)]
+enum Test {
+    Prefill(usize),
+    Decode(usize),
+    FirstToken(usize),
+}
+
+#[derive(Serialize)]
+struct Report {
+    results: Vec<Measured>,
+    /// How many times as fast as a peer: `QUANT TEST sectora/PEER`.
+    ratios: BTreeMap<String, f64>,
+}
+
+#[derive(Serialize)]
+struct Measured {
+    engine: String,
+    model: String,
+    quant: String,
+    threads: usize,
+    test: String,
+    /// The best round.
+    tokens_per_s: f64,
+    /// Every round.
+    rounds: Vec<f64>,
+    /// Seconds to the first token, cold and over the same passages, in tN tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_token_s: Option<[f64; 2]>,
+}
+
+pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
+    let Command::Llm(arguments) = command;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = match arguments.threads.unwrap_or(context.config.threads) {
+        0 => processors,
+        some => some,
+    };
+    let tests = arguments.tests.iter().map(|name| test(name)).collect::<Result<Vec<_>, _>>()?;
+    let path = match &arguments.path {
+        None => None,
+        Some(name) => Some(CpuPath::named(name).ok_or_else(|| {
+            let known: Vec<&str> = CpuPath::all().into_iter().map(CpuPath::name).collect();
+            Failure::bad_input(format!("this processor has no {name}; it has {}", known.join(", ")))
+        })?),
+    };
+    let temporary = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
+    let folder = arguments.keep.as_deref().unwrap_or(temporary.path());
+    fs_err::create_dir_all(folder).map_err(|e| Failure::bad_input(e.to_string()))?;
+    let mut report = Report { results: Vec::new(), ratios: BTreeMap::new() };
+    let quants: Vec<Option<Quant>> = match arguments.model {
+        Some(_) => vec![None],
+        None => arguments.quant.iter().copied().map(Some).collect(),
+    };
+    for quant in quants {
+        let (file, name) = match (&arguments.model, quant) {
+            (None, Some(quant)) => (random(context, folder, arguments.shape, quant)?, value_name(quant)),
+            (file, _) => (file.clone().unwrap_or_default(), "as in the file".to_owned()),
+        };
+        let model = arguments.model.as_ref().map_or_else(|| value_name(arguments.shape), |f| f.display().to_string());
+        let bench = Bench { context, arguments: &arguments, file: &file, threads, path, model, quant: name };
+        bench.run(&tests, &mut report)?;
+    }
+    context.output.result(&report, table);
+    Ok(Outcome::Yes)
+}
+
+struct Bench<'a> {
+    context: &'a Context,
+    arguments: &'a Arguments,
+    file: &'a Path,
+    threads: usize,
+    path: Option<CpuPath>,
+    model: String,
+    quant: String,
+}
+
+impl Bench<'_> {
+    fn run(&self, tests: &[Test], report: &mut Report) -> Result<(), Failure> {
+        let context = tests.iter().map(|&test| size(test)).max().unwrap_or(0) + 512;
+        let options = Options {
+            device: Device::Cpu,
+            context,
+            threads: self.threads,
+            path: self.path,
+            // Random weights repeat themselves, which lookup would make too good to be true.
+            lookup: 0,
+            ..Options::default()
+        };
+        let open = |options: &Options| Model::open(self.file, options).map_err(|e| Failure::bad_input(e.to_string()));
+        let mut ours = open(&options)?;
+        self.context.output.note(&format!("{} {}: {}", self.model, self.quant, ours.describe()));
+        let mut candle = match self.arguments.candle {
+            true => Some(open(&Options { candle_kernels: true, ..options.clone() })?),
+            false => None,
+        };
+        for &test in tests {
+            let mut rounds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+            let mut first: Option<[f64; 2]> = None;
+            for _ in 0..self.arguments.rounds.max(1) {
+                let (speed, seconds) = self.ours(&mut ours, test)?;
+                rounds.entry("sectora").or_default().push(speed);
+                if let Some(now) = seconds {
+                    first = Some(first.map_or(now, |best| [best[0].min(now[0]), best[1].min(now[1])]));
+                }
+                if let Some(candle) = candle.as_mut().filter(|_| size(test) <= 128) {
+                    rounds.entry("candle").or_default().push(self.ours(candle, test)?.0);
+                }
+                if let Some(program) = &self.arguments.llama_bench
+                    && let Some(speed) = self.theirs(program, test)?
+                {
+                    rounds.entry("llama.cpp").or_default().push(speed);
+                }
+            }
+            let best = |rounds: &[f64]| rounds.iter().copied().fold(0.0, f64::max);
+            let own = rounds.get("sectora").map_or(0.0, |r| best(r));
+            for (engine, rounds) in rounds {
+                let speed = best(&rounds);
+                if engine != "sectora" {
+                    let key = format!("{} {} sectora/{engine}", self.quant, label(test));
+                    report.ratios.insert(key, own / speed);
+                }
+                report.results.push(Measured {
+                    engine: engine.to_owned(),
+                    model: self.model.clone(),
+                    quant: self.quant.clone(),
+                    threads: self.threads,
+                    test: label(test),
+                    tokens_per_s: speed,
+                    rounds,
+                    first_token_s: first.filter(|_| engine == "sectora"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Tokens a second, and for a first token the seconds cold and over the same passages.
+    fn ours(&self, model: &mut Model, test: Test) -> Result<(f64, Option<[f64; 2]>), Failure> {
+        let failed = |e: sectora_lm::LmError| Failure::internal(e.to_string());
+        let mut generate = |prompt: &[u32], new: usize| -> Result<Generation, Failure> {
+            let sampling = Sampling { max_tokens: new, ..Sampling::default() };
+            model.generate(prompt, &sampling, &|| false, &mut |_| ControlFlow::Continue(())).map_err(failed)
+        };
+        // Ordinary words of any vocabulary that is large enough; small ones have their bytes there.
+        let prompt = |length: usize, seed: u32| -> Vec<u32> {
+            (0..length.max(1) as u32).map(|i| (seed + i * 37) % 250).collect()
+        };
+        Ok(match test {
+            Test::Prefill(tokens) => {
+                // One token first: it forgets what the last round left.
+                generate(&[251, 1], 1)?;
+                let done = generate(&prompt(tokens, 0), 1)?;
+                (tokens as f64 / done.first_token_s, None)
+            }
+            Test::Decode(depth) => {
+                let done = generate(&prompt(depth, 0), self.arguments.write.max(2))?;
+                let written = done.completion_tokens.saturating_sub(1) as f64;
+                (written / (done.total_s - done.first_token_s), None)
+            }
+            Test::FirstToken(tokens) => {
+                generate(&[251, 1], 1)?;
+                let question = |seed| [prompt(tokens, 0), prompt(32, seed)].concat();
+                let cold = generate(&question(5), 1)?;
+                let again = generate(&question(11), 1)?;
+                let speed = (tokens + 32) as f64 / again.first_token_s;
+                (speed, Some([cold.first_token_s, again.first_token_s]))
+            }
+        })
+    }
+
+    /// llama-bench's figure; nothing for what it does not measure.
+    fn theirs(&self, program: &Path, test: Test) -> Result<Option<f64>, Failure> {
+        let write = self.arguments.write.to_string();
+        let (read, write, depth) = match test {
+            Test::Prefill(tokens) => (tokens.to_string(), "0".to_owned(), 0),
+            Test::Decode(depth) => ("0".to_owned(), write, depth),
+            Test::FirstToken(_) => return Ok(None),
+        };
+        let (threads, depth) = (self.threads.to_string(), depth.to_string());
+        let done = Process::new(program)
+            .arg("-m")
+            .arg(self.file)
+            .args(["-p", &read, "-n", &write, "-d", &depth, "-t", &threads, "-r", "1", "-ngl", "0", "-o", "json"])
+            .output()
+            .map_err(|e| Failure::bad_input(format!("{}: {e}", program.display())))?;
+        let answer: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap_or_default();
+        answer[0]["avg_ts"].as_f64().map(Some).ok_or_else(|| {
+            let said = String::from_utf8_lossy(&done.stderr);
+            let last = said.lines().last().unwrap_or("nothing").to_owned();
+            Failure::bad_input(format!("{} gave no avg_ts for {}; it said: {last}", program.display(), label(test)))
+        })
+    }
+}
+
+fn test(name: &str) -> Result<Test, Failure> {
+    let wrong = || Failure::bad_input(format!("test {name}: write p, d or t and a number of tokens, like p512"));
+    let (kind, tokens) = name.split_at_checked(1).ok_or_else(wrong)?;
+    let tokens = tokens.parse().ok().filter(|&n: &usize| n <= 1 << 20).ok_or_else(wrong)?;
+    match kind {
+        "p" if tokens > 0 => Ok(Test::Prefill(tokens)),
+        "d" => Ok(Test::Decode(tokens)),
+        "t" if tokens > 0 => Ok(Test::FirstToken(tokens)),
+        _ => Err(wrong()),
+    }
+}
+
+fn size(test: Test) -> usize {
+    match test {
+        Test::Prefill(n) | Test::Decode(n) | Test::FirstToken(n) => n,
+    }
+}
+
+fn label(test: Test) -> String {
+    match test {
+        Test::Prefill(n) => format!("prefill {n}"),
+        Test::Decode(n) => format!("decode at {n}"),
+        Test::FirstToken(n) => format!("first token again {n}"),
+    }
+}
+
+fn value_name<T: ValueEnum>(value: T) -> String {
+    value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+}
+
+fn random(context: &Context, folder: &Path, shape: Shape, quant: Quant) -> Result<PathBuf, Failure> {
+    let file = folder.join(format!("random-{}-{}.gguf", value_name(shape), value_name(quant)));
+    if file.exists() {
+        return Ok(file);
+    }
+    context.output.note(&format!("writing {}", file.display()));
+    let dtype = match quant {
+        Quant::Q8_0 => GgmlDType::Q8_0,
+        Quant::Q4_0 => GgmlDType::Q4_0,
+        Quant::Q4K => GgmlDType::Q4K,
+        Quant::Q5K => GgmlDType::Q5K,
+        Quant::Q6K => GgmlDType::Q6K,
+        Quant::F16 => GgmlDType::F16,
+    };
+    let shape = match shape {
+        Shape::Qwen3 => RandomShape::qwen3_0_6b(),
+        Shape::Smollm2 => RandomShape::smollm2_135m(),
+        Shape::Llama32 => RandomShape::llama_3_2_1b(),
+        Shape::Tiny => RandomShape { context: 4096, ..RandomShape::tiny(sectora_lm::Architecture::Qwen3) },
+    };
+    write_gguf(&shape, dtype, &file, 0).map_err(|e| Failure::bad_input(format!("{}: {e}", file.display())))?;
+    Ok(file)
+}
+
+fn table(report: &Report) -> String {
+    let mut lines = vec![format!("{:<10} {:<16} {:<24} {:>12}", "quant", "engine", "test", "tokens/s")];
+    for m in &report.results {
+        let first = m.first_token_s.map_or_else(String::new, |[cold, again]| {
+            format!("   first token {cold:.2} s cold, {again:.3} s again ({:.1} times)", cold / again)
+        });
+        lines.push(format!("{:<10} {:<16} {:<24} {:>12.1}{first}", m.quant, m.engine, m.test, m.tokens_per_s));
+    }
+    lines.extend(report.ratios.iter().map(|(what, ratio)| format!("{what}: {ratio:.2}")));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_named_by_a_letter_and_a_number() {
+        assert!(matches!(test("p128"), Ok(Test::Prefill(128))));
+        assert!(matches!(test("d0"), Ok(Test::Decode(0))));
+        assert!(matches!(test("t20"), Ok(Test::FirstToken(20))));
+        for wrong in ["", "p", "p0", "x5", "d-1", "é1", "p99999999"] {
+            assert!(test(wrong).is_err(), "{wrong}");
+        }
+    }
+}
