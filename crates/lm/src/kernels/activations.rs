@@ -5,6 +5,8 @@
 //! whose codes are unsigned need sums of the codes too; they are kept here, once for all matrices that
 //! share the rows. Matrices of floats take the rows as they are.
 
+#![allow(clippy::needless_range_loop, reason = "several arrays of registers share one index")]
+
 use super::{BLOCK, GROUP, Path, pool::Pool};
 
 /// Sixteenths of a superblock have their own scale in Q6_K.

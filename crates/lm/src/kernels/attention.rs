@@ -9,6 +9,8 @@
 //! Keys lie sixteen positions to a tile, dimension by dimension; values row by row. Both are f16, as in
 //! llama.cpp, or f32 where exactness matters more than half the memory. Arithmetic is f32.
 
+#![allow(clippy::needless_range_loop, reason = "several arrays of registers share one index")]
+
 use std::cell::RefCell;
 
 use half::f16;

@@ -4,6 +4,8 @@
 //! 15 · 127 · 2 eight times, 31 · 127 · 2 four times, 63 · 127 · 2 twice. Codes of eight bits would not fit
 //! even once; there the sign moves from the weight to the activation, 128 · 127 · 2 fits.
 
+#![allow(clippy::needless_range_loop, reason = "several arrays of registers share one index")]
+
 use std::arch::x86_64::*;
 
 use super::activations::Group;

@@ -3,6 +3,8 @@
 //! `vpdpbusd` adds four products of an unsigned code with a signed activation to each of sixteen sums; the
 //! four activations are broadcast from memory, so a weight that is in a register serves all tokens.
 
+#![allow(clippy::needless_range_loop, reason = "several arrays of registers share one index")]
+
 use std::arch::x86_64::*;
 
 use super::activations::Group;

@@ -1,5 +1,7 @@
 //! Each path against the scalar one, and the scalar one against what candle says the bytes mean.
 
+#![allow(clippy::needless_range_loop, reason = "several arrays of registers share one index")]
+
 use std::borrow::Cow;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
