@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::answer::{self, Answer, AnswerError, Ask, Event, Writer};
 use crate::config::Config;
 use crate::document::{Document, Passage};
-use crate::embed::{EmbedError, Embedder, TransformerEncoder};
+use crate::embed::{CrossEncoder, EmbedError, Embedder, Reranker, TransformerEncoder};
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
     ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, RemoteGenerator, RemoteOptions,
@@ -30,6 +30,7 @@ pub struct App {
     glossary: Glossary,
     index: Index,
     embedder: Option<Box<dyn Embedder>>,
+    reranker: Option<Box<dyn Reranker>>,
     generator: Box<dyn Generator>,
     notes: Vec<String>,
 }
@@ -100,15 +101,19 @@ impl App {
         let mut notes = Vec::new();
         let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
         let embedder = embedder(&config, &models, &mut notes)?;
-        let (generator, rebuild) = match purpose {
+        let (generator, rebuild) = match &purpose {
             Purpose::Answer => (generator(&config, &models, &mut notes)?, false),
             // Nothing is written while documents are read: a model would only take memory.
-            Purpose::Ingest { rebuild } => (Box::new(ExtractiveGenerator) as Box<dyn Generator>, rebuild),
+            Purpose::Ingest { rebuild } => (Box::new(ExtractiveGenerator) as Box<dyn Generator>, *rebuild),
         };
         let folder = index_folder(&config, &sector);
         let index = index::open(&folder, &store_place(&config, &sector), embedder.as_deref(), rebuild)?;
         let glossary = Glossary::new(&sector.glossary);
-        Ok(App { glossary, index, embedder, generator, notes, sector, config })
+        let reranker = match (&purpose, config.search.reranker.as_str()) {
+            (Purpose::Ingest { .. }, _) | (Purpose::Answer, "none") => None,
+            (Purpose::Answer, folder) => Some(Box::new(CrossEncoder::open(Path::new(folder))?) as Box<dyn Reranker>),
+        };
+        Ok(App { glossary, index, embedder, reranker, generator, notes, sector, config })
     }
 
     /// Settings.
@@ -207,6 +212,7 @@ impl App {
             catalog: &self.index.catalog,
             store: self.store(),
             embedder: self.embedder(),
+            reranker: self.reranker.as_deref(),
             sector: &self.sector,
             glossary: &self.glossary,
             settings: &self.config.search,

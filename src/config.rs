@@ -93,6 +93,12 @@ pub struct Search {
     pub sparse_weight: f32,
     /// Weight of glossary terms added to a question, relative to its own (0 switches them off).
     pub glossary_weight: f32,
+    /// `none`, or the folder of a cross-encoder that orders the best passages anew.
+    pub reranker: String,
+    /// How many passages it is given.
+    pub rerank_candidates: usize,
+    /// Milliseconds a question it may take; passages not reached keep their order behind.
+    pub rerank_ms: u64,
 }
 
 /// Writing answers.
@@ -260,6 +266,8 @@ impl Config {
         rule("search.dense_weight", self.search.dense_weight >= 0.0, "must not be negative")?;
         rule("search.sparse_weight", self.search.sparse_weight >= 0.0, "must not be negative")?;
         rule("search.glossary_weight", unit(self.search.glossary_weight), "must be 0 to 1")?;
+        rule("search.rerank_candidates", (1..=200).contains(&self.search.rerank_candidates), "must be 1 to 200")?;
+        rule("search.rerank_ms", (1..=60_000).contains(&self.search.rerank_ms), "must be 1 to 60000")?;
         rule("answer.temperature", (0.0..=2.0).contains(&self.answer.temperature), "must be 0 to 2")?;
         rule("answer.top_p", self.answer.top_p > 0.0 && self.answer.top_p <= 1.0, "must be over 0 and at most 1")?;
         rule("answer.max_tokens", self.answer.max_tokens >= 1, "must be at least 1")?;

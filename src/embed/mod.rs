@@ -13,10 +13,12 @@ mod modernbert;
 mod ops;
 mod pooling;
 mod qwen3;
+mod reranker;
 #[cfg(test)]
 mod tiny;
 
 pub use encoder::{EncoderOptions, TransformerEncoder};
+pub use reranker::{CrossEncoder, Reranker};
 
 use crate::error::{Classified, ErrorKind};
 

@@ -4,11 +4,14 @@
 //! Knows nothing of generators, prompts or HTTP.
 
 mod glossary;
+mod rerank;
 mod support;
+
+use std::time::Duration;
 
 use crate::config;
 use crate::document::{Access, CharIndex, Language, Passage};
-use crate::embed::{EmbedError, Embedder, Side};
+use crate::embed::{EmbedError, Embedder, Reranker, Side};
 use crate::error::{Classified, ErrorKind};
 use crate::index::{Catalog, Filter, IndexError, Mode, Query, VectorStore};
 use crate::sector::Sector;
@@ -25,6 +28,8 @@ pub struct Parts<'a> {
     pub store: &'a dyn VectorStore,
     /// The encoder the index was made with, if any.
     pub embedder: Option<&'a dyn Embedder>,
+    /// The cross-encoder that orders the best passages anew, if any.
+    pub reranker: Option<&'a dyn Reranker>,
     /// Sector.
     pub sector: &'a Sector,
     /// The sector's glossary.
@@ -126,7 +131,7 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
     let query = Query {
         mode: mode(parts, question, options)?,
         filter: Some(filter(&parts.sector.name, options)),
-        limit: options.limit,
+        limit: parts.reranker.map_or(options.limit, |_| options.limit.max(parts.settings.rerank_candidates)),
         exact: false,
     };
     let hits = parts.store.query(&query)?;
@@ -155,6 +160,12 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
             metadata: document.metadata,
             language: document.language,
         });
+    }
+    if let Some(reranker) = parts.reranker {
+        let budget = Duration::from_millis(parts.settings.rerank_ms);
+        passages = rerank::rerank(reranker, question, passages, budget)?;
+        passages.truncate(options.limit);
+        passages.iter_mut().zip(1..).for_each(|(passage, n)| passage.n = n);
     }
     Ok(passages)
 }
