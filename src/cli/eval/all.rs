@@ -136,7 +136,7 @@ fn plant_name(plant: Plant) -> String {
 fn write(file: &Path, result: &AllResult, arguments: &Arguments) -> Result<(), Failure> {
     let (encoder, generator) = result.parts();
     let data = if arguments.quick { " --quick" } else { " --data DIR" };
-    let encoder = encoder.map_or_else(|| "none".to_owned(), |e| e);
+    let encoder = encoder.unwrap_or_else(|| "none".to_owned());
     let command = format!("sectora --encoder {encoder} --generator {generator} eval all{data} --update-baseline");
     let baseline = gate::baseline(result, &command);
     let text = serde_json::to_string_pretty(&baseline).map_err(|e| Failure::internal(e.to_string()))?;

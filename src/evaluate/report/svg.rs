@@ -66,9 +66,9 @@ pub(super) fn histogram(title: &str, series: &[Series<f64>]) -> String {
     let shares: Vec<Vec<f64>> = series
         .iter()
         .map(|s| {
-            let mut bins = vec![0.0; BINS];
+            let mut bins = [0.0; BINS];
             s.values.iter().for_each(|v| bins[((v * BINS as f64) as usize).min(BINS - 1)] += 1.0);
-            bins.iter().map(|b| b / s.values.len().max(1) as f64).collect()
+            bins.iter().map(|b: &f64| b / s.values.len().max(1) as f64).collect()
         })
         .collect();
     let most = shares.iter().flatten().copied().fold(0.01, f64::max);
