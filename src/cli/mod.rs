@@ -7,9 +7,11 @@ mod ask;
 mod bench;
 mod chat;
 mod config;
+mod consolidate;
 mod doctor;
 mod eval;
 mod ingest;
+mod matching;
 mod models;
 mod output;
 mod overlap;
@@ -17,6 +19,7 @@ mod search;
 mod sectors;
 mod serve;
 mod show;
+mod strengths;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,6 +85,12 @@ enum Command {
     Show(show::Arguments),
     /// Check a proposal against everything done
     Overlap(overlap::Arguments),
+    /// Who is strong in what, with evidence and uncertainty
+    Strengths(strengths::Arguments),
+    /// Institutes for a need, or calls for an institute
+    Match(matching::Arguments),
+    /// Small projects that should be one programme
+    Consolidate(consolidate::Arguments),
     /// Measure
     #[command(subcommand)]
     Eval(eval::Command),
@@ -177,6 +186,9 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
         Command::Search(a) => search::run(&context, a),
         Command::Show(a) => show::run(&context, a),
         Command::Overlap(a) => overlap::run(&context, a),
+        Command::Strengths(a) => strengths::run(&context, a),
+        Command::Match(a) => matching::run(&context, a),
+        Command::Consolidate(a) => consolidate::run(&context, a),
         Command::Eval(c) => eval::run(&context, c),
         Command::Bench(c) => bench::run(&context, c),
         Command::Models(c) => models::run(&context, c),

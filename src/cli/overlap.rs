@@ -1,22 +1,28 @@
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
 use super::{Context, Failure, Outcome, this_program};
 use crate::app::App;
 use crate::document::{Access, Language};
+use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape};
 use crate::portfolio::overlap::{self, Overlap, OverlapOptions};
-use crate::portfolio::{Institutes, Kind, PortfolioError, Proposal};
+use crate::portfolio::verdict::{WeightFile, read_weights};
+use crate::portfolio::{Holdings, Institutes, Kind, PortfolioError, Proposal};
 
 #[derive(Args)]
 pub(super) struct Arguments {
     /// A proposal: a file of any format that ingest reads, or `-` for text on standard input
-    #[arg(value_name = "FILE|-", required_unless_present_any = ["project"])]
+    #[arg(value_name = "FILE|-", required_unless_present_any = ["project", "all"])]
     proposal: Option<String>,
     /// Check a project that is already in the index, by its id, document id or path
     #[arg(long, value_name = "ID", conflicts_with = "proposal")]
     project: Option<String>,
+    /// The whole portfolio against itself: pairs, clusters, timeline, matrix, avoidable spending
+    #[arg(long, conflicts_with_all = ["proposal", "project"])]
+    all: bool,
     /// Verdicts shown
     #[arg(long, default_value_t = 10)]
     limit: usize,
@@ -38,6 +44,9 @@ pub(super) struct Arguments {
     /// Language of the report; default: the proposal's
     #[arg(long, value_parser = ["ko", "en"])]
     language: Option<String>,
+    /// Weights of the verdicts in place of the program's (as `sectora eval overlap --fit --weights-out` writes them)
+    #[arg(long, value_name = "FILE.toml")]
+    weights: Option<PathBuf>,
     /// Show candidates judged `none` too
     #[arg(long)]
     with_none: bool,
@@ -62,8 +71,12 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     if !(1..=200).contains(&arguments.candidates) || !(1..=200).contains(&arguments.limit) {
         return Err(Failure::bad_input("--candidates and --limit must be 1 to 200"));
     }
+    let own = own_weights(arguments.weights.as_deref())?;
     let app = context.open()?;
     let institutes = Institutes::new(&app.sector().institutes);
+    if arguments.all {
+        return whole(context, &app, &institutes, &arguments, own);
+    }
     let options = OverlapOptions {
         limit: arguments.limit,
         candidates: arguments.candidates,
@@ -71,6 +84,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         until: arguments.until,
         access: Access::ALL.into_iter().find(|a| a.name() == arguments.access).unwrap_or_default(),
         with_none: arguments.with_none,
+        weights: own,
     };
     let proposal = match (&arguments.project, arguments.proposal.as_deref()) {
         (Some(id), _) => indexed(&app, id, &institutes)?,
@@ -89,8 +103,85 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     Ok(if arguments.fail_on.is_some_and(|p| fails(&found, p)) { Outcome::No } else { Outcome::Yes })
 }
 
+/// `--all`.
+fn whole(
+    context: &Context,
+    app: &App,
+    institutes: &Institutes,
+    arguments: &Arguments,
+    weights: Option<Arc<WeightFile>>,
+) -> Result<Outcome, Failure> {
+    let access = Access::ALL.into_iter().find(|a| a.name() == arguments.access).unwrap_or_default();
+    let holdings = Holdings::load(&app.parts(), institutes, access)?;
+    let options = LandscapeOptions { limit: arguments.limit.max(50), weights, ..LandscapeOptions::default() };
+    let found = landscape(&app.parts(), institutes, &holdings, &options)?;
+    let fails = arguments.fail_on.is_some_and(|p| found.pairs.iter().any(|pair| pair.done >= p));
+    context.output.result(&found, all_text);
+    Ok(if fails { Outcome::No } else { Outcome::Yes })
+}
+
+fn all_text(found: &Landscape) -> String {
+    let mut out = format!(
+        "{} projects, {} pairs judged, {} clusters of repeated work, avoidable spending about {:.0} (in the source's unit)\n",
+        found.projects,
+        found.judged,
+        found.clusters.len(),
+        found.avoidable_total
+    );
+    out.push_str("\nBy avoidable spending\n");
+    for a in &found.avoidable {
+        out.push_str(&format!(
+            "  {:12.0}  {} {} repeats {}\n",
+            a.spending, a.project.project_id, a.project.title, a.repeats
+        ));
+    }
+    out.push_str("\nClusters, in order of time\n");
+    for c in &found.clusters {
+        let line: Vec<String> = c
+            .timeline
+            .iter()
+            .map(|e| {
+                format!(
+                    "{} {} ({})",
+                    e.began.map_or_else(|| "?".into(), |y| y.to_string()),
+                    e.project_id,
+                    e.institution.as_deref().unwrap_or("?")
+                )
+            })
+            .collect();
+        out.push_str(&format!("  {} | spent after the first: {}\n", line.join(" → "), c.spent_after));
+    }
+    out.push_str("\nBetween institutes\n");
+    for (a, b, n) in &found.matrix {
+        out.push_str(&format!("  {n:4}  {a} × {b}\n"));
+    }
+    out.push_str("\nPairs\n");
+    for p in &found.pairs {
+        out.push_str(&format!(
+            "  {} {:.2}: {} after {}\n",
+            p.kind.name(),
+            p.probability,
+            p.later.project_id,
+            p.earlier.project_id
+        ));
+        for (a, b) in p.evidence.iter().take(1) {
+            let one = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
+            out.push_str(&format!("      “{}”\n      “{}”\n", one(&a.quote), one(&b.quote)));
+        }
+    }
+    out
+}
+
 fn fails(found: &Overlap, at_least: f64) -> bool {
     found.verdicts.iter().any(|v| v.kind == Kind::DoneAlready && v.probability >= at_least)
+}
+
+/// Weights from a file.
+pub(super) fn own_weights(file: Option<&Path>) -> Result<Option<Arc<WeightFile>>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let text = fs_err::read_to_string(file).map_err(|e| Failure::bad_input(e.to_string()))?;
+    let read = read_weights(&text).map_err(|e| Failure::bad_input(format!("{}: {e}", file.display())))?;
+    Ok(Some(Arc::new(read)))
 }
 
 /// A proposal from a file or, for `-`, from standard input.

@@ -12,11 +12,14 @@ pub mod facts;
 pub mod gate;
 pub mod judge;
 pub mod make;
+pub mod matching;
 pub mod metrics;
+pub mod overlap;
 pub mod peer;
 pub mod plant;
 pub mod report;
 pub mod retrieval;
+pub mod rewritten;
 pub mod safety;
 pub mod statistics;
 pub mod sweep;
@@ -28,6 +31,8 @@ use crate::app::AppError;
 use crate::embed::EmbedError;
 use crate::error::{Classified, ErrorKind};
 use crate::index::IndexError;
+use crate::portfolio::PortfolioError;
+use crate::retrieve::RetrieveError;
 
 /// What can go wrong while measuring.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +71,12 @@ pub enum EvaluateError {
         /// What it did.
         what: String,
     },
+    /// A search failed.
+    #[error(transparent)]
+    Retrieve(#[from] RetrieveError),
+    /// The portfolio failed.
+    #[error(transparent)]
+    Portfolio(#[from] PortfolioError),
 }
 
 impl Classified for EvaluateError {
@@ -78,6 +89,8 @@ impl Classified for EvaluateError {
             EvaluateError::App(e) => e.kind(),
             EvaluateError::Answer(e) => e.kind(),
             EvaluateError::Peer { .. } => ErrorKind::Unavailable,
+            EvaluateError::Retrieve(e) => e.kind(),
+            EvaluateError::Portfolio(e) => e.kind(),
         }
     }
 }

@@ -387,9 +387,11 @@ fn heading_facet(line: &str) -> Option<Facet> {
     HEADINGS.iter().find(|(_, words)| words.iter().any(|w| lower.contains(w))).map(|(facet, _)| *facet)
 }
 
-/// A record's line of facts, or a table row.
+/// A record's line of facts, a table row, a line in bold alone (a title), or who wrote it.
 fn is_facts(line: &str) -> bool {
-    line.starts_with('|') || (line.matches(" | ").count() >= 2 && line.matches(": ").count() >= 2)
+    let bold = line.starts_with("**") && line.ends_with("**");
+    let byline = ["작성:", "작성자:", "Author:", "Authors:", "Written by"].iter().any(|b| line.starts_with(b));
+    bold || byline || line.starts_with('|') || (line.matches(" | ").count() >= 2 && line.matches(": ").count() >= 2)
 }
 
 fn too_short(line: &str) -> bool {

@@ -65,7 +65,7 @@ impl Holdings {
                     match holding(&weigher, &document, project) {
                         Ok(found) => {
                             count_forms(&document.title, &mut forms);
-                            heads.push(head(&document, &found.project));
+                            heads.push(head(&document));
                             all.push(found);
                         }
                         Err(error) => failed = Some(error),
@@ -135,10 +135,15 @@ impl Holdings {
                 found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
                 found.truncate(3 * k);
                 if vectors {
-                    let near = |j: &usize| *j != i && dense_cosine(&self.all[i].meaning, &self.all[*j].meaning).is_some_and(|c| self.scale.worth(c) >= floor);
+                    let near = |j: &usize| {
+                        *j != i
+                            && dense_cosine(&self.all[i].meaning, &self.all[*j].meaning)
+                                .is_some_and(|c| self.scale.worth(c) >= floor)
+                    };
                     found.extend((0..n).filter(near).map(|j| (j, 0.0)));
                 }
-                let mut full: Vec<(usize, f32)> = found.into_iter().map(|(j, _)| (j, self.alike(i, j))).filter(|(_, s)| *s >= floor).collect();
+                let mut full: Vec<(usize, f32)> =
+                    found.into_iter().map(|(j, _)| (j, self.alike(i, j))).filter(|(_, s)| *s >= floor).collect();
                 full.sort_by(|a, b| a.0.cmp(&b.0));
                 full.dedup_by_key(|f| f.0);
                 full.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -155,7 +160,9 @@ impl Holdings {
         let mut out: Vec<String> = Vec::new();
         for (d, _) in heavy {
             if let Some(word) = self.words.get(&d)
-                && !out.iter().any(|o: &String| o.to_lowercase().contains(&word.to_lowercase()) || word.to_lowercase().contains(&o.to_lowercase()))
+                && !out.iter().any(|o: &String| {
+                    o.to_lowercase().contains(&word.to_lowercase()) || word.to_lowercase().contains(&o.to_lowercase())
+                })
             {
                 out.push(word.clone());
                 if out.len() == n {
@@ -188,15 +195,18 @@ fn holding(weigher: &Weigher<'_>, document: &Document, mut project: Project) -> 
 }
 
 /// The text a project's vector is made of: title, then aims, then the rest.
-fn head(document: &Document, project: &Project) -> String {
-    let _ = project;
+fn head(document: &Document) -> String {
     let mut end = document.text.len().min(VECTOR_TEXT);
     while !document.text.is_char_boundary(end) {
         end -= 1;
     }
     let body = &document.text[..end];
     // A record begins with a line of facts, which says nothing of its content.
-    let body = if body.starts_with('#') { body } else { body.split_once("\n\n").filter(|(f, _)| f.contains(": ")).map_or(body, |b| b.1) };
+    let body = if body.starts_with('#') {
+        body
+    } else {
+        body.split_once("\n\n").filter(|(f, _)| f.contains(": ")).map_or(body, |b| b.1)
+    };
     format!("{}\n{}", document.title, body)
 }
 

@@ -6,18 +6,25 @@
 //! `docs/portfolio.md`.
 
 mod compare;
+pub mod consolidate;
 pub mod facet;
 pub mod fields;
+pub mod holdings;
 pub mod institute;
+pub mod landscape;
+pub mod matching;
 pub mod overlap;
 pub mod project;
 pub mod proposal;
 mod report;
 pub mod similarity;
+pub mod strengths;
+pub mod topics;
 pub mod verdict;
 
 pub use compare::{Comparison, Side, compare, sentence_scale, whole_scale};
 pub use facet::{Facet, Sentence};
+pub use holdings::{Citation, Holdings};
 pub use institute::{Institute, Institutes};
 pub use project::{Fact, Project};
 pub use proposal::Proposal;

@@ -6,6 +6,7 @@
 //! what was never ingested it cannot know, and it says how many documents it looked at.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -17,7 +18,7 @@ use super::institute::Institutes;
 use super::project::{Fact, Project, is_work};
 use super::proposal::Proposal;
 use super::similarity::Weigher;
-use super::verdict::{FEATURES, Features, Kind, weights};
+use super::verdict::{FEATURES, Features, Kind, WeightFile, Weights, weights};
 use crate::document::{Access, CharIndex, Document, Language, Span};
 use crate::retrieve::{self, Parts, SearchOptions};
 
@@ -36,6 +37,8 @@ pub struct OverlapOptions {
     pub access: Access,
     /// Show verdicts `none` too.
     pub with_none: bool,
+    /// Weights in place of the program's.
+    pub weights: Option<Arc<WeightFile>>,
 }
 
 impl Default for OverlapOptions {
@@ -47,6 +50,7 @@ impl Default for OverlapOptions {
             until: None,
             access: Access::Public,
             with_none: false,
+            weights: None,
         }
     }
 }
@@ -115,6 +119,8 @@ pub struct Verdict {
     pub period: (Option<i32>, Option<i32>),
     /// Budget in the source's unit.
     pub budget: Option<f64>,
+    /// Budget as a document states it.
+    pub budget_stated: Option<Fact>,
     /// People.
     pub people: Vec<String>,
     /// Programme.
@@ -144,8 +150,10 @@ pub struct ProposalFacts {
     pub institution: Option<Fact>,
     /// Years.
     pub period: (Option<i32>, Option<i32>),
-    /// Budget.
+    /// Budget of a record.
     pub budget: Option<f64>,
+    /// Budget as the text states it.
+    pub budget_stated: Option<Fact>,
     /// `ko`, `en`, `other`.
     pub language: &'static str,
     /// Sentences compared, by facet.
@@ -215,7 +223,7 @@ pub fn find(
     let begin = Instant::now();
     let (own, candidates) = compared(parts, institutes, proposal, options)?;
     let index = CharIndex::new(&proposal.document.text);
-    let model = weights(parts.embedder.is_some());
+    let model = model(options.weights.as_deref(), parts.embedder.is_some());
     let mut verdicts: Vec<(f64, Verdict)> = Vec::new();
     let mut nearest = vec![0f32; own.sentences.len()];
     for candidate in &candidates {
@@ -253,12 +261,22 @@ pub fn find(
             institution: project.institution.clone(),
             period: (project.start, project.end),
             budget: project.budget,
+            budget_stated: project.budget_stated.clone(),
             language: project.language,
             sentences: counts,
             text: proposal.document.text.clone(),
         },
         took_ms: begin.elapsed().as_millis(),
     })
+}
+
+/// The weights to judge with: one's own, or the program's.
+pub(super) fn model(own: Option<&WeightFile>, with_encoder: bool) -> &Weights {
+    match own {
+        Some(file) if with_encoder => &file.vectors,
+        Some(file) => &file.words,
+        None => weights(with_encoder),
+    }
 }
 
 /// A candidate, compared.
@@ -451,6 +469,7 @@ fn verdict(
         year: project.year,
         period: (project.start, project.end),
         budget: project.budget,
+        budget_stated: project.budget_stated.clone(),
         people: project.people.clone(),
         programme: project.programme.clone(),
         stage: project.stage.clone(),

@@ -11,7 +11,7 @@ use crate::document::{CharIndex, Document, Format, Span};
 use crate::index::{Catalog, IndexError};
 
 /// Types of documents that announce work rather than report it.
-const ANNOUNCEMENTS: [&str; 6] = ["call", "notice", "memo", "announcement", "news", "공고"];
+const ANNOUNCEMENTS: [&str; 8] = ["call", "notice", "memo", "announcement", "news", "data", "web", "공고"];
 /// Documents read at a time.
 const PAGE: usize = 500;
 
@@ -65,8 +65,10 @@ pub struct Project {
     pub end: Option<i32>,
     /// The year the source gives for it.
     pub year: Option<i32>,
-    /// Budget in the source's own unit.
+    /// Budget of a record in the source's own unit; sums are made of these only.
     pub budget: Option<f64>,
+    /// Budget as a document states it, with its own unit.
+    pub budget_stated: Option<Fact>,
     /// TRL or stage.
     pub stage: Option<Fact>,
     /// Status (running, finished, proposal …).
@@ -126,7 +128,8 @@ impl Project {
             year: meta.year.or(end).or(start),
             start,
             end,
-            budget: meta.budget.or_else(|| text_fact(FieldKind::Budget).and_then(|f| fields::amount(&f.value))),
+            budget: meta.budget,
+            budget_stated: text_fact(FieldKind::Budget),
             stage: field(&["stage", "trl", "TRL", "phase", "기술성숙도"]).or_else(|| text_fact(FieldKind::Stage)),
             status: field(&["status", "상태", "진행상태"]).or_else(|| text_fact(FieldKind::Status)),
             keywords: keywords.map_or_else(Vec::new, |f| {

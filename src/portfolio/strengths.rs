@@ -96,7 +96,8 @@ pub struct TopicRow {
 pub fn weight(holding: &Holding, year: i32) -> f64 {
     let project = &holding.project;
     let age = project.end.or(project.year).map_or(HALF_LIFE, |y| f64::from((year - y).max(0)));
-    let trl = project.stage.as_ref().and_then(|s| s.value.chars().filter_map(|c| c.to_digit(10)).next_back()).unwrap_or(0);
+    let trl =
+        project.stage.as_ref().and_then(|s| s.value.chars().filter_map(|c| c.to_digit(10)).next_back()).unwrap_or(0);
     let status = project.status.as_ref().map_or(String::new(), |s| s.value.to_lowercase());
     let stopped = ["stopped", "cancel", "terminated", "중단", "취소"].iter().any(|w| status.contains(w));
     let outcome = 1.0 + f64::from(trl.min(9)) / 18.0 + if holding.has_results { 0.25 } else { 0.0 };
@@ -133,8 +134,10 @@ pub fn strengths(parts: &Parts<'_>, holdings: &Holdings, k: Option<usize>) -> Re
             let name = name(holdings, members[0]);
             let years = members.iter().filter_map(|i| holdings.all[*i].project.began());
             let ends = members.iter().filter_map(|i| holdings.all[*i].project.end.or(holdings.all[*i].project.year));
-            let mut shares: Vec<Share> =
-                rows.iter().flat_map(|r: &TopicRow| r.shares.iter().filter(|s| s.institution == name).cloned()).collect();
+            let mut shares: Vec<Share> = rows
+                .iter()
+                .flat_map(|r: &TopicRow| r.shares.iter().filter(|s| s.institution == name).cloned())
+                .collect();
             shares.sort_by(|a, b| b.share.total_cmp(&a.share));
             Profile {
                 projects: members.len(),
@@ -206,7 +209,12 @@ fn row(
         label: topic.label.clone(),
         projects: topic.members.len(),
         alone: shares.len() == 1,
-        follows: shares.iter().filter(|s| Some(&s.institution) != leads.as_ref()).take(4).map(|s| s.institution.clone()).collect(),
+        follows: shares
+            .iter()
+            .filter(|s| Some(&s.institution) != leads.as_ref())
+            .take(4)
+            .map(|s| s.institution.clone())
+            .collect(),
         leads,
         shares,
     })
@@ -224,16 +232,30 @@ fn beta(a: f64, b: f64) -> (f64, (f64, f64)) {
 fn suggestion(row: &TopicRow) -> Option<String> {
     let [first, second, ..] = row.shares.as_slice() else { return None };
     let topic = row.label.join(", ");
-    let quote = |s: &Share| s.citations.first().map(|c| format!(" ({}, {})", c.project_id, c.title)).unwrap_or_default();
-    let percent = |s: &Share| format!("{:.0} % [{:.0}–{:.0}]", s.share * 100.0, s.interval.0 * 100.0, s.interval.1 * 100.0);
+    let quote =
+        |s: &Share| s.citations.first().map(|c| format!(" ({}, {})", c.project_id, c.title)).unwrap_or_default();
+    let percent =
+        |s: &Share| format!("{:.0} % [{:.0}–{:.0}]", s.share * 100.0, s.interval.0 * 100.0, s.interval.1 * 100.0);
     Some(match &row.leads {
         Some(_) => format!(
             "{topic}: {} could lead, because {} of {} projects are its own, a share of {}{}; {} could contribute, with {}{}.",
-            first.institution, first.projects, row.projects, percent(first), quote(first), second.institution, percent(second), quote(second)
+            first.institution,
+            first.projects,
+            row.projects,
+            percent(first),
+            quote(first),
+            second.institution,
+            percent(second),
+            quote(second)
         ),
         None => format!(
             "{topic}: nobody clearly leads; {} with {}{} and {} with {}{} work on it side by side and could divide it or join.",
-            first.institution, percent(first), quote(first), second.institution, percent(second), quote(second)
+            first.institution,
+            percent(first),
+            quote(first),
+            second.institution,
+            percent(second),
+            quote(second)
         ),
     })
 }
@@ -249,13 +271,23 @@ impl Strengths {
         );
         for (x, profile) in institutes.iter().enumerate() {
             let (px, py) = (left + x * cell + cell / 2, top - 8);
-            out.push_str(&format!("<text x=\"{px}\" y=\"{py}\" transform=\"rotate(-50 {px} {py})\">{}</text>\n", escape(&short(&profile.institution, 30))));
+            out.push_str(&format!(
+                "<text x=\"{px}\" y=\"{py}\" transform=\"rotate(-50 {px} {py})\">{}</text>\n",
+                escape(&short(&profile.institution, 30))
+            ));
         }
         for (y, topic) in self.topics.iter().enumerate() {
             let py = top + y * cell + cell / 2;
-            out.push_str(&format!("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{} ({})</text>\n", left - 8, py + 4, escape(&short(&topic.label.join(", "), 44)), topic.projects));
+            out.push_str(&format!(
+                "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{} ({})</text>\n",
+                left - 8,
+                py + 4,
+                escape(&short(&topic.label.join(", "), 44)),
+                topic.projects
+            ));
             for (x, profile) in institutes.iter().enumerate() {
-                let (px, share) = (left + x * cell + cell / 2, topic.shares.iter().find(|s| s.institution == profile.institution));
+                let (px, share) =
+                    (left + x * cell + cell / 2, topic.shares.iter().find(|s| s.institution == profile.institution));
                 let Some(share) = share else {
                     out.push_str(&format!("<circle cx=\"{px}\" cy=\"{py}\" r=\"1.5\" fill=\"#d0d0d0\"/>\n"));
                     continue;

@@ -75,10 +75,12 @@ pub fn topics(holdings: &Holdings, k: usize) -> Vec<Topic> {
 
 fn first(items: &[&Meaning]) -> usize {
     let mean = Terms::sum(items.iter().map(|m| &m.terms));
-    (0..items.len()).fold((0, f32::MIN), |best, i| {
-        let s = items[i].terms.cosine(&mean);
-        if s > best.1 { (i, s) } else { best }
-    }).0
+    (0..items.len())
+        .fold((0, f32::MIN), |best, i| {
+            let s = items[i].terms.cosine(&mean);
+            if s > best.1 { (i, s) } else { best }
+        })
+        .0
 }
 
 fn near(a: &Meaning, b: &Meaning) -> f32 {

@@ -123,6 +123,29 @@ pub fn weights(with_encoder: bool) -> &'static Weights {
     if with_encoder { &FITTED.vectors } else { &FITTED.words }
 }
 
+/// A weight file of one's own, checked.
+pub fn read_weights(text: &str) -> Result<WeightFile, String> {
+    let file: WeightFile = toml::from_str(text).map_err(|e| e.to_string())?;
+    let n = FEATURES.len();
+    let fits = |w: &Weights| {
+        w.features == FEATURES
+            && w.rows.len() == Kind::FITTED.len()
+            && w.rows.iter().all(|r| r.len() == n + 1)
+            && w.mean.len() == n
+            && w.deviation.len() == n
+    };
+    if fits(&file.words) && fits(&file.vectors) {
+        Ok(file)
+    } else {
+        Err(format!(
+            "weights need {} rows of {} numbers for the features {}",
+            Kind::FITTED.len(),
+            n + 1,
+            FEATURES.join(", ")
+        ))
+    }
+}
+
 /// The shipped file, to be refitted in part.
 pub fn weight_file() -> WeightFile {
     FITTED.clone()

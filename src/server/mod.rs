@@ -15,6 +15,7 @@ mod guard;
 mod native;
 mod openai;
 mod page;
+mod portfolio;
 mod signals;
 mod wire;
 mod work;
@@ -189,15 +190,20 @@ impl Server {
     tags(
         (name = "openai", description = "OpenAI's protocol"),
         (name = "sectora", description = "Search, documents, the sector"),
+        (name = "portfolio", description = "Overlap, strengths, matching, consolidation"),
         (name = "health", description = "For whoever watches the process"),
     )
 )]
 struct Api;
 
 fn routes(server: Server, hosts: Hosts) -> Router {
-    let (api, description) =
-        OpenApiRouter::with_openapi(Api::openapi()).merge(openai::routes()).merge(native::routes()).split_for_parts();
+    let (api, description) = OpenApiRouter::with_openapi(Api::openapi())
+        .merge(openai::routes())
+        .merge(native::routes())
+        .merge(portfolio::routes())
+        .split_for_parts();
     api.merge(page::routes())
+        .merge(portfolio::page())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .fallback(errors::unknown_route)
         .method_not_allowed_fallback(errors::wrong_method)

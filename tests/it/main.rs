@@ -8,5 +8,6 @@ mod gate;
 mod hostile;
 mod interrupted;
 mod licences;
+mod portfolio;
 mod program;
 mod server;

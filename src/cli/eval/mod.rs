@@ -5,6 +5,7 @@ mod answers;
 mod entailment;
 mod make;
 mod parts;
+mod portfolio;
 mod retrieval;
 mod safety;
 
@@ -30,6 +31,10 @@ pub(super) enum Command {
     Make(make::Arguments),
     /// How often the entailment rule behind the citation measures is right, on labelled pairs
     Entailment(entailment::Arguments),
+    /// Verdicts of `overlap` against labels
+    Overlap(portfolio::OverlapArguments),
+    /// Institutions named by `match` against those that did the work
+    Match(portfolio::MatchArguments),
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
@@ -42,5 +47,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failur
         Command::All(a) => all::run(context, a),
         Command::Make(a) => make::run(context, a),
         Command::Entailment(a) => entailment::run(context, &a),
+        Command::Overlap(a) => portfolio::overlap(context, a),
+        Command::Match(a) => portfolio::matching(context, a),
     }
 }

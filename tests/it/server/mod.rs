@@ -4,5 +4,6 @@ mod engine;
 mod fixture;
 mod native;
 mod openai;
+mod portfolio;
 mod process;
 mod refusals;

@@ -1,0 +1,148 @@
+//! Does `match` find the institution that really did the work? A time split with the institution hidden.
+//!
+//! Projects that began after a year are the needs; only earlier projects may be looked at. Compared with BM25 (the
+//! institution of the best passages) and with always naming the institutions with most earlier projects.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::EvaluateError;
+use super::statistics::{Estimate, Random, bootstrap, permutation};
+use crate::app::App;
+use crate::document::{Access, Document};
+use crate::portfolio::matching::{MatchOptions, for_need};
+use crate::portfolio::{Institutes, Project, Proposal, project};
+use crate::retrieve::{SearchMode, SearchOptions};
+
+/// One way of naming institutions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ranker {
+    /// `match`, `bm25` or `most frequent`.
+    pub name: &'static str,
+    /// Mean reciprocal rank within 100.
+    pub mrr: Option<Estimate>,
+    /// Share with the right institution among the first ten.
+    pub hr_10: Option<Estimate>,
+}
+
+/// What came out.
+#[derive(Clone, Debug, Serialize)]
+pub struct MatchMeasured {
+    /// Last year that may be looked at.
+    pub until: i32,
+    /// Earlier projects.
+    pub earlier: usize,
+    /// Needs: later projects whose institution has an earlier one.
+    pub needs: usize,
+    /// Later projects whose institution has none: nobody can name it, left out.
+    pub unreachable: usize,
+    /// The ways.
+    pub rankers: Vec<Ranker>,
+    /// Two-sided p of `match` against `bm25`, reciprocal ranks (permutation).
+    pub p_against_bm25: f64,
+    /// Share of `match`'s first institutions that cite at least two sentences.
+    pub two_citations: f64,
+}
+
+/// Measures on the index at hand.
+pub fn time_split(app: &App, until: i32, sample: usize, seed: u64) -> Result<MatchMeasured, EvaluateError> {
+    let institutes = Institutes::new(&app.sector().institutes);
+    let mut earlier: HashMap<String, usize> = HashMap::new();
+    let mut later: Vec<(Document, Project)> = Vec::new();
+    let mut names: HashMap<String, String> = HashMap::new();
+    project::each(
+        app.catalog(),
+        &institutes,
+        |document, project| {
+            if let (Some(institute), Some(began)) = (&project.institute, project.began()) {
+                names.insert(institute.name.clone(), institute.key.clone());
+                if began <= until {
+                    *earlier.entry(institute.key.clone()).or_insert(0) += 1;
+                } else {
+                    later.push((document, project));
+                }
+            }
+            Ok(())
+        },
+        |d| d.metadata.access == Access::Public,
+    )?;
+    Random::new(seed).shuffle(&mut later);
+    later.truncate(sample);
+    let key = |p: &Project| p.institute.as_ref().map_or_else(String::new, |i| i.key.clone());
+    let all = later.len();
+    later.retain(|(_, p)| earlier.contains_key(&key(p)));
+    let mut frequent: Vec<(&String, &usize)> = earlier.iter().collect();
+    frequent.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let mut ranks: [Vec<usize>; 3] = Default::default();
+    let mut two = 0usize;
+    for (document, project) in &later {
+        let wanted = key(project);
+        let need = Proposal::from_text(&blind(document, project), &institutes)?;
+        let options = MatchOptions {
+            limit: 100,
+            until: Some(until),
+            exclude: vec![project.id.clone()],
+            ..MatchOptions::default()
+        };
+        let found = for_need(&app.parts(), &institutes, &need, &options)?;
+        two += usize::from(found.matches.first().is_some_and(|m| m.citations.len() >= 2));
+        let named: Vec<String> =
+            found.matches.iter().map(|m| names.get(&m.institution).cloned().unwrap_or_default()).collect();
+        ranks[0].push(rank(named.iter(), &wanted));
+        let search = SearchOptions {
+            limit: 200,
+            mode: SearchMode::Sparse,
+            year_to: Some(i64::from(until)),
+            ..SearchOptions::default()
+        };
+        let passages = app.search(&need.document.text.chars().take(3000).collect::<String>(), &search)?;
+        let mut seen: Vec<String> = Vec::new();
+        for passage in passages {
+            if let Some(written) = &passage.metadata.institution {
+                let k = institutes.find(written).key;
+                if !seen.contains(&k) {
+                    seen.push(k);
+                }
+            }
+        }
+        ranks[1].push(rank(seen.iter(), &wanted));
+        ranks[2].push(rank(frequent.iter().map(|f| f.0), &wanted));
+    }
+    let reciprocal = |r: &Vec<usize>| -> Vec<f64> {
+        r.iter().map(|r| if (1..=100).contains(r) { 1.0 / *r as f64 } else { 0.0 }).collect()
+    };
+    let rankers = ["match", "bm25", "most frequent"]
+        .into_iter()
+        .zip(&ranks)
+        .map(|(name, r)| Ranker {
+            name,
+            mrr: bootstrap(&reciprocal(r), 1),
+            hr_10: bootstrap(&r.iter().map(|r| f64::from(u8::from((1..=10).contains(r)))).collect::<Vec<_>>(), 2),
+        })
+        .collect();
+    Ok(MatchMeasured {
+        until,
+        earlier: earlier.values().sum(),
+        needs: later.len(),
+        unreachable: all - later.len(),
+        rankers,
+        p_against_bm25: permutation(&reciprocal(&ranks[0]), &reciprocal(&ranks[1]), 5),
+        two_citations: two as f64 / later.len().max(1) as f64,
+    })
+}
+
+/// Title and sentences only: the record's line of facts names the institution.
+fn blind(document: &Document, project: &Project) -> String {
+    let mut out = format!("{}\n\n", document.title);
+    for sentence in &project.sentences {
+        out.push_str(sentence.span.slice(&document.text));
+        out.push('\n');
+    }
+    out
+}
+
+/// From 1; 0: not named.
+fn rank<'k>(named: impl Iterator<Item = &'k String>, wanted: &str) -> usize {
+    named.take(100).position(|k| k == wanted).map_or(0, |i| i + 1)
+}

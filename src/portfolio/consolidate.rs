@@ -1,0 +1,331 @@
+//! Which small projects should be one programme, under whose lead, and what would be lost?
+//!
+//! In: the portfolio. Out: [`Groups`]. The objective is correlation clustering (Bansal, Blum & Chawla 2004):
+//! over all partitions, maximise `Σ_groups Σ_{i<j in group} (alike(i, j) − θ)`, where `alike` is
+//! [`Holdings::alike`]; two projects gain from being together when they are more alike than `θ`. It is
+//! maximised greedily (best merge of two groups first) and then by local search (moving single projects while
+//! that gains). Constraints: `--min-size`, institutes that every group must hold, institutes that no group may hold.
+//! The optimum is local; the value reached and a bound are reported. Whether people want to work together it cannot know.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::Serialize;
+
+use super::PortfolioError;
+use super::holdings::{Citation, Holdings, cite};
+use super::institute::Institutes;
+use super::similarity::Terms;
+use super::strengths::{present, weight};
+use crate::retrieve::Parts;
+
+/// Neighbours of a project that count; farther ones are taken as not alike.
+const NEIGHBOURS: usize = 40;
+/// Rounds of local search at most.
+const ROUNDS: usize = 20;
+
+/// What groups may be.
+#[derive(Clone, Debug)]
+pub struct ConsolidateOptions {
+    /// Projects a group has at least.
+    pub min_size: usize,
+    /// Every group holds a project of each of these institutes.
+    pub must: Vec<String>,
+    /// No group holds a project of these institutes.
+    pub must_not: Vec<String>,
+    /// `θ`: two projects more alike than this gain from being together.
+    pub threshold: f32,
+    /// Only projects with at most this budget (in the source's unit); without a known budget they count as small.
+    pub max_budget: Option<f64>,
+    /// Groups shown.
+    pub limit: usize,
+}
+
+impl Default for ConsolidateOptions {
+    fn default() -> Self {
+        ConsolidateOptions {
+            min_size: 2,
+            must: Vec::new(),
+            must_not: Vec::new(),
+            threshold: 0.3,
+            max_budget: None,
+            limit: 20,
+        }
+    }
+}
+
+/// The groups and what they are worth.
+#[derive(Clone, Debug, Serialize)]
+pub struct Groups {
+    /// Most gain first.
+    pub groups: Vec<Group>,
+    /// `Σ (alike − θ)` reached, over all groups.
+    pub objective: f64,
+    /// The sum of all positive gains, which no partition can exceed.
+    pub bound: f64,
+    /// `θ`.
+    pub threshold: f32,
+    /// Projects looked at.
+    pub projects: usize,
+}
+
+/// Projects that should be one programme.
+#[derive(Clone, Debug, Serialize)]
+pub struct Group {
+    /// Words that name it.
+    pub label: Vec<String>,
+    /// `Σ (alike − θ)` inside.
+    pub gain: f64,
+    /// The institute with most weighed work in it.
+    pub lead: Option<String>,
+    /// Sum of the known budgets.
+    pub budget: f64,
+    /// Projects without a known budget.
+    pub budget_unknown: usize,
+    /// First and last year.
+    pub period: (Option<i32>, Option<i32>),
+    /// Why: a sentence.
+    pub reason: String,
+    /// Members, heaviest first.
+    pub members: Vec<Member>,
+}
+
+/// A project of a group.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    /// The source system's id, else the source's path.
+    pub project_id: String,
+    /// Institute.
+    pub institution: Option<String>,
+    /// Title.
+    pub title: String,
+    /// Mean alikeness to the others.
+    pub alike: f32,
+    /// Its aim, cited.
+    pub aim: Option<Citation>,
+    /// What only it does, in its heaviest words that no other member has: what a merger would lose first.
+    pub only_here: Vec<String>,
+}
+
+/// Works out the groups.
+pub fn consolidate(
+    parts: &Parts<'_>,
+    institutes: &Institutes,
+    holdings: &Holdings,
+    options: &ConsolidateOptions,
+) -> Result<Groups, PortfolioError> {
+    if !(0.0..1.0).contains(&options.threshold) {
+        return Err(PortfolioError::Option(format!("--threshold {}: must be 0 to 1", options.threshold)));
+    }
+    if options.min_size < 2 {
+        return Err(PortfolioError::Option("--min-size: a group has at least 2 projects".into()));
+    }
+    let keys = |names: &[String]| -> BTreeSet<String> { names.iter().map(|n| institutes.find(n).key).collect() };
+    let (must, must_not) = (keys(&options.must), keys(&options.must_not));
+    let key_of = |i: usize| holdings.all[i].project.institute.as_ref().map(|k| k.key.as_str());
+    let known: BTreeSet<&str> = (0..holdings.all.len()).filter_map(key_of).collect();
+    for (name, key) in options.must.iter().zip(options.must.iter().map(|n| institutes.find(n).key)) {
+        if !known.contains(key.as_str()) {
+            return Err(PortfolioError::Option(format!(
+                "--must `{name}`: no project of it in this index; `sectora strengths` lists the institutes"
+            )));
+        }
+    }
+    let eligible = |i: &usize| {
+        let allowed = key_of(*i).is_none_or(|k| !must_not.contains(k));
+        let small = options.max_budget.is_none_or(|max| holdings.all[*i].project.budget.is_none_or(|b| b <= max));
+        allowed && small
+    };
+    let items: Vec<usize> = (0..holdings.all.len()).filter(eligible).collect();
+    let pairs = gains(holdings, &items, options.threshold);
+    let bound = pairs.iter().map(|(_, _, g)| f64::from(g.max(0.0))).sum();
+    let parts_of = partition(holdings.all.len(), &items, &pairs);
+    let table: HashMap<(usize, usize), f32> = pairs.iter().map(|(a, b, g)| ((*a, *b), *g)).collect();
+    let mut groups = Vec::new();
+    for members in parts_of {
+        let present_keys: BTreeSet<&str> = members.iter().filter_map(|i| key_of(*i)).collect();
+        if members.len() < options.min_size || !must.iter().all(|m| present_keys.contains(m.as_str())) {
+            continue;
+        }
+        groups.push(group(parts, holdings, &members, &table, options.threshold)?);
+    }
+    groups.sort_by(|a, b| b.gain.total_cmp(&a.gain).then_with(|| a.label.cmp(&b.label)));
+    let objective = groups.iter().map(|g| g.gain).sum();
+    groups.truncate(options.limit);
+    Ok(Groups { groups, objective, bound, threshold: options.threshold, projects: items.len() })
+}
+
+/// Gains of pairs that may be together; pairs that are not listed are taken as `−θ`.
+fn gains(holdings: &Holdings, items: &[usize], threshold: f32) -> Vec<(usize, usize, f32)> {
+    let allowed: BTreeSet<usize> = items.iter().copied().collect();
+    let mut out: Vec<(usize, usize, f32)> = Vec::new();
+    for (i, near) in holdings.neighbours(NEIGHBOURS, threshold * 0.3).into_iter().enumerate() {
+        if allowed.contains(&i) {
+            out.extend(
+                near.into_iter().filter(|(j, _)| allowed.contains(j)).map(|(j, s)| (i.min(j), i.max(j), s - threshold)),
+            );
+        }
+    }
+    out.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    out.dedup_by_key(|p| (p.0, p.1));
+    out
+}
+
+/// Maximises the objective: greedy merges, then moves of single items.
+pub(super) fn partition(n: usize, items: &[usize], pairs: &[(usize, usize, f32)]) -> Vec<Vec<usize>> {
+    let mut gain: HashMap<(usize, usize), f32> = HashMap::new();
+    let mut near: Vec<Vec<usize>> = vec![Vec::new(); n];
+    for &(a, b, g) in pairs {
+        gain.insert((a, b), g);
+        near[a].push(b);
+        near[b].push(a);
+    }
+    // What an unlisted pair costs: the least that was listed.
+    let apart = pairs.iter().map(|p| p.2).fold(0.0, f32::min);
+    let of = |a: usize, b: usize| gain.get(&(a.min(b), a.max(b))).copied().unwrap_or(apart);
+    let mut home: Vec<usize> = (0..n).collect();
+    let mut groups: HashMap<usize, Vec<usize>> = items.iter().map(|i| (*i, vec![*i])).collect();
+    let mut order: Vec<&(usize, usize, f32)> = pairs.iter().filter(|p| p.2 > 0.0).collect();
+    order.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
+    for (a, b, _) in order {
+        let (x, y) = (home[*a], home[*b]);
+        if x == y {
+            continue;
+        }
+        let total: f32 =
+            groups[&x].iter().flat_map(|i| groups[&y].iter().map(move |j| (*i, *j))).map(|(i, j)| of(i, j)).sum();
+        if total > 0.0 {
+            let moved = groups.remove(&y).unwrap_or_default();
+            moved.iter().for_each(|i| home[*i] = x);
+            groups.entry(x).or_default().extend(moved);
+        }
+    }
+    let with = |i: usize, group: &[usize]| -> f32 { group.iter().filter(|j| **j != i).map(|j| of(i, *j)).sum() };
+    for _ in 0..ROUNDS {
+        let mut moved = false;
+        for &i in items {
+            let here = home[i];
+            let now = with(i, &groups[&here]);
+            let mut targets: Vec<usize> = near[i].iter().map(|j| home[*j]).filter(|h| *h != here).collect();
+            targets.sort_unstable();
+            targets.dedup();
+            let best = targets.into_iter().map(|t| (with(i, &groups[&t]), t)).max_by(|a, b| a.0.total_cmp(&b.0));
+            let (target, value) = match best {
+                Some((value, t)) if value > 0.0 => (t, value),
+                _ => (usize::MAX, 0.0),
+            };
+            if value > now + 1e-6 {
+                let target = if target == usize::MAX { fresh(&groups, n, i) } else { target };
+                if let Some(group) = groups.get_mut(&here) {
+                    group.retain(|j| *j != i);
+                    if group.is_empty() {
+                        groups.remove(&here);
+                    }
+                }
+                groups.entry(target).or_default().push(i);
+                home[i] = target;
+                moved = true;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    let mut out: Vec<Vec<usize>> = groups.into_values().collect();
+    out.iter_mut().for_each(|g| g.sort_unstable());
+    out.sort();
+    out
+}
+
+/// A name for a group of its own that no other group has.
+fn fresh(groups: &HashMap<usize, Vec<usize>>, n: usize, item: usize) -> usize {
+    if groups.contains_key(&item) { (n..).find(|k| !groups.contains_key(k)).unwrap_or(item) } else { item }
+}
+
+fn group(
+    parts: &Parts<'_>,
+    holdings: &Holdings,
+    members: &[usize],
+    table: &HashMap<(usize, usize), f32>,
+    threshold: f32,
+) -> Result<Group, PortfolioError> {
+    let year = present(holdings);
+    let pair =
+        |a: usize, b: usize| table.get(&(a.min(b), a.max(b))).map_or_else(|| holdings.alike(a, b), |g| g + threshold);
+    let mut gain = 0f64;
+    for (x, &a) in members.iter().enumerate() {
+        gain += members[x + 1..].iter().map(|&b| f64::from(pair(a, b) - threshold)).sum::<f64>();
+    }
+    let mut order = members.to_vec();
+    order.sort_by(|a, b| weight(&holdings.all[*b], year).total_cmp(&weight(&holdings.all[*a], year)).then(a.cmp(b)));
+    let mut by_institute: HashMap<&str, f64> = HashMap::new();
+    for &i in members {
+        if let Some(institute) = &holdings.all[i].project.institute {
+            *by_institute.entry(&institute.name).or_insert(0.0) += weight(&holdings.all[i], year);
+        }
+    }
+    let mut leaders: Vec<(&str, f64)> = by_institute.into_iter().collect();
+    leaders.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+    let terms = Terms::sum(members.iter().map(|i| &holdings.all[*i].meaning.terms));
+    let label = holdings.label(&terms, 4);
+    let mut out = Vec::new();
+    for &i in &order {
+        let h = &holdings.all[i];
+        let others = || members.iter().filter(|j| **j != i);
+        let only: Vec<(u32, f32)> = h
+            .meaning
+            .terms
+            .entries()
+            .iter()
+            .filter(|(d, _)| {
+                !others().any(|j| holdings.all[*j].meaning.terms.entries().binary_search_by_key(d, |e| e.0).is_ok())
+            })
+            .copied()
+            .collect();
+        out.push(Member {
+            project_id: h.project.id.clone(),
+            institution: h.project.institute.as_ref().map(|k| k.name.clone()),
+            title: h.project.title.clone(),
+            alike: others().map(|j| pair(i, *j)).sum::<f32>() / (members.len() - 1).max(1) as f32,
+            aim: h.aim.map(|span| cite(parts, &h.project, span)).transpose()?,
+            only_here: holdings.label(&Terms::unit(only), 4),
+        });
+    }
+    let lead = leaders.first().map(|l| l.0.to_owned());
+    let institutes = leaders.len();
+    let reason = format!(
+        "{} projects of {} institutes share {}; their mean alikeness is {:.2}, above the threshold of {threshold:.2}.{}",
+        members.len(),
+        institutes,
+        label.join(", "),
+        f64::from(threshold) + gain / ((members.len() * (members.len() - 1)) as f64 / 2.0),
+        lead.as_ref().map(|l| format!(" {l} leads by weighed work.")).unwrap_or_default()
+    );
+    let projects = || members.iter().map(|i| &holdings.all[*i].project);
+    Ok(Group {
+        label,
+        gain,
+        lead,
+        budget: projects().filter_map(|p| p.budget).sum(),
+        budget_unknown: projects().filter(|p| p.budget.is_none()).count(),
+        period: (projects().filter_map(|p| p.began()).min(), projects().filter_map(|p| p.end.or(p.year)).max()),
+        reason,
+        members: out,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_partition_found_is_the_best_of_all_on_a_small_case() {
+        let pairs = [(0, 1, 0.5), (1, 2, 0.4), (0, 2, -0.3), (2, 3, 0.6), (3, 4, -0.1)];
+        let found = partition(5, &[0, 1, 2, 3, 4], &pairs);
+        assert_eq!(found, [vec![0, 1], vec![2, 3], vec![4]]);
+    }
+
+    #[test]
+    fn nothing_alike_stays_apart() {
+        assert_eq!(partition(3, &[0, 2], &[(0, 2, -0.1)]), [vec![0], vec![2]]);
+    }
+}

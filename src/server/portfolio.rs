@@ -1,0 +1,216 @@
+//! The portfolio over HTTP: overlap, strengths, matching, consolidation, and their plain page at `/portfolio`.
+//!
+//! Readers are cleared for public documents only, as everywhere at this door. The JSON is that of the command line.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Server;
+use super::body::Body;
+use super::errors::{ApiError, ErrorBody};
+use crate::app::App;
+use crate::document::Access;
+use crate::portfolio::consolidate::{ConsolidateOptions, consolidate as group};
+use crate::portfolio::matching::{MatchOptions, for_institute, for_need};
+use crate::portfolio::overlap::{OverlapOptions, find};
+use crate::portfolio::strengths::{Strengths, strengths as profile};
+use crate::portfolio::{Holdings, Institutes, Proposal};
+
+/// Address, media type, content.
+const FILES: [(&str, &str, &str); 3] = [
+    ("/portfolio", "text/html; charset=utf-8", include_str!("../../web/portfolio.html")),
+    ("/portfolio.js", "text/javascript; charset=utf-8", include_str!("../../web/portfolio.js")),
+    ("/portfolio.css", "text/css; charset=utf-8", include_str!("../../web/portfolio.css")),
+];
+
+/// The page.
+pub(super) fn page() -> Router<Server> {
+    FILES.into_iter().fold(Router::new(), |router, (path, kind, content)| {
+        router.route(path, get(move || async move { ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], content) }))
+    })
+}
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Server> {
+    OpenApiRouter::new()
+        .routes(routes!(overlap))
+        .routes(routes!(matching))
+        .routes(routes!(strengths))
+        .routes(routes!(strengths_map))
+        .routes(routes!(consolidate))
+}
+
+/// `POST /v1/overlap`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct OverlapRequest {
+    /// The proposal's text (Markdown headings help); offsets of the answer count its characters.
+    text: String,
+    /// Verdicts, 1 to 100; 10 by default.
+    limit: Option<usize>,
+    /// Project or document ids that are not compared.
+    #[serde(default)]
+    exclude: Vec<String>,
+    /// Only work that began up to this year.
+    until: Option<i32>,
+}
+
+/// Was this done before? Verdicts with evidence of both sides, as `sectora overlap --json` prints them
+#[utoipa::path(post, path = "/v1/overlap", tag = "portfolio", request_body = OverlapRequest, responses(
+    (status = 200, body = Value),
+    (status = 400, body = ErrorBody),
+    (status = 404, body = ErrorBody, description = "nothing is indexed"),
+    (status = 429, body = ErrorBody),
+))]
+async fn overlap(State(server): State<Server>, Body(request): Body<OverlapRequest>) -> Result<Json<Value>, ApiError> {
+    let limit = limited("limit", request.limit, 10)?;
+    server
+        .lookup(move |app| {
+            let institutes = Institutes::new(&app.sector().institutes);
+            let proposal = Proposal::from_text(&request.text, &institutes)?;
+            let options =
+                OverlapOptions { limit, exclude: request.exclude, until: request.until, ..OverlapOptions::default() };
+            json(&find(&app.parts(), &institutes, &proposal, &options)?)
+        })
+        .await
+}
+
+/// `POST /v1/match`: a need, or an institute.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MatchRequest {
+    /// A need in its own words: which institutes?
+    need: Option<String>,
+    /// Or an institute: which calls?
+    institution: Option<String>,
+    /// Institutes or calls, 1 to 100; 10 by default.
+    limit: Option<usize>,
+}
+
+/// Institutes for a need, or calls for an institute, each with citations
+#[utoipa::path(post, path = "/v1/match", tag = "portfolio", request_body = MatchRequest, responses(
+    (status = 200, body = Value),
+    (status = 400, body = ErrorBody),
+    (status = 404, body = ErrorBody),
+    (status = 429, body = ErrorBody),
+))]
+async fn matching(State(server): State<Server>, Body(request): Body<MatchRequest>) -> Result<Json<Value>, ApiError> {
+    let limit = limited("limit", request.limit, 10)?;
+    if request.need.is_some() == request.institution.is_some() {
+        return Err(ApiError::field("need", "give either `need` or `institution`"));
+    }
+    server
+        .lookup(move |app| {
+            let institutes = Institutes::new(&app.sector().institutes);
+            match (request.need, request.institution) {
+                (Some(need), _) => {
+                    let need = Proposal::from_text(&need, &institutes)?;
+                    let options = MatchOptions { limit, ..MatchOptions::default() };
+                    json(&for_need(&app.parts(), &institutes, &need, &options)?)
+                }
+                (None, name) => {
+                    let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
+                    let name = name.unwrap_or_default();
+                    json(&for_institute(&app.parts(), &institutes, &holdings, &name, limit, Access::Public)?)
+                }
+            }
+        })
+        .await
+}
+
+/// Who is strong in what, with evidence and uncertainty
+#[utoipa::path(get, path = "/v1/strengths", tag = "portfolio", responses(
+    (status = 200, body = Value),
+    (status = 404, body = ErrorBody),
+    (status = 429, body = ErrorBody),
+))]
+async fn strengths(State(server): State<Server>) -> Result<Json<Value>, ApiError> {
+    server.lookup(|app| json(&strengths_of(app)?)).await
+}
+
+/// The map topics × institutes
+#[utoipa::path(get, path = "/v1/strengths.svg", tag = "portfolio", responses(
+    (status = 200, body = String, content_type = "image/svg+xml"),
+    (status = 404, body = ErrorBody),
+))]
+async fn strengths_map(State(server): State<Server>) -> Result<impl IntoResponse, ApiError> {
+    let svg = server.lookup(|app| Ok(strengths_of(app)?.svg())).await?;
+    Ok(([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "no-cache")], svg))
+}
+
+fn strengths_of(app: &App) -> Result<Strengths, ApiError> {
+    let institutes = Institutes::new(&app.sector().institutes);
+    let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
+    Ok(profile(&app.parts(), &holdings, None)?)
+}
+
+/// `POST /v1/consolidate`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ConsolidateRequest {
+    /// Projects a group has at least; 2 by default.
+    min_size: Option<usize>,
+    /// Every group holds a project of each of these institutes.
+    #[serde(default)]
+    must: Vec<String>,
+    /// No group holds a project of these institutes.
+    #[serde(default)]
+    must_not: Vec<String>,
+    /// Two projects more alike than this gain from being together; 0.3 by default.
+    threshold: Option<f32>,
+    /// Only projects with at most this budget.
+    max_budget: Option<f64>,
+    /// Groups, 1 to 100; 20 by default.
+    limit: Option<usize>,
+}
+
+/// Small projects that should be one programme
+#[utoipa::path(post, path = "/v1/consolidate", tag = "portfolio", request_body = ConsolidateRequest, responses(
+    (status = 200, body = Value),
+    (status = 400, body = ErrorBody),
+    (status = 429, body = ErrorBody),
+))]
+async fn consolidate(
+    State(server): State<Server>,
+    Body(request): Body<ConsolidateRequest>,
+) -> Result<Json<Value>, ApiError> {
+    let plain = ConsolidateOptions::default();
+    let options = ConsolidateOptions {
+        min_size: request.min_size.unwrap_or(plain.min_size),
+        must: request.must,
+        must_not: request.must_not,
+        threshold: request.threshold.unwrap_or(plain.threshold),
+        max_budget: request.max_budget,
+        limit: limited("limit", request.limit, plain.limit)?,
+    };
+    server
+        .lookup(move |app| {
+            let institutes = Institutes::new(&app.sector().institutes);
+            let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
+            json(&group(&app.parts(), &institutes, &holdings, &options)?)
+        })
+        .await
+}
+
+fn limited(field: &str, given: Option<usize>, plain: usize) -> Result<usize, ApiError> {
+    match given.unwrap_or(plain) {
+        n @ 1..=100 => Ok(n),
+        n => Err(ApiError::field(field, format!("{n}: must be 1 to 100"))),
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Json<Value>, ApiError> {
+    serde_json::to_value(value).map(Json).map_err(|error| {
+        tracing::error!(%error, "a result does not serialise");
+        ApiError::internal()
+    })
+}

@@ -1,0 +1,123 @@
+//! The portfolio's commands on the demonstration sector, as a user runs them.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::program::{code, json, sectora};
+
+fn run(data: &Path, arguments: &[&str]) -> Value {
+    let output = sectora(data).args(["--json", "--quiet"]).args(arguments).output().unwrap();
+    assert!(code(&output) <= 1, "{}", String::from_utf8_lossy(&output.stderr));
+    json(&output)
+}
+
+/// Characters `start..end` of `text`.
+fn slice(text: &str, part: &Value) -> String {
+    let at = |key: &str| part[key].as_u64().unwrap() as usize;
+    text.chars().skip(at("start")).take(at("end") - at("start")).collect()
+}
+
+/// Every quote stands where it says in the text of its document.
+fn check_quotes(data: &Path, quotes: &[&Value]) {
+    let mut texts: HashMap<String, String> = HashMap::new();
+    for quote in quotes {
+        let id = quote["doc_id"].as_str().unwrap();
+        let text =
+            texts.entry(id.to_owned()).or_insert_with(|| run(data, &["show", id])["text"].as_str().unwrap().to_owned());
+        assert_eq!(slice(text, quote), quote["quote"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn a_planted_repeat_is_found_with_quotes_of_both_sides_and_fails_the_gate() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["ingest"]);
+    let found = run(dir.path(), &["overlap", "--project", "NE-22-204"]);
+    let first = &found["verdicts"][0];
+    assert_eq!(first["project_id"], "KB-16-031");
+    assert_eq!(first["kind"], "done already");
+    assert_eq!(first["language"], "ko");
+    let text = found["proposal"]["text"].as_str().unwrap();
+    let mut sources = Vec::new();
+    for verdict in found["verdicts"].as_array().unwrap() {
+        let p = verdict["probability"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&p));
+        for evidence in verdict["evidence"].as_array().unwrap() {
+            assert_eq!(slice(text, &evidence["proposal"]), evidence["proposal"]["quote"].as_str().unwrap());
+            sources.push(&evidence["source"]);
+        }
+    }
+    assert!(!sources.is_empty());
+    check_quotes(dir.path(), &sources);
+    let gate =
+        |p: &str| sectora(dir.path()).args(["overlap", "--project", "NE-22-204", "--fail-on", p]).output().unwrap();
+    assert_eq!(code(&gate("0.05")), 1);
+    assert_eq!(code(&gate("1.0")), 0);
+    assert_eq!(code(&gate("7")), 2);
+}
+
+#[test]
+fn text_on_standard_input_keeps_its_own_offsets() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["ingest"]);
+    let text = "  가열 롤로 만드는 건식 양극\r\n\r\n불소계 고분자를 실처럼 늘여   활물질을 얽어매고, 가열한 롤 사이에서 자립막을 만든다. 면용량 6 mAh/cm² 이상이 목표이다.\n";
+    let mut child = sectora(dir.path())
+        .args(["--json", "--quiet", "overlap", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let found = json(&child.wait_with_output().unwrap());
+    assert_eq!(found["proposal"]["text"], text);
+    for verdict in found["verdicts"].as_array().unwrap() {
+        for evidence in verdict["evidence"].as_array().unwrap() {
+            assert_eq!(slice(text, &evidence["proposal"]), evidence["proposal"]["quote"].as_str().unwrap());
+        }
+    }
+}
+
+#[test]
+fn an_empty_proposal_and_an_unknown_project_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = sectora(dir.path()).args(["overlap", "-"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(code(&output), 2);
+    let output = sectora(dir.path()).args(["overlap", "--project", "XX-1"]).output().unwrap();
+    assert_eq!(code(&output), 2);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("XX-1"));
+    let output = sectora(dir.path()).args(["strengths"]).output().unwrap();
+    assert_eq!(code(&output), 2, "an empty index holds no projects");
+}
+
+#[test]
+fn a_need_brings_institutes_with_two_citations_and_strengths_and_groups_cite_too() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["ingest"]);
+    let found = run(dir.path(), &["match", "용융염으로 NCM 양극재 스크랩을 재생하고 싶다"]);
+    let first =
+        found["matches"].as_array().unwrap().iter().take(3).find(|m| m["institution"] == "해솔리사이클").unwrap();
+    let citations: Vec<&Value> = first["citations"].as_array().unwrap().iter().collect();
+    assert!(citations.len() >= 2);
+    check_quotes(dir.path(), &citations);
+    let strengths = run(dir.path(), &["strengths"]);
+    let shares = strengths["topics"][0]["shares"].as_array().unwrap();
+    check_quotes(dir.path(), &shares.iter().flat_map(|s| s["citations"].as_array().unwrap()).collect::<Vec<_>>());
+    for share in shares {
+        let (low, high) = (share["interval"][0].as_f64().unwrap(), share["interval"][1].as_f64().unwrap());
+        assert!(low <= share["share"].as_f64().unwrap() && share["share"].as_f64().unwrap() <= high);
+    }
+    let groups = run(dir.path(), &["consolidate", "--threshold", "0.15", "--must-not", "한빛전지연구원"]);
+    assert!(!groups["groups"].as_array().unwrap().is_empty());
+    for group in groups["groups"].as_array().unwrap() {
+        assert!(group["gain"].as_f64().unwrap() > 0.0);
+        for member in group["members"].as_array().unwrap() {
+            assert_ne!(member["institution"], "한빛전지연구원");
+        }
+    }
+    let all = run(dir.path(), &["overlap", "--all"]);
+    assert!(all["judged"].as_u64().unwrap() > 10);
+}

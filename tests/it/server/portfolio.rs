@@ -1,0 +1,28 @@
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::fixture::{SERVICE, call, fetch, get, send};
+
+#[tokio::test]
+async fn overlap_shows_public_documents_only() {
+    let text = "Xenotime alloy\nThe withheld alloy xenotime-77 melts at 912 degrees in the vault furnace.";
+    let found = send("/v1/overlap", json!({ "text": text, "limit": 50 })).await;
+    assert_eq!(found["proposal"]["text"], text);
+    assert!(!found["verdicts"].to_string().contains("vault furnace"), "{found}");
+    let strengths = fetch("/v1/strengths").await;
+    assert!(strengths["projects"].as_u64().unwrap() >= 1);
+    assert!(!strengths.to_string().contains("vault furnace"));
+}
+
+#[tokio::test]
+async fn a_match_is_for_a_need_or_an_institution_and_the_page_is_there() {
+    let found = send("/v1/match", json!({ "need": "A kiln that burns natural gas with less fuel." })).await;
+    assert!(found["matches"].is_array());
+    assert!(send("/v1/consolidate", json!({})).await["groups"].is_array());
+    assert_eq!(call(&SERVICE, get("/portfolio")).await.status(), StatusCode::OK);
+    assert_eq!(call(&SERVICE, get("/v1/strengths.svg")).await.status(), StatusCode::OK);
+    let api = fetch("/openapi.json").await;
+    for path in ["/v1/overlap", "/v1/match", "/v1/strengths", "/v1/consolidate"] {
+        assert!(api["paths"][path].is_object(), "{path}");
+    }
+}

@@ -1,0 +1,170 @@
+// The page at /portfolio: overlap, match, strengths, consolidation. Whatever comes from the server or a document
+// enters the page as text, never as markup.
+
+const TEXTS = {
+  ko: {
+    title: "과제 포트폴리오", promise: "모든 판정은 양쪽의 문장을 근거로 보여 줍니다. 결정은 사람이 합니다.",
+    label: "제안서, 또는 필요한 기술을 그대로 적으세요", overlap: "이미 한 일인가?", match: "누가 할 수 있나?",
+    strengths: "기관별 강점", consolidate: "함께 묶을 과제", save: "JSON으로 저장",
+    working: "비교하는 중…", empty: "먼저 내용을 적으세요.", nothing: "겹치는 과제를 찾지 못했습니다.",
+    fresh: "제안서에서 새로운 내용", reached: "도달 수준", gap: "남는 부족분", lead: "주도", nobody: "뚜렷한 주도 기관 없음",
+    onlyHere: "여기에만 있는 것", broken: "요청이 실패했습니다.", thin: "근거가 적음", budget: "예산",
+    kinds: {
+      "done already": "이미 수행됨", "same aim, other method": "목표 같음, 방법 다름", "same method, other aim": "방법 같음, 목표 다름",
+      "continuation by the same group": "같은 연구진의 후속", related: "관련 있음", none: "무관",
+    },
+  },
+  en: {
+    title: "Portfolio", promise: "Every verdict shows the sentences of both sides. A person decides.",
+    label: "A proposal, or a need in its own words", overlap: "Was this done before?", match: "Who can do this?",
+    strengths: "Strengths of the institutes", consolidate: "What belongs together?", save: "Save as JSON",
+    working: "Comparing…", empty: "Write something first.", nothing: "Nothing that overlaps was found.",
+    fresh: "New in the proposal", reached: "How far it got", gap: "Gap that stays", lead: "leads", nobody: "nobody clearly leads",
+    onlyHere: "only here", broken: "The request failed.", thin: "thin evidence", budget: "budget",
+    kinds: {},
+  },
+};
+
+let language = localStorage.getItem("language") || (navigator.language.startsWith("ko") ? "ko" : "en");
+let last = null;
+const $ = (id) => document.getElementById(id);
+const t = () => TEXTS[language];
+
+function speak() {
+  document.documentElement.lang = language;
+  document.querySelectorAll("[data-text]").forEach((e) => { e.textContent = t()[e.dataset.text]; });
+  document.querySelectorAll("[data-language]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.language === language)));
+}
+
+function element(name, text, className) {
+  const e = document.createElement(name);
+  if (text !== undefined) e.textContent = text;
+  if (className) e.className = className;
+  return e;
+}
+
+const percent = (p) => `${Math.round(p * 100)} %`;
+const period = (v) => { const [a, b] = v.period || []; return a && b && a !== b ? `${a}–${b}` : String(a || v.year || ""); };
+
+function pair(left, right, leftNote, rightNote) {
+  const row = element("div", undefined, "pair");
+  for (const [quote, note] of [[left, leftNote], [right, rightNote]]) {
+    const cell = element("div");
+    cell.append(element("q", quote), element("small", note));
+    row.append(cell);
+  }
+  return row;
+}
+
+const show = {
+  overlap(found, out) {
+    if (!found.verdicts.length) out.append(element("p", t().nothing));
+    for (const v of found.verdicts) {
+      const s = element("section");
+      s.append(element("h3", `${t().kinds[v.kind] || v.kind} (${percent(v.probability)}): ${v.title}`));
+      const facts = [v.project_id, v.institution, period(v), v.stage?.value, v.status?.value, v.budget && `${t().budget} ${v.budget}`];
+      s.append(element("p", facts.filter(Boolean).join(" · "), "facts"));
+      if (v.reached) { const p = element("p", `${t().reached}: `); p.append(element("q", v.reached.quote)); s.append(p); }
+      for (const e of v.evidence) {
+        s.append(pair(e.proposal.quote, e.source.quote, `${e.proposal.start}–${e.proposal.end}`, `${e.source.doc_id} ${e.source.start}–${e.source.end}`));
+      }
+      out.append(s);
+    }
+    if (found.new_in_proposal.length) {
+      const s = element("section");
+      s.append(element("h3", t().fresh));
+      const list = element("ul");
+      found.new_in_proposal.slice(0, 20).forEach((n) => list.append(element("li", n.quote)));
+      s.append(list);
+      out.append(s);
+    }
+  },
+  match(found, out) {
+    if (!found.matches.length) out.append(element("p", t().nothing));
+    found.matches.forEach((m, i) => {
+      const s = element("section");
+      s.append(element("h3", `${i + 1}. ${m.institution}${m.thin ? ` (${t().thin})` : ""}`));
+      if (m.people.length) s.append(element("p", m.people.join(", "), "facts"));
+      for (const c of m.citations) s.append(pair(c.need, c.quote, "", `${c.title} (${c.project_id}, ${c.start}–${c.end})`));
+      if (m.gap.length) s.append(element("p", `${t().gap}: ${m.gap.slice(0, 3).join(" / ")}`));
+      out.append(s);
+    });
+  },
+  strengths(found, out) {
+    const map = element("img", undefined, "map");
+    map.src = "/v1/strengths.svg";
+    map.alt = t().strengths;
+    out.append(map);
+    for (const topic of found.topics) {
+      const s = element("section");
+      s.append(element("h3", `${topic.label.join(", ")} (${topic.projects}): ${topic.leads ? `${topic.leads} ${t().lead}` : t().nobody}`));
+      for (const share of topic.shares.slice(0, 5)) {
+        const p = element("p", `${share.institution}: ${percent(share.share)} [${percent(share.interval[0])} – ${percent(share.interval[1])}] `);
+        if (share.citations[0]) p.append(element("q", share.citations[0].quote), ` (${share.citations[0].project_id})`);
+        s.append(p);
+      }
+      out.append(s);
+    }
+    found.suggestions.forEach((line) => out.append(element("p", line)));
+  },
+  consolidate(found, out) {
+    if (!found.groups.length) out.append(element("p", t().nothing));
+    for (const g of found.groups) {
+      const s = element("section");
+      s.append(element("h3", `${g.label.join(", ")}: ${g.members.length}${g.lead ? `, ${g.lead}` : ""}`), element("p", g.reason));
+      const list = element("ul");
+      for (const m of g.members) {
+        const item = element("li", `${m.project_id} ${m.title} (${m.institution || "?"}) `);
+        if (m.aim) item.append(element("q", m.aim.quote));
+        if (m.only_here.length) item.append(` ${t().onlyHere}: ${m.only_here.join(", ")}`);
+        list.append(item);
+      }
+      s.append(list);
+      out.append(s);
+    }
+  },
+};
+
+async function ask(what, path, body) {
+  const out = $("out");
+  $("problem").hidden = true;
+  out.replaceChildren(element("p", t().working));
+  try {
+    const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
+    const response = await fetch(path, options);
+    const found = await response.json();
+    if (!response.ok) throw new Error(found.error?.message || t().broken);
+    out.replaceChildren();
+    last = found;
+    $("save").hidden = false;
+    show[what](found, out);
+  } catch (error) {
+    out.replaceChildren();
+    $("problem").textContent = error.message || t().broken;
+    $("problem").hidden = false;
+  }
+}
+
+function withText(what, path, field) {
+  const text = $("text").value;
+  if (!text.trim()) { $("problem").textContent = t().empty; $("problem").hidden = false; return; }
+  ask(what, path, { [field]: text });
+}
+
+$("overlap").addEventListener("click", () => withText("overlap", "/v1/overlap", "text"));
+$("match").addEventListener("click", () => withText("match", "/v1/match", "need"));
+$("strengths").addEventListener("click", () => ask("strengths", "/v1/strengths"));
+$("consolidate").addEventListener("click", () => ask("consolidate", "/v1/consolidate", {}));
+$("save").addEventListener("click", () => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(last, null, 2)], { type: "application/json" }));
+  link.download = "sectora-portfolio.json";
+  link.click();
+  URL.revokeObjectURL(link.href);
+});
+document.querySelectorAll("[data-language]").forEach((b) => b.addEventListener("click", () => {
+  language = b.dataset.language;
+  localStorage.setItem("language", language);
+  speak();
+}));
+speak();
