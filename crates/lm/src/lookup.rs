@@ -79,7 +79,9 @@ fn draft(seen: &[u32], token: u32, most: usize) -> Vec<u32> {
         return Vec::new();
     };
     let tail = &seen[before..];
-    let place = (0..before).rev().find(|&at| seen[at + AGREE - 1] == token && seen[at..at + AGREE - 1] == *tail);
+    // A place that nothing followed yet says nothing.
+    let mut places = (0..seen.len().saturating_sub(AGREE)).rev();
+    let place = places.find(|&at| seen[at + AGREE - 1] == token && seen[at..at + AGREE - 1] == *tail);
     place.map_or_else(Vec::new, |at| {
         let after = &seen[at + AGREE..];
         after[..most.min(after.len())].to_vec()
