@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::answer::{self, Answer, AnswerError, Ask, Event, Writer};
 use crate::config::Config;
 use crate::document::{Document, Passage};
-use crate::embed::{CrossEncoder, EmbedError, Embedder, Reranker, TransformerEncoder};
+use crate::embed::{CrossEncoder, EmbedError, Embedder, Reranker, StaticModel, TransformerEncoder};
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
     ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, RemoteGenerator, RemoteOptions,
@@ -100,7 +100,7 @@ impl App {
         let sector = Sector::open(&config.sector, Path::new(&config.sectors_dir))?;
         let mut notes = Vec::new();
         let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
-        let embedder = embedder(&config, &models, &mut notes)?;
+        let embedder = embedder(&config, &models)?;
         let (generator, rebuild) = match &purpose {
             Purpose::Answer => (generator(&config, &models, &mut notes)?, false),
             // Nothing is written while documents are read: a model would only take memory.
@@ -226,25 +226,17 @@ enum Purpose {
     Ingest { rebuild: bool },
 }
 
-/// The encoder that `config.encoder` names; `auto` is the first that is present.
-fn embedder(
-    config: &Config,
-    models: &ModelStore,
-    notes: &mut Vec<String>,
-) -> Result<Option<Box<dyn Embedder>>, AppError> {
+/// The encoder that `config.encoder` names; `auto` is the first that is present, else the one inside the program.
+fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embedder>>, AppError> {
     let open = |folder: &Path| -> Result<Option<Box<dyn Embedder>>, AppError> {
         Ok(Some(Box::new(TransformerEncoder::open(folder)?)))
     };
     match config.encoder.as_str() {
         "none" => Ok(None),
+        "embedded" => Ok(Some(Box::new(StaticModel::embedded()?))),
         "auto" => match models.present(ModelKind::Encoder) {
             Some(folder) => open(&folder),
-            None => {
-                notes.push(
-                    "no encoder at hand: search is by words only (`sectora models pull multilingual-e5-small`)".into(),
-                );
-                Ok(None)
-            }
+            None => Ok(Some(Box::new(StaticModel::embedded()?))),
         },
         name => open(&models.resolve(name, ModelKind::Encoder)?),
     }

@@ -87,7 +87,7 @@ pub struct Search {
     pub prefetch: usize,
     /// Constant of reciprocal rank fusion.
     pub rrf_k: u32,
-    /// Weight of the dense side in the fusion.
+    /// Weight of the dense side in the fusion, times the encoder's own (`Embedder::score_weight`).
     pub dense_weight: f32,
     /// Weight of the sparse side in the fusion.
     pub sparse_weight: f32,

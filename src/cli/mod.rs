@@ -64,7 +64,7 @@ struct Global {
     /// Text generator: auto, extractive, remote, a model card's name, or a GGUF file
     #[arg(long, global = true, value_name = "NAME")]
     generator: Option<String>,
-    /// Text encoder: auto, none, a model card's name, or a folder
+    /// Text encoder: auto, embedded (part of the program), none, a model card's name, or a folder
     #[arg(long, global = true, value_name = "NAME")]
     encoder: Option<String>,
 }

@@ -3,6 +3,7 @@
 //! In: texts and the side they stand on. Out: `f32` vectors to be compared by cosine. Knows nothing of stores or
 //! documents. [`TransformerEncoder`] reads a sentence-transformers folder; each family of transformers is one file
 //! (`bert`, `modernbert`, `qwen3`), on shared layers (`layers`) and fused row operations (`ops`).
+//! [`StaticModel`] is part of the program.
 
 mod batch;
 mod bert;
@@ -14,11 +15,13 @@ mod ops;
 mod pooling;
 mod qwen3;
 mod reranker;
+mod static_model;
 #[cfg(test)]
 mod tiny;
 
 pub use encoder::{EncoderOptions, TransformerEncoder};
 pub use reranker::{CrossEncoder, Reranker};
+pub use static_model::StaticModel;
 
 use crate::error::{Classified, ErrorKind};
 
@@ -40,6 +43,11 @@ pub trait Embedder: Send + Sync {
     /// One vector a text, in order; an empty text has one too, that of its special tokens. Of length 1 where the model
     /// says so (a `Normalize` module, or nothing said at all); a model without it gives the lengths it was trained with.
     fn embed(&self, texts: &[&str], side: Side) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// For an encoder weaker than the words: what its cosine weighs beside their scores (`retrieve::fusion`), times
+    /// `search.dense_weight`. `None`: both sides are joined by reciprocal rank.
+    fn score_weight(&self) -> Option<f32> {
+        None
+    }
     /// How many texts so far were longer than the encoder reads, so that their end is not in their vector.
     fn cut(&self) -> u64 {
         0

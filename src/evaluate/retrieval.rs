@@ -13,9 +13,10 @@ use super::metrics::{self, PerQuery, Ranking, Run};
 use super::statistics::{self, Comparison, Estimate, Pair};
 use super::{EvaluateError, beir, trec};
 use crate::config;
-use crate::embed::{Embedder, Side, TransformerEncoder};
-use crate::index::{self, Index, Mode, Query, StorePlace, SyncOptions};
+use crate::embed::{Embedder, Side, StaticModel, TransformerEncoder};
+use crate::index::{self, Hit, Index, IndexError, Mode, Query, StorePlace, SyncOptions};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
+use crate::retrieve::fusion;
 use crate::text::bm25::{Bm25, query_vector};
 
 /// Documents of a run.
@@ -29,7 +30,7 @@ const BATCH: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Nothing: words only, as long as the program ships no dense model.
+    /// Nothing: words and the encoder inside the program.
     Embedded,
     /// An encoder.
     Standard,
@@ -48,6 +49,8 @@ pub struct RetrievalOptions {
     pub level: Option<Level>,
     /// Encoder folder.
     pub encoder: Option<PathBuf>,
+    /// At level `embedded`: words only.
+    pub words_only: bool,
     /// Where to write a TREC run of the level's mode.
     pub run_out: Option<PathBuf>,
     /// Fusion.
@@ -128,7 +131,7 @@ pub struct RetrievalResult {
 pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError> {
     let data = beir::open(&options.dataset, options.split.as_deref())?;
     let (level, encoder) = encoder(options)?;
-    let embedder = encoder.as_ref().map(|e| e as &dyn Embedder);
+    let embedder = encoder.as_deref();
     let folder = tempfile::tempdir()?;
     let begin = Instant::now();
     let index = index::open(folder.path(), &StorePlace::Embedded, embedder, false)?;
@@ -148,9 +151,7 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         for (i, (id, text)) in data.queries.iter().enumerate() {
             let vector = dense.as_ref().map(|d| &d[i]);
             let begin = Instant::now();
-            let query =
-                Query { mode: mode(kind, text, vector, &options.search), filter: None, limit: CHUNKS, exact: false };
-            let hits = index.store.query(&query)?;
+            let hits = find(&index, embedder, mode(kind, text, vector, &options.search), text)?;
             times.push(begin.elapsed().as_secs_f64() * 1e3);
             run.insert(id.clone(), rank(hits.iter().map(|h| (h.id, h.score)), &names));
         }
@@ -231,11 +232,12 @@ fn compare(one: (&str, &PerQuery), others: &[(&str, &PerQuery)], seed: u64) -> V
     statistics::compare(&pairs.collect::<Vec<_>>(), seed)
 }
 
-fn encoder(options: &RetrievalOptions) -> Result<(Level, Option<TransformerEncoder>), EvaluateError> {
+fn encoder(options: &RetrievalOptions) -> Result<(Level, Option<Box<dyn Embedder>>), EvaluateError> {
     let level = options.level.unwrap_or(if options.encoder.is_some() { Level::Standard } else { Level::Embedded });
     match (level, &options.encoder) {
-        (Level::Embedded, _) => Ok((level, None)),
-        (Level::Standard, Some(folder)) => Ok((level, Some(TransformerEncoder::open(folder)?))),
+        (Level::Embedded, _) if options.words_only => Ok((level, None)),
+        (Level::Embedded, _) => Ok((level, Some(Box::new(StaticModel::embedded()?)))),
+        (Level::Standard, Some(folder)) => Ok((level, Some(Box::new(TransformerEncoder::open(folder)?)))),
         (Level::Standard, None) => {
             Err(EvaluateError::Level("level standard needs an encoder: --encoder FOLDER".into()))
         }
@@ -299,6 +301,19 @@ fn mode(kind: &str, text: &str, dense: Option<&Vec<f32>>, search: &config::Searc
             prefetch: search.prefetch.max(CHUNKS),
         },
         _ => Mode::Sparse(query_vector(text)),
+    }
+}
+
+/// As [`crate::retrieve::search`] finds chunks.
+fn find(index: &Index, embedder: Option<&dyn Embedder>, mode: Mode, text: &str) -> Result<Vec<Hit>, IndexError> {
+    let ask = |mode: Mode, limit: usize| index.store.query(&Query { mode, filter: None, limit, exact: false });
+    match (mode, embedder.and_then(Embedder::score_weight)) {
+        (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
+            let (dense, sparse) = (ask(Mode::Dense(dense), prefetch)?, ask(Mode::Sparse(sparse), prefetch)?);
+            let full = fusion::full_score(&index.catalog, text)?;
+            Ok(fusion::by_score(&dense, &sparse, full, [weights[0] * weight, weights[1]], CHUNKS))
+        }
+        (mode, _) => ask(mode, CHUNKS),
     }
 }
 

@@ -3,6 +3,7 @@
 //! In: a question and filters. Out: [`Passage`]s, best first, with everything needed to cite them.
 //! Knows nothing of generators, prompts or HTTP.
 
+pub mod fusion;
 mod glossary;
 mod rerank;
 mod support;
@@ -13,7 +14,7 @@ use crate::config;
 use crate::document::{Access, CharIndex, Language, Passage};
 use crate::embed::{EmbedError, Embedder, Reranker, Side};
 use crate::error::{Classified, ErrorKind};
-use crate::index::{Catalog, Filter, IndexError, Mode, Query, VectorStore};
+use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore};
 use crate::sector::Sector;
 use crate::text::bm25::SparseVector;
 
@@ -128,13 +129,8 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
     if question.trim().is_empty() {
         return Err(RetrieveError::EmptyQuestion);
     }
-    let query = Query {
-        mode: mode(parts, question, options)?,
-        filter: Some(filter(&parts.sector.name, options)),
-        limit: parts.reranker.map_or(options.limit, |_| options.limit.max(parts.settings.rerank_candidates)),
-        exact: false,
-    };
-    let hits = parts.store.query(&query)?;
+    let limit = parts.reranker.map_or(options.limit, |_| options.limit.max(parts.settings.rerank_candidates));
+    let hits = find(parts, question, options, limit)?;
     if hits.is_empty() && parts.store.count(None)? == 0 {
         return Err(RetrieveError::EmptyIndex(parts.sector.name.clone()));
     }
@@ -168,6 +164,28 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
         passages.iter_mut().zip(1..).for_each(|(passage, n)| passage.n = n);
     }
     Ok(passages)
+}
+
+/// The chunks, best first, at most `limit`.
+fn find(
+    parts: &Parts<'_>,
+    question: &str,
+    options: &SearchOptions,
+    limit: usize,
+) -> Result<Vec<Hit>, RetrieveError> {
+    let ask = |mode: Mode, limit: usize| {
+        let filter = Some(filter(&parts.sector.name, options));
+        parts.store.query(&Query { mode, filter, limit, exact: false })
+    };
+    match (mode(parts, question, options)?, parts.embedder.and_then(Embedder::score_weight)) {
+        (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
+            let prefetch = prefetch.max(limit);
+            let (dense, sparse) = (ask(Mode::Dense(dense), prefetch)?, ask(Mode::Sparse(sparse), prefetch)?);
+            let full = fusion::full_score(parts.catalog, question)?;
+            Ok(fusion::by_score(&dense, &sparse, full, [weights[0] * weight, weights[1]], limit))
+        }
+        (mode, _) => Ok(ask(mode, limit)?),
+    }
 }
 
 fn mode(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<Mode, RetrieveError> {

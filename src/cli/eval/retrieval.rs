@@ -46,12 +46,13 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         context.output.result(&result, run_table);
         return Ok(Outcome::Yes);
     }
-    let encoder = Some(context.config.encoder.as_str()).filter(|e| !matches!(*e, "auto" | "none"));
+    let encoder = Some(context.config.encoder.as_str()).filter(|e| !matches!(*e, "auto" | "embedded" | "none"));
     let options = RetrievalOptions {
         dataset: arguments.dataset.ok_or_else(|| Failure::bad_input("--dataset BEIR_DIR is missing"))?,
         split: arguments.split,
         level: arguments.level,
         encoder: encoder.map(PathBuf::from),
+        words_only: context.config.encoder == "none",
         run_out: arguments.run_out,
         search: context.config.search.clone(),
         program: this_program()?,
