@@ -110,7 +110,7 @@ impl Embedder for StaticModel {
 
     /// Words know better within a language (`models/embedded/README.md` has the measurements).
     fn score_weight(&self) -> Option<f32> {
-        Some(0.8)
+        Some(0.7)
     }
 
     fn embed(&self, texts: &[&str], _side: Side) -> Result<Vec<Vec<f32>>, EmbedError> {

@@ -196,7 +196,10 @@ fn public(
                 dataset,
                 split: None,
                 level: None,
-                encoder: Some(config.encoder.as_str()).filter(|e| !matches!(*e, "auto" | "none")).map(PathBuf::from),
+                encoder: Some(config.encoder.as_str())
+                    .filter(|e| !matches!(*e, "auto" | "embedded" | "none"))
+                    .map(PathBuf::from),
+                words_only: config.encoder == "none",
                 run_out: None,
                 search: config.search.clone(),
                 program: options.program.clone(),
