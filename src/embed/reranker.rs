@@ -244,7 +244,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), false);
         let stated = fs_err::read_to_string(dir.path().join("config.json")).unwrap();
-        let mut refused = |from: &str, to: &str, named: &str| {
+        let refused = |from: &str, to: &str, named: &str| {
             fs_err::write(dir.path().join("config.json"), stated.replace(from, to)).unwrap();
             let error = CrossEncoder::open(dir.path()).err().unwrap().to_string();
             assert!(error.contains(named), "{error}");
