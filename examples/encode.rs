@@ -1,28 +1,30 @@
 //! Encodes texts with an encoder folder and prints the vectors: what `tools/encoder_parity` compares and times.
 //!
 //! `cargo run --release --example encode -- FOLDER query|document [REPEAT] < texts.json`: a JSON list of texts comes in,
-//! one JSON object with `id`, `dim`, `cut`, `seconds` (the fastest of REPEAT runs) and `vectors` goes out.
+//! one JSON object with `id`, `dim`, `cut`, `seconds` (the fastest of REPEAT runs) and `vectors` goes out. `rerank` takes the
+//! first text as the question and prints the `scores` of the others.
 
 use std::io::Read;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use sectora::embed::{Embedder, Side, TransformerEncoder};
+use sectora::embed::{CrossEncoder, Embedder, Reranker, Side, TransformerEncoder};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, side, rest @ ..] = arguments.as_slice() else {
-        anyhow::bail!("use: encode FOLDER query|document [REPEAT] < texts.json");
+        anyhow::bail!("use: encode FOLDER query|document|rerank [REPEAT] < texts.json");
     };
+    if side == "rerank" {
+        return rerank(Path::new(folder));
+    }
     let side = match side.as_str() {
         "query" => Side::Query,
         "document" => Side::Document,
-        other => anyhow::bail!("side {other} is not query or document"),
+        other => anyhow::bail!("side {other} is not query, document or rerank"),
     };
     let repeat: usize = rest.first().map_or(Ok(1), |n| n.parse())?;
-    let mut input = String::new();
-    std::io::stdin().read_to_string(&mut input)?;
-    let texts: Vec<String> = serde_json::from_str(&input)?;
+    let texts = texts()?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let encoder = TransformerEncoder::open(Path::new(folder))?;
     let mut vectors = Vec::new();
@@ -35,5 +37,21 @@ fn main() -> anyhow::Result<()> {
     let cut = encoder.cut() / repeat.max(1) as u64;
     let out = serde_json::json!({ "id": encoder.id(), "dim": encoder.dim(), "cut": cut, "seconds": seconds, "vectors": vectors });
     println!("{out}");
+    Ok(())
+}
+
+fn texts() -> anyhow::Result<Vec<String>> {
+    let mut input = String::new();
+    std::io::stdin().read_to_string(&mut input)?;
+    Ok(serde_json::from_str(&input)?)
+}
+
+fn rerank(folder: &Path) -> anyhow::Result<()> {
+    let texts = texts()?;
+    let Some((question, texts)) = texts.split_first() else { anyhow::bail!("no question") };
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let model = CrossEncoder::open(folder)?;
+    let scores = model.score(question, &texts, Instant::now() + Duration::from_secs(600))?;
+    println!("{}", serde_json::json!({ "id": model.id(), "scores": scores }));
     Ok(())
 }

@@ -12,8 +12,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
-    BertConfig, BertModel, ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3Model,
-    RobertaConfig, RobertaModel, XLMRobertaConfig, XLMRobertaModel,
+    BertConfig, BertForSequenceClassification, BertModel, ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3Model,
+    RobertaConfig, RobertaModel, XLMRobertaConfig, XLMRobertaForSequenceClassification,
+    XLMRobertaModel,
 )
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -32,7 +33,8 @@ def word_piece():
     cls, sep = t.token_to_id("[CLS]"), t.token_to_id("[SEP]")
     t.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
     return PreTrainedTokenizerFast(tokenizer_object=t, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
-                                   sep_token="[SEP]", mask_token="[MASK]")
+                                   sep_token="[SEP]", mask_token="[MASK]",
+                                   model_input_names=["input_ids", "token_type_ids", "attention_mask"])
 
 
 def unigram():
@@ -119,8 +121,26 @@ CASES = {
 }
 
 
+def rerankers(out):
+    """Sequence classifiers with one label, as bge-reranker (XLM-R) and ms-marco-MiniLM (BERT) are."""
+    bert_config = BertConfig(max_position_embeddings=128, num_labels=1, **shape())
+    xlmr_config = XLMRobertaConfig(max_position_embeddings=130, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+                                   type_vocab_size=1, num_labels=1, **shape())
+    for name, model, tokenizer, longest in [
+        ("bert", BertForSequenceClassification, word_piece(), 128),
+        ("xlmr", XLMRobertaForSequenceClassification, unigram(), 128),
+    ]:
+        torch.manual_seed(1)
+        tokenizer.model_max_length = longest
+        model = model(bert_config if name == "bert" else xlmr_config)
+        model.save_pretrained(out / "rerankers" / name)
+        tokenizer.save_pretrained(out / "rerankers" / name)
+        print(name, "reranker made")
+
+
 def main():
     out = Path(sys.argv[1])
+    rerankers(out)
     for name, (family, longest, pooling, modules, prompts) in CASES.items():
         torch.manual_seed(1)
         model, tokenizer = family(out)

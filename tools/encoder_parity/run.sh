@@ -22,4 +22,5 @@ if [ -z "$encode" ]; then
 fi
 models=()
 for folder in "$work"/models/*/; do [ -f "$folder/modules.json" ] && models+=("${folder%/}"); done
+"$python" "$here/rerankers.py" "$encode" "$work"/models/rerankers/*
 "$python" "$here/compare.py" "$encode" "${models[@]}" "$@"

@@ -24,10 +24,11 @@ def main():
     address, folder = sys.argv[1:3]
     model = SentenceTransformer(folder, device="cpu")
     worst = 1.0
+    named = json.load(urllib.request.urlopen(f"{address}/v1/models"))["data"][0]["id"]
     for side, encode in (("query", model.encode_query), ("document", model.encode_document)):
         wanted = unit(encode(TEXTS, show_progress_bar=False).astype(np.float64))
         for encoding in ("float", "base64"):
-            body = json.dumps({"input": TEXTS, "side": side, "encoding_format": encoding}).encode()
+            body = json.dumps({"model": named, "input": TEXTS, "side": side, "encoding_format": encoding}).encode()
             request = urllib.request.Request(f"{address}/v1/embeddings", body, {"content-type": "application/json"})
             data = json.load(urllib.request.urlopen(request))["data"]
             got = [d["embedding"] for d in sorted(data, key=lambda d: d["index"])]
