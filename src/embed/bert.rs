@@ -57,7 +57,7 @@ impl Bert {
         if config.position_embedding_type.as_deref().is_some_and(|t| t != "absolute") {
             bail!("position_embedding_type {:?} is not supported, only absolute", config.position_embedding_type);
         }
-        if config.num_attention_heads == 0 || config.hidden_size % config.num_attention_heads != 0 {
+        if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             bail!("hidden_size {} cannot be split into {} heads", config.hidden_size, config.num_attention_heads);
         }
         let vb = ["bert", "roberta"]

@@ -165,7 +165,7 @@ fn gains(holdings: &Holdings, items: &[usize], threshold: f32) -> Vec<(usize, us
             );
         }
     }
-    out.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    out.sort_by_key(|a| (a.0, a.1));
     out.dedup_by_key(|p| (p.0, p.1));
     out
 }

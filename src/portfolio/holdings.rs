@@ -144,7 +144,7 @@ impl Holdings {
                 }
                 let mut full: Vec<(usize, f32)> =
                     found.into_iter().map(|(j, _)| (j, self.alike(i, j))).filter(|(_, s)| *s >= floor).collect();
-                full.sort_by(|a, b| a.0.cmp(&b.0));
+                full.sort_by_key(|f| f.0);
                 full.dedup_by_key(|f| f.0);
                 full.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
                 full.truncate(k);

@@ -6,6 +6,7 @@
 //! `budget · max over earlier work of other groups of p(done already)`, in the source's unit: an estimate of where to
 //! look, not a sum that can be saved. Work that runs side by side under one title (a joint project) looks the same.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -144,8 +145,8 @@ pub fn landscape(
             continue;
         }
         for &k in mine.iter().chain([&i]) {
-            if !sides.contains_key(&k) {
-                sides.insert(k, read(parts, institutes, &weigher, &holdings.all[k].project)?);
+            if let Entry::Vacant(place) = sides.entry(k) {
+                place.insert(read(parts, institutes, &weigher, &holdings.all[k].project)?);
             }
         }
         let own = &sides[&i].1;

@@ -167,12 +167,7 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
 }
 
 /// The chunks, best first, at most `limit`.
-fn find(
-    parts: &Parts<'_>,
-    question: &str,
-    options: &SearchOptions,
-    limit: usize,
-) -> Result<Vec<Hit>, RetrieveError> {
+fn find(parts: &Parts<'_>, question: &str, options: &SearchOptions, limit: usize) -> Result<Vec<Hit>, RetrieveError> {
     let ask = |mode: Mode, limit: usize| {
         let filter = Some(filter(&parts.sector.name, options));
         parts.store.query(&Query { mode, filter, limit, exact: false })

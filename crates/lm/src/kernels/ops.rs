@@ -65,7 +65,7 @@ fn gate_silu(gate: &[f32], up: &[f32], out: &mut [f32]) {
 fn gate_gelu(gate: &[f32], up: &[f32], out: &mut [f32]) {
     // 1/2 (1 + tanh z) = 1 / (1 + e^-2z), z = √(2/π) (x + 0.044715 x³)
     for ((out, &g), &u) in out.iter_mut().zip(gate).zip(up) {
-        let z = 1.595_769_1 * (g + 0.044_715 * g * g * g);
+        let z = 1.595_769 * (g + 0.044_715 * g * g * g);
         *out = g / (1.0 + exp(-z)) * u;
     }
 }
