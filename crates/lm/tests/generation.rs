@@ -160,7 +160,9 @@ fn a_message_cannot_write_control_tokens() {
 
 #[test]
 fn the_engine_answers_busy_when_its_queue_is_full_and_drops_what_nobody_waits_for() {
-    let engine = Engine::start(Tiny::new(Architecture::Qwen3).model(), 1).unwrap();
+    // Large enough that the running answer is not over before the line has been filled behind it.
+    let shape = RandomShape { layers: 12, hidden: 256, feed_forward: 1024, ..RandomShape::tiny(Architecture::Qwen3) };
+    let engine = Engine::start(Tiny::of(&shape, GgmlDType::F32).model(), 1).unwrap();
     let ask = |max_tokens| Request { messages: vec![ChatMessage::user("x")], sampling: sampling(max_tokens) };
     let running = engine.submit(ask(450)).unwrap();
     assert!(matches!(running.next(), Some(Event::Text(_))));
