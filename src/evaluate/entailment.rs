@@ -1,6 +1,6 @@
 //! Does a premise support a claim? A lexical rule, stated here and measured: no model is needed, and none is hidden.
 //!
-//! A claim is taken as entailed if in some window of [`WINDOW`] sentences of the premise (with its title and
+//! A claim is taken as entailed if in some window of `WINDOW` sentences of the premise (with its title and
 //! headings) at least [`THRESHOLD`] of the claim's terms occur, **every figure of the claim occurs**, and
 //! claim and best window agree in whether they are negated. What it cannot see: roles exchanged, causes reversed,
 //! paraphrase in other words. How often it is right is in [`own_accuracy`], which every score that uses it carries.

@@ -4,7 +4,7 @@
 //! with their reasons, and a map (topics × institutes) as SVG. A project counts
 //! `recency · outcome`: `recency = 0.5^(age / 8 years)`, `outcome = 1 + TRL / 18 + 0.25 if its results hold
 //! figures`, halved if it was stopped. An institute's share in a topic is the mean of a Beta distribution with
-//! the institute's share of the whole portfolio as prior (strength [`PRIOR`] projects); the interval is its 90 %.
+//! the institute's share of the whole portfolio as prior (strength `PRIOR` projects); the interval is its 90 %.
 //! It counts what is in the index: a strong institute that reported little looks weak, and the interval is wide.
 
 use std::collections::BTreeMap;
