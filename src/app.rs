@@ -13,7 +13,7 @@ use crate::document::{Document, Passage};
 use crate::embed::{CrossEncoder, EmbedError, Embedder, Reranker, StaticModel, TransformerEncoder};
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
-    ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, RemoteGenerator, RemoteOptions,
+    ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, Memory, RemoteGenerator, RemoteOptions,
 };
 use crate::index::{
     self, Catalog, Index, IndexError, Progress, QdrantOptions, Report, StorePlace, SyncOptions, VectorStore,
@@ -136,9 +136,30 @@ impl App {
         self.embedder.as_deref()
     }
 
+    /// What the local language model of `config` would take in memory, before it is loaded; `None` where
+    /// another generator writes.
+    pub fn memory(config: &Config) -> Result<Option<Memory>, AppError> {
+        let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
+        let file = match config.generator.as_str() {
+            "extractive" | "remote" => None,
+            "auto" if !config.remote.url.is_empty() => None,
+            "auto" => models.present(ModelKind::Generator),
+            name => Some(models.resolve(name, ModelKind::Generator)?),
+        };
+        match file {
+            Some(file) => Ok(Some(LocalGenerator::memory(&file, &local_options(config))?)),
+            None => Ok(None),
+        }
+    }
+
     /// What writes answers.
     pub fn generator_name(&self) -> &str {
         self.generator.name()
+    }
+
+    /// True when what writes answers can say how likely its words were.
+    pub fn has_logprobs(&self) -> bool {
+        self.generator.has_logprobs()
     }
 
     /// Names an OpenAI client may ask for; the first is the default.
@@ -244,7 +265,7 @@ fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embed
 
 /// The generator that `config.generator` names; `auto` is the best that is present and can be loaded.
 fn generator(config: &Config, models: &ModelStore, notes: &mut Vec<String>) -> Result<Box<dyn Generator>, AppError> {
-    let options = LocalOptions { queue: config.server.queue, threads: config.threads, ..LocalOptions::default() };
+    let options = local_options(config);
     let local = |file: &Path| LocalGenerator::open(file, &options);
     match config.generator.as_str() {
         "extractive" => Ok(Box::new(ExtractiveGenerator)),
@@ -264,6 +285,15 @@ fn generator(config: &Config, models: &ModelStore, notes: &mut Vec<String>) -> R
             }
         },
         name => Ok(Box::new(local(&models.resolve(name, ModelKind::Generator)?)?)),
+    }
+}
+
+fn local_options(config: &Config) -> LocalOptions {
+    LocalOptions {
+        queue: config.server.queue,
+        threads: config.threads,
+        sequences: config.server.concurrency,
+        ..LocalOptions::default()
     }
 }
 

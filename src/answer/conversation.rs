@@ -122,10 +122,20 @@ mod tests {
         fn reads_messages(&self) -> bool {
             true
         }
+        fn has_logprobs(&self) -> bool {
+            false
+        }
+
         fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
             let turns = request.messages.last().map_or(0, |m| m.content.matches("User:").count());
             let _ = sink(&format!("rewritten from {turns} turns"));
-            Ok(Generation { finish: Finish::Stop, prompt_tokens: 0, completion_tokens: 0, first_token_s: 0.0 })
+            Ok(Generation {
+                finish: Finish::Stop,
+                prompt_tokens: 0,
+                completion_tokens: 0,
+                first_token_s: 0.0,
+                tokens: Vec::new(),
+            })
         }
     }
 

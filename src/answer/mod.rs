@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::document::{CharIndex, Language, Passage, Span};
 use crate::error::{Classified, ErrorKind};
-use crate::generate::{Evidence, Finish, GenerateError, Generator, Message, Request, Sampling};
+use crate::generate::{Evidence, Finish, GenerateError, Generator, Message, Request, Sampling, TokenLogprob};
 use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
 use crate::retrieve::{self, Parts, RetrieveError, SearchOptions, Support};
@@ -112,6 +112,10 @@ pub struct Answer {
     pub completion_tokens: usize,
     /// False when the token limit cut the text.
     pub complete: bool,
+    /// The generator's tokens of the sentences that were let through, as it wrote them, where the sampling
+    /// asks how likely they were. What was left out is left out here too.
+    #[serde(skip)]
+    pub tokens: Vec<TokenLogprob>,
     /// Where the time went.
     pub timings_ms: Timings,
 }
@@ -203,6 +207,7 @@ pub fn answer(
         prompt_tokens: draft.prompt_tokens,
         completion_tokens: draft.completion_tokens,
         complete: draft.complete,
+        tokens: draft.tokens,
         timings_ms: Timings {
             condense: ms(condensed),
             retrieve: ms(retrieved - condensed),
@@ -269,6 +274,7 @@ struct Draft {
     completion_tokens: usize,
     first_token_s: f64,
     complete: bool,
+    tokens: Vec<TokenLogprob>,
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -288,10 +294,16 @@ fn write(
         Request { question, evidence: &evidence, coverage: measure.coverage(), messages, sampling: &ask.sampling };
     let verifier = Verifier::new(question, passages, parts.glossary);
     let mut buffer = String::new();
+    // Bytes of the text before the buffer, and those of the sentences let through.
+    let mut before = 0;
+    let mut passed: Vec<Span> = Vec::new();
     let mut left = false;
     let mut pass =
-        |piece: &str, draft: &mut Draft, on: &mut dyn FnMut(Event) -> ControlFlow<()>| match verifier.check(piece) {
+        |place: Span, piece: &str, draft: &mut Draft, on: &mut dyn FnMut(Event) -> ControlFlow<()>| match verifier
+            .check(piece)
+        {
             Some(sentence) => {
+                passed.push(place);
                 let mut shown = if draft.text.is_empty() { String::new() } else { " ".to_owned() };
                 shown.push_str(&sentence.shown());
                 draft.text.push_str(&shown);
@@ -315,13 +327,14 @@ fn write(
         };
         let done = complete.last().map_or(0, |s| s.end);
         for span in complete {
-            pass(span.slice(&buffer), draft, on)?;
+            pass(moved(*span, before), span.slice(&buffer), draft, on)?;
         }
         buffer.drain(..done);
+        before += done;
         ControlFlow::Continue(())
     })?;
     for span in sentences(&buffer) {
-        if pass(span.slice(&buffer), draft, on).is_break() {
+        if pass(moved(span, before), span.slice(&buffer), draft, on).is_break() {
             break;
         }
     }
@@ -332,7 +345,15 @@ fn write(
     draft.completion_tokens = generation.completion_tokens;
     draft.first_token_s = generation.first_token_s;
     draft.complete = generation.finish == Finish::Stop;
+    let within = |token: &TokenLogprob| {
+        passed.iter().any(|span| token.start < span.end && token.start + token.bytes.len() > span.start)
+    };
+    draft.tokens = generation.tokens.into_iter().filter(within).collect();
     Ok(())
+}
+
+fn moved(span: Span, by: usize) -> Span {
+    Span { start: span.start + by, end: span.end + by }
 }
 
 /// Turns quotes within passages into places in documents.

@@ -104,7 +104,7 @@ impl Options {
             top_p: config.answer.top_p,
             seed: self.seed.unwrap_or(config.answer.seed),
             max_tokens: self.max_tokens.unwrap_or(config.answer.max_tokens).max(1),
-            stop: Vec::new(),
+            ..Sampling::default()
         };
         Ok(Ask { question, history, search: self.search.lower(config)?, sampling })
     }

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
+use std::time::Instant;
 
 use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use clap::{Args, Subcommand, ValueEnum};
 use sectora_lm::random::{RandomShape, write_gguf};
-use sectora_lm::{CpuPath, Generation, Model, Options, Sampling};
+use sectora_lm::{CpuPath, Generation, Memory, Model, Options, Sampling};
 use serde::Serialize;
 
 use super::{Context, Failure, Outcome};
@@ -36,8 +37,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "q8_0,q4_0,q4_k")]
     quant: Vec<Quant>,
     /// What to measure: pN reads N tokens, dN writes after N tokens, tN is the first token of a second
-    /// question over the same N tokens
-    #[arg(long, value_delimiter = ',', default_value = "p128,p512,p2048,d0,d2048,t2048")]
+    /// question over the same N tokens, bN is N chats that write together, all their tokens counted
+    #[arg(long, value_delimiter = ',', default_value = "p128,p512,p2048,d0,d2048,t2048,b1,b4,b8")]
     tests: Vec<String>,
     /// Threads (default: the setting `threads`; 0 is one a processor)
     #[arg(long)]
@@ -93,13 +94,17 @@ enum Test {
     Prefill(usize),
     Decode(usize),
     FirstToken(usize),
+    Batch(usize),
 }
 
 #[derive(Serialize)]
 struct Report {
     results: Vec<Measured>,
-    /// How many times as fast as a peer: `QUANT TEST sectora/PEER`.
+    /// How many times as fast as a peer: `QUANT TEST sectora/PEER`, and as one chat: `QUANT batch N/batch 1`.
     ratios: BTreeMap<String, f64>,
+    /// Most bytes in memory that were announced from the file's header, and that the process had in the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<[u64; 2]>,
 }
 
 #[derive(Serialize)]
@@ -136,7 +141,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failur
     let temporary = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
     let folder = arguments.keep.as_deref().unwrap_or(temporary.path());
     fs_err::create_dir_all(folder).map_err(|e| Failure::bad_input(e.to_string()))?;
-    let mut report = Report { results: Vec::new(), ratios: BTreeMap::new() };
+    let mut report = Report { results: Vec::new(), ratios: BTreeMap::new(), memory: None };
     let quants: Vec<Option<Quant>> = match arguments.model {
         Some(_) => vec![None],
         None => arguments.quant.iter().copied().map(Some).collect(),
@@ -150,6 +155,8 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failur
         let bench = Bench { context, arguments: &arguments, file: &file, threads, path, model, quant: name };
         bench.run(&tests, &mut report)?;
     }
+    let announced = report.memory.map(|[announced, _]| announced);
+    report.memory = announced.zip(peak_memory()).map(|(announced, measured)| [announced, measured]);
     context.output.result(&report, table);
     Ok(Outcome::Yes)
 }
@@ -174,8 +181,11 @@ impl Bench<'_> {
             path: self.path,
             // Random weights repeat themselves, which lookup would make too good to be true.
             lookup: 0,
+            sequences: tests.iter().map(|&test| chats(test)).max().unwrap_or(1),
             ..Options::default()
         };
+        let announced = Memory::plan(self.file, &options).map_err(|e| Failure::bad_input(e.to_string()))?.peak();
+        report.memory = Some([report.memory.map_or(announced, |[before, _]| before.max(announced)), 0]);
         let open = |options: &Options| Model::open(self.file, options).map_err(|e| Failure::bad_input(e.to_string()));
         let mut ours = open(&options)?;
         self.context.output.note(&format!("{} {}: {}", self.model, self.quant, ours.describe()));
@@ -192,7 +202,7 @@ impl Bench<'_> {
                 if let Some(now) = seconds {
                     first = Some(first.map_or(now, |best| [best[0].min(now[0]), best[1].min(now[1])]));
                 }
-                if let Some(candle) = candle.as_mut().filter(|_| size(test) <= 128) {
+                if let Some(candle) = candle.as_mut().filter(|_| size(test) <= 128 && chats(test) == 1) {
                     rounds.entry("candle").or_default().push(self.ours(candle, test)?.0);
                 }
                 if let Some(program) = &self.arguments.llama_bench
@@ -203,6 +213,12 @@ impl Bench<'_> {
             }
             let best = |rounds: &[f64]| rounds.iter().copied().fold(0.0, f64::max);
             let own = rounds.get("sectora").map_or(0.0, |r| best(r));
+            let alone = |m: &&Measured| m.test == label(Test::Batch(1)) && m.quant == self.quant;
+            if chats(test) > 1
+                && let Some(one) = report.results.iter().find(alone).map(|m| m.tokens_per_s)
+            {
+                report.ratios.insert(format!("{} {}/{}", self.quant, label(test), label(Test::Batch(1))), own / one);
+            }
             for (engine, rounds) in rounds {
                 let speed = best(&rounds);
                 if engine != "sectora" {
@@ -227,13 +243,21 @@ impl Bench<'_> {
     /// Tokens a second, and for a first token the seconds cold and over the same passages.
     fn ours(&self, model: &mut Model, test: Test) -> Result<(f64, Option<[f64; 2]>), Failure> {
         let failed = |e: sectora_lm::LmError| Failure::internal(e.to_string());
-        let mut generate = |prompt: &[u32], new: usize| -> Result<Generation, Failure> {
-            let sampling = Sampling { max_tokens: new, ..Sampling::default() };
-            model.generate(prompt, &sampling, &|| false, &mut |_| ControlFlow::Continue(())).map_err(failed)
-        };
         // Ordinary words of any vocabulary that is large enough; small ones have their bytes there.
         let prompt = |length: usize, seed: u32| -> Vec<u32> {
             (0..length.max(1) as u32).map(|i| (seed + i * 37) % 250).collect()
+        };
+        if let Test::Batch(chats) = test {
+            let sampling = Sampling { max_tokens: self.arguments.write.max(2), ..Sampling::default() };
+            let requests: Vec<_> = (0..chats as u32).map(|i| (prompt(16, 7 * i), sampling.clone())).collect();
+            let begin = Instant::now();
+            let ends = model.generate_all(&requests).map_err(failed)?;
+            let written: usize = ends.iter().map(|end| end.completion_tokens).sum();
+            return Ok((written as f64 / begin.elapsed().as_secs_f64(), None));
+        }
+        let mut generate = |prompt: &[u32], new: usize| -> Result<Generation, Failure> {
+            let sampling = Sampling { max_tokens: new, ..Sampling::default() };
+            model.generate(prompt, &sampling, &|| false, &mut |_| ControlFlow::Continue(())).map_err(failed)
         };
         Ok(match test {
             Test::Prefill(tokens) => {
@@ -255,6 +279,7 @@ impl Bench<'_> {
                 let speed = (tokens + 32) as f64 / again.first_token_s;
                 (speed, Some([cold.first_token_s, again.first_token_s]))
             }
+            Test::Batch(_) => unreachable!("returned above"),
         })
     }
 
@@ -264,7 +289,7 @@ impl Bench<'_> {
         let (read, write, depth) = match test {
             Test::Prefill(tokens) => (tokens.to_string(), "0".to_owned(), 0),
             Test::Decode(depth) => ("0".to_owned(), write, depth),
-            Test::FirstToken(_) => return Ok(None),
+            Test::FirstToken(_) | Test::Batch(_) => return Ok(None),
         };
         let (threads, depth) = (self.threads.to_string(), depth.to_string());
         let done = Process::new(program)
@@ -283,13 +308,18 @@ impl Bench<'_> {
 }
 
 fn test(name: &str) -> Result<Test, Failure> {
-    let wrong = || Failure::bad_input(format!("test {name}: write p, d or t and a number of tokens, like p512"));
+    let wrong = || {
+        Failure::bad_input(format!(
+            "test {name}: write p, d or t and a number of tokens, like p512, or b and up to 64 chats"
+        ))
+    };
     let (kind, tokens) = name.split_at_checked(1).ok_or_else(wrong)?;
     let tokens = tokens.parse().ok().filter(|&n: &usize| n <= 1 << 20).ok_or_else(wrong)?;
     match kind {
         "p" if tokens > 0 => Ok(Test::Prefill(tokens)),
         "d" => Ok(Test::Decode(tokens)),
         "t" if tokens > 0 => Ok(Test::FirstToken(tokens)),
+        "b" if (1..=64).contains(&tokens) => Ok(Test::Batch(tokens)),
         _ => Err(wrong()),
     }
 }
@@ -297,7 +327,22 @@ fn test(name: &str) -> Result<Test, Failure> {
 fn size(test: Test) -> usize {
     match test {
         Test::Prefill(n) | Test::Decode(n) | Test::FirstToken(n) => n,
+        Test::Batch(_) => 16,
     }
+}
+
+fn chats(test: Test) -> usize {
+    match test {
+        Test::Prefill(_) | Test::Decode(_) | Test::FirstToken(_) => 1,
+        Test::Batch(n) => n,
+    }
+}
+
+/// Most bytes this process had in memory so far, where the system says so.
+fn peak_memory() -> Option<u64> {
+    let text = fs_err::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb << 10)
 }
 
 fn label(test: Test) -> String {
@@ -305,6 +350,7 @@ fn label(test: Test) -> String {
         Test::Prefill(n) => format!("prefill {n}"),
         Test::Decode(n) => format!("decode at {n}"),
         Test::FirstToken(n) => format!("first token again {n}"),
+        Test::Batch(n) => format!("batch {n}"),
     }
 }
 
@@ -345,6 +391,9 @@ fn table(report: &Report) -> String {
         lines.push(format!("{:<10} {:<16} {:<24} {:>12.1}{first}", m.quant, m.engine, m.test, m.tokens_per_s));
     }
     lines.extend(report.ratios.iter().map(|(what, ratio)| format!("{what}: {ratio:.2}")));
+    if let Some([announced, measured]) = report.memory {
+        lines.push(format!("memory: {} MB announced, {} MB at most in use", announced >> 20, measured >> 20));
+    }
     lines.join("\n")
 }
 
@@ -357,7 +406,8 @@ mod tests {
         assert!(matches!(test("p128"), Ok(Test::Prefill(128))));
         assert!(matches!(test("d0"), Ok(Test::Decode(0))));
         assert!(matches!(test("t20"), Ok(Test::FirstToken(20))));
-        for wrong in ["", "p", "p0", "x5", "d-1", "é1", "p99999999"] {
+        assert!(matches!(test("b8"), Ok(Test::Batch(8))));
+        for wrong in ["", "p", "p0", "b0", "b65", "x5", "d-1", "é1", "p99999999"] {
             assert!(test(wrong).is_err(), "{wrong}");
         }
     }

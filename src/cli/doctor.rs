@@ -14,15 +14,45 @@ struct Check {
 /// Checks what a user would otherwise find out one error at a time.
 pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
     let mut checks = vec![data_dir(context), processor()];
+    checks.extend(memory(context));
+    if checks.iter().any(|check| check.name == "memory" && !check.ok) {
+        // Loading it now would only show what is known.
+        return Ok(finish(context, &checks));
+    }
     match App::open(context.config.clone()) {
         Ok(app) => checks.extend(opened(&app)?),
         Err(e) => checks.push(Check { name: "index", ok: false, detail: format!("{e} ({:?})", e.kind()) }),
     }
-    context.output.result(&checks, |all| {
+    Ok(finish(context, &checks))
+}
+
+fn finish(context: &Context, checks: &Vec<Check>) -> Outcome {
+    context.output.result(checks, |all| {
         let line = |c: &Check| format!("{:9} {}  {}", c.name, if c.ok { "ok     " } else { "PROBLEM" }, c.detail);
         all.iter().map(line).collect::<Vec<_>>().join("\n")
     });
-    Ok(if checks.iter().all(|c| c.ok) { Outcome::Yes } else { Outcome::No })
+    if checks.iter().all(|c| c.ok) { Outcome::Yes } else { Outcome::No }
+}
+
+/// What the language model will take, said before it is loaded.
+fn memory(context: &Context) -> Option<Check> {
+    let memory = match App::memory(&context.config) {
+        Ok(memory) => memory?,
+        // Opening says what is wrong.
+        Err(_) => return None,
+    };
+    let free = available();
+    let enough = free.is_none_or(|free| memory.peak() <= free);
+    let free = free.map_or_else(String::new, |free| format!("; {} MB are free", free >> 20));
+    let remedy = if enough { "" } else { "; choose a smaller model or lower server.concurrency" };
+    Some(Check { name: "memory", ok: enough, detail: format!("the language model takes {memory}{free}{remedy}") })
+}
+
+/// Bytes that programs can still have, where the system says so.
+fn available() -> Option<u64> {
+    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb << 10)
 }
 
 fn data_dir(context: &Context) -> Check {

@@ -140,7 +140,7 @@ fn local(app: &App, question: &Question) -> Result<Response, EvaluateError> {
             top_p: settings.top_p,
             seed: settings.seed,
             max_tokens: settings.max_tokens.max(1),
-            stop: Vec::new(),
+            ..Sampling::default()
         },
     };
     let begin = Instant::now();

@@ -46,6 +46,10 @@ impl Generator for ExtractiveGenerator {
         false
     }
 
+    fn has_logprobs(&self) -> bool {
+        false
+    }
+
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
         let begin = Instant::now();
         let chosen = choose(request);
@@ -57,7 +61,7 @@ impl Generator for ExtractiveGenerator {
                 break;
             }
         }
-        Ok(Generation { finish, prompt_tokens: 0, completion_tokens: 0, first_token_s })
+        Ok(Generation { finish, prompt_tokens: 0, completion_tokens: 0, first_token_s, tokens: Vec::new() })
     }
 }
 

@@ -1,28 +1,42 @@
 //! A language model in this process: `crates/lm` behind the [`Generator`] seam.
 //!
-//! Messages go through the model's own chat template. The model has one thread; when its queue is full
-//! a request is refused at once.
+//! Messages go through the model's own chat template. The model has one thread, which computes several
+//! requests together; when its queue is full a request is refused at once.
 
 use std::path::Path;
 
-use sectora_lm::{ChatMessage, Engine, LmError, Model, Options};
+use sectora_lm::{ChatMessage, Engine, LmError, Memory, Model, Options};
 
-use super::{Finish, GenerateError, Generation, Generator, Message, Request, Role, Sink};
+use super::{Finish, GenerateError, Generation, Generator, Message, Request, Role, Sampling, Sink, TokenLogprob};
 
 /// How to open a local model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalOptions {
     /// Most tokens of prompt and answer together; a model's own limit is kept.
     pub context_tokens: usize,
-    /// Requests that may wait behind the one that runs.
+    /// Requests that may wait behind those that run.
     pub queue: usize,
     /// Threads on a CPU; 0 is one a processor.
     pub threads: usize,
+    /// Requests computed together.
+    pub sequences: usize,
 }
 
 impl Default for LocalOptions {
     fn default() -> Self {
-        LocalOptions { context_tokens: 8192, queue: 16, threads: 0 }
+        LocalOptions { context_tokens: 8192, queue: 16, threads: 0, sequences: 1 }
+    }
+}
+
+impl LocalOptions {
+    fn settings(&self) -> Options {
+        Options {
+            device: sectora_lm::device(),
+            context: self.context_tokens,
+            threads: self.threads,
+            sequences: self.sequences,
+            ..Options::default()
+        }
     }
 }
 
@@ -38,14 +52,15 @@ impl LocalGenerator {
         let stem = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
         let name = format!("local:{stem}");
         let load = |e: LmError| GenerateError::Load { model: name.clone(), what: e.to_string() };
-        let settings = Options {
-            device: sectora_lm::device(),
-            context: options.context_tokens,
-            threads: options.threads,
-            ..Options::default()
-        };
+        let settings = options.settings();
         let engine = Engine::start(Model::open(file, &settings).map_err(load)?, options.queue).map_err(load)?;
         Ok(LocalGenerator { name, engine })
+    }
+
+    /// What the model would take in memory, from the header of its file.
+    pub fn memory(file: &Path, options: &LocalOptions) -> Result<Memory, GenerateError> {
+        let failed = |e: LmError| GenerateError::Load { model: file.display().to_string(), what: e.to_string() };
+        Memory::plan(file, &options.settings()).map_err(failed)
     }
 
     fn failed(&self, error: LmError) -> GenerateError {
@@ -53,6 +68,7 @@ impl LocalGenerator {
         match error {
             LmError::TooLong { tokens, window } => GenerateError::TooLong { model, tokens, window },
             LmError::Busy { waiting } => GenerateError::Busy { model, waiting },
+            LmError::Sampling { field, what } => GenerateError::Sampling { field, what },
             LmError::Io { .. } | LmError::Gguf { .. } | LmError::Unsupported { .. } => {
                 GenerateError::Load { model, what: error.to_string() }
             }
@@ -81,14 +97,12 @@ impl Generator for LocalGenerator {
         true
     }
 
+    fn has_logprobs(&self) -> bool {
+        true
+    }
+
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
-        let sampling = sectora_lm::Sampling {
-            temperature: request.sampling.temperature,
-            top_p: request.sampling.top_p,
-            seed: request.sampling.seed,
-            max_tokens: request.sampling.max_tokens,
-            stop: request.sampling.stop.clone(),
-        };
+        let sampling = lowered(request.sampling);
         let messages = request.messages.iter().map(chat_message).collect();
         let done = self.engine.run(sectora_lm::Request { messages, sampling }, sink);
         let done = done.map_err(|e| self.failed(e))?;
@@ -101,8 +115,31 @@ impl Generator for LocalGenerator {
             prompt_tokens: done.prompt_tokens,
             completion_tokens: done.completion_tokens,
             first_token_s: done.first_token_s,
+            tokens: done.tokens.into_iter().map(logprob).collect(),
         })
     }
+}
+
+fn lowered(sampling: &Sampling) -> sectora_lm::Sampling {
+    sectora_lm::Sampling {
+        temperature: sampling.temperature,
+        top_k: sampling.top_k,
+        top_p: sampling.top_p,
+        min_p: sampling.min_p,
+        repetition_penalty: sampling.repetition_penalty,
+        presence_penalty: sampling.presence_penalty,
+        frequency_penalty: sampling.frequency_penalty,
+        logit_bias: sampling.logit_bias.clone(),
+        seed: sampling.seed,
+        max_tokens: sampling.max_tokens,
+        stop: sampling.stop.clone(),
+        logprobs: sampling.logprobs,
+    }
+}
+
+fn logprob(token: sectora_lm::TokenLogprob) -> TokenLogprob {
+    let sectora_lm::TokenLogprob { start, bytes, logprob, top } = token;
+    TokenLogprob { start, bytes, logprob, top }
 }
 
 fn chat_message(message: &Message) -> ChatMessage {
@@ -121,7 +158,6 @@ mod tests {
     use sectora_lm::Architecture;
     use sectora_lm::random::{RandomShape, write_gguf};
 
-    use super::super::Sampling;
     use super::*;
     use crate::text::coverage::Coverage;
 

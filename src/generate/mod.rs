@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 pub use extractive::ExtractiveGenerator;
 pub use local::{LocalGenerator, LocalOptions};
 pub use remote::{RemoteGenerator, RemoteOptions};
+pub use sectora_lm::Memory;
 
 use crate::error::{Classified, ErrorKind};
 use crate::text::coverage::Coverage;
@@ -43,19 +44,46 @@ pub struct Message {
 pub struct Sampling {
     /// 0 is greedy.
     pub temperature: f64,
+    /// Only so many of the likeliest tokens; 0 is all.
+    pub top_k: usize,
     /// Nucleus: keep the smallest set of tokens with this probability.
     pub top_p: f64,
+    /// Only tokens at least so likely as this share of the likeliest.
+    pub min_p: f64,
+    /// Weakens tokens that prompt or text hold already; 1 is none.
+    pub repetition_penalty: f64,
+    /// Weakens tokens that the text holds already, once.
+    pub presence_penalty: f64,
+    /// Weakens them for each time.
+    pub frequency_penalty: f64,
+    /// Added to the logits of these tokens of the generator's own vocabulary.
+    pub logit_bias: Vec<(u32, f32)>,
     /// Same seed, same text.
     pub seed: u64,
     /// Upper bound of new tokens.
     pub max_tokens: usize,
     /// Strings that end the text (not part of it).
     pub stop: Vec<String>,
+    /// Report how likely each token was, and so many likeliest ones.
+    pub logprobs: Option<usize>,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Sampling { temperature: 0.0, top_p: 1.0, seed: 0, max_tokens: 400, stop: Vec::new() }
+        Sampling {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            logit_bias: Vec::new(),
+            seed: 0,
+            max_tokens: 400,
+            stop: Vec::new(),
+            logprobs: None,
+        }
     }
 }
 
@@ -96,8 +124,21 @@ pub enum Finish {
     Cancelled,
 }
 
+/// A token of a text and how likely it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenLogprob {
+    /// Byte of the text at which it begins.
+    pub start: usize,
+    /// Its bytes, which need not be whole characters.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+    /// The likeliest tokens and theirs, best first.
+    pub top: Vec<(Vec<u8>, f32)>,
+}
+
 /// What came of a request besides the text, which went to the sink.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Generation {
     /// Why it ended.
     pub finish: Finish,
@@ -107,6 +148,8 @@ pub struct Generation {
     pub completion_tokens: usize,
     /// Seconds until the first piece of text.
     pub first_token_s: f64,
+    /// The tokens of the text, where [`Sampling::logprobs`] asks for them.
+    pub tokens: Vec<TokenLogprob>,
 }
 
 /// Receives text as it is made; `Break` stops the generator before its next token.
@@ -122,6 +165,8 @@ pub trait Generator: Send + Sync {
     fn count_tokens(&self, text: &str) -> usize;
     /// True when the generator reads [`Request::messages`]; an extractive one does not, and nothing needs condensing for it.
     fn reads_messages(&self) -> bool;
+    /// True when it can say how likely its tokens were.
+    fn has_logprobs(&self) -> bool;
     /// Writes the text to `sink` piece by piece.
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError>;
 }
@@ -148,6 +193,14 @@ pub enum GenerateError {
         tokens: usize,
         /// Window.
         window: usize,
+    },
+    /// A sampling option that this model cannot follow.
+    #[error("{field}: {what}")]
+    Sampling {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        what: String,
     },
     /// The remote engine did not answer as it should.
     #[error("engine at {url}: {what}")]
@@ -178,7 +231,9 @@ pub enum GenerateError {
 impl Classified for GenerateError {
     fn kind(&self) -> ErrorKind {
         match self {
-            GenerateError::Load { .. } | GenerateError::TooLong { .. } => ErrorKind::BadInput,
+            GenerateError::Load { .. } | GenerateError::TooLong { .. } | GenerateError::Sampling { .. } => {
+                ErrorKind::BadInput
+            }
             GenerateError::Remote { .. } => ErrorKind::Unavailable,
             GenerateError::Busy { .. } => ErrorKind::Busy,
             GenerateError::Compute { .. } => ErrorKind::Internal,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Finish, GenerateError, Generation, Generator, Request, Sink};
+use super::{Finish, GenerateError, Generation, Generator, Request, Sink, TokenLogprob};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest line of a stream, and longest answer of an engine that does not stream.
@@ -77,6 +77,28 @@ impl RemoteGenerator {
         if !sampling.stop.is_empty() {
             body["stop"] = json!(sampling.stop);
         }
+        // Only what differs from the usual, since not every engine knows every field.
+        for (name, value, usual) in [
+            ("presence_penalty", sampling.presence_penalty, 0.0),
+            ("frequency_penalty", sampling.frequency_penalty, 0.0),
+            ("repetition_penalty", sampling.repetition_penalty, 1.0),
+            ("min_p", sampling.min_p, 0.0),
+        ] {
+            if value != usual {
+                body[name] = json!(value);
+            }
+        }
+        if sampling.top_k > 0 {
+            body["top_k"] = json!(sampling.top_k);
+        }
+        if !sampling.logit_bias.is_empty() {
+            let bias = sampling.logit_bias.iter().map(|(id, bias)| (id.to_string(), json!(bias)));
+            body["logit_bias"] = Value::Object(bias.collect());
+        }
+        if let Some(top) = sampling.logprobs {
+            body["logprobs"] = json!(true);
+            body["top_logprobs"] = json!(top);
+        }
         body
     }
 
@@ -116,6 +138,10 @@ impl Generator for RemoteGenerator {
         true
     }
 
+    fn has_logprobs(&self) -> bool {
+        true
+    }
+
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
         let begin = Instant::now();
         let address = format!("{}/chat/completions", self.options.url);
@@ -140,7 +166,14 @@ impl Generator for RemoteGenerator {
         let mut answer = Answer {
             begin,
             sink,
-            generation: Generation { finish: Finish::Stop, prompt_tokens: 0, completion_tokens: 0, first_token_s: 0.0 },
+            generation: Generation {
+                finish: Finish::Stop,
+                prompt_tokens: 0,
+                completion_tokens: 0,
+                first_token_s: 0.0,
+                tokens: Vec::new(),
+            },
+            written: 0,
             ended: false,
         };
         let read = read_events(BufReader::new(reader), &mut answer);
@@ -157,6 +190,8 @@ struct Answer<'a, 's> {
     begin: Instant,
     sink: &'a mut Sink<'s>,
     generation: Generation,
+    /// Bytes of text so far.
+    written: usize,
     ended: bool,
 }
 
@@ -209,6 +244,16 @@ impl Answer<'_, '_> {
         }
         let Some(choice) = chunk.choices.into_iter().next() else { return Ok(ControlFlow::Continue(())) };
         let content = choice.delta.or(choice.message).and_then(|m| m.content).unwrap_or_default();
+        let mut start = self.written;
+        for token in choice.logprobs.and_then(|l| l.content).unwrap_or_default() {
+            let bytes = |bytes: Option<Vec<u8>>, text: String| bytes.unwrap_or_else(|| text.into_bytes());
+            let top = token.top_logprobs.into_iter().map(|t| (bytes(t.bytes, t.token), t.logprob)).collect();
+            let bytes = bytes(token.bytes, token.token);
+            let length = bytes.len();
+            self.generation.tokens.push(TokenLogprob { start, bytes, logprob: token.logprob, top });
+            start += length;
+        }
+        self.written += content.len();
         if !content.is_empty() {
             if self.generation.first_token_s == 0.0 {
                 self.generation.first_token_s = self.begin.elapsed().as_secs_f64();
@@ -245,6 +290,21 @@ struct Choice {
     delta: Option<Delta>,
     message: Option<Delta>,
     finish_reason: Option<String>,
+    logprobs: Option<Logprobs>,
+}
+
+#[derive(Deserialize)]
+struct Logprobs {
+    content: Option<Vec<Logprob>>,
+}
+
+#[derive(Deserialize)]
+struct Logprob {
+    token: String,
+    logprob: f32,
+    bytes: Option<Vec<u8>>,
+    #[serde(default)]
+    top_logprobs: Vec<Logprob>,
 }
 
 #[derive(Deserialize)]

@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use candle_core::Device;
 
+use crate::cache::CpuCache;
 use crate::candle_decoder::rope_factors;
 use crate::gguf::Gguf;
 use crate::kernels::{
-    Activations, Format, Heads, KvLayer, Matrix, Needs, Path, Pool, Rotation, Saved, View, add, gated, product,
-    rms_norm, rotate,
+    Activations, Format, Heads, KvLayer, Matrix, Needs, Path, Pool, Rotation, View, add, gated, product, rms_norm,
+    rotate,
 };
 use crate::{Architecture, LmError, Options, Shape};
 
-/// A loaded model and the positions it has seen.
+/// A loaded model.
 pub(crate) struct CpuDecoder {
     shape: Shape,
     path: Path,
@@ -26,8 +27,18 @@ pub(crate) struct CpuDecoder {
     blocks: Vec<Block>,
     norm: Vec<f32>,
     output: Linear,
-    position: usize,
+    exact_kv: bool,
     buffers: Buffers,
+}
+
+/// What one sequence brings to a step.
+pub(crate) struct Part<'a> {
+    /// What it has read.
+    pub(crate) cache: &'a mut CpuCache,
+    /// What it reads now, checked by the caller.
+    pub(crate) tokens: &'a [u32],
+    /// Of so many tokens at the end the logits of what follows are wanted.
+    pub(crate) wanted: usize,
 }
 
 /// Rows of the tokens on their way through a layer.
@@ -60,7 +71,7 @@ impl CpuDecoder {
             false => Linear { weight: embedding.clone(), bias: None },
         };
         let norm = load.vector("output_norm.weight", shape.hidden)?;
-        let block = |i| Block::load(&mut load, i, &ropes, window, options.exact_kv);
+        let block = |i| Block::load(&mut load, i, &ropes);
         let blocks = (0..shape.layers).map(block).collect::<Result<_, _>>()?;
         Ok(CpuDecoder {
             shape: shape.clone(),
@@ -70,7 +81,7 @@ impl CpuDecoder {
             blocks,
             norm,
             output,
-            position: 0,
+            exact_kv: options.exact_kv,
             buffers: Buffers::default(),
         })
     }
@@ -79,44 +90,36 @@ impl CpuDecoder {
         &self.shape
     }
 
-    pub(crate) fn position(&self) -> usize {
-        self.position
-    }
-
     pub(crate) fn describe(&self) -> String {
         format!("cpu {}, {} threads", self.path.name(), self.pool.threads())
     }
 
-    /// Forgets what came after the first `positions` tokens.
-    pub(crate) fn truncate(&mut self, positions: usize) {
-        self.position = self.position.min(positions);
+    /// An empty cache with room for `positions`.
+    pub(crate) fn cache(&self, positions: usize) -> CpuCache {
+        let layers = self.blocks.iter().map(|_| self.layer(positions)).collect();
+        CpuCache { layers, position: 0, capacity: positions }
     }
 
-    /// Bytes of the keys and values of `positions`.
-    pub(crate) fn cache_bytes(&self, positions: usize) -> usize {
-        let layers = self.blocks.iter().map(|block| block.cache.position_bytes()).sum::<usize>();
-        layers * positions.next_multiple_of(16)
+    /// Gives a cache room for `positions`, which must hold what is in it.
+    pub(crate) fn resize(&self, cache: &mut CpuCache, positions: usize) {
+        cache.resize(positions, || self.layer(positions));
     }
 
-    /// A copy of the cache.
-    pub(crate) fn save(&self) -> Saved {
-        let mut saved = Saved::default();
-        self.blocks.iter().for_each(|block| block.cache.save(self.position, &mut saved));
-        saved
+    fn layer(&self, positions: usize) -> KvLayer {
+        let Shape { heads, kv_heads, head_dim, .. } = self.shape;
+        KvLayer::new(Heads { queries: heads, keys: kv_heads, dim: head_dim }, positions, self.exact_kv)
     }
 
-    /// Puts a copy of a cache of `positions` back.
-    pub(crate) fn restore(&mut self, positions: usize, saved: &Saved) {
-        let mut at = 0;
-        self.blocks.iter_mut().for_each(|block| block.cache.restore(positions, saved, &mut at));
-        self.position = positions;
-    }
-
-    /// Reads `tokens`, checked by the caller, and gives the logits of what follows each of the last `wanted`.
-    pub(crate) fn read(&mut self, tokens: &[u32], wanted: usize) -> Vec<f32> {
-        let CpuDecoder { shape, path, pool, position, buffers, .. } = self;
+    /// Reads the tokens of several sequences together, and gives the wanted logits one row after the other.
+    /// A row of numbers never depends on the rows beside it: what a sequence gets is the same bit for bit
+    /// alone and in company.
+    pub(crate) fn read(&mut self, parts: &mut [Part<'_>]) -> Vec<f32> {
+        let CpuDecoder { shape, path, pool, buffers, .. } = self;
         let hidden = shape.hidden;
         let factor = if shape.architecture == Architecture::Gemma3 { (hidden as f32).sqrt() } else { 1.0 };
+        let tokens: Vec<u32> = parts.iter().flat_map(|part| part.tokens).copied().collect();
+        let place = |part: &Part<'_>| part.cache.position..part.cache.position + part.tokens.len();
+        let positions: Vec<usize> = parts.iter().flat_map(place).collect();
         buffers.x.resize(tokens.len() * hidden, 0.0);
         let embedding = &self.embedding;
         pool.chunks(&mut buffers.x, hidden, &|t, row| {
@@ -125,18 +128,23 @@ impl CpuDecoder {
                 row.iter_mut().for_each(|x| *x *= factor);
             }
         });
-        for block in &mut self.blocks {
-            block.forward(&mut Step { shape, path: *path, pool, position: *position, buffers });
+        for (index, block) in self.blocks.iter().enumerate() {
+            block.forward(&mut Step { shape, path: *path, pool, positions: &positions, index, parts, buffers });
         }
-        *position += tokens.len();
-        if wanted == 0 {
+        let (mut wanted, mut end) = (Vec::new(), 0);
+        for part in parts {
+            part.cache.position += part.tokens.len();
+            end += part.tokens.len();
+            wanted.extend(end - part.wanted..end);
+        }
+        if wanted.is_empty() {
             return Vec::new();
         }
-        let mut logits = vec![0.0; wanted * shape.vocabulary];
-        let (x, norm, epsilon) =
-            (&buffers.x[(tokens.len() - wanted) * hidden..], &self.norm, shape.norm_epsilon as f32);
-        buffers.rows.fill((&mut *pool, *path, self.output.weight.format().needs()), (wanted, hidden), &|t, out| {
-            rms_norm(*path, &x[t * hidden..][..hidden], norm, epsilon, out);
+        let mut logits = vec![0.0; wanted.len() * shape.vocabulary];
+        let (x, norm, epsilon) = (&buffers.x, &self.norm, shape.norm_epsilon as f32);
+        let needs = self.output.weight.format().needs();
+        buffers.rows.fill((&mut *pool, *path, needs), (wanted.len(), hidden), &|t, out| {
+            rms_norm(*path, &x[wanted[t] * hidden..][..hidden], norm, epsilon, out);
         });
         product(pool, *path, &buffers.rows, &mut [(&self.output.weight, &mut logits)]);
         self.output.add_bias(&mut logits);
@@ -145,11 +153,15 @@ impl CpuDecoder {
 }
 
 /// What a block computes with.
-struct Step<'a> {
+struct Step<'a, 'p> {
     shape: &'a Shape,
     path: Path,
     pool: &'a mut Pool,
-    position: usize,
+    /// Position of each row.
+    positions: &'a [usize],
+    /// Which block.
+    index: usize,
+    parts: &'a mut [Part<'p>],
     buffers: &'a mut Buffers,
 }
 
@@ -159,7 +171,6 @@ struct Block {
     q_norm: Option<Vec<f32>>,
     k_norm: Option<Vec<f32>>,
     rope: Arc<Rope>,
-    cache: KvLayer,
     window: Option<usize>,
     attention_output: Linear,
     post_attention_norm: Option<Vec<f32>>,
@@ -182,13 +193,7 @@ enum GateUp {
 }
 
 impl Block {
-    fn load(
-        load: &mut Loader<'_>,
-        index: usize,
-        ropes: &Ropes,
-        positions: usize,
-        exact: bool,
-    ) -> Result<Block, LmError> {
+    fn load(load: &mut Loader<'_>, index: usize, ropes: &Ropes) -> Result<Block, LmError> {
         let shape = load.shape;
         let name = |part: &str| format!("blk.{index}.{part}");
         let weight = |part: &str| format!("blk.{index}.{part}.weight");
@@ -216,7 +221,6 @@ impl Block {
             q_norm: load.optional(&weight("attn_q_norm"), head_dim)?,
             k_norm: load.optional(&weight("attn_k_norm"), head_dim)?,
             rope: if local { ropes.local.clone() } else { ropes.global.clone() },
-            cache: KvLayer::new(Heads { queries: heads, keys: kv_heads, dim: head_dim }, positions, exact),
             window: shape.window.filter(|_| local),
             attention_output: load.linear(&name("attn_output"), hidden, q)?,
             post_attention_norm: load.optional(&weight("post_attention_norm"), hidden)?,
@@ -227,14 +231,14 @@ impl Block {
         })
     }
 
-    fn forward(&mut self, step: &mut Step<'_>) {
+    fn forward(&self, step: &mut Step<'_, '_>) {
         self.attend(step);
         self.feed(step);
     }
 
-    fn attend(&mut self, step: &mut Step<'_>) {
-        let Step { shape, path, pool, position, buffers } = step;
-        let (path, position) = (*path, *position);
+    fn attend(&self, step: &mut Step<'_, '_>) {
+        let Step { shape, path, pool, positions, index, parts, buffers } = step;
+        let (path, positions) = (*path, *positions);
         let Shape { heads, kv_heads, head_dim, hidden, .. } = **shape;
         let (q_width, kv_width) = (heads * head_dim, kv_heads * head_dim);
         let epsilon = shape.norm_epsilon as f32;
@@ -271,7 +275,7 @@ impl Block {
         }
         let rope = &*self.rope;
         for (all, width, norm) in [(&mut *q, q_width, &self.q_norm), (&mut *k, kv_width, &self.k_norm)] {
-            pool.chunks(all, width * 4, &|index, some| {
+            pool.chunks(all, width * 4, &|chunk, some| {
                 for (i, token) in some.chunks_exact_mut(width).enumerate() {
                     for head in token.chunks_exact_mut(head_dim) {
                         if let Some(norm) = norm {
@@ -279,14 +283,21 @@ impl Block {
                             copy[..head_dim].copy_from_slice(head);
                             rms_norm(path, &copy[..head_dim], norm, epsilon, head);
                         }
-                        rope.apply(path, head, position + index * 4 + i);
+                        rope.apply(path, head, positions[chunk * 4 + i]);
                     }
                 }
             });
         }
-        self.cache.write(pool, path, position, k, v);
-        let view = View { position, tokens, window: self.window, scale: shape.attention_scale as f32 };
-        self.cache.attend(pool, path, view, q, context);
+        let mut first = 0;
+        for part in parts.iter_mut() {
+            let (layer, position, tokens) = (&mut part.cache.layers[*index], part.cache.position, part.tokens.len());
+            let (queries, keys) =
+                (first * q_width..(first + tokens) * q_width, first * kv_width..(first + tokens) * kv_width);
+            layer.write(pool, path, position, &k[keys.clone()], &v[keys]);
+            let view = View { position, tokens, window: self.window, scale: shape.attention_scale as f32 };
+            layer.attend(pool, path, view, &q[queries.clone()], &mut context[queries]);
+            first += tokens;
+        }
         rows.fill((&mut **pool, path, self.attention_output.needs()), (tokens, q_width), &|t, out| {
             out.copy_from_slice(&context[t * q_width..][..q_width]);
         });
@@ -295,7 +306,7 @@ impl Block {
         residual(pool, path, (x, delta), hidden, self.post_attention_norm.as_deref(), epsilon);
     }
 
-    fn feed(&mut self, step: &mut Step<'_>) {
+    fn feed(&self, step: &mut Step<'_, '_>) {
         let Step { shape, path, pool, buffers, .. } = step;
         let path = *path;
         let Shape { hidden, feed_forward: width, .. } = **shape;

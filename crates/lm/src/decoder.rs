@@ -1,20 +1,24 @@
 //! The decoder: token ids in, logits of the next token out.
 //!
 //! One of two: on a CPU our own kernels ([`crate::kernels`]), on CUDA and Metal candle's. They read the same
-//! files and are held to the same numbers.
+//! files and are held to the same numbers. On a CPU several sequences pass through a step together, each with
+//! its own [`Cache`]; candle's layers hold one sequence.
 
 use candle_core::Device;
 
+use crate::cache::{Cache, CpuCache};
 use crate::candle_decoder::CandleDecoder;
-use crate::cpu_decoder::CpuDecoder;
+use crate::cpu_decoder::{self, CpuDecoder};
 use crate::gguf::Gguf;
 use crate::{LmError, Options, Shape};
 
-/// A loaded model and the positions it has seen.
+/// A loaded model, and the positions that one sequence of it has seen.
 pub struct Decoder {
     inner: Inner,
     window: usize,
     vocabulary: usize,
+    /// The sequence that [`Decoder::forward`] and its like continue.
+    own: Cache,
 }
 
 // One exists at a time, so its size does not matter.
@@ -22,6 +26,16 @@ pub struct Decoder {
 enum Inner {
     Cpu(CpuDecoder),
     Candle(CandleDecoder),
+}
+
+/// What one sequence brings to a step.
+pub(crate) struct Part<'a> {
+    /// What it has read.
+    pub(crate) cache: &'a mut Cache,
+    /// What it reads now.
+    pub(crate) tokens: &'a [u32],
+    /// Of so many tokens at the end the logits of what follows are wanted.
+    pub(crate) wanted: usize,
 }
 
 impl Decoder {
@@ -38,7 +52,11 @@ impl Decoder {
             true => Inner::Cpu(CpuDecoder::load(gguf, &shape, window, options)?),
             false => Inner::Candle(CandleDecoder::load(gguf, window, &options.device)?),
         };
-        Ok(Decoder { inner, window, vocabulary: shape.vocabulary })
+        let own = match &inner {
+            Inner::Cpu(decoder) => Cache::Cpu(decoder.cache(0)),
+            Inner::Candle(_) => Cache::Device,
+        };
+        Ok(Decoder { inner, window, vocabulary: shape.vocabulary, own })
     }
 
     /// Sizes.
@@ -56,71 +74,48 @@ impl Decoder {
 
     /// Tokens seen since [`Decoder::clear`].
     pub fn position(&self) -> usize {
-        match &self.inner {
-            Inner::Cpu(decoder) => decoder.position(),
-            Inner::Candle(decoder) => decoder.position(),
-        }
+        self.position_of(&self.own)
     }
 
     /// Forgets everything seen.
     pub fn clear(&mut self) {
-        match &mut self.inner {
-            Inner::Cpu(decoder) => decoder.truncate(0),
-            Inner::Candle(decoder) => decoder.clear(),
-        }
+        self.truncate(0);
     }
 
     /// Forgets what came after the first `positions` tokens; false, and everything is forgotten, where the
     /// device cannot keep a part.
     pub fn truncate(&mut self, positions: usize) -> bool {
-        match &mut self.inner {
-            Inner::Cpu(decoder) => {
-                decoder.truncate(positions);
-                true
-            }
-            Inner::Candle(decoder) => {
-                if positions < decoder.position() {
-                    decoder.clear();
-                }
-                decoder.position() == positions
-            }
-        }
+        self.with_own(|decoder, own| decoder.cut(own, positions) == positions)
     }
 
     /// Reads `tokens` into the cache.
     pub fn prefill(&mut self, tokens: &[u32]) -> Result<(), LmError> {
-        self.check(tokens)?;
-        match &mut self.inner {
-            Inner::Cpu(decoder) => {
-                decoder.read(tokens, 0);
-                Ok(())
-            }
-            Inner::Candle(decoder) => decoder.prefill(tokens),
-        }
+        self.read_own(tokens, 0).map(|_| ())
     }
 
     /// Reads `tokens` (at least one) and gives the logits of what follows the last.
     pub fn forward(&mut self, tokens: &[u32]) -> Result<Vec<f32>, LmError> {
-        self.check(tokens)?;
-        match &mut self.inner {
-            Inner::Cpu(decoder) => Ok(decoder.read(tokens, 1)),
-            Inner::Candle(decoder) => decoder.forward(tokens),
-        }
+        self.read_own(tokens, 1)
     }
 
     /// Reads `tokens` and gives the logits of what follows each, one row after the other.
     pub fn forward_all(&mut self, tokens: &[u32]) -> Result<Vec<f32>, LmError> {
-        self.check(tokens)?;
-        match &mut self.inner {
-            Inner::Cpu(decoder) => Ok(decoder.read(tokens, tokens.len())),
-            Inner::Candle(decoder) => {
-                let mut all = Vec::with_capacity(tokens.len() * self.vocabulary);
-                for token in tokens {
-                    all.extend(decoder.forward(&[*token])?);
-                }
-                Ok(all)
-            }
-        }
+        self.read_own(tokens, tokens.len())
+    }
+
+    fn read_own(&mut self, tokens: &[u32], wanted: usize) -> Result<Vec<f32>, LmError> {
+        self.with_own(|decoder, own| {
+            // The whole window, when first used.
+            decoder.resize(own, decoder.window);
+            decoder.read(&mut [Part { cache: own, tokens, wanted }])
+        })
+    }
+
+    fn with_own<T>(&mut self, f: impl FnOnce(&mut Decoder, &mut Cache) -> T) -> T {
+        let mut own = std::mem::replace(&mut self.own, Cache::Device);
+        let result = f(self, &mut own);
+        self.own = own;
+        result
     }
 
     /// The parts that compute: `cpu avx512-vnni, 2 threads` or `candle`.
@@ -131,20 +126,112 @@ impl Decoder {
         }
     }
 
-    /// The CPU decoder, whose cache can be set aside.
-    pub(crate) fn cpu(&mut self) -> Option<&mut CpuDecoder> {
+    /// True where several sequences can be held, copied and cut anywhere.
+    pub(crate) fn has_many(&self) -> bool {
+        matches!(self.inner, Inner::Cpu(_))
+    }
+
+    /// An empty cache with room for `positions`.
+    pub(crate) fn cache(&mut self, positions: usize) -> Cache {
         match &mut self.inner {
-            Inner::Cpu(decoder) => Some(decoder),
-            Inner::Candle(_) => None,
+            Inner::Cpu(decoder) => Cache::Cpu(decoder.cache(positions)),
+            Inner::Candle(decoder) => {
+                decoder.clear();
+                Cache::Device
+            }
         }
     }
 
-    fn check(&self, tokens: &[u32]) -> Result<(), LmError> {
-        let (all, window) = (self.position() + tokens.len(), self.window);
-        if tokens.is_empty() || all > window {
-            return Err(LmError::TooLong { tokens: all, window });
+    /// Gives a cache room for `positions`, which must hold what is in it.
+    pub(crate) fn resize(&self, cache: &mut Cache, positions: usize) {
+        if let (Inner::Cpu(decoder), Cache::Cpu(cache)) = (&self.inner, cache)
+            && cache.capacity != positions
+        {
+            decoder.resize(cache, positions);
         }
-        match tokens.iter().find(|&&id| id as usize >= self.vocabulary) {
+    }
+
+    /// Copies the first `positions` of a cache into another that has room for them.
+    pub(crate) fn copy(to: &mut Cache, from: &Cache, positions: usize) {
+        if let (Cache::Cpu(to), Cache::Cpu(from)) = (to, from) {
+            to.copy(from, positions);
+        }
+    }
+
+    /// Tokens that a cache holds.
+    pub(crate) fn position_of(&self, cache: &Cache) -> usize {
+        match (&self.inner, cache) {
+            (_, Cache::Cpu(cache)) => cache.position,
+            (Inner::Candle(decoder), Cache::Device) => decoder.position(),
+            (Inner::Cpu(_), Cache::Device) => 0,
+        }
+    }
+
+    /// Forgets what came after the first `positions` tokens and says how many remain: none, where the device
+    /// cannot keep a part.
+    pub(crate) fn cut(&mut self, cache: &mut Cache, positions: usize) -> usize {
+        match (&mut self.inner, cache) {
+            (_, Cache::Cpu(cache)) => cache.position = cache.position.min(positions),
+            (Inner::Candle(decoder), Cache::Device) => {
+                if positions < decoder.position() {
+                    decoder.clear();
+                }
+            }
+            (Inner::Cpu(_), Cache::Device) => {}
+        }
+        match &self.inner {
+            Inner::Cpu(_) => positions,
+            Inner::Candle(decoder) => decoder.position(),
+        }
+    }
+
+    /// Reads the tokens of several sequences together, and gives the wanted logits one row after the other.
+    pub(crate) fn read(&mut self, parts: &mut [Part<'_>]) -> Result<Vec<f32>, LmError> {
+        for part in &*parts {
+            self.check(part)?;
+        }
+        match &mut self.inner {
+            Inner::Cpu(decoder) => {
+                let mut read = Vec::with_capacity(parts.len());
+                for Part { cache, tokens, wanted } in parts {
+                    if let Cache::Cpu(cache) = cache {
+                        read.push(cpu_decoder::Part { cache, tokens, wanted: *wanted });
+                    }
+                }
+                Ok(decoder.read(&mut read))
+            }
+            Inner::Candle(decoder) => {
+                let mut all = Vec::new();
+                for Part { tokens, wanted, .. } in parts {
+                    let (body, last) = tokens.split_at(tokens.len() - *wanted);
+                    match (body, last) {
+                        (_, []) => decoder.prefill(tokens)?,
+                        (_, [_]) => all.extend(decoder.forward(tokens)?),
+                        (body, last) => {
+                            if !body.is_empty() {
+                                decoder.prefill(body)?;
+                            }
+                            for token in last {
+                                all.extend(decoder.forward(&[*token])?);
+                            }
+                        }
+                    }
+                }
+                Ok(all)
+            }
+        }
+    }
+
+    fn check(&self, part: &Part<'_>) -> Result<(), LmError> {
+        let room = match &part.cache {
+            Cache::Cpu(CpuCache { capacity, .. }) => self.window.min(*capacity),
+            Cache::Device => self.window,
+        };
+        let all = self.position_of(part.cache) + part.tokens.len();
+        if part.tokens.is_empty() || all > room {
+            return Err(LmError::TooLong { tokens: all, window: room });
+        }
+        match part.tokens.iter().find(|&&id| id as usize >= self.vocabulary) {
             None => Ok(()),
             Some(id) => {
                 let vocabulary = self.vocabulary;

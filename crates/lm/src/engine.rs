@@ -1,15 +1,19 @@
-//! One thread owns a model; requests wait in a bounded queue before it.
+//! One thread owns a model and computes several requests together; others wait in a bounded queue before it.
 //!
-//! A full queue is answered at once with [`LmError::Busy`]. A receiver that goes away cancels its
-//! request, whether it runs or waits.
+//! A full queue is answered at once with [`LmError::Busy`]. A receiver that goes away cancels its request,
+//! before the next step if it runs; if it waits, its place is free at once. Prompts are made into tokens on the
+//! thread that asks.
 
+use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
-use crate::{ChatMessage, Generation, LmError, Model, Sampling, Shape, Tokenizer};
+use crate::scheduler::Output;
+use crate::{ChatMessage, ChatTemplate, Generation, LmError, Model, Sampling, Shape, Tokenizer, model};
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -56,44 +60,111 @@ impl Drop for Ticket {
 
 /// A model on its own thread.
 pub struct Engine {
-    queue: Option<SyncSender<Job>>,
-    waiting: usize,
+    queue: Arc<Queue>,
     worker: Option<JoinHandle<()>>,
-    closing: Arc<AtomicBool>,
     tokenizer: Arc<Tokenizer>,
+    template: Arc<ChatTemplate>,
     shape: Shape,
     window: usize,
 }
 
 struct Job {
-    request: Request,
+    prompt: Vec<u32>,
+    sampling: Sampling,
+    asked: Instant,
+    client: Client,
+}
+
+/// Who waits for a request.
+struct Client {
     events: Sender<Event>,
     cancelled: Arc<AtomicBool>,
 }
 
+impl Client {
+    fn has_left(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// Requests that the model has not taken yet.
+struct Queue {
+    jobs: Mutex<Jobs>,
+    changed: Condvar,
+    /// Places.
+    waiting: usize,
+}
+
+#[derive(Default)]
+struct Jobs {
+    line: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Queue {
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        // Nothing panics while holding it, and a line is whole between any two operations.
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) -> Result<(), LmError> {
+        let mut jobs = self.jobs();
+        if jobs.closed {
+            return Err(LmError::Stopped);
+        }
+        jobs.line.retain(|job| !job.client.has_left());
+        if jobs.line.len() >= self.waiting {
+            return Err(LmError::Busy { waiting: self.waiting });
+        }
+        jobs.line.push_back(job);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The next request; `wait`s for one, or until the queue closes.
+    fn pop(&self, wait: bool) -> Option<Job> {
+        let mut jobs = self.jobs();
+        while wait && jobs.line.is_empty() && !jobs.closed {
+            jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+        }
+        jobs.line.pop_front()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.jobs().closed
+    }
+
+    fn close(&self) {
+        self.jobs().closed = true;
+        self.changed.notify_one();
+    }
+}
+
 impl Engine {
-    /// Starts the thread; `waiting` requests may queue behind the one that runs.
+    /// Starts the thread; `waiting` requests may queue behind those that run.
     pub fn start(model: Model, waiting: usize) -> Result<Engine, LmError> {
-        let (tokenizer, shape, window) = (model.tokenizer(), model.shape().clone(), model.window());
-        let (queue, jobs) = sync_channel(waiting);
-        let closing = Arc::new(AtomicBool::new(false));
-        let stop = closing.clone();
-        let worker = std::thread::Builder::new().name("sectora-lm".into()).spawn(move || work(model, &jobs, &stop));
-        let worker = worker.map_err(|_| LmError::Stopped)?;
-        Ok(Engine { queue: Some(queue), waiting, worker: Some(worker), closing, tokenizer, shape, window })
+        let (tokenizer, template) = (model.tokenizer(), model.template());
+        let (shape, window) = (model.shape().clone(), model.window());
+        let queue = Arc::new(Queue { jobs: Mutex::default(), changed: Condvar::new(), waiting: waiting.max(1) });
+        let theirs = queue.clone();
+        let worker = std::thread::Builder::new().name("sectora-lm".into()).spawn(move || work(model, theirs));
+        let worker = Some(worker.map_err(|_| LmError::Stopped)?);
+        Ok(Engine { queue, worker, tokenizer, template, shape, window })
     }
 
     /// Queues a request.
     pub fn submit(&self, request: Request) -> Result<Ticket, LmError> {
+        let asked = Instant::now();
+        request.sampling.check(self.shape.vocabulary)?;
+        let prompt = model::prompt(&self.tokenizer, &self.template, &request.messages)?;
+        if prompt.len() >= self.window {
+            return Err(LmError::TooLong { tokens: prompt.len(), window: self.window });
+        }
         let (events, receiver) = channel();
         let cancelled = Arc::new(AtomicBool::new(false));
-        let job = Job { request, events, cancelled: cancelled.clone() };
-        let queue = self.queue.as_ref().ok_or(LmError::Stopped)?;
-        match queue.try_send(job) {
-            Ok(()) => Ok(Ticket { events: receiver, cancelled }),
-            Err(TrySendError::Full(_)) => Err(LmError::Busy { waiting: self.waiting }),
-            Err(TrySendError::Disconnected(_)) => Err(LmError::Stopped),
-        }
+        let client = Client { events, cancelled: cancelled.clone() };
+        self.queue.push(Job { prompt, sampling: request.sampling, asked, client })?;
+        Ok(Ticket { events: receiver, cancelled })
     }
 
     /// Queues a request and hands its text to `sink` until it ends; `Break` cancels it.
@@ -136,8 +207,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.closing.store(true, Ordering::Relaxed);
-        self.queue = None;
+        self.queue.close();
         if let Some(worker) = self.worker.take() {
             // A panic in the worker was printed there; its requests saw their channel close.
             let _ = worker.join();
@@ -145,16 +215,55 @@ impl Drop for Engine {
     }
 }
 
-fn work(mut model: Model, jobs: &Receiver<Job>, closing: &AtomicBool) {
-    while let Ok(Job { request, events, cancelled }) = jobs.recv() {
-        let cancelled = || cancelled.load(Ordering::Relaxed) || closing.load(Ordering::Relaxed);
-        let mut send = |text: &str| match events.send(Event::Text(text.to_owned())) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+/// Closes the queue when the worker ends, also by a panic, so that nobody waits for it.
+struct Closing(Arc<Queue>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let mut jobs = self.0.jobs();
+        jobs.closed = true;
+        jobs.line.clear();
+    }
+}
+
+fn work(mut model: Model, queue: Arc<Queue>) {
+    let closing = Closing(queue);
+    let queue = &closing.0;
+    let scheduler = &mut model.scheduler;
+    let mut clients: HashMap<u64, Client> = HashMap::new();
+    loop {
+        while scheduler.has_room() {
+            let Some(Job { prompt, sampling, asked, client }) = queue.pop(scheduler.is_idle()) else { break };
+            match scheduler.add(prompt, &sampling, asked) {
+                Ok(id) => drop(clients.insert(id, client)),
+                // Fails only when the receiver has gone, and then nobody wants to know.
+                Err(error) => drop(client.events.send(Event::Done(Err(error)))),
+            }
+        }
+        let closed = queue.is_closed();
+        if closed && scheduler.is_idle() {
+            return;
+        }
+        let left: Vec<u64> = clients.iter().filter(|(_, c)| closed || c.has_left()).map(|(&id, _)| id).collect();
+        let mut ended = Vec::new();
+        let mut out = |id: u64, output: Output<'_>| {
+            let Some(client) = clients.get(&id) else { return ControlFlow::Break(()) };
+            let event = match output {
+                Output::Text(text) => Event::Text(text.to_owned()),
+                Output::Done(done) => {
+                    ended.push(id);
+                    Event::Done(done)
+                }
+            };
+            match client.events.send(event) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
         };
-        let prompt = model.prompt(&request.messages);
-        let result = prompt.and_then(|prompt| model.generate(&prompt, &request.sampling, &cancelled, &mut send));
-        // Fails only when the receiver has gone, and then nobody wants to know.
-        let _ = events.send(Event::Done(result));
+        left.into_iter().for_each(|id| scheduler.cancel(id, &mut out));
+        if !scheduler.is_idle() {
+            scheduler.step(&mut out);
+        }
+        ended.into_iter().for_each(|id| drop(clients.remove(&id)));
     }
 }

@@ -43,6 +43,14 @@ pub enum LmError {
         /// Window.
         window: usize,
     },
+    /// A sampling option cannot be meant.
+    #[error("{field}: {what}")]
+    Sampling {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The queue before the model is full.
     #[error("the model is busy and {waiting} requests wait already; ask again later")]
     Busy {

@@ -52,6 +52,13 @@ pub struct TensorInfo {
     bytes: usize,
 }
 
+impl TensorInfo {
+    /// Length in the file.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 /// An open GGUF file.
 #[derive(Debug)]
 pub struct Gguf {

@@ -2,7 +2,7 @@
 //!
 //! In the order data flows: [`gguf`] reads the file, [`Shape`] says what its metadata means, the
 //! decoder computes (on a CPU with our own kernels, on GPUs with candle's), [`Tokenizer`] and [`ChatTemplate`] are rebuilt from the same file, and
-//! [`Model`] generates. One thread owns a model: [`Engine`] puts a bounded queue before it.
+//! [`Model`] generates, several requests together. One thread owns a model: [`Engine`] puts a bounded queue before it.
 //!
 //! This crate knows nothing of Sectora: no documents, no citations, no configuration, no hub.
 //!
@@ -20,6 +20,7 @@
 //! ```
 
 mod attention;
+mod cache;
 mod candle_decoder;
 mod chat;
 mod cpu_decoder;
@@ -29,13 +30,17 @@ mod error;
 pub mod gguf;
 mod kernels;
 mod lookup;
+mod memory;
 mod model;
-mod prefix_cache;
 pub mod random;
 mod rope;
+mod sampler;
 mod sampling;
+mod scheduler;
+mod sequence;
 mod shape;
 mod text_stream;
+mod token_set;
 mod tokenizer;
 
 pub use chat::{ChatMessage, ChatTemplate};
@@ -43,7 +48,9 @@ pub use decoder::Decoder;
 pub use engine::{Engine, Event, Request, Ticket};
 pub use error::LmError;
 pub use kernels::Path as CpuPath;
-pub use model::{Finish, Generation, Model, Options, device};
-pub use sampling::{Sampler, Sampling};
+pub use memory::Memory;
+pub use model::{Finish, Generation, Model, Options, TokenLogprob, device};
+pub use sampler::{Drawn, Sampler};
+pub use sampling::{MAX_TOP_LOGPROBS, Sampling};
 pub use shape::{Architecture, Shape};
 pub use tokenizer::Tokenizer;

@@ -6,75 +6,39 @@
 //! draws every token from the model's own logits, which are the same bit for bit whether tokens are read one
 //! by one or together, so the text is the same with and without drafts, greedy or not.
 
-use crate::{Decoder, LmError};
-
 /// Tokens that must agree before what followed them is proposed.
 const AGREE: usize = 3;
 
-/// Logits of the next token, and of those after it as long as the draft is right.
+/// How far ahead to look now: it doubles when all of a draft was right and halves when nothing was.
 #[derive(Debug)]
-pub(crate) struct Ahead {
-    /// One row for the next token and one for each token of the draft.
-    rows: Vec<f32>,
-    vocabulary: usize,
-    draft: Vec<u32>,
-    /// Tokens of the draft that were chosen.
-    used: usize,
+pub(crate) struct Reach {
+    now: usize,
     most: usize,
-    /// How far to look now: it doubles when all was right and halves when nothing was.
-    reach: usize,
-    pub(crate) drafted: usize,
-    pub(crate) accepted: usize,
 }
 
-impl Ahead {
-    pub(crate) fn new(logits: Vec<f32>, most: usize) -> Ahead {
-        let (vocabulary, reach) = (logits.len(), most.min(4));
-        Ahead { rows: logits, vocabulary, draft: Vec::new(), used: 0, most, reach, drafted: 0, accepted: 0 }
+impl Reach {
+    /// At most `most` tokens ahead; 0 never looks.
+    pub(crate) fn new(most: usize) -> Reach {
+        Reach { now: most.min(4), most }
     }
 
-    pub(crate) fn logits(&self) -> &[f32] {
-        &self.rows[self.used * self.vocabulary..(self.used + 1) * self.vocabulary]
+    /// Of a draft of `drafted` tokens, `right` were chosen.
+    pub(crate) fn learn(&mut self, drafted: usize, right: usize) {
+        self.now = match right {
+            _ if drafted == 0 => self.now,
+            0 => (self.now / 2).max(1),
+            all if all == drafted => (self.now * 2).min(self.most),
+            _ => self.now,
+        };
     }
 
-    /// Moves past `token`, which was chosen from [`Ahead::logits`]; `seen` is what the cache holds of the text
-    /// and gets the token; `left` tokens are still wanted.
-    pub(crate) fn step(
-        &mut self,
-        decoder: &mut Decoder,
-        seen: &mut Vec<u32>,
-        token: u32,
-        left: usize,
-    ) -> Result<(), LmError> {
-        if self.draft.get(self.used) == Some(&token) {
-            seen.push(token);
-            self.used += 1;
-            self.accepted += 1;
-            return Ok(());
-        }
-        if !self.draft.is_empty() {
-            self.reach = match self.used {
-                0 => (self.reach / 2).max(1),
-                all if all == self.draft.len() => (self.reach * 2).min(self.most),
-                _ => self.reach,
-            };
-            decoder.truncate(seen.len());
-        }
-        let room = decoder.window().saturating_sub(seen.len() + 1).min(left.saturating_sub(1));
-        self.draft = draft(seen, token, self.reach.min(room));
-        self.drafted += self.draft.len();
-        self.used = 0;
-        let mut tokens = Vec::with_capacity(1 + self.draft.len());
-        tokens.push(token);
-        tokens.extend(&self.draft);
-        self.rows = decoder.forward_all(&tokens)?;
-        seen.push(token);
-        Ok(())
+    pub(crate) fn now(&self) -> usize {
+        self.now.min(self.most)
     }
 }
 
 /// At most `most` tokens that followed the latest earlier place where the text ended as it does now.
-fn draft(seen: &[u32], token: u32, most: usize) -> Vec<u32> {
+pub(crate) fn draft(seen: &[u32], token: u32, most: usize) -> Vec<u32> {
     let Some(before) = seen.len().checked_sub(AGREE - 1).filter(|_| most > 0) else {
         return Vec::new();
     };
@@ -101,6 +65,18 @@ mod tests {
         assert!(draft(&seen, 3, 0).is_empty());
         assert!(draft(&[1], 2, 5).is_empty());
         assert!(draft(&[], 2, 5).is_empty());
+    }
+
+    #[test]
+    fn a_right_draft_doubles_the_reach_and_a_wrong_one_halves_it() {
+        let mut reach = Reach::new(10);
+        let mut after = |drafted, right| {
+            reach.learn(drafted, right);
+            reach.now()
+        };
+        assert_eq!([after(4, 4), after(8, 8), after(10, 3), after(10, 0), after(0, 0)], [8, 10, 10, 5, 5]);
+        assert_eq!([after(5, 0), after(2, 0), after(1, 0)], [2, 1, 1]);
+        assert_eq!(Reach::new(0).now(), 0);
     }
 
     #[test]

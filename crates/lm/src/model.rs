@@ -4,18 +4,14 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::Device;
 
 use crate::gguf::Gguf;
-use crate::lookup::Ahead;
-use crate::prefix_cache::PrefixCache;
-use crate::text_stream::TextStream;
-use crate::{ChatMessage, ChatTemplate, CpuPath, Decoder, LmError, Sampler, Sampling, Shape, Tokenizer};
-
-/// Tokens read at once in a prefill; between two chunks a request can be cancelled.
-const PREFILL_CHUNK: usize = 256;
+use crate::scheduler::{Limits, Output, Scheduler};
+use crate::{ChatMessage, ChatTemplate, CpuPath, Decoder, LmError, Sampling, Shape, Tokenizer};
 
 /// How to open a model.
 #[derive(Clone, Debug)]
@@ -34,8 +30,11 @@ pub struct Options {
     pub candle_kernels: bool,
     /// Most tokens of a draft taken from the text itself; 0 is none. Changes the speed, never the text.
     pub lookup: usize,
-    /// Bytes of keys and values of earlier requests to keep besides the last one's.
-    pub prefix_bytes: usize,
+    /// Most requests that are computed together, on a CPU.
+    pub sequences: usize,
+    /// Positions whose keys and values fit in memory, of running requests and kept from ended ones; 0 is one
+    /// context, or 4096 for each of `sequences` if that is more.
+    pub kv_positions: usize,
 }
 
 impl Default for Options {
@@ -48,7 +47,8 @@ impl Default for Options {
             path: None,
             candle_kernels: false,
             lookup: 10,
-            prefix_bytes: 0,
+            sequences: 1,
+            kv_positions: 0,
         }
     }
 }
@@ -78,7 +78,7 @@ pub enum Finish {
 }
 
 /// What came of a request besides the text.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Generation {
     /// Why it ended.
     pub finish: Finish,
@@ -94,19 +94,30 @@ pub struct Generation {
     pub accepted_tokens: usize,
     /// Seconds from the start to the first token.
     pub first_token_s: f64,
-    /// Seconds in all.
+    /// Seconds in all, from when it was asked.
     pub total_s: f64,
+    /// The tokens of the text with their probabilities, where [`Sampling::logprobs`] asks for them.
+    pub tokens: Vec<TokenLogprob>,
+}
+
+/// A token of the text and how likely it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenLogprob {
+    /// Byte of the text at which it begins; tokens that share a character share its place.
+    pub start: usize,
+    /// Its bytes, which need not be whole characters.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability under the model's own logits.
+    pub logprob: f32,
+    /// The likeliest tokens and theirs, best first.
+    pub top: Vec<(Vec<u8>, f32)>,
 }
 
 /// A loaded model.
 pub struct Model {
-    decoder: Decoder,
-    tokenizer: std::sync::Arc<Tokenizer>,
-    template: ChatTemplate,
-    /// The tokens whose keys and values are in the decoder's cache; it may hold rejected drafts after them.
-    seen: Vec<u32>,
-    kept: PrefixCache,
-    lookup: usize,
+    pub(crate) scheduler: Scheduler,
+    tokenizer: Arc<Tokenizer>,
+    template: Arc<ChatTemplate>,
 }
 
 impl Model {
@@ -114,60 +125,72 @@ impl Model {
     pub fn open(path: &Path, options: &Options) -> Result<Model, LmError> {
         let mut gguf = Gguf::open(path)?;
         let shape = Shape::read(&gguf)?;
-        let tokenizer = Tokenizer::from_gguf(&gguf)?;
+        let tokenizer = Arc::new(Tokenizer::from_gguf(&gguf)?);
         if tokenizer.len() > shape.vocabulary {
             let what = format!("{} tokens have names and {} have an embedding", tokenizer.len(), shape.vocabulary);
             return Err(LmError::Gguf { path: path.to_owned(), what });
         }
-        let template = ChatTemplate::of(&gguf, shape.architecture, &tokenizer);
+        let template = Arc::new(ChatTemplate::of(&gguf, shape.architecture, &tokenizer));
         let decoder = Decoder::open(&mut gguf, options)?;
-        Ok(Model {
-            decoder,
-            tokenizer: std::sync::Arc::new(tokenizer),
-            template,
-            seen: Vec::new(),
-            kept: PrefixCache::new(options.prefix_bytes),
-            lookup: options.lookup,
-        })
+        let limits = Limits::of(options, decoder.window());
+        Ok(Model { scheduler: Scheduler::new(decoder, tokenizer.clone(), limits), tokenizer, template })
     }
 
     /// The parts that compute.
     pub fn describe(&self) -> String {
-        self.decoder.describe()
+        self.scheduler.decoder().describe()
     }
 
     /// Forgets earlier requests, so that the next is read from its beginning.
     pub fn forget(&mut self) {
-        self.seen.clear();
-        self.decoder.clear();
-        self.kept.clear();
+        self.scheduler.forget();
     }
 
     /// Sizes.
     pub fn shape(&self) -> &Shape {
-        self.decoder.shape()
+        self.scheduler.decoder().shape()
     }
 
     /// Most tokens of prompt and answer together.
     pub fn window(&self) -> usize {
-        self.decoder.window()
+        self.scheduler.decoder().window()
     }
 
     /// The tokenizer, also for counting elsewhere.
-    pub fn tokenizer(&self) -> std::sync::Arc<Tokenizer> {
+    pub fn tokenizer(&self) -> Arc<Tokenizer> {
         self.tokenizer.clone()
+    }
+
+    pub(crate) fn template(&self) -> Arc<ChatTemplate> {
+        self.template.clone()
     }
 
     /// The tokens of a conversation, up to where the assistant speaks. Control tokens that a message
     /// spells out are broken, so that no document can end a turn.
     pub fn prompt(&self, messages: &[ChatMessage]) -> Result<Vec<u32>, LmError> {
-        let defuse = |m: &ChatMessage| ChatMessage { role: m.role.clone(), content: self.tokenizer.defuse(&m.content) };
-        let messages: Vec<ChatMessage> = messages.iter().map(defuse).collect();
-        self.tokenizer.encode(&self.template.render(&messages)?)
+        prompt(&self.tokenizer, &self.template, messages)
+    }
+
+    /// Writes what follows each of the prompts, together; only how it went is given back.
+    pub fn generate_all(&mut self, requests: &[(Vec<u32>, Sampling)]) -> Result<Vec<Generation>, LmError> {
+        let begin = Instant::now();
+        let add = |(prompt, sampling): &(Vec<u32>, Sampling)| self.scheduler.add(prompt.clone(), sampling, begin);
+        let ids = requests.iter().map(add).collect::<Result<Vec<u64>, LmError>>()?;
+        let mut ends = Vec::new();
+        while !self.scheduler.is_idle() {
+            self.scheduler.step(&mut |id, output| {
+                if let Output::Done(done) = output {
+                    ends.push((id, done));
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        ends.sort_by_key(|(id, _)| *id);
+        ends.into_iter().filter(|(id, _)| ids.contains(id)).map(|(_, done)| done).collect()
     }
 
     /// Writes what follows `prompt` to `sink`, piece by piece, each valid UTF-8. `cancelled` is asked
-    /// between chunks of the prefill and between tokens.
+    /// before each step: a piece of the prompt, or a token.
     pub fn generate(
         &mut self,
         prompt: &[u32],
@@ -175,96 +198,33 @@ impl Model {
         cancelled: &dyn Fn() -> bool,
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generation, LmError> {
-        let begin = Instant::now();
-        let window = self.decoder.window();
-        if prompt.len() >= window {
-            return Err(LmError::TooLong { tokens: prompt.len(), window });
-        }
-        let mut generation = Generation {
-            finish: Finish::Length,
-            prompt_tokens: prompt.len(),
-            completion_tokens: 0,
-            reused_tokens: 0,
-            drafted_tokens: 0,
-            accepted_tokens: 0,
-            first_token_s: 0.0,
-            total_s: 0.0,
+        let mine = self.scheduler.add(prompt.to_vec(), sampling, Instant::now())?;
+        let mut end = None;
+        let mut out = |id, output: Output<'_>| match output {
+            Output::Text(text) if id == mine => sink(text),
+            Output::Done(done) if id == mine => {
+                end = Some(done);
+                ControlFlow::Continue(())
+            }
+            Output::Text(_) | Output::Done(_) => ControlFlow::Continue(()),
         };
-        let Some(logits) = self.read(prompt, cancelled, &mut generation.reused_tokens)? else {
-            generation.finish = Finish::Cancelled;
-            generation.total_s = begin.elapsed().as_secs_f64();
-            return Ok(generation);
-        };
-        let mut ahead = Ahead::new(logits, if self.decoder.cpu().is_some() { self.lookup } else { 0 });
-        let mut sampler = Sampler::new(sampling);
-        let mut text = TextStream::new(&sampling.stop);
-        let most = sampling.max_tokens.min(window - prompt.len());
-        while generation.completion_tokens < most {
-            let token = sampler.next(ahead.logits())?;
-            if generation.completion_tokens == 0 {
-                generation.first_token_s = begin.elapsed().as_secs_f64();
-            }
-            if self.tokenizer.is_end(token) {
-                generation.finish = Finish::Stop;
-                break;
-            }
-            generation.completion_tokens += 1;
-            let piece = text.push(self.tokenizer.bytes(token));
-            let flow = if piece.text.is_empty() { ControlFlow::Continue(()) } else { sink(&piece.text) };
-            if piece.stopped {
-                generation.finish = Finish::Stop;
-                break;
-            }
-            if flow.is_break() || cancelled() {
-                generation.finish = Finish::Cancelled;
-                break;
-            }
-            if generation.completion_tokens < most {
-                ahead.step(&mut self.decoder, &mut self.seen, token, most - generation.completion_tokens)?;
+        while !self.scheduler.is_idle() {
+            match cancelled() {
+                true => self.scheduler.cancel(mine, &mut out),
+                false => self.scheduler.step(&mut out),
             }
         }
-        (generation.drafted_tokens, generation.accepted_tokens) = (ahead.drafted, ahead.accepted);
-        let rest = text.finish();
-        if generation.finish != Finish::Cancelled && !rest.is_empty() && sink(&rest).is_break() {
-            generation.finish = Finish::Cancelled;
-        }
-        generation.total_s = begin.elapsed().as_secs_f64();
-        Ok(generation)
+        end.unwrap_or(Err(LmError::Stopped))
     }
+}
 
-    /// Reads what the cache does not hold of the prompt; nothing when cancelled on the way.
-    fn read(
-        &mut self,
-        prompt: &[u32],
-        cancelled: &dyn Fn() -> bool,
-        reused: &mut usize,
-    ) -> Result<Option<Vec<f32>>, LmError> {
-        // The last token is always read: its logits are not kept.
-        let most = prompt.len().saturating_sub(1);
-        let shared = |tokens: &[u32]| tokens.iter().zip(&prompt[..most]).take_while(|(a, b)| a == b).count();
-        let mut from = shared(&self.seen);
-        if let Some(decoder) = self.decoder.cpu() {
-            self.kept.exchange(decoder, &mut self.seen, &shared, &mut from);
-        }
-        if !self.decoder.truncate(from) {
-            from = 0;
-        }
-        self.seen.truncate(from);
-        *reused = from;
-        let (body, last) =
-            prompt.split_at(from + (prompt.len() - from).saturating_sub(1) / PREFILL_CHUNK * PREFILL_CHUNK);
-        for chunk in body[from..].chunks(PREFILL_CHUNK) {
-            if cancelled() {
-                return Ok(None);
-            }
-            self.decoder.prefill(chunk)?;
-            self.seen.extend(chunk);
-        }
-        if cancelled() {
-            return Ok(None);
-        }
-        let logits = self.decoder.forward(last)?;
-        self.seen.extend(last);
-        Ok(Some(logits))
-    }
+/// See [`Model::prompt`].
+pub(crate) fn prompt(
+    tokenizer: &Tokenizer,
+    template: &ChatTemplate,
+    messages: &[ChatMessage],
+) -> Result<Vec<u32>, LmError> {
+    let defuse = |m: &ChatMessage| ChatMessage { role: m.role.clone(), content: tokenizer.defuse(&m.content) };
+    let messages: Vec<ChatMessage> = messages.iter().map(defuse).collect();
+    tokenizer.encode(&template.render(&messages)?)
 }

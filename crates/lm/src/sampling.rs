@@ -1,77 +1,86 @@
-//! From logits to the next token: greedy, or temperature and nucleus with a seed.
-
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+//! How tokens are to be drawn and when a text ends; what of it is refused.
+//!
+//! A model's logits pass, in this order: the set of tokens a grammar allows, `logit_bias`, the penalties,
+//! `temperature`, `top_k`, `top_p`, `min_p`; then one token is drawn. Each step sees what the one before left.
 
 use crate::LmError;
+
+/// Most alternatives that are reported beside a token.
+pub const MAX_TOP_LOGPROBS: usize = 20;
 
 /// How tokens are drawn and when a text ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
-    /// 0 is greedy.
+    /// Logits are divided by it; 0 is greedy.
     pub temperature: f64,
+    /// Only so many of the likeliest tokens; 0 is all.
+    pub top_k: usize,
     /// Nucleus: the smallest set of tokens with this probability (Holtzman et al. 2020).
     pub top_p: f64,
-    /// Same seed, same prompt, same text.
+    /// Only tokens at least so likely as this share of the likeliest (Nguyen et al. 2024).
+    pub min_p: f64,
+    /// Logits of tokens in prompt or answer are divided by it where positive, multiplied where negative
+    /// (Keskar et al. 2019); 1 is none.
+    pub repetition_penalty: f64,
+    /// Taken from the logit of every token that the answer has used, as at OpenAI.
+    pub presence_penalty: f64,
+    /// Taken from the logit once for each time that the answer has used the token, as at OpenAI.
+    pub frequency_penalty: f64,
+    /// Added to the logits of these tokens; -100 forbids in practice, 100 enforces.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Same seed, same prompt, same text, alone or beside others.
     pub seed: u64,
     /// Most new tokens.
     pub max_tokens: usize,
     /// Strings that end the text and are no part of it.
     pub stop: Vec<String>,
+    /// Report the log probability of each token and of so many likeliest ones.
+    pub logprobs: Option<usize>,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Sampling { temperature: 0.0, top_p: 1.0, seed: 0, max_tokens: 512, stop: Vec::new() }
+        Sampling {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            logit_bias: Vec::new(),
+            seed: 0,
+            max_tokens: 512,
+            stop: Vec::new(),
+            logprobs: None,
+        }
     }
 }
 
-/// Draws tokens.
-#[derive(Debug)]
-pub struct Sampler {
-    temperature: f64,
-    top_p: f64,
-    random: StdRng,
-}
-
-impl Sampler {
-    /// A sampler that begins at the seed.
-    pub fn new(sampling: &Sampling) -> Sampler {
-        let random = StdRng::seed_from_u64(sampling.seed);
-        Sampler { temperature: sampling.temperature, top_p: sampling.top_p, random }
-    }
-
-    /// The next token.
-    pub fn next(&mut self, logits: &[f32]) -> Result<u32, LmError> {
-        let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a)));
-        let best = best.filter(|&id| logits[id].is_finite());
-        let best = best.ok_or_else(|| candle_core::Error::Msg("the model's logits are not numbers".into()))?;
-        if self.temperature <= 0.0 || !self.temperature.is_finite() {
-            return Ok(best as u32);
+impl Sampling {
+    /// Refuses what cannot be meant, by the name of the field.
+    pub fn check(&self, vocabulary: usize) -> Result<(), LmError> {
+        let rule = |field: &'static str, holds: bool, value: String, what: &str| match holds {
+            true => Ok(()),
+            false => Err(LmError::Sampling { field, what: format!("{value} is not {what}") }),
+        };
+        let number = |field, value: f64, range: std::ops::RangeInclusive<f64>| {
+            let what = format!("between {} and {}", range.start(), range.end());
+            rule(field, range.contains(&value), value.to_string(), &what)
+        };
+        number("temperature", self.temperature, 0.0..=100.0)?;
+        number("top_p", self.top_p, 0.0..=1.0)?;
+        number("min_p", self.min_p, 0.0..=1.0)?;
+        number("repetition_penalty", self.repetition_penalty, 0.01..=100.0)?;
+        number("presence_penalty", self.presence_penalty, -2.0..=2.0)?;
+        number("frequency_penalty", self.frequency_penalty, -2.0..=2.0)?;
+        for &(token, bias) in &self.logit_bias {
+            number("logit_bias", f64::from(bias), -100.0..=100.0)?;
+            let what = format!("a token of this model, which has {vocabulary}");
+            rule("logit_bias", (token as usize) < vocabulary, token.to_string(), &what)?;
         }
-        let weight = |id: usize| (f64::from(logits[id] - logits[best]) / self.temperature).exp();
-        let mut drawn: Vec<(usize, f64)> = (0..logits.len()).map(|id| (id, weight(id))).collect();
-        let total: f64 = drawn.iter().map(|(_, w)| w).sum();
-        let mut mass = total;
-        if self.top_p < 1.0 {
-            drawn.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            let wanted = self.top_p.max(0.0) * total;
-            let mut sum = 0.0;
-            let kept = drawn.iter().position(|(_, w)| {
-                sum += w;
-                sum >= wanted
-            });
-            drawn.truncate(kept.map_or(drawn.len(), |last| last + 1));
-            mass = sum;
-        }
-        let mut left = self.random.random::<f64>() * mass;
-        for (id, weight) in &drawn {
-            left -= weight;
-            if left < 0.0 {
-                return Ok(*id as u32);
-            }
-        }
-        Ok(best as u32)
+        let top = self.logprobs.unwrap_or(0);
+        rule("top_logprobs", top <= MAX_TOP_LOGPROBS, top.to_string(), &format!("at most {MAX_TOP_LOGPROBS}"))
     }
 }
 
@@ -79,46 +88,27 @@ impl Sampler {
 mod tests {
     use super::*;
 
-    const LOGITS: [f32; 4] = [0.0, 3.0, 2.0, -1.0];
-
-    fn draw(temperature: f64, top_p: f64, seed: u64, n: usize) -> Vec<u32> {
-        let mut sampler = Sampler::new(&Sampling { temperature, top_p, seed, ..Sampling::default() });
-        (0..n).map(|_| sampler.next(&LOGITS).unwrap()).collect()
-    }
-
     #[test]
-    fn greedy_takes_the_best_and_the_first_of_equals() {
-        assert_eq!(draw(0.0, 1.0, 0, 3), [1, 1, 1]);
-        assert_eq!(Sampler::new(&Sampling::default()).next(&[1.0, 2.0, 2.0]).unwrap(), 1);
-    }
-
-    #[test]
-    fn the_same_seed_draws_the_same_tokens() {
-        assert_eq!(draw(1.0, 1.0, 7, 50), draw(1.0, 1.0, 7, 50));
-        assert_ne!(draw(1.0, 1.0, 7, 50), draw(1.0, 1.0, 8, 50));
-    }
-
-    #[test]
-    fn frequencies_follow_the_softmax() {
-        let drawn = draw(1.0, 1.0, 1, 20_000);
-        let total: f64 = LOGITS.iter().map(|&l| f64::from(l).exp()).sum();
-        for id in 0..4 {
-            let share = drawn.iter().filter(|&&d| d == id).count() as f64 / drawn.len() as f64;
-            let expected = f64::from(LOGITS[id as usize]).exp() / total;
-            assert!((share - expected).abs() < 0.015, "{id}: {share} {expected}");
+    fn a_value_that_cannot_be_meant_is_refused_by_the_name_of_its_field() {
+        let good = Sampling { logit_bias: vec![(9, -100.0)], logprobs: Some(20), ..Sampling::default() };
+        assert!(good.check(10).is_ok());
+        let cases = [
+            ("temperature", Sampling { temperature: f64::NAN, ..good.clone() }),
+            ("temperature", Sampling { temperature: -0.1, ..good.clone() }),
+            ("top_p", Sampling { top_p: 1.1, ..good.clone() }),
+            ("min_p", Sampling { min_p: -1.0, ..good.clone() }),
+            ("repetition_penalty", Sampling { repetition_penalty: 0.0, ..good.clone() }),
+            ("presence_penalty", Sampling { presence_penalty: 2.5, ..good.clone() }),
+            ("frequency_penalty", Sampling { frequency_penalty: f64::INFINITY, ..good.clone() }),
+            ("logit_bias", Sampling { logit_bias: vec![(10, 1.0)], ..good.clone() }),
+            ("logit_bias", Sampling { logit_bias: vec![(1, 101.0)], ..good.clone() }),
+            ("top_logprobs", Sampling { logprobs: Some(21), ..good.clone() }),
+        ];
+        for (name, sampling) in cases {
+            match sampling.check(10) {
+                Err(LmError::Sampling { field, .. }) => assert_eq!(field, name),
+                other => panic!("{name}: {other:?}"),
+            }
         }
-    }
-
-    #[test]
-    fn the_nucleus_leaves_out_the_tail() {
-        // Probabilities 0.035, 0.705, 0.259, 0.013: 0.9 needs the first two.
-        assert!(draw(1.0, 0.9, 3, 2_000).iter().all(|&id| id == 1 || id == 2));
-        assert!(draw(1.0, 0.0, 3, 100).iter().all(|&id| id == 1));
-    }
-
-    #[test]
-    fn logits_that_are_not_numbers_are_an_error() {
-        assert!(Sampler::new(&Sampling::default()).next(&[f32::NAN, f32::NAN]).is_err());
-        assert!(Sampler::new(&Sampling::default()).next(&[]).is_err());
     }
 }

@@ -9,6 +9,8 @@ pub(crate) struct TextStream {
     bytes: Vec<u8>,
     /// Text that may be the beginning of a stop string.
     held: String,
+    /// Bytes of text handed out.
+    shown: usize,
 }
 
 /// Text to show now.
@@ -24,7 +26,18 @@ impl TextStream {
         TextStream { stops: stops.iter().filter(|s| !s.is_empty()).cloned().collect(), ..TextStream::default() }
     }
 
+    /// Bytes of text so far, shown or held back.
+    pub(crate) fn position(&self) -> usize {
+        self.shown + self.held.len()
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Piece {
+        let piece = self.take(bytes);
+        self.shown += piece.text.len();
+        piece
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Piece {
         self.bytes.extend_from_slice(bytes);
         self.take_characters();
         if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min() {

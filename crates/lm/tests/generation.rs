@@ -180,6 +180,144 @@ fn the_engine_answers_busy_when_its_queue_is_full_and_drops_what_nobody_waits_fo
     assert!(generation.completion_tokens < 400);
 }
 
+/// Waits for the end of a request and gives its text.
+fn end(ticket: &sectora_lm::Ticket) -> (String, sectora_lm::Generation) {
+    let mut text = String::new();
+    loop {
+        match ticket.next().unwrap() {
+            Event::Text(piece) => text.push_str(&piece),
+            Event::Done(done) => return (text, done.unwrap()),
+        }
+    }
+}
+
+#[test]
+fn requests_computed_together_get_the_text_that_each_gets_alone() {
+    for architecture in [Architecture::Qwen3, Architecture::Gemma3, Architecture::Phi3] {
+        let tiny = Tiny::new(architecture);
+        let open = |sequences| {
+            let options = Options { sequences, lookup: 6, ..Options::default() };
+            Model::open(&tiny.path(), &options).unwrap()
+        };
+        let ask = |i: usize| {
+            let words = ["quote ", "the cell ", "전지 ", "x "][i % 4].repeat(3 + 17 * (i % 3));
+            let drawn = Sampling {
+                temperature: if i.is_multiple_of(3) { 0.0 } else { 0.9 },
+                top_p: 0.95,
+                frequency_penalty: if i.is_multiple_of(2) { 0.3 } else { 0.0 },
+                seed: i as u64,
+                ..sampling(40 + 9 * i)
+            };
+            Request { messages: vec![ChatMessage::user(&format!("{i} {words}"))], sampling: drawn }
+        };
+        let mut alone = open(1);
+        let expect: Vec<String> = (0..7)
+            .map(|i| {
+                alone.forget();
+                let Request { messages, sampling } = ask(i);
+                text(&mut alone, &messages[0].content, &sampling).0
+            })
+            .collect();
+        let engine = Engine::start(open(5), 16).unwrap();
+        let tickets: Vec<_> = (0..7).map(|i| engine.submit(ask(i)).unwrap()).collect();
+        for (i, ticket) in tickets.iter().enumerate() {
+            assert_eq!(end(ticket).0, expect[i], "{architecture:?} request {i}");
+        }
+    }
+}
+
+#[test]
+fn a_short_request_ends_before_a_long_one_that_came_first() {
+    let shape = RandomShape { layers: 6, hidden: 256, feed_forward: 512, ..RandomShape::tiny(Architecture::Qwen3) };
+    let model = Model::open(&Tiny::of(&shape, GgmlDType::F32).path(), &Options { sequences: 2, ..Options::default() });
+    let engine = Engine::start(model.unwrap(), 4).unwrap();
+    let ask = |n| Request { messages: vec![ChatMessage::user("x")], sampling: sampling(n) };
+    let long = engine.submit(ask(400)).unwrap();
+    assert!(matches!(long.next(), Some(Event::Text(_))));
+    let (_, short) = end(&engine.submit(ask(3)).unwrap());
+    assert_eq!(short.completion_tokens, 3);
+    long.cancel();
+    let (_, long) = end(&long);
+    assert_eq!(long.finish, Finish::Cancelled);
+    assert!(long.completion_tokens < 400, "{}", long.completion_tokens);
+}
+
+#[test]
+fn the_same_beginning_is_read_once_by_requests_that_run_together() {
+    let tiny = Tiny::new(Architecture::Qwen3);
+    let options = Options { sequences: 3, kv_positions: 2048, ..Options::default() };
+    let engine = Engine::start(Model::open(&tiny.path(), &options).unwrap(), 8).unwrap();
+    let mut fresh = tiny.model();
+    let passages = "the same passages for everybody ".repeat(9);
+    let asked: Vec<String> = (0..3).map(|i| format!("{passages}{i}?")).collect();
+    let submit =
+        |q: &String| engine.submit(Request { messages: vec![ChatMessage::user(q)], sampling: sampling(20) }).unwrap();
+    let tickets: Vec<_> = asked.iter().map(submit).collect();
+    let ends: Vec<_> = tickets.iter().map(end).collect();
+    for (question, (found, _)) in asked.iter().zip(&ends) {
+        fresh.forget();
+        assert_eq!(&text(&mut fresh, question, &sampling(20)).0, found);
+    }
+    assert!(
+        ends[1..].iter().all(|(_, g)| g.reused_tokens > 250),
+        "{:?}",
+        ends.iter().map(|e| &e.1).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn what_does_not_fit_in_memory_waits_and_is_answered() {
+    let tiny = Tiny::new(Architecture::Llama);
+    // Room for two contexts of 512; four requests of about 300 positions each.
+    let options = Options { sequences: 4, kv_positions: 1024, ..Options::default() };
+    let engine = Engine::start(Model::open(&tiny.path(), &options).unwrap(), 8).unwrap();
+    let mut fresh = tiny.model();
+    let question = |i: usize| format!("{i}{}", "y".repeat(250));
+    let submit = |i| engine.submit(Request { messages: vec![ChatMessage::user(&question(i))], sampling: sampling(40) });
+    let tickets: Vec<_> = (0..4).map(|i| submit(i).unwrap()).collect();
+    for (i, ticket) in tickets.iter().enumerate() {
+        fresh.forget();
+        assert_eq!(end(ticket).0, text(&mut fresh, &question(i), &sampling(40)).0);
+    }
+}
+
+#[test]
+fn tokens_come_with_probabilities_that_agree_with_the_logits() {
+    let tiny = Tiny::new(Architecture::Qwen2);
+    let mut model = tiny.model();
+    let wanted = Sampling { logprobs: Some(3), temperature: 0.7, seed: 3, ..sampling(15) };
+    let (written, generation) = text(&mut model, "x", &wanted);
+    assert_eq!(generation.tokens.len(), generation.completion_tokens);
+    let mut decoder = Decoder::open(
+        &mut sectora_lm::gguf::Gguf::open(&tiny.path()).unwrap(),
+        &Options { context: 512, ..Options::default() },
+    )
+    .unwrap();
+    let prompt = model.prompt(&[ChatMessage::user("x")]).unwrap();
+    let logits = decoder.forward(&prompt).unwrap();
+    let total: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
+    let likely = logits.iter().copied().fold(f32::MIN, f32::max);
+    let first = &generation.tokens[0];
+    assert!((f64::from(first.top[0].1) - (f64::from(likely).exp() / total).ln()).abs() < 1e-4);
+    assert!(first.logprob <= first.top[0].1 && first.top.len() == 3 && first.start == 0);
+    let ends = generation.tokens.iter().all(|token| token.start < written.len());
+    assert!(ends, "{written:?}");
+}
+
+#[test]
+fn penalties_and_bias_change_the_text_and_what_cannot_be_meant_is_refused() {
+    let mut model = Tiny::new(Architecture::Qwen3).model();
+    let (plain, _) = text(&mut model, "x", &sampling(60));
+    let different = |other: &Sampling, model: &mut Model| text(model, "x", other).0 != plain;
+    assert!(different(&Sampling { presence_penalty: 2.0, ..sampling(60) }, &mut model));
+    assert!(different(&Sampling { repetition_penalty: 2.0, ..sampling(60) }, &mut model));
+    let only = Sampling { logit_bias: vec![(33, 100.0)], ..sampling(5) };
+    assert_eq!(text(&mut model, "x", &only).0, model.tokenizer().decode(&[33; 5]));
+    let wrong = Sampling { logit_bias: vec![(1 << 20, 1.0)], ..sampling(5) };
+    let refused = model.generate(&[1], &wrong, &|| false, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(refused, Err(LmError::Sampling { field: "logit_bias", .. })));
+}
+
 #[test]
 fn quantized_weights_load_and_generate() {
     let shape = RandomShape {
@@ -357,9 +495,9 @@ fn drafts_from_the_text_change_the_speed_and_not_the_text() {
 #[test]
 fn a_second_question_over_the_same_text_reads_only_what_is_new() {
     let tiny = Tiny::new(Architecture::Gemma3);
-    let open = |prefix_bytes| Model::open(&tiny.path(), &Options { prefix_bytes, ..Options::default() }).unwrap();
+    let open = |kv_positions| Model::open(&tiny.path(), &Options { kv_positions, ..Options::default() }).unwrap();
     let passages = |name: &str| format!("{name} {}", "evidence ".repeat(20));
-    let (mut model, mut fresh) = (open(64 << 20), open(0));
+    let (mut model, mut fresh) = (open(4096), open(0));
     let mut ask = |prompt: &str| {
         fresh.forget();
         let (expect, _) = text(&mut fresh, prompt, &sampling(12));

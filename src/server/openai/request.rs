@@ -1,9 +1,11 @@
 //! What OpenAI's clients send, and its lowering to a question.
 //!
 //! Fields of OpenAI that are not named here are ignored, as OpenAI ignores fields it does not know.
-//! Fields that would change the answer and cannot be honoured (tools, several choices, log
-//! probabilities, JSON output) are refused by name. Every field is optional to serde, so that a missing
+//! Fields that would change the answer and cannot be honoured (tools, several choices, JSON output) are
+//! refused by name. `top_k`, `min_p` and `repetition_penalty` are extensions that other engines have too. Every field is optional to serde, so that a missing
 //! one is reported in our words.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -19,6 +21,10 @@ use crate::generate::{Message, Role, Sampling};
 const MAX_NEW_TOKENS: i64 = 4096;
 /// Stop strings at most, as at OpenAI.
 const MAX_STOP: usize = 4;
+/// Tokens with a bias at most.
+const MAX_BIAS: usize = 1024;
+/// Alternatives beside a token at most, as at OpenAI.
+const MAX_TOP_LOGPROBS: usize = 20;
 
 /// `POST /v1/chat/completions`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -46,8 +52,24 @@ pub(super) struct ChatRequest {
     stop: Option<Names>,
     /// Only 1.
     n: Option<i64>,
-    /// Refused if true.
+    /// How likely the tokens of the answer were, as the generator wrote them. Sentences that were left out
+    /// are left out. Refused where the generator has no tokens.
     logprobs: Option<bool>,
+    /// 0 to 20 of the likeliest tokens beside each.
+    top_logprobs: Option<i64>,
+    /// -2 to 2.
+    presence_penalty: Option<f64>,
+    /// -2 to 2.
+    frequency_penalty: Option<f64>,
+    /// Numbers of the generator's tokens, -100 to 100 each.
+    #[schema(value_type = Option<Object>)]
+    logit_bias: Option<BTreeMap<String, f64>>,
+    /// Extension: only so many of the likeliest tokens; 0 is all.
+    top_k: Option<i64>,
+    /// Extension: 0 to 1, only tokens at least so likely as this share of the likeliest.
+    min_p: Option<f64>,
+    /// Extension: over 0 to 2, weakens tokens that prompt or answer hold already; 1 is none.
+    repetition_penalty: Option<f64>,
     /// Refused unless empty.
     #[schema(value_type = Option<Vec<Object>>)]
     tools: Option<serde_json::Value>,
@@ -90,8 +112,21 @@ pub(super) struct CompletionRequest {
     echo: Option<bool>,
     /// Refused unless empty.
     suffix: Option<String>,
-    /// Refused.
+    /// Refused: `/v1/chat/completions` gives them.
     logprobs: Option<i64>,
+    /// -2 to 2.
+    presence_penalty: Option<f64>,
+    /// -2 to 2.
+    frequency_penalty: Option<f64>,
+    /// Numbers of the generator's tokens, -100 to 100 each.
+    #[schema(value_type = Option<Object>)]
+    logit_bias: Option<BTreeMap<String, f64>>,
+    /// Extension: only so many of the likeliest tokens; 0 is all.
+    top_k: Option<i64>,
+    /// Extension: 0 to 1, only tokens at least so likely as this share of the likeliest.
+    min_p: Option<f64>,
+    /// Extension: over 0 to 2, weakens tokens that prompt or answer hold already; 1 is none.
+    repetition_penalty: Option<f64>,
     /// Extension: which documents may be used.
     sectora: Option<Restriction>,
 }
@@ -154,9 +189,7 @@ impl ChatRequest {
         only_one("n", self.n)?;
         refuse_list("tools", self.tools)?;
         refuse_list("functions", self.functions)?;
-        if self.logprobs == Some(true) {
-            return Err(ApiError::unsupported("logprobs", "log probabilities are not available"));
-        }
+        let logprobs = logprobs(self.logprobs, self.top_logprobs, app)?;
         if let Some(format) = self.response_format.filter(|f| f.kind != "text") {
             let message = format!("{:?} is not available; answers are text with citations", format.kind);
             return Err(ApiError::unsupported("response_format", message));
@@ -165,7 +198,20 @@ impl ChatRequest {
             Some(n) => new_tokens("max_completion_tokens", Some(n))?,
             None => new_tokens("max_tokens", self.max_tokens)?,
         };
-        let sampling = sampling(app.config(), self.temperature, self.top_p, self.seed, max_tokens, self.stop)?;
+        let wishes = Wishes {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
+            logit_bias: self.logit_bias,
+            seed: self.seed,
+            max_tokens,
+            stop: self.stop,
+        };
+        let sampling = Sampling { logprobs, ..wishes.lower(app.config())? };
         let (question, history) = conversation(self.messages)?;
         let search = self.sectora.unwrap_or_default().lower(app.config())?;
         let stream = streaming(self.stream, self.stream_options)?;
@@ -185,10 +231,24 @@ impl CompletionRequest {
             return Err(ApiError::unsupported("suffix", "text is not inserted before a suffix"));
         }
         if self.logprobs.is_some() {
-            return Err(ApiError::unsupported("logprobs", "log probabilities are not available"));
+            let message = "only `/v1/chat/completions` gives log probabilities";
+            return Err(ApiError::unsupported("logprobs", message));
         }
         let max_tokens = new_tokens("max_tokens", self.max_tokens)?;
-        let sampling = sampling(app.config(), self.temperature, self.top_p, self.seed, max_tokens, self.stop)?;
+        let wishes = Wishes {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
+            logit_bias: self.logit_bias,
+            seed: self.seed,
+            max_tokens,
+            stop: self.stop,
+        };
+        let sampling = wishes.lower(app.config())?;
         let question = match self.prompt.map(|Text(texts)| texts) {
             None => return Err(missing("prompt")),
             Some(texts) => match <[String; 1]>::try_from(texts) {
@@ -260,34 +320,99 @@ fn new_tokens(field: &'static str, asked: Option<i64>) -> Result<Option<usize>, 
     }
 }
 
-fn sampling(
-    config: &Config,
+/// The fields of both doors that say how tokens are drawn.
+struct Wishes {
     temperature: Option<f64>,
+    top_k: Option<i64>,
     top_p: Option<f64>,
+    min_p: Option<f64>,
+    repetition_penalty: Option<f64>,
+    presence_penalty: Option<f64>,
+    frequency_penalty: Option<f64>,
+    logit_bias: Option<BTreeMap<String, f64>>,
     seed: Option<i64>,
     max_tokens: Option<usize>,
     stop: Option<Names>,
-) -> Result<Sampling, ApiError> {
-    let mut temperature = in_range("temperature", temperature, 0.0..=2.0)?.unwrap_or(config.answer.temperature);
-    let mut top_p = in_range("top_p", top_p, 0.0..=1.0)?.unwrap_or(config.answer.top_p);
-    if top_p == 0.0 {
-        // An empty nucleus holds the likeliest token alone.
-        (temperature, top_p) = (0.0, 1.0);
+}
+
+impl Wishes {
+    fn lower(self, config: &Config) -> Result<Sampling, ApiError> {
+        let settings = &config.answer;
+        let mut temperature = in_range("temperature", self.temperature, 0.0..=2.0)?.unwrap_or(settings.temperature);
+        let mut top_p = in_range("top_p", self.top_p, 0.0..=1.0)?.unwrap_or(settings.top_p);
+        if top_p == 0.0 {
+            // An empty nucleus holds the likeliest token alone.
+            (temperature, top_p) = (0.0, 1.0);
+        }
+        let top_k = match self.top_k.unwrap_or(0) {
+            // What other engines take for "all".
+            -1 | 0 => 0,
+            k => usize::try_from(k).map_err(|_| ApiError::field("top_k", format!("{k} is less than 0")))?,
+        };
+        let repetition_penalty = self.repetition_penalty.unwrap_or(1.0);
+        if !(0.01..=2.0).contains(&repetition_penalty) {
+            let message = format!("{repetition_penalty} is not between 0.01 and 2");
+            return Err(ApiError::field("repetition_penalty", message));
+        }
+        let Names(stop) = self.stop.unwrap_or_default();
+        if stop.len() > MAX_STOP {
+            return Err(ApiError::field("stop", format!("{} strings; at most {MAX_STOP}", stop.len())));
+        }
+        if stop.iter().any(String::is_empty) {
+            return Err(ApiError::field("stop", "holds an empty string"));
+        }
+        Ok(Sampling {
+            temperature,
+            top_k,
+            top_p,
+            min_p: in_range("min_p", self.min_p, 0.0..=1.0)?.unwrap_or(0.0),
+            repetition_penalty,
+            presence_penalty: in_range("presence_penalty", self.presence_penalty, -2.0..=2.0)?.unwrap_or(0.0),
+            frequency_penalty: in_range("frequency_penalty", self.frequency_penalty, -2.0..=2.0)?.unwrap_or(0.0),
+            logit_bias: logit_bias(self.logit_bias.unwrap_or_default())?,
+            seed: self.seed.map_or(settings.seed, i64::cast_unsigned),
+            max_tokens: self.max_tokens.unwrap_or(settings.max_tokens),
+            stop,
+            logprobs: None,
+        })
     }
-    let Names(stop) = stop.unwrap_or_default();
-    if stop.len() > MAX_STOP {
-        return Err(ApiError::field("stop", format!("{} strings; at most {MAX_STOP}", stop.len())));
+}
+
+fn logit_bias(asked: BTreeMap<String, f64>) -> Result<Vec<(u32, f32)>, ApiError> {
+    if asked.len() > MAX_BIAS {
+        return Err(ApiError::field("logit_bias", format!("{} tokens; at most {MAX_BIAS}", asked.len())));
     }
-    if stop.iter().any(String::is_empty) {
-        return Err(ApiError::field("stop", "holds an empty string"));
+    let lower = |(token, bias): (String, f64)| {
+        let field = format!("logit_bias.{token}");
+        let Ok(id) = token.parse::<u32>() else {
+            return Err(ApiError::field("logit_bias", format!("{token:?} is not the number of a token")));
+        };
+        match (-100.0..=100.0).contains(&bias) {
+            true => Ok((id, bias as f32)),
+            false => Err(ApiError::field(field, format!("{bias} is not between -100 and 100"))),
+        }
+    };
+    asked.into_iter().map(lower).collect()
+}
+
+/// How many of the likeliest tokens are asked for, if log probabilities are.
+fn logprobs(asked: Option<bool>, top: Option<i64>, app: &App) -> Result<Option<usize>, ApiError> {
+    match (asked, top) {
+        (Some(true), top) => {
+            if !app.has_logprobs() {
+                let message = format!("{} writes no tokens whose probability it could tell", app.generator_name());
+                return Err(ApiError::unsupported("logprobs", message));
+            }
+            let top = top.unwrap_or(0);
+            let count = usize::try_from(top).ok().filter(|&n| n <= MAX_TOP_LOGPROBS);
+            let wrong = || ApiError::field("top_logprobs", format!("{top} is not between 0 and {MAX_TOP_LOGPROBS}"));
+            count.map(Some).ok_or_else(wrong)
+        }
+        (Some(false) | None, None) => Ok(None),
+        (Some(false) | None, Some(_)) => {
+            Err(ApiError::field("top_logprobs", "is allowed only together with `logprobs: true`"))
+        }
     }
-    Ok(Sampling {
-        temperature,
-        top_p,
-        seed: seed.map_or(config.answer.seed, i64::cast_unsigned),
-        max_tokens: max_tokens.unwrap_or(config.answer.max_tokens),
-        stop,
-    })
 }
 
 fn in_range(

@@ -62,9 +62,52 @@ pub(super) struct ChatCompletion {
 struct ChatChoice {
     index: u32,
     message: AssistantMessage,
-    logprobs: Option<()>,
+    logprobs: Option<Logprobs>,
     /// `stop` or `length`
     finish_reason: &'static str,
+}
+
+/// How likely the generator's tokens were.
+#[derive(Debug, Serialize, ToSchema)]
+struct Logprobs {
+    /// The tokens of the sentences that were let through, as the generator wrote them: its citation marks may
+    /// differ from those in the message.
+    content: Vec<Logprob>,
+    refusal: Option<()>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Logprob {
+    #[serde(flatten)]
+    token: Alternative,
+    /// The likeliest tokens, best first.
+    top_logprobs: Vec<Alternative>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Alternative {
+    /// Bytes that are no character show as U+FFFD.
+    token: String,
+    /// Natural logarithm, before temperature and penalties.
+    logprob: f32,
+    bytes: Vec<u8>,
+}
+
+impl Logprobs {
+    /// `None` where they were not asked for, or where there is no token.
+    fn of(answer: &Answer) -> Option<Logprobs> {
+        let alternative = |bytes: &[u8], logprob| Alternative {
+            token: String::from_utf8_lossy(bytes).into_owned(),
+            // JSON has no -∞; OpenAI writes this.
+            logprob: f32::max(logprob, -9999.0),
+            bytes: bytes.to_vec(),
+        };
+        let content = answer.tokens.iter().map(|token| Logprob {
+            token: alternative(&token.bytes, token.logprob),
+            top_logprobs: token.top.iter().map(|(bytes, logprob)| alternative(bytes, *logprob)).collect(),
+        });
+        (!answer.tokens.is_empty()).then(|| Logprobs { content: content.collect(), refusal: None })
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -123,7 +166,8 @@ pub(super) struct ChatChunk {
 struct ChunkChoice {
     index: u32,
     delta: Delta,
-    logprobs: Option<()>,
+    /// On the chunk with the finish reason, for all of the text.
+    logprobs: Option<Logprobs>,
     finish_reason: Option<&'static str>,
 }
 
@@ -160,7 +204,7 @@ impl ChatCompletion {
             sectora: Grounds::new(&answer, &passages),
             choices: [ChatChoice {
                 index: 0,
-                logprobs: None,
+                logprobs: Logprobs::of(&answer),
                 finish_reason: finish_reason(&answer),
                 message: AssistantMessage { role: "assistant", content: answer.answer, refusal: None },
             }],
@@ -224,13 +268,14 @@ impl Chunks {
             Step::Passages(passages) => {
                 let delta = Delta { role: Some("assistant"), content: Some(String::new()) };
                 let found = Extension::Found { passages: passages.to_vec() };
-                self.push(delta, None, Some(found));
+                self.push(delta, (None, None), Some(found));
             }
-            Step::Sentence(text) => self.push(Delta { role: None, content: Some(text) }, None, None),
+            Step::Sentence(text) => self.push(Delta { role: None, content: Some(text) }, (None, None), None),
             Step::Done(finished) => {
                 let Finished { answer, passages } = *finished;
                 let whole = Extension::Whole(Box::new(Grounds::new(&answer, &passages)));
-                self.push(Delta::default(), Some(finish_reason(&answer)), Some(whole));
+                let end = (Some(finish_reason(&answer)), Logprobs::of(&answer));
+                self.push(Delta::default(), end, Some(whole));
                 if self.streaming.include_usage {
                     self.push_usage(usage(&answer));
                 }
@@ -244,12 +289,17 @@ impl Chunks {
         }
     }
 
-    fn push(&mut self, delta: Delta, finish_reason: Option<&'static str>, sectora: Option<Extension>) {
+    fn push(
+        &mut self,
+        delta: Delta,
+        (finish_reason, logprobs): (Option<&'static str>, Option<Logprobs>),
+        sectora: Option<Extension>,
+    ) {
         // Asked-for usage is `null` on every chunk but its own.
         let usage = self.streaming.include_usage.then_some(None);
         let event = match self.door {
             Door::Chat => {
-                let choices = vec![ChunkChoice { index: 0, delta, logprobs: None, finish_reason }];
+                let choices = vec![ChunkChoice { index: 0, delta, logprobs, finish_reason }];
                 json(&ChatChunk { usage, sectora, ..self.chat_chunk(choices) })
             }
             Door::Completions => {

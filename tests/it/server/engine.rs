@@ -85,7 +85,9 @@ fn babble(counted: Arc<AtomicUsize>, piece: &'static str, times: usize) -> Respo
     counted.fetch_add(1, Ordering::SeqCst);
     let open = Open(counted);
     let chunk = |delta: Value, finish: Value| {
-        let choices = json!([{ "index": 0, "delta": delta, "finish_reason": finish }]);
+        let token = json!({ "token": delta["content"], "logprob": -0.5, "bytes": null, "top_logprobs": [] });
+        let logprobs = delta.get("content").map(|_| json!({ "content": [token] }));
+        let choices = json!([{ "index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs }]);
         let chunk =
             json!({ "id": "x", "object": "chat.completion.chunk", "created": 0, "model": "slow", "choices": choices });
         Bytes::from(format!("data: {chunk}\n\n"))
@@ -128,6 +130,22 @@ async fn a_client_that_leaves_a_stream_stops_the_generator_also_between_sentence
         assert!(engine.comes_to(1).await, "the engine was never asked");
         drop(response);
         assert!(engine.comes_to(0).await, "the engine still writes {piece:?} for nobody");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_probabilities_are_those_of_the_sentences_that_were_let_through() {
+    for (piece, shown) in [(TRUE, 2), (UNTRUE, 0)] {
+        let engine = Engine::start(piece, 2);
+        let service = service("remote", &engine.settings(), 1, 1);
+        let messages = json!([{ "role": "user", "content": "How much natural gas did the Norwind tunnel kiln save?" }]);
+        let body = json!({ "model": "sectora-kiln", "messages": messages, "logprobs": true, "top_logprobs": 2 });
+        let answer = body_of(&call(&service, request("/v1/chat/completions", body.to_string())).await);
+        let logprobs = &answer["choices"][0]["logprobs"]["content"];
+        assert_eq!(logprobs.as_array().map_or(0, Vec::len), shown, "{answer}");
+        if shown > 0 {
+            assert_eq!((&logprobs[1]["token"], &logprobs[1]["logprob"]), (&json!(TRUE), &json!(-0.5)));
+        }
     }
 }
 

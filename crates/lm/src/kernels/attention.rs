@@ -207,13 +207,6 @@ pub(crate) struct Saved {
     full: Vec<f32>,
 }
 
-impl Saved {
-    /// Bytes in memory.
-    pub(crate) fn bytes(&self) -> usize {
-        self.half.capacity() * 2 + self.full.capacity() * 4
-    }
-}
-
 /// Zeros whose pages are not touched: `vec![f16::ZERO; n]` would write each of them.
 fn zeros(size: usize) -> Vec<f16> {
     use half::vec::HalfBitsVecExt;

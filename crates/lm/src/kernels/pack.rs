@@ -103,6 +103,11 @@ impl Format {
         }
     }
 
+    /// Bytes of a matrix in tiles.
+    pub(crate) fn packed_bytes(self, rows: usize, columns: usize) -> usize {
+        rows.div_ceil(TILE) * self.tile_bytes(columns)
+    }
+
     /// Bytes of a tile.
     pub(super) const fn tile_bytes(self, width: usize) -> usize {
         let units = match self {

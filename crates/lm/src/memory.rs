@@ -1,0 +1,87 @@
+//! How much memory will a model take? Answered from the header of its file, before anything is loaded.
+//!
+//! On a CPU, and for what this crate allocates: weights as the kernels lay them out, keys and values of all
+//! positions that may be held, the rows of the largest step, and the vocabulary. All of it is an upper bound
+//! but the vocabulary, which is an estimate.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::gguf::Gguf;
+use crate::kernels::{Format, Heads, KvLayer};
+use crate::scheduler::Limits;
+use crate::{LmError, Options, Shape};
+
+/// Bytes of the vocabulary's names, bytes and merges, a token: measured on vocabularies of 49,152 and 151,936.
+const TOKEN: u64 = 700;
+
+/// Bytes, by what they are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Weights, norms and rotary tables.
+    pub weights: u64,
+    /// Keys and values of running and ended requests together.
+    pub kv: u64,
+    /// Rows on their way through a layer, and logits.
+    pub work: u64,
+    /// The tokenizer.
+    pub vocabulary: u64,
+    /// The largest tensor as the file has it, which is there only while the model is loaded.
+    pub loading: u64,
+}
+
+impl Memory {
+    /// What the file at `path` would take with these options.
+    pub fn plan(path: &Path, options: &Options) -> Result<Memory, LmError> {
+        let gguf = Gguf::open(path)?;
+        let shape = Shape::read(&gguf)?;
+        let window = options.context.clamp(1, shape.context);
+        let mut weights = (2 * 4 * shape.rope_dim / 2 * window) as u64 * if shape.window.is_some() { 2 } else { 1 };
+        let mut loading = 0;
+        for info in gguf.tensor_names().filter_map(|name| gguf.info(name)) {
+            let (rows, columns) = match info.dims.as_slice() {
+                [rows, columns] => (*rows, *columns),
+                dims => (1, dims.iter().product()),
+            };
+            let format = match info.dims.len() {
+                2 => Format::of(info.dtype).unwrap_or(Format::F16),
+                _ => Format::F32,
+            };
+            let packed = format.packed_bytes(rows, columns) as u64;
+            weights += if info.dims.len() == 2 { packed } else { 4 * columns as u64 };
+            loading = loading.max(info.bytes() as u64);
+        }
+        let limits = Limits::of(options, window);
+        let heads = Heads { queries: shape.heads, keys: shape.kv_heads, dim: shape.head_dim };
+        let position = KvLayer::new(heads, 0, options.exact_kv).position_bytes() * shape.layers;
+        let (rows, logits) = (limits.rows(), limits.logits());
+        let (q, kv) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
+        // The stream and what is added to it; queries twice, keys and values, joined or not; gate and up
+        // likewise; and the widest of them quantized and as floats.
+        let row = 2 * shape.hidden + 3 * q + 4 * kv + 4 * shape.feed_forward;
+        let widest = shape.feed_forward.max(shape.hidden).max(q);
+        let work = rows * (row * 4 + widest * 7) + logits * shape.vocabulary * 4;
+        Ok(Memory {
+            weights,
+            kv: (limits.positions.next_multiple_of(16) * position) as u64,
+            work: work as u64,
+            vocabulary: shape.vocabulary as u64 * TOKEN,
+            loading,
+        })
+    }
+
+    /// The most there is at any time.
+    pub fn peak(&self) -> u64 {
+        self.weights + self.vocabulary + self.loading.max(self.kv + self.work)
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mb = |bytes: u64| bytes.div_ceil(1 << 20);
+        let Memory { weights, kv, work, vocabulary, .. } = *self;
+        let all = [mb(self.peak()), mb(weights), mb(kv), mb(work), mb(vocabulary)];
+        let [peak, weights, kv, work, vocabulary] = all;
+        write!(f, "{peak} MB at most: weights {weights}, keys and values {kv}, work {work}, vocabulary {vocabulary}")
+    }
+}

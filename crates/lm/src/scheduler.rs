@@ -1,0 +1,368 @@
+//! Several requests, one set of weights: who reads and writes what in the next step?
+//!
+//! A step is one pass through the weights (continuous batching, Yu et al. 2022, Orca). Every sequence that
+//! writes brings its last token and a draft; of those that still read their prompt one, or a few short ones,
+//! bring a piece of it, a small one while others write (chunked prefill, Agrawal et al. 2023,
+//! <https://arxiv.org/abs/2308.16369>). Products with the weights are batched, attention is each sequence's own.
+//!
+//! Memory: each sequence gets a cache for its prompt and the most it may write, out of a fixed number of
+//! positions; one that does not fit waits its turn. What ended sequences leave is kept while there is
+//! room, least recently used first out, and a prompt that begins like one of them, or like one that is
+//! running, takes its keys and values over. Knows nothing of threads, queues or messages.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cache::Cache;
+use crate::decoder::{Decoder, Part};
+use crate::sequence::Sequence;
+use crate::{Finish, Generation, LmError, Options, Sampling, Tokenizer};
+
+/// Tokens of prompts read in one step while nobody writes; between two steps a request can be cancelled.
+const READ_ALONE: usize = 256;
+/// The same while others write: they wait for it.
+const READ_BESIDE: usize = 64;
+/// Tokens of drafts in one step, over all sequences: beyond it a step costs noticeably more.
+const DRAFTS: usize = 24;
+/// A shared beginning shorter than this is read again sooner than it is copied.
+const LEAST: usize = 64;
+/// Positions for each sequence, if nothing else is asked for: a few thousand tokens of passages and an answer.
+const POSITIONS: usize = 4096;
+/// Caches have sizes in multiples of this, so that they can be used again.
+const ROUND: usize = 256;
+
+/// What may be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Sequences that run together.
+    pub(crate) sequences: usize,
+    /// Positions of all caches together, in use and kept; at least a window.
+    pub(crate) positions: usize,
+    /// Longest draft.
+    pub(crate) lookup: usize,
+}
+
+impl Limits {
+    pub(crate) fn of(options: &Options, window: usize) -> Limits {
+        let sequences = options.sequences.max(1);
+        let positions = match options.kv_positions {
+            0 => window.max(sequences.saturating_mul(window.min(POSITIONS))),
+            some => some.max(window),
+        };
+        Limits { sequences, positions, lookup: options.lookup }
+    }
+
+    /// Rows of the largest step.
+    pub(crate) fn rows(&self) -> usize {
+        READ_ALONE.max(READ_BESIDE + self.logits())
+    }
+
+    /// Rows of logits in the largest step.
+    pub(crate) fn logits(&self) -> usize {
+        self.sequences + if self.lookup == 0 { 0 } else { DRAFTS }
+    }
+}
+
+/// What a step gives back.
+pub(crate) enum Output<'a> {
+    /// More text.
+    Text(&'a str),
+    /// The end.
+    Done(Result<Generation, LmError>),
+}
+
+/// Receives outputs; `Break` cancels the sequence.
+pub(crate) type Outputs<'a> = dyn FnMut(u64, Output<'_>) -> ControlFlow<()> + 'a;
+
+/// Sequences that share a decoder.
+pub(crate) struct Scheduler {
+    decoder: Decoder,
+    tokenizer: Arc<Tokenizer>,
+    limits: Limits,
+    waiting: VecDeque<Sequence>,
+    /// In the order they were let in.
+    running: Vec<Running>,
+    /// The most recently used last.
+    kept: Vec<Kept>,
+    steps: usize,
+    last_id: u64,
+}
+
+struct Running {
+    sequence: Sequence,
+    cache: Cache,
+    capacity: usize,
+    /// What it reads in this step, and of how many tokens at the end it wants the logits.
+    now: Vec<u32>,
+    wanted: usize,
+    /// Another sequence is reading the same text for it.
+    follows: bool,
+}
+
+/// What an ended sequence left.
+struct Kept {
+    tokens: Vec<u32>,
+    cache: Cache,
+    capacity: usize,
+}
+
+impl Scheduler {
+    pub(crate) fn new(decoder: Decoder, tokenizer: Arc<Tokenizer>, limits: Limits) -> Scheduler {
+        let many = decoder.has_many();
+        let limits = Limits {
+            sequences: if many { limits.sequences.max(1) } else { 1 },
+            positions: limits.positions.max(decoder.window()),
+            lookup: if many { limits.lookup } else { 0 },
+        };
+        let (waiting, running, kept) = (VecDeque::new(), Vec::new(), Vec::new());
+        Scheduler { decoder, tokenizer, limits, waiting, running, kept, steps: 0, last_id: 0 }
+    }
+
+    pub(crate) fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// True when another sequence could run beside those that are here.
+    pub(crate) fn has_room(&self) -> bool {
+        self.running.len() + self.waiting.len() < self.limits.sequences
+    }
+
+    /// True when there is nothing to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Forgets what ended sequences left.
+    pub(crate) fn forget(&mut self) {
+        self.kept.clear();
+        if !self.decoder.has_many() && self.running.is_empty() {
+            self.decoder.clear();
+        }
+    }
+
+    /// Takes a request that was asked at `begin`; gives its number.
+    pub(crate) fn add(&mut self, prompt: Vec<u32>, sampling: &Sampling, begin: Instant) -> Result<u64, LmError> {
+        sampling.check(self.decoder.shape().vocabulary)?;
+        self.last_id += 1;
+        let frame = (self.decoder.window(), self.limits.lookup, begin);
+        self.waiting.push_back(Sequence::new(self.last_id, prompt, sampling, frame)?);
+        Ok(self.last_id)
+    }
+
+    /// Ends a sequence now; its end goes to `out`.
+    pub(crate) fn cancel(&mut self, id: u64, out: &mut Outputs<'_>) {
+        if let Some(at) = self.waiting.iter().position(|sequence| sequence.id == id) {
+            if let Some(sequence) = self.waiting.remove(at) {
+                let generation = sequence.finish(Finish::Cancelled, &mut |_| ControlFlow::Break(()));
+                let _ = out(id, Output::Done(Ok(generation)));
+            }
+        } else if let Some(at) = self.running.iter().position(|running| running.sequence.id == id) {
+            self.end(at, Ok(Finish::Cancelled), out);
+        }
+    }
+
+    /// One pass through the weights.
+    pub(crate) fn step(&mut self, out: &mut Outputs<'_>) {
+        while self.admit() {}
+        self.follow();
+        self.plan();
+        self.steps += 1;
+        let mut parts = Vec::new();
+        for Running { cache, now, wanted, .. } in self.running.iter_mut().filter(|running| !running.now.is_empty()) {
+            parts.push(Part { cache, tokens: now, wanted: *wanted });
+        }
+        if parts.is_empty() {
+            return;
+        }
+        let logits = match self.decoder.read(&mut parts) {
+            Ok(logits) => logits,
+            Err(error) => return self.fail(&error.to_string(), out),
+        };
+        let vocabulary = self.decoder.shape().vocabulary;
+        let mut rest = logits.as_slice();
+        let mut ended = Vec::new();
+        for (at, Running { sequence, cache, now, wanted, .. }) in self.running.iter_mut().enumerate() {
+            if now.is_empty() {
+                continue;
+            }
+            let (rows, later) = rest.split_at(std::mem::take(wanted) * vocabulary);
+            rest = later;
+            let id = sequence.id;
+            let read = std::mem::take(now);
+            let mut sink = |text: &str| out(id, Output::Text(text));
+            match sequence.advance(&read, (rows, vocabulary), &self.tokenizer, &mut sink) {
+                Ok(None) => {}
+                Ok(Some(finish)) => ended.push((at, Ok(finish))),
+                Err(error) => ended.push((at, Err(error))),
+            }
+            // What a draft got wrong.
+            self.decoder.cut(cache, sequence.seen().len());
+        }
+        for (at, finish) in ended.into_iter().rev() {
+            self.end(at, finish, out);
+        }
+    }
+
+    /// Lets the first that waits begin, if there is room.
+    fn admit(&mut self) -> bool {
+        let Some(first) = self.waiting.front() else { return false };
+        let need = first.positions().next_multiple_of(ROUND).min(self.decoder.window());
+        let used: usize = self.running.iter().map(|running| running.capacity).sum();
+        if self.running.len() >= self.limits.sequences || used + need > self.limits.positions {
+            return false;
+        }
+        let Some(mut sequence) = self.waiting.pop_front() else { return false };
+        let (cache, capacity, held) = self.cache_for(sequence.reusable(), need, used);
+        sequence.reuse(held);
+        self.running.push(Running { sequence, cache, capacity, now: Vec::new(), wanted: 0, follows: false });
+        true
+    }
+
+    /// A cache with room for `need` positions, its room, and how many tokens of `prompt` it holds already;
+    /// running sequences use `used`.
+    fn cache_for(&mut self, prompt: &[u32], need: usize, used: usize) -> (Cache, usize, usize) {
+        if !self.decoder.has_many() {
+            return match self.kept.pop() {
+                Some(kept) if prompt.starts_with(&kept.tokens) => (kept.cache, need, kept.tokens.len()),
+                _ => (self.decoder.cache(need), need, 0),
+            };
+        }
+        let best = |all: &mut dyn Iterator<Item = &[u32]>| -> (usize, usize) {
+            all.enumerate().map(|(at, tokens)| (common(tokens, prompt), at)).max().unwrap_or((0, 0))
+        };
+        let (held, at) = best(&mut self.kept.iter().map(|kept| kept.tokens.as_slice()));
+        let (beside, runner) = best(&mut self.running.iter().map(|running| running.sequence.seen()));
+        if beside >= LEAST && beside > held {
+            let (mut cache, capacity) = self.fresh(need, used);
+            Decoder::copy(&mut cache, &self.running[runner].cache, beside);
+            return (cache, capacity, beside);
+        }
+        if held == 0 {
+            let (cache, capacity) = self.fresh(need, used);
+            return (cache, capacity, 0);
+        }
+        let Kept { tokens, mut cache, capacity } = self.kept.remove(at);
+        if tokens.len() >= held + LEAST && used + need + capacity <= self.limits.positions {
+            // What it holds beyond the shared beginning may be asked for again: both are kept.
+            let (mut copy, room) = self.fresh(need, used + capacity);
+            if held >= LEAST {
+                Decoder::copy(&mut copy, &cache, held);
+            }
+            self.kept.push(Kept { tokens, cache, capacity });
+            return (copy, room, if held >= LEAST { held } else { 0 });
+        }
+        self.decoder.cut(&mut cache, held);
+        let room = if capacity < need || used + capacity > self.limits.positions { need } else { capacity };
+        self.make_room(used + room);
+        self.decoder.resize(&mut cache, room);
+        (cache, room, held)
+    }
+
+    fn fresh(&mut self, need: usize, used: usize) -> (Cache, usize) {
+        while self.kept_positions() + used + need > self.limits.positions {
+            let Kept { mut cache, capacity, .. } = self.kept.remove(0);
+            if capacity == need {
+                // Memory that is there already is quicker than new memory.
+                self.decoder.cut(&mut cache, 0);
+                return (cache, need);
+            }
+        }
+        (self.decoder.cache(need), need)
+    }
+
+    fn make_room(&mut self, used: usize) {
+        while self.kept_positions() + used > self.limits.positions && !self.kept.is_empty() {
+            self.kept.remove(0);
+        }
+    }
+
+    fn kept_positions(&self) -> usize {
+        self.kept.iter().map(|kept| kept.capacity).sum()
+    }
+
+    /// A sequence whose prompt begins like that of an earlier one waits until that one has read the shared
+    /// part, and copies it.
+    fn follow(&mut self) {
+        for at in 0..self.running.len() {
+            let (earlier, later) = self.running.split_at_mut(at);
+            let Some(running) = later.first_mut() else { return };
+            running.follows = false;
+            if !running.sequence.is_reading() {
+                continue;
+            }
+            let prompt = running.sequence.reusable();
+            let best = earlier.iter().map(|other| (common(other.sequence.known(), prompt), other));
+            let Some((shared, other)) = best.max_by_key(|(shared, _)| *shared) else { continue };
+            if shared < running.sequence.seen().len() + LEAST {
+                continue;
+            }
+            if other.sequence.seen().len() >= shared {
+                Decoder::copy(&mut running.cache, &other.cache, shared);
+                running.sequence.reuse(shared);
+            } else {
+                running.follows = true;
+            }
+        }
+    }
+
+    /// Gives every sequence what it reads in this step.
+    fn plan(&mut self) {
+        let writing = self.running.iter().filter(|running| !running.sequence.is_reading()).count();
+        for running in &mut self.running {
+            (running.now, running.wanted) = (Vec::new(), 0);
+            if !running.sequence.is_reading() {
+                running.now = running.sequence.write(DRAFTS / writing);
+                running.wanted = running.now.len();
+            }
+        }
+        let mut room = if writing == 0 { READ_ALONE } else { READ_BESIDE };
+        while room > 0 {
+            let reads =
+                |running: &&mut Running| running.sequence.is_reading() && running.now.is_empty() && !running.follows;
+            let mut readers = self.running.iter_mut().filter(reads);
+            // The shortest first, so that it does not stand behind a long one; each third time the one that
+            // is here longest, so that short ones that keep coming do not starve it.
+            let next = match self.steps % 3 {
+                0 => readers.next(),
+                _ => readers.min_by_key(|running| running.sequence.unread()),
+            };
+            let Some(running) = next else { break };
+            (running.now, running.wanted) = running.sequence.read(room);
+            room -= running.now.len();
+        }
+    }
+
+    fn end(&mut self, at: usize, finish: Result<Finish, LmError>, out: &mut Outputs<'_>) {
+        let Running { sequence, mut cache, capacity, .. } = self.running.remove(at);
+        let id = sequence.id;
+        let tokens = sequence.seen().to_vec();
+        // What this one continues is contained in it.
+        self.kept.retain(|kept| !tokens.starts_with(&kept.tokens));
+        if !tokens.is_empty() && self.decoder.cut(&mut cache, tokens.len()) == tokens.len() {
+            self.kept.push(Kept { tokens, cache, capacity });
+        }
+        let done = finish.map(|finish| sequence.finish(finish, &mut |text| out(id, Output::Text(text))));
+        // It has ended already: nothing is left to cancel.
+        let _ = out(id, Output::Done(done));
+    }
+
+    /// A step failed: so did everything that took part in it.
+    fn fail(&mut self, what: &str, out: &mut Outputs<'_>) {
+        let (failed, others) = std::mem::take(&mut self.running).into_iter().partition(|r| !r.now.is_empty());
+        self.running = others;
+        for Running { sequence, .. } in failed {
+            let error = LmError::Compute(candle_core::Error::Msg(what.to_owned()));
+            let _ = out(sequence.id, Output::Done(Err(error)));
+        }
+        if !self.decoder.has_many() {
+            self.decoder.clear();
+        }
+    }
+}
+
+/// Tokens at the beginning that two texts share.
+fn common(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
