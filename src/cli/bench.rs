@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     /// Tokens to write in a dN test
     #[arg(long, default_value_t = 32)]
     write: usize,
-    /// Instructions to use instead of the best: avx512-vnni, avx2, neon, scalar
+    /// Instructions to use instead of the best: amx, avx512, avx2, neon, scalar
     #[arg(long)]
     path: Option<String>,
     /// Measure candle's kernels too, in tests of at most 128 tokens (they are slow)

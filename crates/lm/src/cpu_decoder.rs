@@ -91,7 +91,8 @@ impl CpuDecoder {
     }
 
     pub(crate) fn describe(&self) -> String {
-        format!("cpu {}, {} threads", self.path.name(), self.pool.threads())
+        let described = format!("cpu {}, {} threads", self.path.name(), self.pool.threads());
+        Path::warning().map_or(described.clone(), |why| format!("{described} (AMX is not used: {why})"))
     }
 
     /// An empty cache with room for `positions`.

@@ -49,13 +49,18 @@ pub(super) unsafe fn tile(format: Format, tile: &[u8], width: usize, group: &Gro
 const F32: u8 = Format::F32 as u8;
 const F16: u8 = Format::F16 as u8;
 const BF16: u8 = Format::Bf16 as u8;
-const Q8_0: u8 = Format::Q8_0 as u8;
-const Q4_0: u8 = Format::Q4_0 as u8;
-const Q4K: u8 = Format::Q4K as u8;
-const Q5K: u8 = Format::Q5K as u8;
-const Q6K: u8 = Format::Q6K as u8;
+pub(super) const Q8_0: u8 = Format::Q8_0 as u8;
+pub(super) const Q4_0: u8 = Format::Q4_0 as u8;
+pub(super) const Q4K: u8 = Format::Q4K as u8;
+pub(super) const Q5K: u8 = Format::Q5K as u8;
+pub(super) const Q6K: u8 = Format::Q6K as u8;
 
-const fn format(number: u8) -> Format {
+/// With so few tokens memory is what is waited for.
+const FEW: usize = 4;
+/// How far ahead of the codes memory is asked for: the processor's own prefetching ends at each page.
+const AHEAD: usize = 4096;
+
+pub(super) const fn format(number: u8) -> Format {
     match number {
         F32 => Format::F32,
         F16 => Format::F16,
@@ -73,7 +78,7 @@ const fn format(number: u8) -> Format {
 /// # Safety
 /// As [`tile`], and `first + T <= group.rows`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-unsafe fn some<const F: u8, const T: usize>(
+pub(super) unsafe fn some<const F: u8, const T: usize>(
     tile: &[u8],
     width: usize,
     group: &Group,
@@ -147,22 +152,20 @@ unsafe fn quantized<const F: u8, const T: usize>(
         for b in 0..width / BLOCK {
             let at = b * rows + first;
             let codes = codes.add(b * const { format(F).code_bytes() });
+            if T <= FEW {
+                ahead(codes, const { format(F).code_bytes() });
+            }
             let x = group.codes.as_ptr().add(at * BLOCK);
             let x_scale = group.scale.as_ptr().add(at);
             match F {
                 Q8_0 | Q4_0 => {
                     let less = if F == Q8_0 { group.less128.as_ptr() } else { group.less8.as_ptr() };
-                    let d = _mm512_cvtph_ps(_mm256_loadu_si256(scales.add(b * 32).cast()));
+                    let (d, _) = scale::<F>(scales, b, 0);
                     let dots = dot::<F, T>(codes, 0, 8, x, start(less.add(at)));
                     accumulate(&mut sums, dots, d, x_scale);
                 }
                 Q4K | Q5K => {
-                    let (d, step) =
-                        (scales.add(b / 8 * SUPER_SCALES), scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32));
-                    let min = _mm512_cvtph_ps(_mm256_loadu_si256(d.add(32).cast()));
-                    let d = _mm512_cvtph_ps(_mm256_loadu_si256(d.cast()));
-                    let d = _mm512_mul_ps(d, unsigned(step));
-                    let min = _mm512_mul_ps(min, unsigned(step.add(16)));
+                    let (d, min) = scale::<F>(scales, b, 0);
                     let dots = dot::<F, T>(codes, 0, 8, x, zero);
                     accumulate(&mut sums, dots, d, x_scale);
                     let less = group.less.as_ptr().add(at);
@@ -171,12 +174,8 @@ unsafe fn quantized<const F: u8, const T: usize>(
                     }
                 }
                 _ => {
-                    let (d, step) =
-                        (scales.add(b / 8 * SUPER_SCALES), scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32));
-                    let d = _mm512_cvtph_ps(_mm256_loadu_si256(d.cast()));
                     for half in 0..2 {
-                        let step = _mm512_cvtepi8_epi32(_mm_loadu_si128(step.add(half * 16).cast()));
-                        let d = _mm512_mul_ps(d, _mm512_cvtepi32_ps(step));
+                        let (d, _) = scale::<F>(scales, b, half);
                         let less = group.less32.as_ptr().add((2 * b + half) * rows + first);
                         let dots = dot::<F, T>(codes, half * 4, half * 4 + 4, x, start(less));
                         accumulate(&mut sums, dots, d, x_scale);
@@ -186,6 +185,28 @@ unsafe fn quantized<const F: u8, const T: usize>(
         }
     }
     sums
+}
+
+/// Scales and minimums of (a half of) block `b`.
+///
+/// # Safety
+/// At `scales` is a tile of format `F` with more than `b` blocks.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn scale<const F: u8>(scales: *const u8, b: usize, half: usize) -> (__m512, __m512) {
+    // SAFETY: the caller's promise; the layout is `pack`'s.
+    unsafe {
+        let halves = |at: *const u8| _mm512_cvtph_ps(_mm256_loadu_si256(at.cast()));
+        if F == Q8_0 || F == Q4_0 {
+            return (halves(scales.add(b * 32)), _mm512_setzero_ps());
+        }
+        let (d, step) = (scales.add(b / 8 * SUPER_SCALES), scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32));
+        if F == Q6K {
+            let step = _mm512_cvtepi8_epi32(_mm_loadu_si128(step.add(half * 16).cast()));
+            return (_mm512_mul_ps(halves(d), _mm512_cvtepi32_ps(step)), _mm512_setzero_ps());
+        }
+        (_mm512_mul_ps(halves(d), unsigned(step)), _mm512_mul_ps(halves(d.add(32)), unsigned(step.add(16))))
+    }
 }
 
 /// Sixteen unsigned bytes as floats.
@@ -212,13 +233,27 @@ unsafe fn start<const T: usize>(less: *const i32) -> [__m512i; T] {
     dots
 }
 
+/// Asks for the memory that will be read [`AHEAD`] bytes later, which may be the next tile's.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn ahead(codes: *const u8, bytes: usize) {
+    for line in (0..bytes).step_by(64) {
+        _mm_prefetch::<_MM_HINT_T0>(codes.wrapping_add(AHEAD + line).cast());
+    }
+}
+
 /// `sums[t] += dots[t] * (d * scale[t])`
 ///
 /// # Safety
 /// `T` numbers can be read at `scale`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn accumulate<const T: usize>(sums: &mut [__m512; T], dots: [__m512i; T], d: __m512, scale: *const f32) {
+pub(super) unsafe fn accumulate<const T: usize>(
+    sums: &mut [__m512; T],
+    dots: [__m512i; T],
+    d: __m512,
+    scale: *const f32,
+) {
     for t in 0..T {
         // SAFETY: the caller's promise.
         let scale = _mm512_mul_ps(d, _mm512_set1_ps(unsafe { *scale.add(t) }));
@@ -258,7 +293,7 @@ unsafe fn dot<const F: u8, const T: usize>(
 /// `codes` is a block of format `F`, `g < 8`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn group_codes<const F: u8>(codes: *const u8, g: usize) -> __m512i {
+pub(super) unsafe fn group_codes<const F: u8>(codes: *const u8, g: usize) -> __m512i {
     // SAFETY: offsets are below `code_bytes` of the format; see `pack`.
     let load = |at: usize| unsafe { _mm512_loadu_si512(codes.add(at).cast()) };
     if F == Q8_0 {

@@ -8,6 +8,7 @@
 //!
 //! | path | instructions |
 //! | --- | --- |
+//! | AMX | `tdpbssd`, 16 rows × up to 12 tokens a tile; never run: no such machine was at hand |
 //! | AVX-512 | `vpdpbusd`, 16 rows × up to 12 tokens in registers |
 //! | AVX2 | `vpmaddubsw`, 8 rows × up to 4 tokens |
 //! | NEON | `smull`/`sadalp`, compiled but never run: no such machine was at hand |
@@ -16,6 +17,8 @@
 //! Only this folder of the repository holds `unsafe`. It knows nothing of models or files.
 
 mod activations;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -94,21 +97,18 @@ pub(crate) fn product(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(
             return;
         };
         let (matrix, rows) = (part.matrix, part.matrix.rows());
-        let mut products: Products = [[0.0; TILE]; GROUP];
-        for (index, group) in x.groups().iter().enumerate() {
-            for tile in task * step..(task * step + step).min(matrix.tiles()) {
-                path.tile(matrix, tile, group, &mut products);
-                let first = tile * TILE;
-                let width = TILE.min(rows - first);
-                for (t, product) in products.iter().enumerate().take(group.rows) {
-                    let at = (index * GROUP + t) * rows + first;
-                    // SAFETY: `at + width` is within the token's row of `out`, whose length was compared
-                    // above; each tile of each matrix belongs to one task, so no two tasks write the same
-                    // numbers, and `all` is borrowed mutably until `run` returns.
-                    let out = unsafe { std::slice::from_raw_parts_mut(part.out.get().add(at), width) };
-                    out.copy_from_slice(&product[..width]);
-                }
+        let tiles = task * step..(task * step + step).min(matrix.tiles());
+        path.tiles(matrix, tiles, x.groups(), &mut |tile, token, products| {
+            let first = tile * TILE;
+            let width = TILE.min(rows - first);
+            for (t, product) in products.iter().enumerate() {
+                let at = (token + t) * rows + first;
+                // SAFETY: `at + width` is within the token's row of `out`, whose length was compared
+                // above; each tile of each matrix belongs to one task, so no two tasks write the same
+                // numbers, and `all` is borrowed mutably until `run` returns.
+                let out = unsafe { std::slice::from_raw_parts_mut(part.out.get().add(at), width) };
+                out.copy_from_slice(&product[..width]);
             }
-        }
+        });
     });
 }

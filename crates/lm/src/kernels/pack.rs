@@ -82,6 +82,29 @@ impl Format {
         }
     }
 
+    /// Bytes of so many numbers in the file.
+    #[cfg(any(test, target_arch = "x86_64"))]
+    pub(super) fn file_bytes(self, numbers: usize) -> usize {
+        numbers / self.unit() * self.unit_bytes()
+    }
+
+    /// Makes small numbers of the scales in random bytes, which could be anything.
+    #[cfg(any(test, target_arch = "x86_64"))]
+    pub(super) fn tame(self, bytes: &mut [u8]) {
+        for unit in bytes.chunks_exact_mut(self.unit_bytes()) {
+            let scales = match self {
+                Format::F32 | Format::F16 | Format::Bf16 => 0..0,
+                Format::Q8_0 | Format::Q4_0 => 0..2,
+                Format::Q4K | Format::Q5K => 0..4,
+                Format::Q6K => 208..210,
+            };
+            for scale in unit[scales].chunks_exact_mut(2) {
+                // An exponent between 2^-7 and 2^0, either sign.
+                scale[1] = scale[1] & 0x9f | 0x20;
+            }
+        }
+    }
+
     /// Bytes of the codes of a block of a tile (of a column for floats).
     pub(super) const fn code_bytes(self) -> usize {
         match self {

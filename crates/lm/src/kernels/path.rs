@@ -1,8 +1,10 @@
 //! Which instructions does this processor have, and which functions use them?
 
+use std::ops::Range;
+
 use super::activations::Group;
 use super::pack::Matrix;
-use super::{Format, Products, TILE, activations, scalar};
+use super::{Format, GROUP, Products, TILE, activations, scalar};
 
 /// A set of instructions. Only [`Path::best`] and [`Path::all`] make the fast ones, and only where the
 /// processor has them: having one is the proof that its functions may be called.
@@ -11,6 +13,8 @@ pub struct Path(Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -33,6 +37,9 @@ impl Path {
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vnni");
+            if avx2 && avx512 && super::amx::usable().is_ok() {
+                all.push(Path(Kind::Amx));
+            }
             if avx2 && avx512 {
                 all.push(Path(Kind::Avx512));
             }
@@ -53,14 +60,31 @@ impl Path {
         Path::all().first().copied().unwrap_or(Path(Kind::Scalar))
     }
 
-    /// The path of this name, if the processor has it.
+    /// The path of this name, if the processor has it; `amx` and `avx512` are names too.
     pub fn named(name: &str) -> Option<Path> {
-        Path::all().into_iter().find(|path| path.name() == name)
+        let short = |path: &Path| path.name().split('-').next() == Some(name);
+        Path::all().into_iter().find(|path| path.name() == name || short(path))
     }
 
-    /// `avx512-vnni`, `avx2`, `neon` or `scalar`.
+    /// Without any special instruction.
+    pub(super) fn scalar() -> Path {
+        Path(Kind::Scalar)
+    }
+
+    /// Why a processor that has AMX does not use it.
+    pub fn warning() -> Option<&'static str> {
+        #[cfg(target_arch = "x86_64")]
+        if Path::best().is_avx512() {
+            return super::amx::warning();
+        }
+        None
+    }
+
+    /// `amx-int8`, `avx512-vnni`, `avx2`, `neon` or `scalar`.
     pub fn name(self) -> &'static str {
         match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => "amx-int8",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512-vnni",
             #[cfg(target_arch = "x86_64")]
@@ -74,7 +98,35 @@ impl Path {
     /// True where 16 floats fit a register.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn is_avx512(self) -> bool {
-        self.0 == Kind::Avx512
+        matches!(self.0, Kind::Avx512 | Kind::Amx)
+    }
+
+    /// Some tiles times all groups of tokens; `write` gets a tile, a token and products from there on.
+    pub(super) fn tiles(
+        self,
+        matrix: &Matrix,
+        range: Range<usize>,
+        groups: &[Group],
+        write: &mut dyn FnMut(usize, usize, &[[f32; TILE]]),
+    ) {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        if self.0 == Kind::Amx
+            && matrix.format().needs().codes
+            && groups.first().is_some_and(|group| group.rows >= super::amx::LEAST)
+        {
+            groups.iter().for_each(|group| group.check(matrix.format(), matrix.columns()));
+            let mut registers = super::amx::Registers::new();
+            // SAFETY: having the path proves the instructions; the groups were just checked.
+            unsafe { super::amx::tiles(&mut registers, matrix, range, groups, write) };
+            return;
+        }
+        let mut products: Products = [[0.0; TILE]; GROUP];
+        for (index, group) in groups.iter().enumerate() {
+            for tile in range.clone() {
+                self.tile(matrix, tile, group, &mut products);
+                write(tile, index * GROUP, &products[..group.rows]);
+            }
+        }
     }
 
     /// One tile times one group of tokens.
@@ -87,7 +139,7 @@ impl Path {
         match self.0 {
             // SAFETY: having the path proves the instructions; lengths were compared above.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { super::avx512::tile(format, bytes, width, group, out) },
+            Kind::Avx512 | Kind::Amx => unsafe { super::avx512::tile(format, bytes, width, group, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { super::avx2::tile(format, bytes, width, group, out) },
@@ -113,7 +165,7 @@ impl Path {
         match self.0 {
             // SAFETY: having the path proves the instructions.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { avx512(group, t, numbers) },
+            Kind::Avx512 | Kind::Amx => unsafe { avx512(group, t, numbers) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { avx2(group, t, numbers) },
@@ -156,7 +208,7 @@ macro_rules! dispatch {
         match $path.name() {
             // SAFETY: having the path proves the instructions.
             #[cfg(target_arch = "x86_64")]
-            "avx512-vnni" => unsafe { avx512($($argument),*) },
+            "avx512-vnni" | "amx-int8" => unsafe { avx512($($argument),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             "avx2" => unsafe { avx2($($argument),*) },
