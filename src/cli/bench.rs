@@ -14,7 +14,7 @@ use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use clap::{Args, Subcommand, ValueEnum};
 use sectora_lm::random::{RandomShape, write_gguf};
-use sectora_lm::{CpuPath, Generation, Memory, Model, Options, Sampling};
+use sectora_lm::{CpuPath, Form, Generation, Memory, Model, Options, Sampling};
 use serde::Serialize;
 
 use super::{Context, Failure, Outcome};
@@ -37,7 +37,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "q8_0,q4_0,q4_k")]
     quant: Vec<Quant>,
     /// What to measure: pN reads N tokens, dN writes after N tokens, tN is the first token of a second
-    /// question over the same N tokens, bN is N chats that write together, all their tokens counted
+    /// question over the same N tokens, bN is N chats that write together, all their tokens counted, cN and jN write like dN, citing passages
+    /// and as JSON
     #[arg(long, value_delimiter = ',', default_value = "p128,p512,p2048,d0,d2048,t2048,b1,b4,b8")]
     tests: Vec<String>,
     /// Threads (default: the setting `threads`; 0 is one a processor)
@@ -95,6 +96,13 @@ enum Test {
     Decode(usize),
     FirstToken(usize),
     Batch(usize),
+    Formed(usize, Grammar),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Grammar {
+    Citing,
+    Json,
 }
 
 #[derive(Serialize)]
@@ -121,6 +129,9 @@ struct Measured {
     /// Seconds to the first token, cold and over the same passages, in tN tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     first_token_s: Option<[f64; 2]>,
+    /// Share of the time that the grammar takes, in cN and jN tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grammar_share: Option<f64>,
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
@@ -152,7 +163,8 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failur
             (file, _) => (file.clone().unwrap_or_default(), "as in the file".to_owned()),
         };
         let model = arguments.model.as_ref().map_or_else(|| value_name(arguments.shape), |f| f.display().to_string());
-        let bench = Bench { context, arguments: &arguments, file: &file, threads, path, model, quant: name };
+        let share = std::cell::Cell::new(None);
+        let bench = Bench { context, arguments: &arguments, file: &file, threads, path, model, quant: name, share };
         bench.run(&tests, &mut report)?;
     }
     let announced = report.memory.map(|[announced, _]| announced);
@@ -169,6 +181,8 @@ struct Bench<'a> {
     path: Option<CpuPath>,
     model: String,
     quant: String,
+    /// What the last cN or jN test saw of its grammar.
+    share: std::cell::Cell<Option<f64>>,
 }
 
 impl Bench<'_> {
@@ -196,6 +210,7 @@ impl Bench<'_> {
         for &test in tests {
             let mut rounds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
             let mut first: Option<[f64; 2]> = None;
+            self.share.set(None);
             for _ in 0..self.arguments.rounds.max(1) {
                 let (speed, seconds) = self.ours(&mut ours, test)?;
                 rounds.entry("sectora").or_default().push(speed);
@@ -234,6 +249,7 @@ impl Bench<'_> {
                     tokens_per_s: speed,
                     rounds,
                     first_token_s: first.filter(|_| engine == "sectora"),
+                    grammar_share: self.share.get().filter(|_| engine == "sectora"),
                 });
             }
         }
@@ -254,6 +270,25 @@ impl Bench<'_> {
             let ends = model.generate_all(&requests).map_err(failed)?;
             let written: usize = ends.iter().map(|end| end.completion_tokens).sum();
             return Ok((written as f64 / begin.elapsed().as_secs_f64(), None));
+        }
+        if let Test::Formed(depth, grammar) = test {
+            let sampling = Sampling { max_tokens: self.arguments.write.max(2), ..Sampling::default() };
+            let words = "What was measured, where, and how often it was repeated. ".repeat(30);
+            let form = match grammar {
+                Grammar::Citing => Form::Citing((1..=6).map(|n| (n, format!("{n}: {words}"))).collect()),
+                Grammar::Json => Form::Json(serde_json::json!({
+                    "type": "object",
+                    "properties": { "answer": { "type": "string" }, "sources": { "type": "array", "items": { "type": "integer" } } },
+                    "required": ["answer", "sources"],
+                    "additionalProperties": false,
+                })),
+            };
+            let wanted = (&sampling, Some(&form));
+            let done = model.generate_as(&prompt(depth, 0), wanted, &|| false, &mut |_| ControlFlow::Continue(()));
+            let done = done.map_err(failed)?;
+            let seconds = done.total_s - done.first_token_s;
+            self.share.set(Some(done.form_s / seconds));
+            return Ok((done.completion_tokens.saturating_sub(1) as f64 / seconds, None));
         }
         let mut generate = |prompt: &[u32], new: usize| -> Result<Generation, Failure> {
             let sampling = Sampling { max_tokens: new, ..Sampling::default() };
@@ -279,7 +314,7 @@ impl Bench<'_> {
                 let speed = (tokens + 32) as f64 / again.first_token_s;
                 (speed, Some([cold.first_token_s, again.first_token_s]))
             }
-            Test::Batch(_) => unreachable!("returned above"),
+            Test::Batch(_) | Test::Formed(..) => unreachable!("returned above"),
         })
     }
 
@@ -289,7 +324,7 @@ impl Bench<'_> {
         let (read, write, depth) = match test {
             Test::Prefill(tokens) => (tokens.to_string(), "0".to_owned(), 0),
             Test::Decode(depth) => ("0".to_owned(), write, depth),
-            Test::FirstToken(_) | Test::Batch(_) => return Ok(None),
+            Test::FirstToken(_) | Test::Batch(_) | Test::Formed(..) => return Ok(None),
         };
         let (threads, depth) = (self.threads.to_string(), depth.to_string());
         let done = Process::new(program)
@@ -310,7 +345,7 @@ impl Bench<'_> {
 fn test(name: &str) -> Result<Test, Failure> {
     let wrong = || {
         Failure::bad_input(format!(
-            "test {name}: write p, d or t and a number of tokens, like p512, or b and up to 64 chats"
+            "test {name}: write p, d, t, c or j and a number of tokens, like p512, or b and up to 64 chats"
         ))
     };
     let (kind, tokens) = name.split_at_checked(1).ok_or_else(wrong)?;
@@ -319,6 +354,8 @@ fn test(name: &str) -> Result<Test, Failure> {
         "p" if tokens > 0 => Ok(Test::Prefill(tokens)),
         "d" => Ok(Test::Decode(tokens)),
         "t" if tokens > 0 => Ok(Test::FirstToken(tokens)),
+        "c" => Ok(Test::Formed(tokens, Grammar::Citing)),
+        "j" => Ok(Test::Formed(tokens, Grammar::Json)),
         "b" if (1..=64).contains(&tokens) => Ok(Test::Batch(tokens)),
         _ => Err(wrong()),
     }
@@ -326,14 +363,14 @@ fn test(name: &str) -> Result<Test, Failure> {
 
 fn size(test: Test) -> usize {
     match test {
-        Test::Prefill(n) | Test::Decode(n) | Test::FirstToken(n) => n,
+        Test::Prefill(n) | Test::Decode(n) | Test::FirstToken(n) | Test::Formed(n, _) => n,
         Test::Batch(_) => 16,
     }
 }
 
 fn chats(test: Test) -> usize {
     match test {
-        Test::Prefill(_) | Test::Decode(_) | Test::FirstToken(_) => 1,
+        Test::Prefill(_) | Test::Decode(_) | Test::FirstToken(_) | Test::Formed(..) => 1,
         Test::Batch(n) => n,
     }
 }
@@ -351,6 +388,8 @@ fn label(test: Test) -> String {
         Test::Decode(n) => format!("decode at {n}"),
         Test::FirstToken(n) => format!("first token again {n}"),
         Test::Batch(n) => format!("batch {n}"),
+        Test::Formed(n, Grammar::Citing) => format!("decode citing at {n}"),
+        Test::Formed(n, Grammar::Json) => format!("decode JSON at {n}"),
     }
 }
 
@@ -388,6 +427,7 @@ fn table(report: &Report) -> String {
         let first = m.first_token_s.map_or_else(String::new, |[cold, again]| {
             format!("   first token {cold:.2} s cold, {again:.3} s again ({:.1} times)", cold / again)
         });
+        let first = m.grammar_share.map_or(first, |share| format!("   grammar {:.2} % of it", 100.0 * share));
         lines.push(format!("{:<10} {:<16} {:<24} {:>12.1}{first}", m.quant, m.engine, m.test, m.tokens_per_s));
     }
     lines.extend(report.ratios.iter().map(|(what, ratio)| format!("{what}: {ratio:.2}")));

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use sectora_lm::{ChatMessage, Engine, LmError, Memory, Model, Options};
+use sectora_lm::{ChatMessage, Engine, Form, LmError, Memory, Model, Options};
 
 use super::{Finish, GenerateError, Generation, Generator, Message, Request, Role, Sampling, Sink, TokenLogprob};
 
@@ -104,7 +104,11 @@ impl Generator for LocalGenerator {
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
         let sampling = lowered(request.sampling);
         let messages = request.messages.iter().map(chat_message).collect();
-        let done = self.engine.run(sectora_lm::Request { messages, sampling }, sink);
+        let form = match request.evidence {
+            [] => None,
+            evidence => Some(Form::Citing(evidence.iter().map(|e| (e.n, e.text.to_owned())).collect())),
+        };
+        let done = self.engine.run(sectora_lm::Request { messages, sampling, form }, sink);
         let done = done.map_err(|e| self.failed(e))?;
         Ok(Generation {
             finish: match done.finish {

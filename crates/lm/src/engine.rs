@@ -12,8 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use crate::constraint::{Constraint, Grammars};
 use crate::scheduler::Output;
-use crate::{ChatMessage, ChatTemplate, Generation, LmError, Model, Sampling, Shape, Tokenizer, model};
+use crate::{ChatMessage, ChatTemplate, Form, Generation, LmError, Model, Sampling, Shape, Tokenizer, model};
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Request {
     pub messages: Vec<ChatMessage>,
     /// Sampling.
     pub sampling: Sampling,
+    /// What the text must look like.
+    pub form: Option<Form>,
 }
 
 /// What a request gives back, in this order: text any number of times, then one end.
@@ -64,6 +67,7 @@ pub struct Engine {
     worker: Option<JoinHandle<()>>,
     tokenizer: Arc<Tokenizer>,
     template: Arc<ChatTemplate>,
+    grammars: Arc<Grammars>,
     shape: Shape,
     window: usize,
 }
@@ -71,6 +75,7 @@ pub struct Engine {
 struct Job {
     prompt: Vec<u32>,
     sampling: Sampling,
+    constraint: Option<Constraint>,
     asked: Instant,
     client: Client,
 }
@@ -143,13 +148,13 @@ impl Queue {
 impl Engine {
     /// Starts the thread; `waiting` requests may queue behind those that run.
     pub fn start(model: Model, waiting: usize) -> Result<Engine, LmError> {
-        let (tokenizer, template) = (model.tokenizer(), model.template());
+        let (tokenizer, template, grammars) = (model.tokenizer(), model.template(), model.grammars());
         let (shape, window) = (model.shape().clone(), model.window());
         let queue = Arc::new(Queue { jobs: Mutex::default(), changed: Condvar::new(), waiting: waiting.max(1) });
         let theirs = queue.clone();
         let worker = std::thread::Builder::new().name("sectora-lm".into()).spawn(move || work(model, theirs));
         let worker = Some(worker.map_err(|_| LmError::Stopped)?);
-        Ok(Engine { queue, worker, tokenizer, template, shape, window })
+        Ok(Engine { queue, worker, tokenizer, template, grammars, shape, window })
     }
 
     /// Queues a request.
@@ -163,7 +168,8 @@ impl Engine {
         let (events, receiver) = channel();
         let cancelled = Arc::new(AtomicBool::new(false));
         let client = Client { events, cancelled: cancelled.clone() };
-        self.queue.push(Job { prompt, sampling: request.sampling, asked, client })?;
+        let constraint = request.form.map(|form| self.grammars.constraint(&form)).transpose()?;
+        self.queue.push(Job { prompt, sampling: request.sampling, constraint, asked, client })?;
         Ok(Ticket { events: receiver, cancelled })
     }
 
@@ -233,8 +239,10 @@ fn work(mut model: Model, queue: Arc<Queue>) {
     let mut clients: HashMap<u64, Client> = HashMap::new();
     loop {
         while scheduler.has_room() {
-            let Some(Job { prompt, sampling, asked, client }) = queue.pop(scheduler.is_idle()) else { break };
-            match scheduler.add(prompt, &sampling, asked) {
+            let Some(Job { prompt, sampling, constraint, asked, client }) = queue.pop(scheduler.is_idle()) else {
+                break;
+            };
+            match scheduler.add(prompt, &sampling, constraint, asked) {
                 Ok(id) => drop(clients.insert(id, client)),
                 // Fails only when the receiver has gone, and then nobody wants to know.
                 Err(error) => drop(client.events.send(Event::Done(Err(error)))),

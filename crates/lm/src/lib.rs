@@ -12,7 +12,7 @@
 //!
 //! let engine = Engine::start(Model::open("Qwen3-0.6B-Q8_0.gguf".as_ref(), &Options::default())?, 4)?;
 //! let messages = vec![ChatMessage::user("What is a separator?")];
-//! engine.run(Request { messages, sampling: Sampling::default() }, &mut |text| {
+//! engine.run(Request { messages, sampling: Sampling::default(), form: None }, &mut |text| {
 //!     print!("{text}");
 //!     ControlFlow::Continue(())
 //! })?;
@@ -23,6 +23,7 @@ mod attention;
 mod cache;
 mod candle_decoder;
 mod chat;
+mod constraint;
 mod cpu_decoder;
 mod decoder;
 mod engine;
@@ -40,10 +41,10 @@ mod scheduler;
 mod sequence;
 mod shape;
 mod text_stream;
-mod token_set;
 mod tokenizer;
 
 pub use chat::{ChatMessage, ChatTemplate};
+pub use constraint::Form;
 pub use decoder::Decoder;
 pub use engine::{Engine, Event, Request, Ticket};
 pub use error::LmError;

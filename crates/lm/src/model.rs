@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use candle_core::Device;
 
+use crate::constraint::Grammars;
 use crate::gguf::Gguf;
 use crate::scheduler::{Limits, Output, Scheduler};
-use crate::{ChatMessage, ChatTemplate, CpuPath, Decoder, LmError, Sampling, Shape, Tokenizer};
+use crate::{ChatMessage, ChatTemplate, CpuPath, Decoder, Form, LmError, Sampling, Shape, Tokenizer};
 
 /// How to open a model.
 #[derive(Clone, Debug)]
@@ -96,6 +97,8 @@ pub struct Generation {
     pub first_token_s: f64,
     /// Seconds in all, from when it was asked.
     pub total_s: f64,
+    /// Of these, seconds spent on finding the tokens that the form of the text allows.
+    pub form_s: f64,
     /// The tokens of the text with their probabilities, where [`Sampling::logprobs`] asks for them.
     pub tokens: Vec<TokenLogprob>,
 }
@@ -118,6 +121,7 @@ pub struct Model {
     pub(crate) scheduler: Scheduler,
     tokenizer: Arc<Tokenizer>,
     template: Arc<ChatTemplate>,
+    grammars: Arc<Grammars>,
 }
 
 impl Model {
@@ -133,7 +137,8 @@ impl Model {
         let template = Arc::new(ChatTemplate::of(&gguf, shape.architecture, &tokenizer));
         let decoder = Decoder::open(&mut gguf, options)?;
         let limits = Limits::of(options, decoder.window());
-        Ok(Model { scheduler: Scheduler::new(decoder, tokenizer.clone(), limits), tokenizer, template })
+        let grammars = Arc::new(Grammars::new(tokenizer.clone(), decoder.shape().vocabulary));
+        Ok(Model { scheduler: Scheduler::new(decoder, tokenizer.clone(), limits), tokenizer, template, grammars })
     }
 
     /// The parts that compute.
@@ -161,6 +166,10 @@ impl Model {
         self.tokenizer.clone()
     }
 
+    pub(crate) fn grammars(&self) -> Arc<Grammars> {
+        self.grammars.clone()
+    }
+
     pub(crate) fn template(&self) -> Arc<ChatTemplate> {
         self.template.clone()
     }
@@ -174,8 +183,9 @@ impl Model {
     /// Writes what follows each of the prompts, together; only how it went is given back.
     pub fn generate_all(&mut self, requests: &[(Vec<u32>, Sampling)]) -> Result<Vec<Generation>, LmError> {
         let begin = Instant::now();
-        let add = |(prompt, sampling): &(Vec<u32>, Sampling)| self.scheduler.add(prompt.clone(), sampling, begin);
-        let ids = requests.iter().map(add).collect::<Result<Vec<u64>, LmError>>()?;
+        for (prompt, sampling) in requests {
+            self.scheduler.add(prompt.clone(), sampling, None, begin)?;
+        }
         let mut ends = Vec::new();
         while !self.scheduler.is_idle() {
             self.scheduler.step(&mut |id, output| {
@@ -186,7 +196,7 @@ impl Model {
             });
         }
         ends.sort_by_key(|(id, _)| *id);
-        ends.into_iter().filter(|(id, _)| ids.contains(id)).map(|(_, done)| done).collect()
+        ends.into_iter().map(|(_, done)| done).collect()
     }
 
     /// Writes what follows `prompt` to `sink`, piece by piece, each valid UTF-8. `cancelled` is asked
@@ -198,7 +208,20 @@ impl Model {
         cancelled: &dyn Fn() -> bool,
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generation, LmError> {
-        let mine = self.scheduler.add(prompt.to_vec(), sampling, Instant::now())?;
+        self.generate_as(prompt, (sampling, None), cancelled, sink)
+    }
+
+    /// The same for a text that must have a form.
+    pub fn generate_as(
+        &mut self,
+        prompt: &[u32],
+        (sampling, form): (&Sampling, Option<&Form>),
+        cancelled: &dyn Fn() -> bool,
+        sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Generation, LmError> {
+        let begin = Instant::now();
+        let constraint = form.map(|form| self.grammars.constraint(form)).transpose()?;
+        let mine = self.scheduler.add(prompt.to_vec(), sampling, constraint, begin)?;
         let mut end = None;
         let mut out = |id, output: Output<'_>| match output {
             Output::Text(text) if id == mine => sink(text),

@@ -9,8 +9,8 @@ use std::collections::{HashMap, HashSet};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use toktrie::SimpleVob;
 
-use crate::token_set::TokenSet;
 use crate::{LmError, Sampling};
 
 /// A token whose logit is so many temperatures below the best has a chance under 1e-26: left out.
@@ -59,7 +59,7 @@ impl Sampler {
     }
 
     /// The next token among those that are allowed.
-    pub(crate) fn next_of(&mut self, logits: &[f32], allowed: Option<&TokenSet>) -> Result<Drawn, LmError> {
+    pub(crate) fn next_of(&mut self, logits: &[f32], allowed: Option<&SimpleVob>) -> Result<Drawn, LmError> {
         let id = match allowed.is_some() || self.changes_scores() {
             false => pick(&self.sampling, &mut self.random, logits)?,
             true => {
@@ -91,10 +91,16 @@ impl Sampler {
     }
 
     /// Grammar, bias, penalties.
-    fn change(&self, scores: &mut [f32], allowed: Option<&TokenSet>) {
+    fn change(&self, scores: &mut [f32], allowed: Option<&SimpleVob>) {
         if let Some(allowed) = allowed {
-            let forbidden = scores.iter_mut().enumerate().filter(|(id, _)| !allowed.contains(*id as u32));
-            forbidden.for_each(|(_, score)| *score = f32::NEG_INFINITY);
+            let words = allowed.as_slice().iter().copied().chain(std::iter::repeat(0));
+            for (word, scores) in words.zip(scores.chunks_mut(32)) {
+                for (bit, score) in scores.iter_mut().enumerate().filter(|_| word != u32::MAX) {
+                    if word >> bit & 1 == 0 {
+                        *score = f32::NEG_INFINITY;
+                    }
+                }
+            }
         }
         for &(id, bias) in &self.sampling.logit_bias {
             if let Some(score) = scores.get_mut(id as usize) {
@@ -266,12 +272,12 @@ mod tests {
         let biased = |id, bias| Sampling { logit_bias: vec![(id, bias)], ..warm(1) };
         assert!(!draw(&biased(1, -100.0), &LOGITS, 500).contains(&1));
         assert!(draw(&biased(3, 100.0), &LOGITS, 100).iter().all(|&id| id == 3));
-        let mut allowed = TokenSet::none(4);
-        allowed.insert(0);
-        allowed.insert(3);
+        let mut allowed = SimpleVob::alloc(4);
+        allowed.allow_token(0);
+        allowed.allow_token(3);
         let mut sampler = Sampler::new(&warm(2), &[]);
         assert!((0..500).all(|_| [0, 3].contains(&sampler.next_of(&LOGITS, Some(&allowed)).unwrap().id)));
-        assert!(sampler.next_of(&LOGITS, Some(&TokenSet::none(4))).is_err());
+        assert!(sampler.next_of(&LOGITS, Some(&SimpleVob::alloc(4))).is_err());
     }
 
     #[test]

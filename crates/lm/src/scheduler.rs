@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cache::Cache;
+use crate::constraint::Constraint;
 use crate::decoder::{Decoder, Part};
 use crate::sequence::Sequence;
 use crate::{Finish, Generation, LmError, Options, Sampling, Tokenizer};
@@ -143,11 +144,17 @@ impl Scheduler {
     }
 
     /// Takes a request that was asked at `begin`; gives its number.
-    pub(crate) fn add(&mut self, prompt: Vec<u32>, sampling: &Sampling, begin: Instant) -> Result<u64, LmError> {
+    pub(crate) fn add(
+        &mut self,
+        prompt: Vec<u32>,
+        sampling: &Sampling,
+        constraint: Option<Constraint>,
+        begin: Instant,
+    ) -> Result<u64, LmError> {
         sampling.check(self.decoder.shape().vocabulary)?;
         self.last_id += 1;
         let frame = (self.decoder.window(), self.limits.lookup, begin);
-        self.waiting.push_back(Sequence::new(self.last_id, prompt, sampling, frame)?);
+        self.waiting.push_back(Sequence::new(self.last_id, prompt, sampling, constraint, frame)?);
         Ok(self.last_id)
     }
 

@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use crate::constraint::Constraint;
 use crate::lookup::{Reach, draft};
 use crate::sampler::Drawn;
 use crate::text_stream::TextStream;
@@ -25,6 +26,7 @@ pub(crate) struct Sequence {
     drafted: Vec<u32>,
     reach: Reach,
     sampler: Sampler,
+    constraint: Option<Constraint>,
     text: TextStream,
     begin: Instant,
     generation: Generation,
@@ -36,6 +38,7 @@ impl Sequence {
         id: u64,
         prompt: Vec<u32>,
         sampling: &Sampling,
+        constraint: Option<Constraint>,
         (window, lookup, begin): (usize, usize, Instant),
     ) -> Result<Sequence, LmError> {
         if prompt.is_empty() || prompt.len() >= window {
@@ -49,6 +52,7 @@ impl Sequence {
             drafted: Vec::new(),
             reach: Reach::new(lookup),
             sampler: Sampler::new(sampling, &prompt),
+            constraint,
             text: TextStream::new(&sampling.stop),
             begin,
             generation: Generation {
@@ -60,6 +64,7 @@ impl Sequence {
                 accepted_tokens: 0,
                 first_token_s: 0.0,
                 total_s: 0.0,
+                form_s: 0.0,
                 tokens: Vec::new(),
             },
             prompt,
@@ -137,7 +142,15 @@ impl Sequence {
             if self.generation.completion_tokens >= self.most {
                 return Ok(Some(Finish::Length));
             }
-            let drawn = self.sampler.next(row)?;
+            let drawn = match &mut self.constraint {
+                None => self.sampler.next(row)?,
+                Some(constraint) => {
+                    let begin = Instant::now();
+                    let allowed = constraint.allowed()?;
+                    self.generation.form_s += begin.elapsed().as_secs_f64();
+                    self.sampler.next_of(row, Some(allowed))?
+                }
+            };
             if self.generation.completion_tokens == 0 {
                 self.generation.first_token_s = self.begin.elapsed().as_secs_f64();
             }
@@ -146,6 +159,9 @@ impl Sequence {
             }
             self.generation.completion_tokens += 1;
             let id = drawn.id;
+            if let Some(constraint) = &mut self.constraint {
+                constraint.take(id)?;
+            }
             if let Some(finish) = self.show(drawn, tokenizer, sink) {
                 return Ok(Some(finish));
             }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use candle_core::quantized::GgmlDType;
 use sectora_lm::random::{RandomShape, write_gguf};
 use sectora_lm::{
-    Architecture, ChatMessage, Decoder, Engine, Event, Finish, LmError, Model, Options, Request, Sampling,
+    Architecture, ChatMessage, Decoder, Engine, Event, Finish, Form, LmError, Model, Options, Request, Sampling,
 };
 
 struct Tiny {
@@ -163,7 +163,8 @@ fn the_engine_answers_busy_when_its_queue_is_full_and_drops_what_nobody_waits_fo
     // Large enough that the running answer is not over before the line has been filled behind it.
     let shape = RandomShape { layers: 12, hidden: 256, feed_forward: 1024, ..RandomShape::tiny(Architecture::Qwen3) };
     let engine = Engine::start(Tiny::of(&shape, GgmlDType::F32).model(), 1).unwrap();
-    let ask = |max_tokens| Request { messages: vec![ChatMessage::user("x")], sampling: sampling(max_tokens) };
+    let ask =
+        |max_tokens| Request { messages: vec![ChatMessage::user("x")], sampling: sampling(max_tokens), form: None };
     let running = engine.submit(ask(450)).unwrap();
     assert!(matches!(running.next(), Some(Event::Text(_))));
     let waiting = engine.submit(ask(4)).unwrap();
@@ -208,13 +209,13 @@ fn requests_computed_together_get_the_text_that_each_gets_alone() {
                 seed: i as u64,
                 ..sampling(40 + 9 * i)
             };
-            Request { messages: vec![ChatMessage::user(&format!("{i} {words}"))], sampling: drawn }
+            Request { messages: vec![ChatMessage::user(&format!("{i} {words}"))], sampling: drawn, form: None }
         };
         let mut alone = open(1);
         let expect: Vec<String> = (0..7)
             .map(|i| {
                 alone.forget();
-                let Request { messages, sampling } = ask(i);
+                let Request { messages, sampling, .. } = ask(i);
                 text(&mut alone, &messages[0].content, &sampling).0
             })
             .collect();
@@ -231,7 +232,7 @@ fn a_short_request_ends_before_a_long_one_that_came_first() {
     let shape = RandomShape { layers: 6, hidden: 256, feed_forward: 512, ..RandomShape::tiny(Architecture::Qwen3) };
     let model = Model::open(&Tiny::of(&shape, GgmlDType::F32).path(), &Options { sequences: 2, ..Options::default() });
     let engine = Engine::start(model.unwrap(), 4).unwrap();
-    let ask = |n| Request { messages: vec![ChatMessage::user("x")], sampling: sampling(n) };
+    let ask = |n| Request { messages: vec![ChatMessage::user("x")], sampling: sampling(n), form: None };
     let long = engine.submit(ask(400)).unwrap();
     assert!(matches!(long.next(), Some(Event::Text(_))));
     let (_, short) = end(&engine.submit(ask(3)).unwrap());
@@ -250,8 +251,9 @@ fn the_same_beginning_is_read_once_by_requests_that_run_together() {
     let mut fresh = tiny.model();
     let passages = "the same passages for everybody ".repeat(9);
     let asked: Vec<String> = (0..3).map(|i| format!("{passages}{i}?")).collect();
-    let submit =
-        |q: &String| engine.submit(Request { messages: vec![ChatMessage::user(q)], sampling: sampling(20) }).unwrap();
+    let submit = |q: &String| {
+        engine.submit(Request { messages: vec![ChatMessage::user(q)], sampling: sampling(20), form: None }).unwrap()
+    };
     let tickets: Vec<_> = asked.iter().map(submit).collect();
     let ends: Vec<_> = tickets.iter().map(end).collect();
     for (question, (found, _)) in asked.iter().zip(&ends) {
@@ -273,7 +275,9 @@ fn what_does_not_fit_in_memory_waits_and_is_answered() {
     let engine = Engine::start(Model::open(&tiny.path(), &options).unwrap(), 8).unwrap();
     let mut fresh = tiny.model();
     let question = |i: usize| format!("{i}{}", "y".repeat(250));
-    let submit = |i| engine.submit(Request { messages: vec![ChatMessage::user(&question(i))], sampling: sampling(40) });
+    let submit = |i| {
+        engine.submit(Request { messages: vec![ChatMessage::user(&question(i))], sampling: sampling(40), form: None })
+    };
     let tickets: Vec<_> = (0..4).map(|i| submit(i).unwrap()).collect();
     for (i, ticket) in tickets.iter().enumerate() {
         fresh.forget();
@@ -316,6 +320,110 @@ fn penalties_and_bias_change_the_text_and_what_cannot_be_meant_is_refused() {
     let wrong = Sampling { logit_bias: vec![(1 << 20, 1.0)], ..sampling(5) };
     let refused = model.generate(&[1], &wrong, &|| false, &mut |_| ControlFlow::Continue(()));
     assert!(matches!(refused, Err(LmError::Sampling { field: "logit_bias", .. })));
+}
+
+/// Random text in a form, drawn hot so that every token has a chance.
+fn formed(model: &mut Model, form: &Form, seed: u64, max_tokens: usize) -> (String, sectora_lm::Generation) {
+    let drawn = Sampling { temperature: 3.0, seed, ..sampling(max_tokens) };
+    let prompt = model.prompt(&[ChatMessage::user("x")]).unwrap();
+    let mut text = String::new();
+    let generation = model.generate_as(&prompt, (&drawn, Some(form)), &|| false, &mut |piece| {
+        text.push_str(piece);
+        ControlFlow::Continue(())
+    });
+    (text, generation.unwrap())
+}
+
+#[test]
+fn json_has_the_form_of_its_schema_whatever_the_model_would_say() {
+    let schema = serde_json::json!({
+        "type": "object",
+        "properties": {
+            "name": { "type": "string", "maxLength": 8 },
+            "kind": { "enum": ["gas", "전지"] },
+            "year": { "type": "integer", "minimum": 1990, "maximum": 2030 },
+            "parts": { "type": "array", "items": { "$ref": "#/$defs/part" }, "maxItems": 2 },
+        },
+        "$defs": { "part": { "type": "object", "properties": { "ok": { "type": "boolean" } }, "required": ["ok"], "additionalProperties": false } },
+        "required": ["name", "kind", "year", "parts"],
+        "additionalProperties": false,
+    });
+    let form = Form::Json(schema);
+    let mut model = Tiny::new(Architecture::Qwen3).model();
+    let mut ended = 0;
+    for seed in 0..10 {
+        let (text, generation) = formed(&mut model, &form, seed, 150);
+        if generation.finish == Finish::Length {
+            continue;
+        }
+        ended += 1;
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        assert!(value["name"].as_str().unwrap().chars().count() <= 8, "{text}");
+        assert!(["gas", "전지"].contains(&value["kind"].as_str().unwrap()), "{text}");
+        assert!((1990..=2030).contains(&value["year"].as_i64().unwrap()), "{text}");
+        assert!(value["parts"].as_array().unwrap().iter().all(|part| part["ok"].is_boolean()), "{text}");
+    }
+    assert!(ended > 4, "only {ended} of 10 ended: the test shows little");
+    let wrong = Form::Json(serde_json::json!({ "type": "nothing" }));
+    let prompt = model.prompt(&[ChatMessage::user("x")]).unwrap();
+    let refused =
+        model.generate_as(&prompt, (&sampling(3), Some(&wrong)), &|| false, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(refused, Err(LmError::Sampling { field: "response_format", .. })), "{refused:?}");
+}
+
+#[test]
+fn an_answer_cites_only_passages_that_are_there_and_quotes_only_their_words() {
+    let passages =
+        vec![(3, "The cell held 92 % after 500 cycles.".to_owned()), (17, "전해질은 황화물이다.".to_owned())];
+    let form = Form::Citing(passages.clone());
+    let mut model = Tiny::new(Architecture::Llama).model();
+    // A bias makes brackets and quotation marks frequent in random text.
+    let often: Vec<(u32, f32)> =
+        ["[", "\"", "]"].iter().filter_map(|s| model.tokenizer().id(s)).map(|id| (id, 6.0)).collect();
+    let prompt = model.prompt(&[ChatMessage::user("x")]).unwrap();
+    let (mut marks, mut quotes) = (0, 0);
+    for seed in 0..12 {
+        let drawn = Sampling { temperature: 1.5, seed, logit_bias: often.clone(), ..sampling(150) };
+        let mut text = String::new();
+        let generation = model.generate_as(&prompt, (&drawn, Some(&form)), &|| false, &mut |piece| {
+            text.push_str(piece);
+            ControlFlow::Continue(())
+        });
+        let generation = generation.unwrap();
+        assert!(generation.form_s > 0.0);
+        for (at, _) in text.match_indices('[') {
+            let rest = &text[at + 1..];
+            let whole = rest.find(']').map_or(rest, |end| &rest[..end]);
+            assert!(
+                ["3", "17"].iter().any(|n| if rest.contains(']') { whole == *n } else { n.starts_with(whole) }),
+                "{text}"
+            );
+            marks += 1;
+        }
+        // Quotation marks after a digit are inches; the others come in pairs.
+        let mut inside: Option<String> = None;
+        let mut before = ' ';
+        for c in text.chars() {
+            inside = match (inside, c) {
+                (None, '"') if !before.is_ascii_digit() => Some(String::new()),
+                (None, _) => None,
+                (Some(quote), '"') => {
+                    assert!(
+                        !quote.is_empty() && passages.iter().any(|(_, p)| p.contains(&quote)),
+                        "{quote:?} in {text}"
+                    );
+                    quotes += 1;
+                    None
+                }
+                (Some(mut quote), c) => {
+                    quote.push(c);
+                    Some(quote)
+                }
+            };
+            before = c;
+        }
+    }
+    assert!(marks > 20 && quotes > 20, "{marks} marks and {quotes} quotations: the test shows little");
 }
 
 #[test]

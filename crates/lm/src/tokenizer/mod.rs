@@ -122,6 +122,11 @@ impl Tokenizer {
         self.end.contains(&id)
     }
 
+    /// The tokens that end a turn or the text.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = u32> {
+        self.end.iter().copied()
+    }
+
     /// The id of a token by its name.
     pub fn id(&self, name: &str) -> Option<u32> {
         self.ids.get(name).copied()

@@ -1,0 +1,362 @@
+//! What may come next in an answer that cites numbered passages?
+//!
+//! After `[` only the number of a passage, then `]`. Within quotation marks (`"…"`, `“…”`, `「…」`) only words
+//! of the passages, and then only numbers of those that hold every quotation since the last mark. Everything
+//! else is free. A `"` right after a digit is a measure in inches and opens nothing.
+//!
+//! The grammar works on bytes; a token is allowed when all its bytes are. Outside of marks and quotations nearly
+//! every token is, so only those with a character that matters are tried one by one; within them the trie of
+//! the vocabulary is walked, which ends early because few bytes are allowed.
+
+use toktrie::{Recognizer, SimpleVob, TokTrie};
+
+use super::automaton::Automaton;
+
+/// What begins a mark or a quotation.
+const OPENERS: [&str; 4] = ["[", "\"", "“", "「"];
+const CLOSERS: [&[u8]; 3] = [b"\"", "”".as_bytes(), "」".as_bytes()];
+/// No piece of any passage.
+const DEAD: u32 = u32::MAX;
+
+/// The tokens that mean nothing to the grammar, and those that do.
+pub(super) struct Plain {
+    allowed: SimpleVob,
+    others: Vec<u32>,
+}
+
+impl Plain {
+    pub(super) fn of(trie: &TokTrie) -> Plain {
+        let mut plain = Plain { allowed: trie.alloc_token_set(), others: Vec::new() };
+        for id in 0..trie.vocab_size() as u32 {
+            let bytes = trie.token(id);
+            let Some(first) = bytes.first() else { continue };
+            let opens = OPENERS.iter().any(|opener| bytes.windows(opener.len()).any(|w| w == opener.as_bytes()));
+            // The rest of `“` or of `「` that the token before began.
+            match opens || matches!(first, 0x80 | 0x8C | 0x9C) {
+                true => plain.others.push(id),
+                false => plain.allowed.allow_token(id),
+            }
+        }
+        plain
+    }
+}
+
+/// The grammar of one answer, and where in it the text is.
+pub(super) struct Citations {
+    passages: Passages,
+    state: State,
+    set: SimpleVob,
+}
+
+struct Passages {
+    /// Numbers as they are written; the index is the bit.
+    numbers: Vec<String>,
+    texts: Automaton,
+}
+
+/// Where a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    mode: Mode,
+    /// The last two bytes.
+    tail: [u8; 2],
+    /// The passages that hold every quotation since the last mark.
+    open: u64,
+    /// A mark has just ended.
+    marked: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Text,
+    /// After `[`, with the digits so far.
+    Mark {
+        number: u32,
+        digits: u8,
+    },
+    Quote(Quote),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Quote {
+    /// Which of [`CLOSERS`] ends it.
+    closer: u8,
+    /// Bytes of the closer so far.
+    closing: u8,
+    /// The piece so far, or [`DEAD`].
+    piece: u32,
+    /// The piece before the closer began.
+    before: u32,
+    /// Bytes that the last character still lacks.
+    lacks: u8,
+}
+
+impl Citations {
+    /// Passages by number; those beyond the 64th cannot be cited.
+    pub(super) fn new(trie: &TokTrie, passages: &[(usize, String)]) -> Citations {
+        let passages = Passages {
+            numbers: passages.iter().take(64).map(|(n, _)| n.to_string()).collect(),
+            texts: Automaton::new(passages.iter().map(|(_, text)| text.as_str())),
+        };
+        let open = passages.all();
+        let state = State { mode: Mode::Text, tail: [0; 2], open, marked: false };
+        Citations { passages, state, set: trie.alloc_token_set() }
+    }
+
+    /// The tokens that may come next; whether the text may end.
+    pub(super) fn allowed(&mut self, trie: &TokTrie, plain: &Plain) -> (&mut SimpleVob, bool) {
+        let Citations { passages, state, set } = self;
+        if state.mode == Mode::Text {
+            set.set_from(&plain.allowed);
+            for &id in &plain.others {
+                if passages.read(*state, trie.token(id)).is_some() {
+                    set.allow_token(id);
+                }
+            }
+        } else {
+            set.set_all(false);
+            trie.add_bias(&mut Walk { passages, states: vec![*state] }, set, &[]);
+        }
+        (set, self.state.mode == Mode::Text)
+    }
+
+    /// Moves past a token; false when it was not allowed.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> bool {
+        match self.passages.read(self.state, bytes) {
+            Some(state) => {
+                self.state = state;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Passages {
+    fn all(&self) -> u64 {
+        match self.numbers.len() {
+            64 => u64::MAX,
+            count => (1 << count) - 1,
+        }
+    }
+
+    fn read(&self, state: State, bytes: &[u8]) -> Option<State> {
+        bytes.iter().try_fold(state, |state, &byte| self.push(state, byte))
+    }
+
+    fn push(&self, state: State, byte: u8) -> Option<State> {
+        let State { mode, tail, open, marked } = state;
+        let next = State { tail: [tail[1], byte], ..state };
+        match mode {
+            Mode::Text => self.text(next, tail, byte),
+            Mode::Mark { number, digits } => match byte {
+                b']' => {
+                    let cited = self.numbers.iter().position(|n| digits > 0 && *n == number.to_string())?;
+                    (open >> cited & 1 == 1).then_some(State { mode: Mode::Text, marked: true, ..next })
+                }
+                b'0'..=b'9' if digits < 9 => {
+                    let number = number * 10 + u32::from(byte - b'0');
+                    let begun = number.to_string();
+                    let fits = |(bit, n): (usize, &String)| open >> bit & 1 == 1 && n.starts_with(&begun);
+                    // Leading zeros are no number: `01` is not `1`.
+                    let sound = begun.len() == usize::from(digits) + 1 && self.numbers.iter().enumerate().any(fits);
+                    sound.then_some(State { mode: Mode::Mark { number, digits: digits + 1 }, ..next })
+                }
+                _ => None,
+            },
+            Mode::Quote(quote) => {
+                let moved = self.quote(quote, byte)?;
+                let closed = usize::from(moved.closing) == CLOSERS[usize::from(moved.closer)].len();
+                if !closed {
+                    return Some(State { mode: Mode::Quote(moved), ..next });
+                }
+                let texts = self.texts.texts(moved.before);
+                // Quotations of different passages before one mark: the mark is the last one's.
+                let open = if open & texts == 0 { texts } else { open & texts };
+                Some(State { mode: Mode::Text, open, marked, ..next })
+            }
+        }
+    }
+
+    fn text(&self, mut next: State, tail: [u8; 2], byte: u8) -> Option<State> {
+        if next.marked && !matches!(byte, b' ' | b'[' | b'.' | b',') {
+            (next.marked, next.open) = (false, self.all());
+        }
+        let closer = match (tail, byte) {
+            (_, b'[') => {
+                next.mode = Mode::Mark { number: 0, digits: 0 };
+                return (next.open != 0).then_some(next);
+            }
+            ([_, b'0'..=b'9'], b'"') => return Some(next),
+            (_, b'"') => 0,
+            ([0xE2, 0x80], 0x9C) => 1,
+            ([0xE3, 0x80], 0x8C) => 2,
+            _ => return Some(next),
+        };
+        next.mode = Mode::Quote(Quote { closer, closing: 0, piece: 0, before: 0, lacks: 0 });
+        (!self.texts.is_empty()).then_some(next)
+    }
+
+    /// The quotation after one more byte, which may belong to its words, to what closes it, or to both so far.
+    fn quote(&self, quote: Quote, byte: u8) -> Option<Quote> {
+        if quote.piece == 0 && matches!(byte, 0x80..=0xBF) {
+            // Half a character is no word of a passage.
+            return None;
+        }
+        let closer = CLOSERS[usize::from(quote.closer)];
+        let piece = if quote.piece == DEAD { None } else { self.texts.next(quote.piece, byte) };
+        let (closing, before) = if closer[usize::from(quote.closing)] == byte && quote.closing > 0 {
+            (quote.closing + 1, quote.before)
+        } else if closer[0] == byte && quote.lacks == 0 && quote.piece != 0 && quote.piece != DEAD {
+            (1, quote.piece)
+        } else {
+            (0, 0)
+        };
+        if piece.is_none() && closing == 0 {
+            return None;
+        }
+        let lacks = match byte {
+            0x80..=0xBF => quote.lacks.saturating_sub(1),
+            0xC0..=0xDF => 1,
+            0xE0..=0xEF => 2,
+            0xF0.. => 3,
+            _ => 0,
+        };
+        Some(Quote { closing, before, piece: piece.unwrap_or(DEAD), lacks, ..quote })
+    }
+}
+
+/// The walk through the vocabulary's trie.
+struct Walk<'a> {
+    passages: &'a Passages,
+    states: Vec<State>,
+}
+
+impl Recognizer for Walk<'_> {
+    fn pop_bytes(&mut self, count: usize) {
+        self.states.truncate(self.states.len() - count);
+    }
+
+    fn collapse(&mut self) {
+        let last = self.states.len() - 1;
+        self.states.drain(..last);
+    }
+
+    fn trie_finished(&mut self) {
+        self.states.truncate(1);
+    }
+
+    fn try_push_byte(&mut self, byte: u8) -> bool {
+        let state = self.states.last().and_then(|state| self.passages.push(*state, byte));
+        state.map(|state| self.states.push(state)).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passages() -> Passages {
+        let texts =
+            [(1, "The cell held 92 % after 500 cycles."), (12, "전해질은 “황화물”이다.\n두께는 30 µm"), (3, "cycles")];
+        Passages {
+            numbers: texts.iter().map(|(n, _)| n.to_string()).collect(),
+            texts: Automaton::new(texts.iter().map(|(_, text)| *text)),
+        }
+    }
+
+    /// How much of a text is allowed, and whether it could end there.
+    fn read(text: &str) -> (usize, bool) {
+        let passages = passages();
+        let mut state = State { mode: Mode::Text, tail: [0; 2], open: passages.all(), marked: false };
+        for (at, byte) in text.bytes().enumerate() {
+            match passages.push(state, byte) {
+                Some(next) => state = next,
+                None => return (at, false),
+            }
+        }
+        (text.len(), state.mode == Mode::Text)
+    }
+
+    #[test]
+    fn after_a_bracket_only_the_numbers_of_passages_follow() {
+        for good in ["It holds [1].", "It holds [12][3] well.", "free 한글 text: 5 %"] {
+            assert_eq!(read(good), (good.len(), true), "{good}");
+        }
+        for (bad, allowed) in [("x [2]", 3), ("x [1 ", 4), ("x [01]", 3), ("x [123]", 5), ("x []", 3), ("x [a]", 3)] {
+            assert_eq!(read(bad).0, allowed, "{bad}");
+        }
+        assert_eq!(read("x [1"), (4, false), "a text cannot end within a mark");
+    }
+
+    #[test]
+    fn a_quotation_holds_only_words_of_passages_and_then_only_their_numbers_follow() {
+        for good in [
+            "\"held 92 % after\" [1]",
+            "“전해질은” [12]",
+            "「두께는」 [12]",
+            "“다. 두께는” [12]",
+            "“은 “황화물”이다.” [12]",
+        ] {
+            assert_eq!(read(good), (good.len(), true), "{good}");
+        }
+        for (bad, allowed) in [
+            ("\"held 93 %\"", "\"held 9".len()),
+            ("\"\"", 1),
+            ("\"92 %\" [12]", "\"92 %\" [".len()),
+            ("\"92 %\" [3]", "\"92 %\" [".len()),
+            ("“전해질이” [12]", "“전해질".len() + 2),
+        ] {
+            assert_eq!(read(bad).0, allowed, "{bad}");
+        }
+        assert_eq!(read("\"cycles\" [3]"), (12, true));
+        assert_eq!(read("\"cycles\" [1]"), (12, true), "two passages hold it");
+        assert_eq!(read("\"92 %\" holds [1], later [12]").1, true, "a mark ends what a quotation asks for");
+        assert_eq!(read("\"92 %"), (5, false), "a text cannot end within a quotation");
+        assert_eq!(read("a 5\" wafer").1, true);
+    }
+
+    #[test]
+    fn tokens_are_allowed_when_all_their_bytes_are_in_every_state() {
+        let words: Vec<Vec<u8>> = (0..=255u8)
+            .map(|byte| vec![byte])
+            .chain(
+                [
+                    " [1", "[1]", "[2]", "1]", "12]", "] [", "\"92", "\"93", " %\" [1]", "x\"", "“전", "」 [", "held",
+                    "abc",
+                ]
+                .map(|w| w.into()),
+            )
+            .chain([Vec::new()])
+            .collect();
+        let info = toktrie::TokRxInfo::new(words.len() as u32, words.len() as u32 - 1);
+        let trie = TokTrie::from(&info, &words);
+        let plain = Plain::of(&trie);
+        for begun in [
+            "",
+            "x [",
+            "x [1",
+            "\"",
+            "\"92",
+            "“",
+            "“전",
+            "「두께는",
+            "\"92 %\" ",
+            "\"cycles\" [",
+            "5",
+            "\u{201c}은 \u{201c}",
+        ] {
+            let mut citations = Citations::new(&trie, &[]);
+            citations.passages = passages();
+            citations.state.open = citations.passages.all();
+            assert!(citations.take(begun.as_bytes()), "{begun}");
+            let state = citations.state;
+            let expect: Vec<bool> =
+                words.iter().map(|word| !word.is_empty() && citations.passages.read(state, word).is_some()).collect();
+            let (set, _) = citations.allowed(&trie, &plain);
+            let found: Vec<bool> = (0..words.len()).map(|id| set.get(id)).collect();
+            assert_eq!(found, expect, "{begun}");
+            assert!(found.iter().any(|&allowed| allowed), "{begun}");
+        }
+    }
+}
