@@ -13,8 +13,8 @@ use crate::cache::CpuCache;
 use crate::candle_decoder::rope_factors;
 use crate::gguf::Gguf;
 use crate::kernels::{
-    Activations, Format, Heads, KvLayer, Matrix, Needs, Path, Pool, Rotation, View, add, gated, product, rms_norm,
-    rotate,
+    Activations, Format, Heads, KvLayer, Matrix, Needs, Pages, Path, Pool, Rotation, View, add, gated, product,
+    rms_norm, rotate,
 };
 use crate::{Architecture, LmError, Options, Shape};
 
@@ -64,7 +64,7 @@ impl CpuDecoder {
         options: &Options,
     ) -> Result<CpuDecoder, LmError> {
         let ropes = Ropes::load(gguf, shape, window)?;
-        let mut load = Loader { gguf, shape };
+        let mut load = Loader { gguf, shape, pages: Pages::default() };
         let embedding = Arc::new(load.matrix("token_embd.weight", shape.vocabulary, shape.hidden)?);
         let output = match load.has("output.weight") {
             true => load.linear("output", shape.vocabulary, shape.hidden)?,
@@ -446,6 +446,7 @@ impl Ropes {
 struct Loader<'a> {
     gguf: &'a mut Gguf,
     shape: &'a Shape,
+    pages: Pages,
 }
 
 impl Loader<'_> {
@@ -457,11 +458,11 @@ impl Loader<'_> {
         self.check(name, &[rows, columns])?;
         let (dtype, bytes) = self.gguf.bytes(name)?;
         let packed = match Format::of(dtype) {
-            Some(format) => Matrix::pack(format, rows, columns, &bytes),
+            Some(format) => Matrix::pack(&mut self.pages, format, (rows, columns), &bytes),
             None => {
                 let numbers: Vec<f32> = self.numbers(name)?;
                 let half: Vec<u8> = numbers.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect();
-                Matrix::pack(Format::F16, rows, columns, &half)
+                Matrix::pack(&mut self.pages, Format::F16, (rows, columns), &half)
             }
         };
         packed

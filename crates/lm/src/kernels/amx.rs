@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::activations::Group;
-use super::{Activations, BLOCK, Format, GROUP, Matrix, Needs, Path, Pool, Products, SUPER, TILE};
+use super::{Activations, BLOCK, Format, GROUP, Matrix, Needs, Pages, Path, Pool, Products, SUPER, TILE};
 
 mod finish;
 #[cfg(target_os = "linux")]
@@ -223,7 +223,7 @@ fn agrees<T: Tiles>(registers: &mut T) -> bool {
     [Format::Q8_0, Format::Q4_0, Format::Q4K, Format::Q5K, Format::Q6K].into_iter().all(|format| {
         let mut bytes: Vec<u8> = (0..format.file_bytes(rows * width)).map(|_| random()).collect();
         format.tame(&mut bytes);
-        let Ok(matrix) = Matrix::pack(format, rows, width, &bytes) else { return false };
+        let Ok(matrix) = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes) else { return false };
         let mut same = true;
         // SAFETY: only called where the processor has AVX-512; the group was filled for codes of `width`.
         unsafe {

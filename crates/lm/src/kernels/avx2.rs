@@ -56,7 +56,7 @@ const Q5K: u8 = Format::Q5K as u8;
 /// With so few tokens memory is what is waited for.
 const FEW: usize = 4;
 /// How far ahead of the codes memory is asked for: the processor's own prefetching ends at each page.
-const AHEAD: usize = 4096;
+const AHEAD: usize = 1280;
 
 const fn format(number: u8) -> Format {
     match number {

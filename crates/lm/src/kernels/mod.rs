@@ -28,6 +28,7 @@ mod avx512;
 mod neon;
 mod ops;
 mod pack;
+mod pages;
 mod path;
 mod pool;
 mod scalar;
@@ -38,6 +39,7 @@ pub(crate) use activations::{Activations, Needs};
 pub(crate) use attention::{Heads, KvLayer, Saved, View};
 pub(crate) use ops::{Rotation, add, gated, rms_norm, rotate};
 pub(crate) use pack::Matrix;
+pub(crate) use pages::Pages;
 pub use path::Path;
 pub(crate) use pool::Pool;
 

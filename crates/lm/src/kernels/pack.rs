@@ -14,6 +14,7 @@ use std::fmt;
 use candle_core::quantized::GgmlDType;
 use half::{bf16, f16};
 
+use super::pages::{Lines, Pages};
 use super::{BLOCK, Format, Needs, SUPER, TILE};
 
 /// Scales of 256 columns in a K format.
@@ -24,13 +25,8 @@ pub(crate) struct Matrix {
     format: Format,
     rows: usize,
     columns: usize,
-    data: Vec<Line>,
+    data: Lines,
 }
-
-/// A cache line: alignment for whole-register loads.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
 
 impl fmt::Debug for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,13 +139,18 @@ impl Format {
 
 impl Matrix {
     /// Repacks the bytes of a tensor of `rows` times `columns`; an error says what does not fit.
-    pub(crate) fn pack(format: Format, rows: usize, columns: usize, bytes: &[u8]) -> Result<Matrix, String> {
+    pub(crate) fn pack(
+        pages: &mut Pages,
+        format: Format,
+        (rows, columns): (usize, usize),
+        bytes: &[u8],
+    ) -> Result<Matrix, String> {
         let row_bytes = columns / format.unit() * format.unit_bytes();
         if rows == 0 || columns == 0 || !columns.is_multiple_of(format.unit()) || bytes.len() != rows * row_bytes {
             return Err(format!("{} bytes are not {rows} rows of {columns} numbers in {format:?}", bytes.len()));
         }
         let lines = format.tile_bytes(columns) / 64;
-        let mut matrix = Matrix { format, rows, columns, data: vec![Line([0; 64]); rows.div_ceil(TILE) * lines] };
+        let mut matrix = Matrix { format, rows, columns, data: pages.take(rows.div_ceil(TILE) * lines) };
         for (index, row) in bytes.chunks_exact(row_bytes).enumerate() {
             let tile = matrix.tile_mut(index / TILE);
             pack_row(format, columns, row, index % TILE, tile);
@@ -174,17 +175,13 @@ impl Matrix {
     }
 
     pub(super) fn tile(&self, index: usize) -> &[u8] {
-        let lines = self.format.tile_bytes(self.columns) / 64;
-        let lines = &self.data[index * lines..(index + 1) * lines];
-        // SAFETY: a `Line` is 64 bytes without padding, and any byte may be read as u8.
-        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 64) }
+        let size = self.format.tile_bytes(self.columns);
+        &self.data.bytes()[index * size..(index + 1) * size]
     }
 
     fn tile_mut(&mut self, index: usize) -> &mut [u8] {
-        let lines = self.format.tile_bytes(self.columns) / 64;
-        let lines = &mut self.data[index * lines..(index + 1) * lines];
-        // SAFETY: as in `tile`; any u8 is a valid byte of a `Line`, and the borrow is unique.
-        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 64) }
+        let size = self.format.tile_bytes(self.columns);
+        &mut self.data.bytes_mut()[index * size..(index + 1) * size]
     }
 
     /// The numbers of one row, as the file means them.

@@ -32,7 +32,7 @@ fn matrix(dtype: GgmlDType, rows: usize, columns: usize, random: &mut StdRng) ->
 }
 
 fn packed(dtype: GgmlDType, rows: usize, columns: usize, bytes: &[u8]) -> (Matrix, Vec<f32>) {
-    let matrix = Matrix::pack(Format::of(dtype).unwrap(), rows, columns, bytes).unwrap();
+    let matrix = Matrix::pack(&mut Pages::default(), Format::of(dtype).unwrap(), (rows, columns), bytes).unwrap();
     let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, dtype).unwrap();
     let tensor = QTensor::new(storage, (rows, columns)).unwrap();
     let numbers = tensor.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
@@ -153,7 +153,8 @@ fn a_row_that_is_not_a_number_shows_in_its_products_and_in_no_other() {
 #[test]
 fn bytes_that_do_not_fit_are_refused() {
     for (rows, columns, bytes) in [(0, 32, 0), (1, 0, 0), (1, 33, 34), (2, 32, 34), (1, 32, 35)] {
-        assert!(Matrix::pack(Format::Q8_0, rows, columns, &vec![0; bytes]).is_err(), "{rows} {columns} {bytes}");
+        let packed = Matrix::pack(&mut Pages::default(), Format::Q8_0, (rows, columns), &vec![0; bytes]);
+        assert!(packed.is_err(), "{rows} {columns} {bytes}");
     }
 }
 

@@ -82,7 +82,7 @@ fn case(format: Format, rows: usize, width: usize, tokens: usize, seed: u64) -> 
     x.fill((&mut Pool::new(1), Path::scalar(), needs), (tokens, width), &|t, out| {
         out.copy_from_slice(&numbers[t * width..][..width]);
     });
-    Case { matrix: Matrix::pack(format, rows, width, &bytes).unwrap(), x }
+    Case { matrix: Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap(), x }
 }
 
 /// Of a tile and a group, by the scalar path.
