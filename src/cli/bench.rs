@@ -1,8 +1,12 @@
-//! `bench llm`: how fast does the local engine read and write on this machine, next to its peers?
+//! `bench`: what does this machine do? One measurement a file; here `bench llm`: how fast does the local engine read and write on this machine, next to its peers?
 //!
 //! Weights are random (speed does not depend on them), shapes are real. Engines take turns in every round,
 //! and the best round counts: on a shared machine everything else only measures the neighbours. llama.cpp
 //! is measured by its own `llama-bench` on the same file.
+
+mod embed;
+mod ingest;
+mod retrieve;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -23,6 +27,12 @@ use super::{Context, Failure, Outcome};
 pub(super) enum Command {
     /// The language model engine: reading, writing, time to the first token
     Llm(Arguments),
+    /// Searches in an index of a given size: milliseconds, what is missed, memory and disk
+    Retrieve(retrieve::Arguments),
+    /// Reading, cutting and indexing documents
+    Ingest(ingest::Arguments),
+    /// Encoding texts
+    Embed(embed::Arguments),
 }
 
 #[derive(Args)]
@@ -135,7 +145,12 @@ struct Measured {
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
-    let Command::Llm(arguments) = command;
+    let arguments = match command {
+        Command::Llm(arguments) => arguments,
+        Command::Retrieve(arguments) => return retrieve::run(context, &arguments),
+        Command::Ingest(arguments) => return ingest::run(context, &arguments),
+        Command::Embed(arguments) => return embed::run(context, &arguments),
+    };
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match arguments.threads.unwrap_or(context.config.threads) {
         0 => processors,

@@ -31,13 +31,19 @@ pub struct EdgeStore {
 impl EdgeStore {
     /// Opens the shard in `folder`, replaying its log, or creates it; `dim` 0 means no dense vector.
     pub fn open(folder: &Path, dim: usize) -> Result<EdgeStore, IndexError> {
+        EdgeStore::open_with(folder, dim, false)
+    }
+
+    /// As [`Self::open`]; a new shard keeps int8 copies of its vectors in memory where `quantized`, and compares the best
+    /// hits again with the vectors themselves.
+    pub fn open_with(folder: &Path, dim: usize, quantized: bool) -> Result<EdgeStore, IndexError> {
         if !folder.exists() {
             // Built beside and moved into place: killed half-way, nothing half-made stands in the way.
             let beside = folder.with_extension("new");
             if beside.exists() {
                 fs_err::remove_dir_all(&beside)?;
             }
-            EdgeStore::create(&beside, dim)?;
+            EdgeStore::create(&beside, dim, quantized)?;
             fs_err::rename(&beside, folder)?;
         }
         let path = folder.display().to_string();
@@ -48,14 +54,21 @@ impl EdgeStore {
     }
 
     /// An empty shard with its payload indexes, on disk and closed.
-    fn create(folder: &Path, dim: usize) -> Result<(), IndexError> {
+    fn create(folder: &Path, dim: usize, quantized: bool) -> Result<(), IndexError> {
         fs_err::create_dir_all(folder)?;
         let sparse = edge::EdgeSparseVectorParams::builder().modifier(edge::Modifier::Idf).build();
         let mut config = edge::EdgeConfig::builder().sparse_vector(SPARSE, sparse);
-        if dim > 0 {
-            config = config.vector(DENSE, edge::EdgeVectorParams::builder(dim, edge::Distance::Cosine).build());
-        }
         let path = folder.display().to_string();
+        if dim > 0 {
+            let mut vector = edge::EdgeVectorParams::builder(dim, edge::Distance::Cosine);
+            if quantized {
+                let int8 = json!({ "scalar": { "type": "int8", "quantile": 0.99, "memory": "pinned" } });
+                let int8 = serde_json::from_value(int8);
+                let int8 = int8.map_err(|e| IndexError::Store { path: path.clone(), what: e.to_string() })?;
+                vector = vector.quantization_config(int8).memory(edge::Memory::Cold);
+            }
+            config = config.vector(DENSE, vector.build());
+        }
         let shard = edge::EdgeShard::new(folder, config.build())
             .map_err(|e| IndexError::Store { path: path.clone(), what: e.to_string() })?;
         let store = EdgeStore { shard, path };

@@ -1,0 +1,351 @@
+//! `bench retrieve`: how long does a search take, what does it miss, what does the index weigh, at a given size?
+//!
+//! Points are made up: dense vectors around random centres (as texts gather around subjects), sparse vectors with terms
+//! drawn by Zipf's law, years and institutions to filter on. Recall is taken against exact search of the same store.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::super::{Context, Failure, Outcome};
+use crate::evaluate::statistics::Random;
+use crate::index::{EdgeStore, Filter, Hit, Mode, Payload, Point, Query, VectorStore};
+use crate::retrieve::fusion;
+use crate::text::bm25::SparseVector;
+
+/// Points written at a time.
+const BATCH: usize = 512;
+/// Subjects the vectors gather around: one a hundred chunks.
+const CHUNKS_A_CENTRE: usize = 100;
+/// How far a vector lies from its centre, as a share of the centre's length.
+const SPREAD: f32 = 0.9;
+const VOCABULARY: usize = 50_000;
+const TERMS_A_CHUNK: usize = 80;
+const TERMS_A_QUERY: usize = 6;
+const INSTITUTIONS: usize = 10;
+/// Candidates of each side before they are joined, as `search.prefetch`.
+const PREFETCH: usize = 100;
+
+#[derive(Args)]
+pub(in crate::cli) struct Arguments {
+    /// Chunks in the index
+    #[arg(long, default_value_t = 50_000)]
+    chunks: usize,
+    /// Length of the dense vectors (default: the encoder's inside the program)
+    #[arg(long, default_value_t = 224)]
+    dim: usize,
+    /// Questions
+    #[arg(long, default_value_t = 200)]
+    queries: usize,
+    /// Hits wanted
+    #[arg(long, default_value_t = 10)]
+    limit: usize,
+    /// Keep int8 copies of the vectors in memory and the vectors themselves on disk, for the last comparison
+    #[arg(long)]
+    quantized: bool,
+    /// Seed
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Keep the index in this folder (it must not exist)
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    chunks: usize,
+    dim: usize,
+    quantized: bool,
+    /// Seconds of writing all points.
+    write_s: f64,
+    /// Seconds of building the graphs afterwards.
+    optimise_s: f64,
+    /// Bytes of the index on disk.
+    disk_bytes: u64,
+    /// Memory of this process after the last search, files mapped into it included, and its peak.
+    resident_bytes: Option<u64>,
+    peak_bytes: Option<u64>,
+    modes: Vec<Measured>,
+}
+
+#[derive(Serialize)]
+struct Measured {
+    mode: &'static str,
+    p50_ms: f64,
+    p95_ms: f64,
+    p99_ms: f64,
+    /// Share of the exact search's hits that this one finds; none where it is the exact one.
+    recall: Option<f64>,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, Failure> {
+    if arguments.chunks == 0 || arguments.queries == 0 || arguments.limit == 0 {
+        return Err(Failure::bad_input("--chunks, --queries and --limit must be at least 1"));
+    }
+    let temporary = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
+    let folder = arguments.keep.clone().unwrap_or_else(|| temporary.path().join("store"));
+    if folder.exists() {
+        return Err(Failure::bad_input(format!("{}: exists already; name a new folder", folder.display())));
+    }
+    let store = EdgeStore::open_with(&folder, arguments.dim, arguments.quantized)?;
+    let world = World::new(arguments);
+    let shown = context.output.is_interactive();
+    let begin = Instant::now();
+    for from in (0..arguments.chunks).step_by(BATCH) {
+        let to = arguments.chunks.min(from + BATCH);
+        store.upsert((from..to).map(|i| world.point(i)).collect())?;
+        if shown && from % (BATCH * 40) == 0 {
+            context.output.note(&format!("{from} of {} chunks", arguments.chunks));
+        }
+    }
+    let write_s = begin.elapsed().as_secs_f64();
+    let begin = Instant::now();
+    store.maintain()?;
+    let optimise_s = begin.elapsed().as_secs_f64();
+    let modes = world.measure(&store, arguments)?;
+    let report = Report {
+        chunks: arguments.chunks,
+        dim: arguments.dim,
+        quantized: arguments.quantized,
+        write_s,
+        optimise_s,
+        disk_bytes: bytes_below(&folder)?,
+        resident_bytes: memory("VmRSS:"),
+        peak_bytes: memory("VmHWM:"),
+        modes,
+    };
+    context.output.result(&report, table);
+    Ok(Outcome::Yes)
+}
+
+/// What the made-up points are drawn from.
+struct World {
+    seed: u64,
+    dim: usize,
+    centres: Vec<Vec<f32>>,
+    /// Cumulative Zipf weights of the vocabulary.
+    zipf: Vec<f64>,
+}
+
+struct Asked {
+    dense: Vec<f32>,
+    sparse: SparseVector,
+}
+
+impl World {
+    fn new(arguments: &Arguments) -> World {
+        let mut random = Random::new(arguments.seed);
+        let centres = (0..arguments.chunks.div_ceil(CHUNKS_A_CENTRE)).map(|_| gaussian(&mut random, arguments.dim));
+        let mut total = 0.0;
+        let zipf = (0..VOCABULARY).map(|rank| {
+            total += 1.0 / (rank as f64 + 10.0);
+            total
+        });
+        World { seed: arguments.seed, dim: arguments.dim, centres: centres.collect(), zipf: zipf.collect() }
+    }
+
+    fn random(&self, i: usize) -> Random {
+        Random::new(self.seed ^ (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
+    /// Near a centre, with as much noise as [`SPREAD`] says.
+    fn dense(&self, random: &mut Random) -> Vec<f32> {
+        let centre = &self.centres[random.below(self.centres.len())];
+        let noise = gaussian(random, self.dim);
+        unit(centre.iter().zip(noise).map(|(c, n)| c + SPREAD * n).collect())
+    }
+
+    fn term(&self, random: &mut Random) -> u32 {
+        let all = self.zipf.last().copied().unwrap_or(1.0);
+        let at = unit_interval(random) * all;
+        self.zipf.partition_point(|c| *c < at).min(VOCABULARY - 1) as u32
+    }
+
+    fn point(&self, i: usize) -> Point {
+        let mut random = self.random(i);
+        let dense = self.dense(&mut random);
+        let terms = (0..TERMS_A_CHUNK).map(|_| self.term(&mut random)).collect();
+        let payload = Payload {
+            sector: "bench".into(),
+            doc_id: format!("d{}", i / 8),
+            institution: Some(format!("institution {}", random.below(INSTITUTIONS))),
+            year: Some(2000 + random.below(25) as i64),
+            doc_type: Some("report".into()),
+            language: "en".into(),
+            access: "public".into(),
+        };
+        Point {
+            id: i as u64,
+            dense: Some(dense),
+            sparse: sparse(terms, |random| 0.5 + unit_interval(random) as f32, &mut random),
+            payload,
+        }
+    }
+
+    fn asked(&self, i: usize) -> Asked {
+        let mut random = Random::new(!self.seed ^ (i as u64).wrapping_mul(0xBF58_476D_1CE4_E5B9));
+        let dense = self.dense(&mut random);
+        let terms = (0..TERMS_A_QUERY).map(|_| self.term(&mut random)).collect();
+        Asked { dense, sparse: sparse(terms, |_| 1.0, &mut random) }
+    }
+
+    fn measure(&self, store: &EdgeStore, arguments: &Arguments) -> Result<Vec<Measured>, Failure> {
+        let questions: Vec<Asked> = (0..arguments.queries).map(|i| self.asked(i)).collect();
+        let tenth = Filter::default().institutions(&["institution 3".to_owned()]).years(Some(2005), None);
+        let limit = arguments.limit;
+        let ask = |mode: Mode, filter: Option<&Filter>, limit: usize, exact: bool| {
+            store.query(&Query { mode, filter: filter.cloned(), limit, exact })
+        };
+        let dense = |q: &Asked, filter, exact| ask(Mode::Dense(q.dense.clone()), filter, limit, exact);
+        let both = |q: &Asked, filter: Option<&Filter>, exact| {
+            let dense = ask(Mode::Dense(q.dense.clone()), filter, PREFETCH, exact)?;
+            let sparse = ask(Mode::Sparse(q.sparse.clone()), filter, PREFETCH, exact)?;
+            Ok(fusion::by_score(&dense, &sparse, 1.0, [0.7, 1.0], limit))
+        };
+        let mut modes = Vec::new();
+        let exact = timed("dense, exact", &questions, &mut modes, None, &|q| dense(q, None, true))?;
+        timed("dense", &questions, &mut modes, Some(&exact), &|q| dense(q, None, false))?;
+        timed("sparse", &questions, &mut modes, None, &|q| ask(Mode::Sparse(q.sparse.clone()), None, limit, false))?;
+        let exact = timed("hybrid, exact", &questions, &mut modes, None, &|q| both(q, None, true))?;
+        timed("hybrid", &questions, &mut modes, Some(&exact), &|q| both(q, None, false))?;
+        let exact = timed("hybrid, filtered, exact", &questions, &mut modes, None, &|q| both(q, Some(&tenth), true))?;
+        timed("hybrid, filtered", &questions, &mut modes, Some(&exact), &|q| both(q, Some(&tenth), false))?;
+        Ok(modes)
+    }
+}
+
+type Asking<'a> = &'a dyn Fn(&Asked) -> Result<Vec<Hit>, crate::index::IndexError>;
+
+/// Asks every question twice and takes the second time (the first maps the files into memory).
+fn timed(
+    mode: &'static str,
+    questions: &[Asked],
+    modes: &mut Vec<Measured>,
+    exact: Option<&[Vec<u64>]>,
+    ask: Asking<'_>,
+) -> Result<Vec<Vec<u64>>, Failure> {
+    let mut found = Vec::with_capacity(questions.len());
+    let mut times = Vec::with_capacity(questions.len());
+    for question in questions {
+        ask(question)?;
+    }
+    for question in questions {
+        let begin = Instant::now();
+        let hits = ask(question)?;
+        times.push(begin.elapsed().as_secs_f64() * 1e3);
+        found.push(hits.iter().map(|h| h.id).collect::<Vec<u64>>());
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+    let recall = exact.map(|exact| {
+        let kept = exact.iter().zip(&found).map(|(e, f)| e.iter().filter(|id| f.contains(id)).count()).sum::<usize>();
+        kept as f64 / exact.iter().map(Vec::len).sum::<usize>().max(1) as f64
+    });
+    modes.push(Measured { mode, p50_ms: at(0.5), p95_ms: at(0.95), p99_ms: at(0.99), recall });
+    Ok(found)
+}
+
+fn sparse(mut terms: Vec<u32>, value: impl Fn(&mut Random) -> f32, random: &mut Random) -> SparseVector {
+    terms.sort_unstable();
+    terms.dedup();
+    SparseVector { values: terms.iter().map(|_| value(random)).collect(), indices: terms }
+}
+
+fn unit_interval(random: &mut Random) -> f64 {
+    (random.bits() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// A random direction of expected length 1 (Box and Muller).
+fn gaussian(random: &mut Random, dim: usize) -> Vec<f32> {
+    let scale = 1.0 / (dim.max(1) as f64).sqrt();
+    let mut draw = || {
+        let (u, v) = (1.0 - unit_interval(random), unit_interval(random));
+        ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos() * scale) as f32
+    };
+    (0..dim).map(|_| draw()).collect()
+}
+
+fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    vector.iter_mut().for_each(|x| *x /= norm);
+    vector
+}
+
+fn bytes_below(folder: &Path) -> Result<u64, Failure> {
+    let mut bytes = 0;
+    for entry in walkdir::WalkDir::new(folder) {
+        let meta = entry.and_then(|e| e.metadata());
+        let meta = meta.map_err(|e| Failure::internal(format!("{}: {e}", folder.display())))?;
+        bytes += if meta.is_file() { on_disk(&meta) } else { 0 };
+    }
+    Ok(bytes)
+}
+
+/// What a file takes on the disk: files that are reserved ahead are longer than that.
+#[cfg(unix)]
+fn on_disk(meta: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(meta) * 512
+}
+
+#[cfg(not(unix))]
+fn on_disk(meta: &std::fs::Metadata) -> u64 {
+    meta.len()
+}
+
+/// A line of `/proc/self/status`, bytes; nothing where there is no such file.
+fn memory(key: &str) -> Option<u64> {
+    let status = fs_err::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with(key))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+fn table(report: &Report) -> String {
+    let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+    let memory = report.resident_bytes.zip(report.peak_bytes);
+    let memory =
+        memory.map_or_else(String::new, |(now, peak)| format!(", memory {:.0} MiB (peak {:.0})", mib(now), mib(peak)));
+    let mut lines = vec![format!(
+        "{} chunks of {} dimensions{}: written in {:.1} s, graphs in {:.1} s, disk {:.0} MiB{memory}",
+        report.chunks,
+        report.dim,
+        if report.quantized { ", int8" } else { "" },
+        report.write_s,
+        report.optimise_s,
+        mib(report.disk_bytes)
+    )];
+    lines.push(format!("{:<26} {:>9} {:>9} {:>9} {:>8}", "mode", "p50 ms", "p95 ms", "p99 ms", "recall"));
+    for m in &report.modes {
+        let recall = m.recall.map_or_else(|| "-".to_owned(), |r| format!("{r:.4}"));
+        lines.push(format!("{:<26} {:>9.2} {:>9.2} {:>9.2} {recall:>8}", m.mode, m.p50_ms, m.p95_ms, m.p99_ms));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_index_is_searched_in_every_mode_and_exactly_where_that_is_said() {
+        let arguments =
+            Arguments { chunks: 300, dim: 16, queries: 5, limit: 10, quantized: false, seed: 1, keep: None };
+        let dir = tempfile::tempdir().unwrap();
+        let store = EdgeStore::open_with(&dir.path().join("s"), 16, false).unwrap();
+        let world = World::new(&arguments);
+        store.upsert((0..300).map(|i| world.point(i)).collect()).unwrap();
+        let modes = world.measure(&store, &arguments).unwrap();
+        assert_eq!(modes.len(), 7);
+        // So few points are compared one by one: nothing can be missed.
+        assert!(modes.iter().filter_map(|m| m.recall).all(|r| (r - 1.0).abs() < 1e-9));
+        assert!(bytes_below(dir.path()).unwrap() > 300 * 16 * 4);
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_points() {
+        let arguments = Arguments { chunks: 50, dim: 8, queries: 1, limit: 1, quantized: false, seed: 7, keep: None };
+        assert_eq!(World::new(&arguments).point(3), World::new(&arguments).point(3));
+        assert_ne!(World::new(&arguments).point(3).dense, World::new(&arguments).point(4).dense);
+    }
+}
