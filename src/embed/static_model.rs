@@ -110,7 +110,7 @@ impl Embedder for StaticModel {
 
     /// Words know better within a language (`models/embedded/README.md` has the measurements).
     fn score_weight(&self) -> Option<f32> {
-        Some(0.7)
+        Some(1.0)
     }
 
     fn embed(&self, texts: &[&str], _side: Side) -> Result<Vec<Vec<f32>>, EmbedError> {

@@ -13,10 +13,11 @@ use super::metrics::{self, PerQuery, Ranking, Run};
 use super::statistics::{self, Comparison, Estimate, Pair};
 use super::{EvaluateError, beir, trec};
 use crate::config;
+use crate::document::Language;
 use crate::embed::{Embedder, Side, StaticModel, TransformerEncoder};
 use crate::index::{self, Hit, Index, IndexError, Mode, Query, StorePlace, SyncOptions};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
-use crate::retrieve::fusion;
+use crate::retrieve::{Glossary, Support, fusion};
 use crate::text::bm25::{Bm25, query_vector};
 
 /// Documents of a run.
@@ -309,9 +310,10 @@ fn find(index: &Index, embedder: Option<&dyn Embedder>, mode: Mode, text: &str) 
     let ask = |mode: Mode, limit: usize| index.store.query(&Query { mode, filter: None, limit, exact: false });
     match (mode, embedder.and_then(Embedder::score_weight)) {
         (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
-            let (dense, sparse) = (ask(Mode::Dense(dense), prefetch)?, ask(Mode::Sparse(sparse), prefetch)?);
-            let full = fusion::full_score(&index.catalog, text)?;
-            Ok(fusion::by_score(&dense, &sparse, full, [weights[0] * weight, weights[1]], CHUNKS))
+            let support = Support::new(text, &Glossary::new(&[]), &index.catalog)?;
+            let question = fusion::Question { language: Language::detect(text), support: &support, dense, sparse };
+            let weights = [weights[0] * weight, weights[1]];
+            fusion::search(&index.catalog, &*index.store, question, None, weights, prefetch, CHUNKS)
         }
         (mode, _) => ask(mode, CHUNKS),
     }

@@ -294,8 +294,12 @@ impl Catalog {
 
     /// Counts terms over the whole catalogue: the mean BM25 length, and in how many chunks each term
     /// occurs. `indexed` makes the text that is indexed for a chunk.
-    pub(super) fn count_terms(&self, indexed: impl Fn(&Document, &Chunk) -> String) -> Result<f32, IndexError> {
-        let (mut length, mut chunks) = (0f64, 0u64);
+    pub(super) fn count_terms(
+        &self,
+        indexed: impl Fn(&Document, &Chunk) -> String,
+        heading: impl Fn(&Document, &Chunk) -> String,
+    ) -> Result<(f32, f32), IndexError> {
+        let (mut length, mut headings, mut chunks) = (0f64, 0f64, 0u64);
         let mut terms: BTreeMap<u32, i64> = BTreeMap::new();
         let mut after = String::new();
         loop {
@@ -307,6 +311,7 @@ impl Catalog {
                 for chunk in self.chunks_of(id)? {
                     let found = analyse(&indexed(&document, &chunk));
                     length += found.iter().map(|t| f64::from(t.weight)).sum::<f64>();
+                    headings += f64::from(bm25::length(&heading(&document, &chunk)));
                     chunks += 1;
                     let dimensions: HashSet<u32> = found.iter().map(|t| bm25::dimension(&t.text)).collect();
                     dimensions.into_iter().for_each(|d| *terms.entry(d).or_default() += 1);
@@ -318,10 +323,17 @@ impl Catalog {
             let mut insert = t.prepare("INSERT INTO terms (dimension, chunks) VALUES (?1, ?2)")?;
             terms.iter().try_for_each(|(dimension, n)| insert.execute(params![dimension, n]).map(drop))
         })?;
-        Ok(if chunks == 0 { 0.0 } else { (length / chunks as f64) as f32 })
+        let mean = |sum: f64| if chunks == 0 { 0.0 } else { (sum / chunks as f64) as f32 };
+        Ok((mean(length), mean(headings)))
     }
 
-    pub(super) fn set_average_length(&self, length: f32) -> Result<(), IndexError> {
+    /// The same of titles and headings alone.
+    pub(super) fn average_heading_length(&self) -> Result<Option<f32>, IndexError> {
+        Ok(self.meta("average_heading_length")?.and_then(|t| t.parse().ok()))
+    }
+
+    pub(super) fn set_average_length(&self, length: f32, headings: f32) -> Result<(), IndexError> {
+        self.set_meta("average_heading_length", &headings.to_string())?;
         self.set_meta("average_length", &length.to_string())
     }
 

@@ -41,6 +41,11 @@ impl Filter {
         self
     }
 
+    /// Only these languages (any if empty).
+    pub fn languages(self, languages: &[Language]) -> Self {
+        self.any("language", &languages.iter().map(|l| l.name().to_owned()).collect::<Vec<_>>())
+    }
+
     /// Only years in `from..=to`.
     pub fn years(mut self, from: Option<i64>, to: Option<i64>) -> Self {
         if from.is_some() || to.is_some() {

@@ -32,7 +32,7 @@ use crate::text::ANALYSER;
 use crate::text::bm25::SparseVector;
 
 /// Layout of catalogue and store; another one is refused.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Name of the dense vector in every store.
 pub const DENSE: &str = "dense";

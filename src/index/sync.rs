@@ -26,6 +26,8 @@ const PIPELINE: &str = "1";
 const BATCH: usize = 256;
 /// Chunks after which the store is flushed and the marks are cleared.
 const CHECKPOINT: usize = 2048;
+/// What title and headings count as a field of their own, beside the text they stand in.
+const HEADING: f32 = 0.4;
 /// Change of the mean BM25 length beyond which all sparse vectors are written anew.
 const LENGTH_DRIFT: f32 = 0.1;
 /// Worker processes at a time.
@@ -228,6 +230,12 @@ pub fn indexed_text(document: &Document, chunk: &Chunk) -> String {
         }
     }
     out
+}
+
+/// The part of [`indexed_text`] that names a subject: title and headings.
+fn heading_text(document: &Document, chunk: &Chunk) -> String {
+    let headings = chunk.path.iter().filter(|h| **h != document.title);
+    headings.fold(document.title.clone(), |all, heading| all + "\n" + heading)
 }
 
 /// A file to read: its key (absolute path) and the name shown to readers.
@@ -475,17 +483,18 @@ fn write_store(
         Some(stored) if !changed && stats.pending == 0 => stored,
         stored => {
             progress(Progress { phase: Phase::Counting, done: 0, total: stats.chunks, path: None });
-            let counted = catalog.count_terms(indexed_text)?;
+            let (counted, headings) = catalog.count_terms(indexed_text, heading_text)?;
             match stored {
                 Some(stored) if (counted - stored).abs() <= LENGTH_DRIFT * stored => stored,
                 _ => {
                     catalog.mark_all_pending()?;
-                    catalog.set_average_length(counted)?;
+                    catalog.set_average_length(counted, headings)?;
                     counted
                 }
             }
         }
     };
+    let average = [average, catalog.average_heading_length()?.unwrap_or(0.0)];
     forget(catalog, store)?;
     let total = catalog.stats()?.pending;
     let mut done = 0u64;
@@ -533,7 +542,7 @@ fn points(
     catalog: &Catalog,
     embedder: Option<&dyn Embedder>,
     options: &SyncOptions<'_>,
-    average: f32,
+    average: [f32; 2],
     chunks: &[Chunk],
 ) -> Result<Vec<Point>, IndexError> {
     let mut documents: BTreeMap<&str, Document> = BTreeMap::new();
@@ -550,6 +559,12 @@ fn points(
         }
         None => vec![None; chunks.len()],
     };
+    let sparse = |chunk: &Chunk, text: &str| {
+        let mut whole = bm25::document_vector(text, options.bm25, average[0]);
+        let heading = heading_text(&documents[chunk.doc_id.as_str()], chunk);
+        bm25::add_field(&mut whole, &bm25::document_vector(&heading, options.bm25, average[1]), HEADING);
+        whole
+    };
     Ok(chunks
         .iter()
         .zip(&texts)
@@ -557,7 +572,7 @@ fn points(
         .map(|((chunk, text), dense)| Point {
             id: chunk.id,
             dense,
-            sparse: bm25::document_vector(text, options.bm25, average),
+            sparse: sparse(chunk, text),
             payload: payload(&options.sector, &documents[chunk.doc_id.as_str()]),
         })
         .collect())

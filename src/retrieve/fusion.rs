@@ -1,40 +1,114 @@
 //! Joining the words' ranking with that of an encoder which knows less than the words do.
 //!
-//! Reciprocal ranks treat both sides alike and lose much where one is weaker: with the embedded encoder hybrid search fell
-//! below words alone on all five collections of `eval/README.md`. Scores keep what the sides know of their own certainty.
+//! Reciprocal ranks treat both sides alike and lose much where one is weaker. Scores keep what the sides know of their own
+//! certainty, and what says most about it is how much of the question the words found: where a text holds all of it, the
+//! encoder has little to add; where the best holds a fifth, the words guess. Texts in the other language share no words
+//! with the question, so they are looked for apart and compete by cosine alone.
 
-use std::collections::BTreeMap;
+use crate::document::Language;
+use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore, indexed_text};
+use crate::text::bm25::SparseVector;
 
-use crate::index::{Catalog, Hit, IndexError};
-use crate::text::bm25::query_vector;
+use super::Support;
 
-/// The share of [`full_score`] that the best text of the question's language usually reaches; below it the words are
-/// unsure (a question in another language), and their scores count for less.
+/// The words' scores count in full from this share of the question found …
 const REACH: f32 = 0.5;
+/// … in the best of this many hits.
+const LOOKED_AT: usize = 3;
 /// A cosine below this share of the best one says nothing.
 const FLOOR: f32 = 0.5;
+/// Nor does one below this, to a text in the other language.
+const FLOOR_ACROSS: f32 = 0.2;
+/// What a cosine to a text in the other language weighs, relative to one in the question's.
+const ACROSS: f32 = 3.0;
 
-/// What BM25 gives a text of average length that holds every term of the question once.
-pub fn full_score(catalog: &Catalog, question: &str) -> Result<f32, IndexError> {
-    let terms = query_vector(question);
-    let rarity = catalog.idf(&terms.indices)?;
-    Ok(terms.values.iter().zip(rarity).map(|(value, idf)| value * idf).sum())
+/// A question in both forms, and how it is measured.
+pub struct Question<'a> {
+    /// Its language.
+    pub language: Language,
+    /// Its words, weighed.
+    pub support: &'a Support,
+    /// Its vector.
+    pub dense: Vec<f32>,
+    /// Its terms.
+    pub sparse: SparseVector,
 }
 
-/// `sparse / max(best sparse, REACH · full) · weights[1] + (cosine − floor) · weights[0]`, best first, equal scores by id.
-pub fn by_score(dense: &[Hit], sparse: &[Hit], full: f32, weights: [f32; 2], limit: usize) -> Vec<Hit> {
-    let mut scores: BTreeMap<u64, f32> = BTreeMap::new();
-    if let Some(first) = sparse.first() {
-        let whole = first.score.max(REACH * full).max(f32::MIN_POSITIVE);
-        for hit in sparse {
-            scores.insert(hit.id, hit.score / whole * weights[1]);
+/// Hits of both sides, joined by score, best first.
+pub fn search(
+    catalog: &Catalog,
+    store: &dyn VectorStore,
+    question: Question<'_>,
+    filter: Option<&Filter>,
+    weights: [f32; 2],
+    prefetch: usize,
+    limit: usize,
+) -> Result<Vec<Hit>, IndexError> {
+    let ask = |mode: Mode, languages: &[Language]| {
+        let filter = match languages {
+            [] => filter.cloned(),
+            some => Some(filter.cloned().unwrap_or_default().languages(some)),
+        };
+        store.query(&Query { mode, filter, limit: prefetch, exact: false })
+    };
+    let sparse = ask(Mode::Sparse(question.sparse), &[])?;
+    let (same, other): (&[Language], &[Language]) = match question.language {
+        Language::Ko => (&[Language::Ko, Language::Other], &[Language::En]),
+        Language::En => (&[Language::En, Language::Other], &[Language::Ko]),
+        Language::Other => (&[], &[]),
+    };
+    let across = if other.is_empty() { Vec::new() } else { ask(Mode::Dense(question.dense.clone()), other)? };
+    let dense = ask(Mode::Dense(question.dense), same)?;
+    let found = found(catalog, question.support, &sparse)?;
+    Ok(by_score(&Sides { sparse: &sparse, dense: &dense, across: &across, found }, weights, limit))
+}
+
+/// The share of the question that the best of the words' first hits holds.
+fn found(catalog: &Catalog, support: &Support, sparse: &[Hit]) -> Result<f32, IndexError> {
+    let mut best = 0.0f32;
+    for hit in sparse.iter().take(LOOKED_AT) {
+        // A chunk deleted meanwhile holds nothing.
+        let Some(chunk) = catalog.chunk(hit.id)? else { continue };
+        best = best.max(support.of(&indexed_text(&catalog.document(&chunk.doc_id)?, &chunk)));
+    }
+    Ok(best)
+}
+
+/// What each side found, best first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sides<'a> {
+    /// By words.
+    pub sparse: &'a [Hit],
+    /// By vector, in the question's language.
+    pub dense: &'a [Hit],
+    /// By vector, in the other one.
+    pub across: &'a [Hit],
+    /// The share of the question that the words found, 0 to 1.
+    pub found: f32,
+}
+
+/// `sparse / best sparse · min(1, found / REACH) · weights[1]`, and `(1 − found) · weights[0]` times what a cosine has above
+/// its floor; best first, equal scores by id.
+pub fn by_score(sides: &Sides<'_>, weights: [f32; 2], limit: usize) -> Vec<Hit> {
+    let mut scores = std::collections::BTreeMap::<u64, f32>::new();
+    // Words alone must keep their order, whatever they found.
+    let alone = sides.dense.is_empty() && sides.across.is_empty();
+    if let Some(first) = sides.sparse.first() {
+        let sure = if alone { 1.0 } else { (sides.found / REACH).min(1.0) };
+        let whole = first.score.max(f32::MIN_POSITIVE);
+        for hit in sides.sparse {
+            scores.insert(hit.id, hit.score / whole * sure * weights[1]);
         }
     }
-    if let (Some(first), Some(last)) = (dense.first(), dense.last()) {
+    let unsure = if sides.sparse.is_empty() { 1.0 } else { 1.0 - sides.found.clamp(0.0, 1.0) };
+    if let (Some(first), Some(last)) = (sides.dense.first(), sides.dense.last()) {
         let floor = last.score.max(FLOOR * first.score);
-        for hit in dense {
-            *scores.entry(hit.id).or_insert(0.0) += (hit.score - floor).max(0.0) * weights[0];
+        for hit in sides.dense {
+            *scores.entry(hit.id).or_insert(0.0) += (hit.score - floor).max(0.0) * unsure * weights[0];
         }
+    }
+    for hit in sides.across {
+        *scores.entry(hit.id).or_insert(0.0) += (hit.score - FLOOR_ACROSS).max(0.0) * ACROSS * unsure * weights[0];
     }
     let mut hits: Vec<Hit> = scores.into_iter().map(|(id, score)| Hit { id, score }).collect();
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
@@ -55,19 +129,28 @@ mod tests {
     }
 
     #[test]
-    fn sure_words_lead_and_unsure_words_follow() {
-        let dense = hits(&[(9, 0.6), (1, 0.5), (8, 0.3)]);
-        let sparse = hits(&[(1, 10.0), (2, 9.0)]);
-        assert_eq!(ids(&by_score(&dense, &sparse, 12.0, [1.0, 1.0], 3)), [1, 2, 9]);
-        // The same scores where the question could have had ten times as much: words of another language.
-        assert_eq!(ids(&by_score(&dense, &sparse, 120.0, [1.0, 1.0], 3)), [1, 9, 2]);
+    fn words_that_found_the_question_lead_and_words_that_did_not_follow() {
+        let (dense, sparse) = (hits(&[(9, 0.8), (1, 0.5), (8, 0.3)]), hits(&[(1, 10.0), (2, 9.0)]));
+        let with = |found| ids(&by_score(&Sides { sparse: &sparse, dense: &dense, across: &[], found }, [1.0, 1.0], 3));
+        assert_eq!(with(0.9), [1, 2, 9]);
+        assert_eq!(with(0.1), [9, 1, 2]);
+    }
+
+    #[test]
+    fn a_text_in_the_other_language_competes_by_its_cosine() {
+        let (sparse, across) = (hits(&[(1, 10.0)]), hits(&[(5, 0.7), (6, 0.1)]));
+        let with =
+            |found| ids(&by_score(&Sides { sparse: &sparse, dense: &[], across: &across, found }, [1.0, 1.0], 2));
+        assert_eq!(with(0.3), [5, 1]);
+        assert_eq!(with(0.8), [1, 5]);
     }
 
     #[test]
     fn one_side_alone_keeps_its_order() {
         let some = hits(&[(4, 0.9), (7, 0.8), (5, 0.7)]);
-        assert_eq!(ids(&by_score(&some, &[], 1.0, [1.0, 1.0], 2)), [4, 7]);
-        assert_eq!(ids(&by_score(&[], &some, 1.0, [1.0, 1.0], 9)), [4, 7, 5]);
-        assert!(by_score(&[], &[], 1.0, [1.0, 1.0], 9).is_empty());
+        let sides = Sides::default();
+        assert_eq!(ids(&by_score(&Sides { dense: &some, ..sides }, [1.0, 1.0], 2)), [4, 7]);
+        assert_eq!(ids(&by_score(&Sides { sparse: &some, ..sides }, [1.0, 1.0], 9)), [4, 7, 5]);
+        assert!(by_score(&sides, [1.0, 1.0], 9).is_empty());
     }
 }

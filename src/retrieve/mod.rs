@@ -174,10 +174,19 @@ fn find(parts: &Parts<'_>, question: &str, options: &SearchOptions, limit: usize
     };
     match (mode(parts, question, options)?, parts.embedder.and_then(Embedder::score_weight)) {
         (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
-            let prefetch = prefetch.max(limit);
-            let (dense, sparse) = (ask(Mode::Dense(dense), prefetch)?, ask(Mode::Sparse(sparse), prefetch)?);
-            let full = fusion::full_score(parts.catalog, question)?;
-            Ok(fusion::by_score(&dense, &sparse, full, [weights[0] * weight, weights[1]], limit))
+            let support = Support::new(question, parts.glossary, parts.catalog)?;
+            let question = fusion::Question { language: Language::detect(question), support: &support, dense, sparse };
+            let filter = filter(&parts.sector.name, options);
+            let weights = [weights[0] * weight, weights[1]];
+            Ok(fusion::search(
+                parts.catalog,
+                parts.store,
+                question,
+                Some(&filter),
+                weights,
+                prefetch.max(limit),
+                limit,
+            )?)
         }
         (mode, _) => Ok(ask(mode, limit)?),
     }

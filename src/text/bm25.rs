@@ -55,6 +55,19 @@ pub fn document_vector(text: &str, bm25: Bm25, average_length: f32) -> SparseVec
     vector
 }
 
+/// A field's vector added to the whole text's: what stands in a title says more about the subject than what stands below.
+pub fn add_field(whole: &mut SparseVector, field: &SparseVector, weight: f32) {
+    for (index, value) in field.indices.iter().zip(&field.values) {
+        match whole.indices.binary_search(index) {
+            Ok(at) => whole.values[at] += weight * value,
+            Err(at) => {
+                whole.indices.insert(at, *index);
+                whole.values.insert(at, weight * value);
+            }
+        }
+    }
+}
+
 /// The vector of a question: each term's weight, summed over its occurrences.
 pub fn query_vector(text: &str) -> SparseVector {
     sums(text, Role::weight)
@@ -126,6 +139,19 @@ mod tests {
         let query = query_vector("전고체전지");
         assert_eq!(value(&query, "전고체전지"), 1.0);
         assert_eq!(value(&query, "~고체"), 0.5);
+    }
+
+    #[test]
+    fn a_field_adds_its_share_and_keeps_the_order() {
+        let bm25 = Bm25::default();
+        let mut whole = document_vector("anode coating", bm25, 2.0);
+        let alone = whole.clone();
+        let title = document_vector("graphite anode", bm25, 2.0);
+        add_field(&mut whole, &title, 0.4);
+        assert!((value(&whole, "anod") - value(&alone, "anod") - 0.4 * value(&title, "anod")).abs() < 1e-6);
+        assert!((value(&whole, "graphit") - 0.4 * value(&title, "graphit")).abs() < 1e-6);
+        assert_eq!(value(&whole, "coat"), value(&alone, "coat"));
+        assert!(whole.indices.is_sorted_by(|a, b| a < b));
     }
 
     #[test]

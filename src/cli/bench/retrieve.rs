@@ -202,7 +202,8 @@ impl World {
         let both = |q: &Asked, filter: Option<&Filter>, exact| {
             let dense = ask(Mode::Dense(q.dense.clone()), filter, PREFETCH, exact)?;
             let sparse = ask(Mode::Sparse(q.sparse.clone()), filter, PREFETCH, exact)?;
-            Ok(fusion::by_score(&dense, &sparse, 1.0, [0.7, 1.0], limit))
+            let sides = fusion::Sides { sparse: &sparse, dense: &dense, across: &[], found: 0.5 };
+            Ok(fusion::by_score(&sides, [1.0, 1.0], limit))
         };
         let mut modes = Vec::new();
         let exact = timed("dense, exact", &questions, &mut modes, None, &|q| dense(q, None, true))?;
@@ -335,11 +336,11 @@ mod tests {
         let store = EdgeStore::open_with(&dir.path().join("s"), 16, false).unwrap();
         let world = World::new(&arguments);
         store.upsert((0..300).map(|i| world.point(i)).collect()).unwrap();
-        let modes = world.measure(&store, &arguments).unwrap();
+        let modes = world.measure(&store, &arguments).map_err(|f| f.message).unwrap();
         assert_eq!(modes.len(), 7);
         // So few points are compared one by one: nothing can be missed.
         assert!(modes.iter().filter_map(|m| m.recall).all(|r| (r - 1.0).abs() < 1e-9));
-        assert!(bytes_below(dir.path()).unwrap() > 300 * 16 * 4);
+        assert!(bytes_below(dir.path()).map_err(|f| f.message).unwrap() > 300 * 16 * 4);
     }
 
     #[test]
