@@ -93,6 +93,11 @@ pub struct Search {
     pub sparse_weight: f32,
     /// Weight of glossary terms added to a question, relative to its own (0 switches them off).
     pub glossary_weight: f32,
+    /// Whether a question that asks for documents ("projects since 2021", "KIST가 수행한 과제") is taken at its word: years and
+    /// institutions in it become filters, unless filters were given or nothing would be left.
+    pub filters: bool,
+    /// A passage that shares this much of its terms with a better one is left out; 1 keeps all.
+    pub near_duplicate: f32,
     /// `none`, or the folder of a cross-encoder that orders the best passages anew.
     pub reranker: String,
     /// How many passages it is given.
@@ -266,6 +271,7 @@ impl Config {
         rule("search.dense_weight", self.search.dense_weight >= 0.0, "must not be negative")?;
         rule("search.sparse_weight", self.search.sparse_weight >= 0.0, "must not be negative")?;
         rule("search.glossary_weight", unit(self.search.glossary_weight), "must be 0 to 1")?;
+        rule("search.near_duplicate", unit(self.search.near_duplicate), "must be 0 to 1")?;
         rule("search.rerank_candidates", (1..=200).contains(&self.search.rerank_candidates), "must be 1 to 200")?;
         rule("search.rerank_ms", (1..=60_000).contains(&self.search.rerank_ms), "must be 1 to 60000")?;
         rule("answer.temperature", (0.0..=2.0).contains(&self.answer.temperature), "must be 0 to 2")?;

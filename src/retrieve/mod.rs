@@ -1,4 +1,5 @@
-//! From a question to numbered passages: glossary, hybrid search, fusion, provenance.
+//! From a question to numbered passages: what it restricts itself to, glossary, hybrid search, fusion, near-duplicates left
+//! out, provenance.
 //!
 //! In: a question and filters. Out: [`Passage`]s, best first, with everything needed to cite them.
 //! Knows nothing of generators, prompts or HTTP.
@@ -7,7 +8,9 @@ pub mod fusion;
 mod glossary;
 mod rerank;
 mod support;
+mod understand;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config;
@@ -17,6 +20,7 @@ use crate::error::{Classified, ErrorKind};
 use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore};
 use crate::sector::Sector;
 use crate::text::bm25::SparseVector;
+use crate::text::coverage::term_set;
 
 pub use glossary::Glossary;
 pub use support::Support;
@@ -130,15 +134,32 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
         return Err(RetrieveError::EmptyQuestion);
     }
     let limit = parts.reranker.map_or(options.limit, |_| options.limit.max(parts.settings.rerank_candidates));
-    let hits = find(parts, question, options, limit)?;
+    let stated = stated(parts, question, options)?;
+    // Twice as many: some may say the same.
+    let wanted = if parts.settings.near_duplicate < 1.0 { limit * 2 } else { limit };
+    let mut hits = find(parts, question, stated.as_ref().unwrap_or(options), wanted)?;
+    if hits.is_empty() && stated.is_some() {
+        hits = find(parts, question, options, wanted)?;
+    }
     if hits.is_empty() && parts.store.count(None)? == 0 {
         return Err(RetrieveError::EmptyIndex(parts.sector.name.clone()));
     }
-    let mut passages = Vec::with_capacity(hits.len());
+    let mut passages = Vec::with_capacity(limit);
+    let mut seen: Vec<HashSet<String>> = Vec::new();
     for hit in hits {
+        if passages.len() == limit {
+            break;
+        }
         // A chunk deleted between the two look-ups is no longer evidence.
         let Some(chunk) = parts.catalog.chunk(hit.id)? else { continue };
         let document = parts.catalog.document(&chunk.doc_id)?;
+        if parts.settings.near_duplicate < 1.0 {
+            let terms = term_set(chunk.span.slice(&document.text));
+            if seen.iter().any(|other| shared(other, &terms) >= parts.settings.near_duplicate) {
+                continue;
+            }
+            seen.push(terms);
+        }
         let (start, end) = CharIndex::new(&document.text).chars(chunk.span);
         passages.push(Passage {
             start,
@@ -164,6 +185,30 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
         passages.iter_mut().zip(1..).for_each(|(passage, n)| passage.n = n);
     }
     Ok(passages)
+}
+
+/// The options with what the question says of years and institutions; `None` where it says nothing, or filters were given.
+fn stated(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<Option<SearchOptions>, RetrieveError> {
+    let given = options.year_from.is_some() || options.year_to.is_some() || !options.institutions.is_empty();
+    if !parts.settings.filters || given || !understand::asks_for_documents(question) {
+        return Ok(None);
+    }
+    let filter = filter(&parts.sector.name, options);
+    let known = parts.store.facet("institution", Some(&filter))?.into_iter().map(|(name, _)| name);
+    let found = understand::restrictions(question, &known.collect::<Vec<_>>());
+    Ok((!found.is_empty()).then(|| SearchOptions {
+        year_from: found.year_from,
+        year_to: found.year_to,
+        institutions: found.institutions,
+        ..options.clone()
+    }))
+}
+
+/// What two texts share of all their terms (Jaccard).
+fn shared(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
+    let both = a.intersection(b).count();
+    let all = a.len() + b.len() - both;
+    if all == 0 { 1.0 } else { both as f32 / all as f32 }
 }
 
 /// The chunks, best first, at most `limit`.
