@@ -48,6 +48,10 @@ pub trait Embedder: Send + Sync {
     fn score_weight(&self) -> Option<f32> {
         None
     }
+    /// True if a word alone has a vector as good as within a text (no context), so that words can be compared one by one.
+    fn knows_words(&self) -> bool {
+        false
+    }
     /// How many texts so far were longer than the encoder reads, so that their end is not in their vector.
     fn cut(&self) -> u64 {
         0

@@ -113,6 +113,10 @@ impl Embedder for StaticModel {
         Some(1.0)
     }
 
+    fn knows_words(&self) -> bool {
+        true
+    }
+
     fn embed(&self, texts: &[&str], _side: Side) -> Result<Vec<Vec<f32>>, EmbedError> {
         Ok(texts.iter().map(|text| self.vector(text)).collect())
     }

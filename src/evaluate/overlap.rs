@@ -4,7 +4,7 @@
 //! [`Measured`] can be recomputed from [`Row`]s, which hold each judged pair.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::document::{Access, Document};
 use crate::portfolio::landscape::{LandscapeOptions, landscape};
 use crate::portfolio::overlap::{OverlapOptions, compared};
-use crate::portfolio::verdict::{Features, WeightFile, Weights, weight_file, weights};
+use crate::portfolio::verdict::{Features, STANDING, WeightFile, Weights, severity, weight_file, weights};
 use crate::portfolio::{Holdings, Institutes, Kind, PortfolioError, Project, Proposal, project};
 
 /// What to measure.
@@ -28,6 +28,8 @@ pub struct OverlapEvaluation {
     pub seed: u64,
     /// Fit on the training half and judge with the new weights.
     pub fit: bool,
+    /// Proposals written by hand (as for `--pairs`), fitted on as well.
+    pub by_hand: Option<PathBuf>,
 }
 
 /// One judged pair.
@@ -53,6 +55,9 @@ pub struct Row {
     pub noise: f64,
     #[serde(skip)]
     features: Option<Features>,
+    /// Place among the candidates by [`STANDING`], from 0.
+    #[serde(skip)]
+    standing: usize,
 }
 
 /// What came out, on the test half.
@@ -118,9 +123,14 @@ pub struct RecipeRow {
     pub false_alarms: usize,
 }
 
-/// Candidates far down the list are `none` for fitting; the first few that are not labelled, `related`.
+/// The first few that are not labelled are `related`.
 const RELATED_RANKS: usize = 3;
-const NONE_FROM: usize = 18;
+/// Candidates at these places are `none` for fitting: those before may be related, those after are easy.
+const NONE: std::ops::RangeInclusive<usize> = 15..=27;
+/// What a pair of a proposal written by hand weighs in fitting: there are few, and they are what people write.
+const BY_HAND: f64 = 12.0;
+/// What a labelled pair weighs more than one that is `related` or `none`, of which there are many.
+const LABELLED: f64 = 1.5;
 
 /// Makes proposals of the index's projects, judges them, and compares with the labels.
 pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, EvaluateError> {
@@ -144,34 +154,15 @@ pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, E
             jobs.push((jobs.len(), training, made));
         }
     }
-    let mut rows: Vec<Row> = Vec::new();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
-    let share = jobs.len().div_ceil(threads);
-    std::thread::scope(|scope| -> Result<(), EvaluateError> {
-        let institutes = &institutes;
-        let workers: Vec<_> = jobs
-            .chunks(share)
-            .map(|jobs| {
-                scope.spawn(move || -> Result<Vec<Row>, PortfolioError> {
-                    let mut rows = Vec::new();
-                    for (n, training, made) in jobs {
-                        rows.extend(judge(app, institutes, *n, *training, made)?);
-                    }
-                    Ok(rows)
-                })
-            })
-            .collect();
-        for worker in workers {
-            let found = worker.join().map_err(|_| EvaluateError::Level("a measuring thread panicked".into()))?;
-            rows.extend(found?);
-        }
-        Ok(())
-    })?;
-    rows.sort_by_key(|r| r.proposal);
+    let mut rows = judge_all(app, &institutes, &jobs)?;
+    let by_hand = match &options.by_hand {
+        Some(file) if options.fit => judge_all(app, &institutes, &written(file)?)?,
+        _ => Vec::new(),
+    };
     let with_encoder = app.embedder().is_some();
     let mut fitted = None;
     if options.fit {
-        let new = fit(&rows, with_encoder, app, originals.len(), options.seed);
+        let new = fit(&rows, &by_hand, app, originals.len(), options);
         for row in rows.iter_mut() {
             if let Some(features) = &row.features {
                 (row.kind, row.done) = verdict(&new, features);
@@ -191,6 +182,50 @@ pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, E
         |f| if with_encoder { f.vectors.made.clone() } else { f.words.made.clone() },
     );
     measure(app, &rows, originals.len(), made, fitted)
+}
+
+/// Proposals of a file, each once as it is and once with the earlier work it was written about left out of the index.
+fn written(file: &Path) -> Result<Vec<(usize, bool, Made)>, EvaluateError> {
+    let mut jobs = Vec::new();
+    for pair in read_pairs(file)? {
+        let Some(text) = pair.text else { continue };
+        let Some(kind) = Kind::ALL.into_iter().find(|k| k.name() == pair.kind) else {
+            let what = format!("`{}` is no kind of verdict", pair.kind);
+            return Err(EvaluateError::Dataset { path: file.display().to_string(), what });
+        };
+        let made = |labels, exclude| Made { recipe: Recipe::Reworded, text: text.clone(), labels, exclude, noise: 1.0 };
+        jobs.push((jobs.len(), true, made(vec![(pair.prior.clone(), kind)], Vec::new())));
+        jobs.push((jobs.len(), true, made(Vec::new(), vec![pair.prior])));
+    }
+    Ok(jobs)
+}
+
+/// Judges on all processors; rows in order of the proposals.
+fn judge_all(app: &App, institutes: &Institutes, jobs: &[(usize, bool, Made)]) -> Result<Vec<Row>, EvaluateError> {
+    let mut rows: Vec<Row> = Vec::new();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    let share = jobs.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| -> Result<(), EvaluateError> {
+        let workers: Vec<_> = jobs
+            .chunks(share)
+            .map(|jobs| {
+                scope.spawn(move || -> Result<Vec<Row>, PortfolioError> {
+                    let mut rows = Vec::new();
+                    for (n, training, made) in jobs {
+                        rows.extend(judge(app, institutes, *n, *training, made)?);
+                    }
+                    Ok(rows)
+                })
+            })
+            .collect();
+        for worker in workers {
+            let found = worker.join().map_err(|_| EvaluateError::Level("a measuring thread panicked".into()))?;
+            rows.extend(found?);
+        }
+        Ok(())
+    })?;
+    rows.sort_by_key(|r| r.proposal);
+    Ok(rows)
 }
 
 fn originals(
@@ -224,10 +259,6 @@ fn verdict(weights: &Weights, features: &Features) -> (Kind, f64) {
     (Kind::FITTED[best], p[0])
 }
 
-fn severity(p: &[f64; 5]) -> f64 {
-    p[0] + 0.6 * p[1] + 0.5 * p[2] + 0.15 * p[3]
-}
-
 /// Judges one proposal: a row a candidate, and a row for each labelled project that was not among them.
 fn judge(
     app: &App,
@@ -247,6 +278,9 @@ fn judge(
         .collect();
     order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut rows = Vec::new();
+    let mut standing: Vec<usize> = (0..candidates.len()).collect();
+    let stands = |i: usize| candidates[i].comparison.features[STANDING];
+    standing.sort_by(|a, b| stands(*b).total_cmp(&stands(*a)).then(a.cmp(b)));
     let sources: Vec<&str> = candidates
         .iter()
         .filter(|c| made.labels.iter().any(|l| l.0 == c.project.id))
@@ -261,18 +295,20 @@ fn judge(
             continue;
         }
         let features = candidate.comparison.features;
+        let standing = standing.iter().position(|s| s == i).unwrap_or(0);
         let (kind, done) = verdict(model, &features);
         rows.push(Row {
             proposal: n,
             recipe: made.recipe,
             project_id: candidate.project.id.clone(),
-            label: label.unwrap_or(if rank < RELATED_RANKS + sources.len() { Kind::Related } else { Kind::None }),
+            label: label.unwrap_or(if standing < RELATED_RANKS + sources.len() { Kind::Related } else { Kind::None }),
             kind,
             done,
             rank: rank + 1,
             training,
             noise: made.noise,
             features: Some(features),
+            standing,
         });
     }
     for (id, label) in &made.labels {
@@ -288,6 +324,7 @@ fn judge(
                 training,
                 noise: made.noise,
                 features: None,
+                standing: usize::MAX,
             });
         }
     }
@@ -309,27 +346,35 @@ fn rerank(rows: &mut [Row], model: &Weights) {
     }
 }
 
-fn fit(rows: &[Row], with_encoder: bool, app: &App, projects: usize, seed: u64) -> Weights {
+fn fit(rows: &[Row], by_hand: &[Row], app: &App, projects: usize, options: &OverlapEvaluation) -> Weights {
     let mut pairs: Vec<(Features, usize)> = Vec::new();
     let mut each: Vec<f64> = Vec::new();
-    for row in rows.iter().filter(|r| r.training) {
+    let all = rows.iter().filter(|r| r.training).map(|r| (r, 1.0)).chain(by_hand.iter().map(|r| (r, BY_HAND)));
+    for (row, weight) in all {
         let Some(features) = row.features else { continue };
         let Some(kind) = Kind::FITTED.iter().position(|k| *k == row.label) else { continue };
-        // Between the first few and the far ones nobody knows whether they are related.
-        if row.label == Kind::None && row.rank < NONE_FROM {
+        if row.label == Kind::None && !NONE.contains(&row.standing) {
             continue;
         }
         pairs.push((features, kind));
-        each.push(if row.label == Kind::None { 0.5 } else { 1.0 });
+        each.push(
+            weight
+                * match row.label {
+                    Kind::DoneAlready | Kind::SameAim | Kind::SameMethod => LABELLED,
+                    Kind::None => 0.5,
+                    Kind::Related | Kind::Continuation => 1.0,
+                },
+        );
     }
+    let hand = options.by_hand.as_ref().map_or_else(String::new, |file| format!(" --by-hand {}", file.display()));
     let made = format!(
-        "fitted by `sectora eval overlap --projects {projects} --seed {seed} --fit` on {} pairs of proposals made by construction (half of the projects) from an index of {} documents, {}",
+        "fitted by `sectora eval overlap --projects {projects} --seed {} --fit{hand}` on {} pairs of proposals made by construction (half of the projects) and written by hand, from an index of {} documents, {}",
+        options.seed,
         pairs.len(),
         app.catalog().stats().map_or(0, |s| s.documents),
         app.embedder().map_or_else(|| "words only".to_owned(), |e| format!("encoder {}", e.id())),
     );
-    let _ = with_encoder;
-    Weights::fit(&pairs, &each, 2e-3, 1500, made)
+    Weights::fit(&pairs, &each, 1e-3, 1500, made)
 }
 
 fn measure(
@@ -479,11 +524,17 @@ pub struct PlantedRow {
     pub evidence: Option<(String, String)>,
 }
 
+fn read_pairs(file: &Path) -> Result<Vec<Planted>, EvaluateError> {
+    let text = fs_err::read_to_string(file)?;
+    let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
+    let invalid = |what: String| EvaluateError::Dataset { path: file.display().to_string(), what };
+    lines.map(|(n, l)| serde_json::from_str(l).map_err(|e| invalid(format!("line {}: {e}", n + 1)))).collect()
+}
+
 /// Judges the pairs of a file on the index at hand. Ids may be written `file#id`.
 pub fn planted(app: &App, file: &Path, weights: Option<Arc<WeightFile>>) -> Result<Vec<PlantedRow>, EvaluateError> {
     let institutes = Institutes::new(&app.sector().institutes);
     let invalid = |what: String| EvaluateError::Dataset { path: file.display().to_string(), what };
-    let text = fs_err::read_to_string(file)?;
     let id = |s: &str| s.rsplit('#').next().unwrap_or(s).to_owned();
     let mut by_source: HashMap<String, Document> = HashMap::new();
     project::each(
@@ -496,19 +547,18 @@ pub fn planted(app: &App, file: &Path, weights: Option<Arc<WeightFile>>) -> Resu
         |_| true,
     )?;
     let mut rows = Vec::new();
-    for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        let pair: Planted = serde_json::from_str(line).map_err(|e| invalid(format!("line {}: {e}", n + 1)))?;
+    for (n, pair) in read_pairs(file)?.into_iter().enumerate() {
         let (shown, proposal) = match (&pair.proposal, &pair.text) {
             (Some(name), _) => {
                 let document = by_source
                     .get(&id(name))
-                    .ok_or_else(|| invalid(format!("line {}: `{name}` is not in the index", n + 1)))?;
+                    .ok_or_else(|| invalid(format!("pair {}: `{name}` is not in the index", n + 1)))?;
                 (name.clone(), Proposal::of(document.clone(), &institutes))
             }
             (None, Some(text)) => {
                 (text.lines().next().unwrap_or("").to_owned(), Proposal::from_text(text, &institutes)?)
             }
-            (None, None) => return Err(invalid(format!("line {}: neither `proposal` nor `text`", n + 1))),
+            (None, None) => return Err(invalid(format!("pair {}: neither `proposal` nor `text`", n + 1))),
         };
         let options =
             OverlapOptions { limit: 40, with_none: true, weights: weights.clone(), ..OverlapOptions::default() };

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::{Condition, DENSE, Filter, Hit, IndexError, Mode, Payload, Point, Query, SPARSE, VectorStore};
 use crate::text::bm25::SparseVector;
 
+/// Distinct values of a facet that are asked for.
+const FACETS: usize = 100_000;
+
 /// Payload keys with an index, and its type.
 pub(super) const INDEXED: [(&str, &str); 7] = [
     ("sector", "keyword"),
@@ -202,6 +205,8 @@ impl VectorStore for EdgeStore {
         let mut request = edge::FacetRequest::new(self.json_path(key)?);
         request.filter = self.filter(filter)?;
         request.exact = true;
+        // The library's default is ten.
+        request.limit = FACETS;
         let found = self.shard.facet(request).map_err(|e| self.failed(e))?;
         let mut rows: Vec<(String, u64)> = found
             .hits

@@ -1,11 +1,14 @@
 //! The features of a pair, and the sentences of both sides that show them.
 //!
-//! In: two texts taken apart into [`Side`]s. Out: [`Features`] and [`Match`]es. Symmetric only where said.
+//! In: a proposal and all its candidates, taken apart into [`Side`]s. Out: [`Features`] and [`Match`]es of each. Of a pair
+//! alone: words, sentences, facets; among the candidates: [`super::context`]. Symmetric only where said.
 
+use super::context::{Alone, CONTEXT, context};
 use super::facet::{Facet, Sentence};
 use super::similarity::{Meaning, Scale, Terms, Weigher, alike, dense_cosine, mean_vector, meanings};
 use super::verdict::{FEATURES, Features};
-use crate::document::Span;
+use super::words::{Words, meet};
+use crate::document::{Language, Span};
 use crate::retrieve::RetrieveError;
 use crate::text::analyse;
 
@@ -26,6 +29,8 @@ pub struct Side {
     aim: Terms,
     method: Terms,
     figures: Vec<String>,
+    words: Words,
+    language: Language,
 }
 
 /// Two sentences that say alike.
@@ -65,6 +70,8 @@ impl Side {
             Terms::sum(sentences.iter().filter(|(s, _)| facets.contains(&s.facet)).map(|(_, m)| &m.terms))
         };
         let whole_text: String = texts.join("\n");
+        let faceted: Vec<(Facet, &str)> =
+            sentences.iter().map(|(s, _)| s.facet).zip(texts[1..].iter().copied()).collect();
         let whole = Meaning {
             terms: weigher.terms(&whole_text)?,
             vector: mean_vector(sentences.iter().map(|(_, m)| m).chain([&title_meaning])),
@@ -73,6 +80,8 @@ impl Side {
             aim: joined(&[Facet::Aim]),
             method: joined(&[Facet::Method, Facet::Material]),
             figures: figures(&whole_text),
+            words: Words::of(weigher, title, &faceted)?,
+            language: Language::detect(&whole_text),
             whole,
             title: title_meaning,
             sentences,
@@ -95,8 +104,45 @@ impl Side {
     }
 }
 
+/// Fewer texts than this of one language do not give a scale of their own.
+const FEW: usize = 4;
+
+/// Compares a proposal with its candidates: each alone, then among the others.
+pub fn compare(p: &Side, candidates: &[&Side]) -> Vec<Comparison> {
+    let facets: Vec<Facet> = p.sentences.iter().map(|(s, _)| s.facet).collect();
+    let mut pairs: Vec<Pair> = Vec::with_capacity(candidates.len());
+    for language in [Language::Ko, Language::En, Language::Other] {
+        // Cosines across languages are lower than within one: each has a scale of its own.
+        let same: Vec<&Side> = candidates.iter().copied().filter(|c| c.language == language).collect();
+        let group = if same.len() < FEW { candidates } else { &same };
+        let (sentences, whole) = (sentence_scale(p, group), whole_scale(p, group));
+        for (at, candidate) in candidates.iter().enumerate().filter(|(_, c)| c.language == language) {
+            pairs.push(pair(p, candidate, at, sentences, whole));
+        }
+    }
+    pairs.sort_by_key(|pair| pair.at);
+    let alone: Vec<Alone> = pairs.iter().map(|pair| pair.alone.clone()).collect();
+    let met_by_any = |group: &[usize]| {
+        let mut any = pairs.first().map_or_else(Vec::new, |first| vec![0f32; first.met.len()]);
+        for worth in group.iter().map(|i| &pairs[*i].met) {
+            any.iter_mut().zip(worth).for_each(|(a, w)| *a = a.max(*w));
+        }
+        [p.words.over_all(&any), p.words.over_aims(&any), p.words.over_methods(&any)]
+    };
+    let among = context(&alone, &facets, met_by_any);
+    let own = FEATURES.len() - CONTEXT;
+    pairs
+        .into_iter()
+        .zip(among)
+        .map(|(mut pair, among)| {
+            pair.features[own..].copy_from_slice(&among);
+            Comparison { features: pair.features, matches: pair.matches }
+        })
+        .collect()
+}
+
 /// The scale of sentence vectors among these texts (see [`Scale`]).
-pub fn sentence_scale(proposal: &Side, candidates: &[&Side]) -> Scale {
+fn sentence_scale(proposal: &Side, candidates: &[&Side]) -> Scale {
     let mut cosines = Vec::new();
     for (i, (_, a)) in proposal.sentences.iter().enumerate() {
         // A sample spread over both texts is enough for a mean and a deviation.
@@ -111,26 +157,39 @@ pub fn sentence_scale(proposal: &Side, candidates: &[&Side]) -> Scale {
     Scale::of(&cosines)
 }
 
-/// The scale of whole-text vectors among these texts.
-pub fn whole_scale(proposal: &Side, candidates: &[&Side]) -> Scale {
+/// The scale of whole-text vectors among these texts; of one text alone nothing can be said but the cosine itself.
+fn whole_scale(proposal: &Side, candidates: &[&Side]) -> Scale {
     let cosines: Vec<f32> = candidates.iter().filter_map(|c| dense_cosine(&proposal.whole, &c.whole)).collect();
-    Scale::of(&cosines)
+    if cosines.len() < FEW { Scale::of(&[]) } else { Scale::of(&cosines) }
 }
 
-/// Compares a proposal with a candidate.
-pub fn compare(p: &Side, c: &Side, sentences: Scale, whole: Scale) -> Comparison {
+/// One candidate, before it is seen among the others.
+struct Pair {
+    at: usize,
+    features: Features,
+    matches: Vec<Match>,
+    alone: Alone,
+    /// For each word of the proposal how near the candidate's nearest is.
+    met: Vec<f32>,
+}
+
+fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
     let (np, nc) = (p.sentences.len(), c.sentences.len());
     let mut best_of_p = vec![(0f32, 0usize); np];
     let mut best_of_c = vec![0f32; nc];
     let mut vector_of_p = vec![0f32; np];
+    let mut nearest = vec![0f32; np];
     for (i, (_, a)) in p.sentences.iter().enumerate() {
         for (j, (_, b)) in c.sentences.iter().enumerate() {
-            let s = alike(a, b, sentences);
+            let words = a.terms.cosine(&b.terms);
+            let cosine = dense_cosine(a, b);
+            let s = cosine.map_or(words, |c| words.max(sentences.worth(c)));
             if s > best_of_p[i].0 {
                 best_of_p[i] = (s, j);
             }
             best_of_c[j] = best_of_c[j].max(s);
-            if let Some(cosine) = dense_cosine(a, b) {
+            nearest[i] = nearest[i].max(cosine.unwrap_or(words));
+            if let Some(cosine) = cosine {
                 vector_of_p[i] = vector_of_p[i].max(sentences.worth(cosine));
             }
         }
@@ -146,8 +205,22 @@ pub fn compare(p: &Side, c: &Side, sentences: Scale, whole: Scale) -> Comparison
     let strong = best_of_p.iter().filter(|b| b.0 >= STRONG).count() as f32 / np.max(1) as f32;
     let shared = p.figures.iter().filter(|f| c.figures.binary_search(f).is_ok()).count();
     let few = p.figures.len().min(c.figures.len());
-    let features: Features = [
-        p.whole.terms.cosine(&c.whole.terms),
+    let (met, met_of_c) = meet(&p.words, &p.whole.terms, &c.words, &c.whole.terms);
+    let vector = dense_cosine(&p.whole, &c.whole);
+    let alone = Alone {
+        language: c.language as usize,
+        whole: p.whole.terms.cosine(&c.whole.terms),
+        vector: vector.unwrap_or(0.0),
+        title: dense_cosine(&p.title, &c.title).unwrap_or_else(|| p.title.terms.cosine(&c.title.terms)),
+        nearest,
+        met: p.words.over_all(&met),
+        aim_met: p.words.over_aims(&met),
+        method_met: p.words.over_methods(&met),
+        candidate_met: c.words.over_all(&met_of_c),
+    };
+    let mut features: Features = [0.0; FEATURES.len()];
+    let of_pair = [
+        alone.whole,
         p.whole.terms.covered_by(&c.whole.terms),
         c.whole.terms.covered_by(&p.whole.terms),
         p.aim.cosine(&c.aim).max(p.aim.cosine(&c.title.terms)),
@@ -161,17 +234,23 @@ pub fn compare(p: &Side, c: &Side, sentences: Scale, whole: Scale) -> Comparison
         strong,
         best_of_p.iter().map(|b| b.0).fold(0.0, f32::max),
         if few >= 2 { shared as f32 / few as f32 } else { 0.0 },
-        dense_cosine(&p.whole, &c.whole).map_or(0.0, |cosine| whole.worth(cosine)),
+        vector.map_or(0.0, |cosine| whole.worth(cosine)),
         top(vector_of_p.into_iter()),
+        alone.met,
+        alone.candidate_met,
+        alone.aim_met,
+        alone.method_met,
+        alone.vector,
+        if p.language == c.language { 1.0 } else { 0.0 },
     ];
-    debug_assert_eq!(features.len(), FEATURES.len());
+    features[..of_pair.len()].copy_from_slice(&of_pair);
     let matches = best_of_p
         .iter()
         .enumerate()
         .filter(|(_, b)| b.0 > 0.0)
         .map(|(proposal, &(alike, candidate))| Match { proposal, candidate, alike })
         .collect();
-    Comparison { features, matches }
+    Pair { at, features, matches, alone, met }
 }
 
 /// Mean of the best few; 0 for none.

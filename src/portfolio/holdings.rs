@@ -12,6 +12,7 @@ use super::institute::Institutes;
 use super::project::{self, Project};
 use super::similarity::{Meaning, Scale, Terms, Weigher, dense_cosine, meanings};
 use crate::document::{Access, Document, Span};
+use crate::embed::Embedder;
 use crate::retrieve::Parts;
 use crate::text::{analyse, bm25};
 
@@ -47,6 +48,8 @@ pub struct Holdings {
     /// Shown form of each term that occurs in a title.
     pub words: HashMap<u32, String>,
     scale: Scale,
+    /// For an encoder weaker than the words: what its vectors weigh beside them.
+    weak: Option<f32>,
 }
 
 impl Holdings {
@@ -91,14 +94,20 @@ impl Holdings {
             .filter_map(|(d, f)| Some((d, f.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)))?.0)))
             .collect();
         let scale = scale(&all);
-        Ok(Holdings { all, words, scale })
+        Ok(Holdings { all, words, scale, weak: parts.embedder.and_then(Embedder::score_weight) })
     }
 
-    /// How alike two projects are, 0 to 1.
+    /// How alike two projects are, 0 to 1. Vectors of an encoder that is weaker than the words only speak where the words
+    /// cannot, across languages: within one they make everything of a field alike.
     pub fn alike(&self, a: usize, b: usize) -> f32 {
+        let same = self.all[a].project.language == self.all[b].project.language;
         let (a, b) = (&self.all[a].meaning, &self.all[b].meaning);
         let words = a.terms.cosine(&b.terms);
-        dense_cosine(a, b).map_or(words, |c| words.max(self.scale.worth(c)))
+        match (dense_cosine(a, b), self.weak) {
+            (None, _) => words,
+            (Some(_), Some(_)) if same => words,
+            (Some(cosine), weight) => words.max(self.scale.worth(cosine) * weight.unwrap_or(1.0)),
+        }
     }
 
     /// For each project its nearest others, at most `k`, at least `floor` alike, best first.

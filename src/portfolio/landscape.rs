@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::PortfolioError;
-use super::compare::{Side, compare, sentence_scale, whole_scale};
+use super::compare::{Side, compare};
 use super::holdings::{Citation, Holdings};
 use super::institute::Institutes;
 use super::overlap::model;
@@ -22,6 +22,11 @@ use super::similarity::Weigher;
 use super::verdict::{Kind, WeightFile};
 use crate::document::{CharIndex, Document, Span};
 use crate::retrieve::Parts;
+
+/// Neighbours a pair is seen among, for each that is judged.
+const CONTEXT: usize = 2;
+/// Texts kept taken apart; one takes about 150 kB.
+const KEPT: usize = 1500;
 
 /// How the portfolio is joined with itself.
 #[derive(Clone, Debug)]
@@ -124,7 +129,8 @@ pub fn landscape(
     holdings: &Holdings,
     options: &LandscapeOptions,
 ) -> Result<Landscape, PortfolioError> {
-    let near = holdings.neighbours(options.neighbours, options.floor);
+    // The nearest are judged; the next ones are what they are seen among.
+    let near = holdings.neighbours(options.neighbours * CONTEXT, options.floor);
     let weigher = Weigher::new(parts);
     let model = model(options.weights.as_deref(), parts.embedder.is_some());
     let mut sides: HashMap<usize, (Document, Side)> = HashMap::new();
@@ -134,6 +140,7 @@ pub fn landscape(
         // Each pair is judged once, from the one that began later (or stands later).
         let mine: Vec<usize> = list
             .iter()
+            .take(options.neighbours)
             .map(|(j, _)| *j)
             .filter(|&j| match (begun(i), begun(j)) {
                 (Some(a), Some(b)) if a != b => a > b,
@@ -144,17 +151,16 @@ pub fn landscape(
         if mine.is_empty() {
             continue;
         }
-        for &k in mine.iter().chain([&i]) {
+        let others: Vec<usize> = list.iter().map(|(j, _)| *j).collect();
+        for &k in others.iter().chain([&i]) {
             if let Entry::Vacant(place) = sides.entry(k) {
                 place.insert(read(parts, institutes, &weigher, &holdings.all[k].project)?);
             }
         }
         let own = &sides[&i].1;
-        let others: Vec<&Side> = mine.iter().map(|j| &sides[j].1).collect();
-        let (sentences, whole) = (sentence_scale(own, &others), whole_scale(own, &others));
-        for &j in &mine {
+        let compared = compare(own, &others.iter().map(|j| &sides[j].1).collect::<Vec<_>>());
+        for (&j, compared) in others.iter().zip(compared).filter(|(j, _)| mine.contains(j)) {
             judged += 1;
-            let compared = compare(own, &sides[&j].1, sentences, whole);
             let p = model.probabilities(&compared.features);
             let best = (0..5).fold(0, |a, b| if p[b] > p[a] { b } else { a });
             let kind = Kind::FITTED[best];
@@ -181,7 +187,7 @@ pub fn landscape(
             }
         }
         // Texts of 200,000 projects would not fit: those behind are read again if needed.
-        if sides.len() > 4000 {
+        if sides.len() > KEPT {
             sides.clear();
         }
     }

@@ -2,16 +2,17 @@
 //!
 //! In: a need in its own words, and the index. Sentences of the need are searched one by one and together, once
 //! per language; each project found is compared sentence by sentence. An institute's score is
-//! `Σ score_i / i` over its projects, best first (`i` from 1), so that a second and a third project help, but less,
-//! with `score = strongest · (0.5 + 0.5 · recency)`. Every match cites at least two sentences, of two projects
-//! where there are two. The gap is what no cited project says. It knows nothing of people's time or prices.
+//! `(its share of what all compared projects score + 0.004) · (its passages in the index) ^ 0.7`, with a project's score
+//! `strongest² · (0.5 + 0.5 · recency)`: who does much is likelier to do this too, and the text says how much likelier.
+//! Every match cites at least two sentences, of two projects where there are two. The gap is what no cited project says.
+//! It knows nothing of people's time or prices.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use super::PortfolioError;
-use super::compare::{Side, compare, sentence_scale, whole_scale};
+use super::compare::{Side, compare};
 use super::facet::Facet;
 use super::holdings::{Citation, Holdings};
 use super::institute::Institutes;
@@ -20,12 +21,18 @@ use super::project::{Project, is_work};
 use super::proposal::Proposal;
 use super::similarity::{Terms, Weigher};
 use crate::document::{Access, CharIndex};
+use crate::index::Filter;
 use crate::retrieve::Parts;
 
 /// A sentence of the need that is less alike to everything an institute did is a gap.
 const GAP: f32 = 0.14;
 /// Recency counts half after so many years.
 const HALF_LIFE: f64 = 10.0;
+
+/// What an institute of which nothing compared speaks would still have.
+const UNSAID: f64 = 0.004;
+/// How much the size of an institute counts; 1 is best for naming the performer (`docs/portfolio.md`), less is kinder to small ones.
+const SIZE: f64 = 0.7;
 
 /// How many, and what may be seen.
 #[derive(Clone, Debug)]
@@ -44,7 +51,7 @@ pub struct MatchOptions {
 
 impl Default for MatchOptions {
     fn default() -> Self {
-        MatchOptions { limit: 10, candidates: 60, access: Access::Public, exclude: Vec::new(), until: None }
+        MatchOptions { limit: 10, candidates: 80, access: Access::Public, exclude: Vec::new(), until: None }
     }
 }
 
@@ -113,10 +120,14 @@ pub fn for_need(
         }
     }
     let index = CharIndex::new(&need.document.text);
+    let sizes = sizes(parts, institutes, options)?;
+    let total: f64 = groups.values().flatten().map(|m| m.0).sum::<f64>().max(f64::MIN_POSITIVE);
     let mut matches: Vec<Match> = Vec::new();
-    for mut members in groups.into_values() {
+    for (key, mut members) in groups {
         members.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.project.id.cmp(&b.1.project.id)));
-        let score = members.iter().enumerate().map(|(i, (s, _))| s / (i as f64 + 1.0)).sum();
+        let share = members.iter().map(|m| m.0).sum::<f64>() / total;
+        let size = sizes.get(&key).copied().unwrap_or(1).max(1) as f64;
+        let score = (share + UNSAID) * size.powf(SIZE);
         let citations = citations(need, &own, &members, &index);
         let mut people: Vec<String> = Vec::new();
         for (_, c) in &members {
@@ -135,6 +146,23 @@ pub fn for_need(
     matches.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.institution.cmp(&b.institution)));
     matches.truncate(options.limit);
     Ok(Matches { matches, compared: found.len() })
+}
+
+/// Passages of each institute in the index, as far as they may be looked at.
+fn sizes(
+    parts: &Parts<'_>,
+    institutes: &Institutes,
+    options: &MatchOptions,
+) -> Result<HashMap<String, u64>, PortfolioError> {
+    let filter = Filter::default()
+        .sector(&parts.sector.name)
+        .years(None, options.until.map(i64::from))
+        .access_up_to(options.access);
+    let mut out: HashMap<String, u64> = HashMap::new();
+    for (written, passages) in parts.store.facet("institution", Some(&filter))? {
+        *out.entry(institutes.find(&written).key).or_insert(0) += passages;
+    }
+    Ok(out)
 }
 
 /// How well a project meets the need: whole text and best sentences, weighed by recency.
@@ -289,7 +317,7 @@ pub fn for_institute(
         let read = Project::read(&document, institutes);
         let call = Side::new(&weigher, &document.title, &document.text, &read.sentences)?;
         let all: Vec<&Side> = sides.iter().map(|s| &s.2).collect();
-        let (sentences, whole) = (sentence_scale(&call, &all), whole_scale(&call, &all));
+        let compared = compare(&call, &all);
         let mut pairs: Vec<(f32, Citation, Citation)> = Vec::new();
         let place = |document: &crate::document::Document, project: &Project, span: crate::document::Span| {
             let (start, end) = CharIndex::new(&document.text).chars(span);
@@ -303,8 +331,8 @@ pub fn for_institute(
                 quote: span.slice(&document.text).to_owned(),
             }
         };
-        for (project, mine, side) in &sides {
-            for m in compare(&call, side, sentences, whole).matches {
+        for ((project, mine, side), comparison) in sides.iter().zip(compared) {
+            for m in comparison.matches {
                 if call.sentences[m.proposal].0.facet != Facet::Other {
                     let (a, b) = (call.span(m.proposal), side.span(m.candidate));
                     pairs.push((m.alike, place(&document, &read, a), place(mine, project, b)));

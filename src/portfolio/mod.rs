@@ -7,6 +7,7 @@
 
 mod compare;
 pub mod consolidate;
+mod context;
 pub mod facet;
 pub mod fields;
 pub mod holdings;
@@ -21,8 +22,9 @@ pub mod similarity;
 pub mod strengths;
 pub mod topics;
 pub mod verdict;
+mod words;
 
-pub use compare::{Comparison, Side, compare, sentence_scale, whole_scale};
+pub use compare::{Comparison, Side, compare};
 pub use facet::{Facet, Sentence};
 pub use holdings::{Citation, Holdings};
 pub use institute::{Institute, Institutes};

@@ -12,15 +12,15 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::PortfolioError;
-use super::compare::{Comparison, Match, Side, compare, sentence_scale, whole_scale};
+use super::compare::{Comparison, Match, Side, compare};
 use super::facet::Facet;
 use super::institute::Institutes;
 use super::project::{Fact, Project, is_work};
 use super::proposal::Proposal;
 use super::similarity::Weigher;
-use super::verdict::{FEATURES, Features, Kind, WeightFile, Weights, weights};
+use super::verdict::{FEATURES, Features, Kind, WeightFile, Weights, severity, weights};
 use crate::document::{Access, CharIndex, Document, Language, Span};
-use crate::retrieve::{self, Parts, SearchOptions};
+use crate::retrieve::{self, Parts, SearchMode, SearchOptions};
 
 /// Restrictions and size.
 #[derive(Clone, Debug)]
@@ -231,7 +231,7 @@ pub fn find(
             nearest[m.proposal] = nearest[m.proposal].max(m.alike);
         }
         let p = model.probabilities(&candidate.comparison.features);
-        let severity = p[0] + 0.6 * p[1] + 0.5 * p[2] + 0.15 * p[3];
+        let severity = severity(&p);
         let (kind, probability) = judge(&p, &proposal.project, &candidate.project, &own, &candidate.comparison);
         if kind != Kind::None || options.with_none {
             verdicts.push((severity, verdict(proposal, &own, candidate, kind, probability, &p, &index)));
@@ -324,8 +324,7 @@ pub fn compared(
         }
     }
     let sides: Vec<&Side> = found.iter().map(|f| &f.2).collect();
-    let (sentences, whole) = (sentence_scale(&own, &sides), whole_scale(&own, &sides));
-    let comparisons: Vec<Comparison> = sides.iter().map(|side| compare(&own, side, sentences, whole)).collect();
+    let comparisons = compare(&own, &sides);
     let candidates = found
         .into_iter()
         .zip(comparisons)
@@ -372,13 +371,20 @@ fn candidates(
             queries.push((words.clone(), Some(language)));
         }
     }
+    let mut asked: Vec<(String, Option<Language>, SearchMode)> =
+        queries.iter().map(|(q, l)| (q.clone(), *l, SearchMode::Auto)).collect();
+    if parts.embedder.is_some() {
+        // By vectors alone: words that two languages share by chance must not crowd out the meaning.
+        let by_vector = queries.iter().filter(|(_, language)| language.is_some());
+        asked.extend(by_vector.map(|(q, l)| (q.clone(), *l, SearchMode::Dense)));
+    }
     let mut scores: HashMap<String, f64> = HashMap::new();
-    for (query, language) in queries {
+    for (query, language, mode) in asked {
         let query = cut(&query);
         if query.trim().is_empty() {
             continue;
         }
-        let search = SearchOptions { limit: DEPTH, language, access: options.access, ..SearchOptions::default() };
+        let search = SearchOptions { limit: DEPTH, language, mode, access: options.access, ..SearchOptions::default() };
         let mut seen: HashSet<String> = HashSet::new();
         for (rank, passage) in retrieve::search(parts, query, &search)?.into_iter().enumerate() {
             if seen.insert(passage.doc_id.clone()) {

@@ -52,6 +52,11 @@ impl<'a> Weigher<'a> {
         Ok(self.idf.borrow().get(&dimension).copied().unwrap_or(0.0))
     }
 
+    /// The index's encoder.
+    pub fn embedder(&self) -> Option<&'a dyn Embedder> {
+        self.parts.embedder
+    }
+
     fn expand(&self, text: &str) -> SparseVector {
         let glossary: &Glossary = self.parts.glossary;
         glossary.expand(text, GLOSSARY_WEIGHT)
@@ -98,6 +103,11 @@ impl Terms {
     /// Dimensions with their weights.
     pub fn entries(&self) -> &[(u32, f32)] {
         &self.entries
+    }
+
+    /// True if the text has this term.
+    pub fn contains(&self, dimension: u32) -> bool {
+        self.entries.binary_search_by_key(&dimension, |e| e.0).is_ok()
     }
 
     /// True when nothing was said.

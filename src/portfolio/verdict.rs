@@ -64,8 +64,8 @@ impl Kind {
     }
 }
 
-/// Names of the features, in order. All are 0 to 1.
-pub const FEATURES: [&str; 16] = [
+/// Names of the features, in order: of the pair alone (0 to 1), then among the other candidates (−1 to 1).
+pub const FEATURES: [&str; 45] = [
     "whole_cosine",
     "proposal_covered",
     "candidate_covered",
@@ -82,10 +82,50 @@ pub const FEATURES: [&str; 16] = [
     "figures_shared",
     "whole_vector",
     "sentence_vector",
+    "words_met",
+    "candidate_words_met",
+    "aim_words_met",
+    "method_words_met",
+    "vector_cosine",
+    "same_language",
+    "words_stand_out",
+    "candidate_words_stand_out",
+    "whole_stands_out",
+    "vector_stands_out",
+    "title_stands_out",
+    "aim_stands_out",
+    "method_stands_out",
+    "weaker_stands_out",
+    "aim_over_method",
+    "met_elsewhere",
+    "aim_met_elsewhere",
+    "method_met_elsewhere",
+    "share_of_best",
+    "lead",
+    "lead_over_second",
+    "sentences_stand_out",
+    "quarter_stands_out",
+    "aim_sentences_stand_out",
+    "method_sentences_stand_out",
+    "weaker_sentences_stand_out",
+    "aim_over_method_sentences",
+    "length",
+    "standing",
 ];
+
+/// Place of the feature that says best, without any weights, how a candidate stands among the others.
+pub const STANDING: usize = FEATURES.len() - 1;
+
+/// Cosine of whole texts from which two texts begin to be copies, and from which they are.
+const COPY: [f64; 2] = [0.6, 0.8];
 
 /// The features of one pair.
 pub type Features = [f32; FEATURES.len()];
+
+/// Orders verdicts: what repeats most first.
+pub fn severity(p: &[f64; 5]) -> f64 {
+    p[0] + 0.6 * p[1] + 0.5 * p[2] + 0.15 * p[3]
+}
 
 /// Fitted weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,8 +192,17 @@ pub fn weight_file() -> WeightFile {
 }
 
 impl Weights {
-    /// Probabilities of the kinds of [`Kind::FITTED`], which sum to 1.
+    /// Probabilities of the kinds of [`Kind::FITTED`], which sum to 1. A copy is `done already` whatever stands beside
+    /// it: from a cosine of the whole texts of [`COPY`] up, by which no pair was fitted, the fitted figures fade out.
     pub fn probabilities(&self, features: &Features) -> [f64; 5] {
+        let [from, to] = COPY;
+        let copy = ((f64::from(features[0]) - from) / (to - from)).clamp(0.0, 1.0);
+        let mut p = self.fitted(features).map(|p| p * (1.0 - copy));
+        p[0] += copy;
+        p
+    }
+
+    fn fitted(&self, features: &Features) -> [f64; 5] {
         let x = self.standardise(features);
         let mut scores = [0f64; 5];
         for (score, row) in scores.iter_mut().zip(&self.rows) {
@@ -200,7 +249,7 @@ impl Weights {
         for _ in 0..steps {
             let mut slope = vec![vec![0f64; n + 1]; 5];
             for (((x, kind), s), w) in pairs.iter().zip(&standard).zip(each) {
-                let p = weights.probabilities(x);
+                let p = weights.fitted(x);
                 for (k, row) in slope.iter_mut().enumerate() {
                     let error = w * (p[k] - f64::from(u8::from(k == *kind))) / total;
                     row.iter_mut().zip(s.iter().chain([&1.0])).for_each(|(g, x)| *g += error * x);
@@ -236,29 +285,52 @@ mod tests {
             assert_eq!(w.rows.len(), Kind::FITTED.len());
             assert!(w.rows.iter().all(|r| r.len() == FEATURES.len() + 1));
             assert!(w.mean.len() == FEATURES.len() && w.deviation.len() == FEATURES.len());
-            let sum: f64 = w.probabilities(&[0.3; 16]).iter().sum();
+            let sum: f64 = w.probabilities(&[0.3; FEATURES.len()]).iter().sum();
             assert!((sum - 1.0).abs() < 1e-9);
         }
+    }
+
+    /// Features of a pair whose figures are all `alone`, and which stands among the others as `among`.
+    fn features(alone: f32, among: f32) -> Features {
+        let mut x = [alone; FEATURES.len()];
+        for (name, value) in FEATURES.iter().zip(&mut x) {
+            *value = match *name {
+                "same_language" => 1.0,
+                "length" => 0.5,
+                n if n.ends_with("elsewhere") => (0.5 - alone) / 2.0,
+                n if n.starts_with("aim_over") => 0.0,
+                n if n.contains("stand") || n.starts_with("lead") => among,
+                _ => alone,
+            };
+        }
+        x
     }
 
     #[test]
     fn equal_texts_are_done_already_and_strangers_are_nothing() {
         for with_encoder in [false, true] {
             let w = weights(with_encoder);
-            let same = w.probabilities(&[1.0; 16]);
-            let strange = w.probabilities(&[0.0; 16]);
+            let same = w.probabilities(&features(0.9, 0.8));
+            let strange = w.probabilities(&features(0.05, -0.1));
             assert!(same[0] > 0.9, "{same:?}");
             assert!(strange[4] > 0.5 && strange[0] < 0.05, "{strange:?}");
         }
     }
 
     #[test]
+    fn a_copy_is_done_already_even_if_others_are_copies_too() {
+        let mut copy = features(0.0, 0.0);
+        copy[0] = 0.97;
+        assert!(weights(true).probabilities(&copy)[0] > 0.99);
+    }
+
+    #[test]
     fn fitting_separates_what_can_be_separated() {
-        let pair = |v: f32, kind| ([v; 16], kind);
+        let pair = |v: f32, kind| ([v; FEATURES.len()], kind);
         let pairs: Vec<(Features, usize)> =
             (0..50).flat_map(|i| [pair(0.8 + i as f32 / 500.0, 0), pair(i as f32 / 500.0, 4)]).collect();
         let w = Weights::fit(&pairs, &vec![1.0; pairs.len()], 1e-3, 300, String::new());
-        assert!(w.probabilities(&[0.9; 16])[0] > 0.9);
-        assert!(w.probabilities(&[0.05; 16])[4] > 0.9);
+        assert!(w.probabilities(&[0.9; FEATURES.len()])[0] > 0.9);
+        assert!(w.probabilities(&[0.05; FEATURES.len()])[4] > 0.9);
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -29,6 +30,9 @@ pub(in crate::cli) struct OverlapArguments {
     /// Fit weights on one half of the projects and judge the other with them
     #[arg(long)]
     fit: bool,
+    /// Fit on proposals written by hand as well (each also with its source left out)
+    #[arg(long, value_name = "FILE.jsonl", requires = "fit")]
+    by_hand: Option<PathBuf>,
     /// Judge pairs and groups with these weights in place of the program's
     #[arg(long, value_name = "FILE.toml", conflicts_with = "fit")]
     weights: Option<PathBuf>,
@@ -68,7 +72,12 @@ pub(super) fn overlap(context: &Context, arguments: OverlapArguments) -> Result<
         context.output.result(&grouped(&app, file, arguments.threshold, own)?, grouped_text);
         return Ok(Outcome::Yes);
     }
-    let options = OverlapEvaluation { projects: arguments.projects, seed: arguments.seed, fit: arguments.fit };
+    let options = OverlapEvaluation {
+        projects: arguments.projects,
+        seed: arguments.seed,
+        fit: arguments.fit,
+        by_hand: arguments.by_hand.clone(),
+    };
     let measured = constructed(&app, &options)?;
     if let (Some(file), Some(fitted)) = (&arguments.weights_out, &measured.fitted) {
         let text = toml::to_string(fitted).map_err(|e| Failure::internal(e.to_string()))?;
@@ -137,6 +146,18 @@ fn measured_text(m: &Measured) -> String {
 
 fn planted_text(p: &Planted) -> String {
     let mut out = String::new();
+    let mut counts: BTreeMap<(&str, &str), [usize; 3]> = BTreeMap::new();
+    for r in &p.pairs {
+        let count = counts.entry((&r.label, &r.languages)).or_default();
+        count[0] += usize::from(r.judged.is_some_and(|k| k.name() == r.label));
+        count[1] += 1;
+        count[2] += r.others.len();
+    }
+    for ((label, languages), [right, all, others]) in counts {
+        out.push_str(&format!(
+            "{label} {languages}: {right} of {all} judged so, {others} other works judged done already\n"
+        ));
+    }
     for r in &p.pairs {
         out.push_str(&format!(
             "{:14} judged {:24} p(done) {:.2} rank {:2}  {} {} <- {}  others: {}\n",

@@ -1,0 +1,173 @@
+//! Which words of one text does the other say, in the same or in other words, in the same or in another language?
+//!
+//! In: two texts' words. Out: for each word how near the nearest word of the other text is, 0 to 1. The same term counts 1,
+//! a term that the glossary brings into the other text [`BY_GLOSSARY`], and, where the encoder has a vector for a word
+//! alone, any other pair its cosine above [`FLOOR`]. Word by word meets what the vectors of sentences blur.
+
+use std::collections::BTreeMap;
+
+use super::facet::Facet;
+use super::similarity::{Terms, Weigher};
+use crate::embed::Side;
+use crate::retrieve::RetrieveError;
+use crate::text::{analyse, bm25};
+
+/// Words of a text that are compared, rarest first.
+const WORDS: usize = 400;
+/// What a word is worth that only the glossary brings together.
+const BY_GLOSSARY: f32 = 0.9;
+/// A cosine of two words up to this says nothing.
+const FLOOR: f32 = 0.4;
+
+/// The different words of a text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    all: Vec<Word>,
+    /// One after the other; empty without an encoder that knows words.
+    vectors: Vec<f32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    term: u32,
+    idf: f32,
+    aim: bool,
+    method: bool,
+}
+
+impl Words {
+    /// Of a title and of sentences with their facets.
+    pub(super) fn of(weigher: &Weigher<'_>, title: &str, sentences: &[(Facet, &str)]) -> Result<Words, RetrieveError> {
+        let mut found: BTreeMap<u32, (String, bool, bool)> = BTreeMap::new();
+        let texts = [(Facet::Other, title)];
+        for (facet, text) in texts.iter().chain(sentences) {
+            for term in analyse(text).into_iter().filter(|t| t.weight >= 1.0) {
+                let surface = || text.get(term.span.clone()).unwrap_or("").to_lowercase();
+                let slot = found.entry(bm25::dimension(&term.text)).or_insert_with(|| (surface(), false, false));
+                slot.1 |= *facet == Facet::Aim;
+                slot.2 |= matches!(facet, Facet::Method | Facet::Material);
+            }
+        }
+        let mut all: Vec<(Word, String)> = Vec::new();
+        for (term, (surface, aim, method)) in found {
+            let idf = weigher.idf(term)?;
+            if idf > 0.0 {
+                all.push((Word { term, idf, aim, method }, surface));
+            }
+        }
+        if all.len() > WORDS {
+            all.sort_by(|a, b| b.0.idf.total_cmp(&a.0.idf).then(a.0.term.cmp(&b.0.term)));
+            all.truncate(WORDS);
+            all.sort_unstable_by_key(|w| w.0.term);
+        }
+        let mut vectors = Vec::new();
+        if let Some(embedder) = weigher.embedder().filter(|e| e.knows_words()) {
+            let texts: Vec<&str> = all.iter().map(|w| w.1.as_str()).collect();
+            vectors = embedder.embed(&texts, Side::Document)?.concat();
+        }
+        Ok(Words { all: all.into_iter().map(|w| w.0).collect(), vectors })
+    }
+
+    /// The words' weights, in order.
+    fn idf(&self) -> impl Iterator<Item = f32> {
+        self.all.iter().map(|w| w.idf)
+    }
+
+    /// The share of the weight of those words `of` keeps for which `worth` (one a word) stands.
+    fn share(&self, worth: &[f32], of: impl Fn(&Word) -> bool) -> f32 {
+        let (mut sum, mut total) = (0.0, 0.0);
+        for (word, worth) in self.all.iter().zip(worth).filter(|(w, _)| of(w)) {
+            sum += word.idf * worth;
+            total += word.idf;
+        }
+        if total > 0.0 { sum / total } else { 0.0 }
+    }
+
+    /// Weighed mean over all words.
+    pub(super) fn over_all(&self, worth: &[f32]) -> f32 {
+        self.share(worth, |_| true)
+    }
+
+    /// Weighed mean over the words of aims.
+    pub(super) fn over_aims(&self, worth: &[f32]) -> f32 {
+        self.share(worth, |w| w.aim)
+    }
+
+    /// Weighed mean over the words of methods and materials.
+    pub(super) fn over_methods(&self, worth: &[f32]) -> f32 {
+        self.share(worth, |w| w.method)
+    }
+}
+
+/// How near the nearest word of the other text is, for each word of `a` and of `b`; the terms are those of the whole
+/// texts with what the glossary adds.
+pub(super) fn meet(a: &Words, a_terms: &Terms, b: &Words, b_terms: &Terms) -> (Vec<f32>, Vec<f32>) {
+    let (mut of_a, mut of_b) = (vec![0f32; a.all.len()], vec![0f32; b.all.len()]);
+    let dim = if a.all.is_empty() { 0 } else { a.vectors.len() / a.all.len() };
+    if dim > 0 && b.vectors.len() == b.all.len() * dim {
+        for (x, va) in of_a.iter_mut().zip(a.vectors.chunks_exact(dim)) {
+            for (y, vb) in of_b.iter_mut().zip(b.vectors.chunks_exact(dim)) {
+                let cosine = dot(va, vb);
+                *x = x.max(cosine);
+                *y = y.max(cosine);
+            }
+        }
+        of_a.iter_mut().chain(&mut of_b).for_each(|c| *c = ((*c - FLOOR) / (1.0 - FLOOR)).clamp(0.0, 1.0));
+    }
+    let same = |words: &Words, worth: &mut [f32], other: &Words, terms: &Terms| {
+        for (word, worth) in words.all.iter().zip(worth) {
+            if other.all.binary_search_by_key(&word.term, |w| w.term).is_ok() {
+                *worth = 1.0;
+            } else if terms.contains(word.term) {
+                *worth = worth.max(BY_GLOSSARY);
+            }
+        }
+    };
+    same(a, &mut of_a, b, b_terms);
+    same(b, &mut of_b, a, a_terms);
+    debug_assert!(a.idf().all(|i| i > 0.0));
+    (of_a, of_b)
+}
+
+/// Sixteen sums at a time, so that the compiler uses wide registers.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; 16];
+    let (a, b) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (x, y) in a.0.iter().zip(b.0) {
+        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *s += x * y;
+        }
+    }
+    sums.iter().sum::<f32>() + a.1.iter().zip(b.1).map(|(x, y)| x * y).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(all: &[(u32, bool)], vectors: Vec<f32>) -> Words {
+        Words { all: all.iter().map(|&(term, aim)| Word { term, idf: 1.0, aim, method: !aim }).collect(), vectors }
+    }
+
+    #[test]
+    fn the_same_term_the_glossary_and_a_near_vector_meet() {
+        let a = words(&[(1, true), (2, true), (3, false)], vec![1.0, 0.0, 0.0, 1.0, 0.6, 0.8]);
+        let b = words(&[(1, true), (9, false)], vec![1.0, 0.0, 0.0, 1.0]);
+        let none = Terms::default();
+        let (of_a, of_b) = meet(&a, &none, &b, &none);
+        assert_eq!((of_a[0], of_b[0]), (1.0, 1.0));
+        // Cosine 0.8 of the third word to the second of b, above a floor of 0.4.
+        assert!((of_a[2] - 0.4 / 0.6).abs() < 1e-5);
+        assert!((a.over_methods(&of_a) - of_a[2]).abs() < 1e-6);
+        let without = Words { vectors: Vec::new(), ..a };
+        let other = Words { vectors: Vec::new(), ..b };
+        let glossary = Terms::unit(vec![(2, 1.0)]);
+        assert_eq!(meet(&without, &none, &other, &glossary).0, [1.0, BY_GLOSSARY, 0.0]);
+    }
+
+    #[test]
+    fn a_dot_product_counts_every_place() {
+        let a: Vec<f32> = (0..37).map(|i| i as f32).collect();
+        assert_eq!(dot(&a, &vec![1.0; 37]), 666.0);
+    }
+}
