@@ -162,6 +162,11 @@ impl App {
         self.generator.has_logprobs()
     }
 
+    /// True when what writes answers can write JSON that follows a schema.
+    pub fn follows_schemas(&self) -> bool {
+        self.generator.follows_schemas()
+    }
+
     /// Names an OpenAI client may ask for; the first is the default.
     pub fn model_names(&self) -> Vec<String> {
         vec![format!("sectora-{}", self.sector.name)]

@@ -50,6 +50,14 @@ pub fn answer(
     Ok(messages)
 }
 
+/// What is added to the prompt of an answer that must be JSON.
+pub fn json(language: Language, schema: &serde_json::Value) -> String {
+    match language {
+        Language::Ko => format!("\n\n다음 스키마를 따르는 JSON 값 하나로만 답합니다: {schema}"),
+        Language::En | Language::Other => format!("\n\nAnswer with one JSON value of this schema only: {schema}"),
+    }
+}
+
 /// The prompt that asks for a standalone question.
 pub fn condense(language: Language, question: &str, history: &[Message]) -> Result<Vec<Message>, PromptError> {
     let speaker = |role: Role| match role {

@@ -57,6 +57,7 @@ pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &As
     let coverage = Coverage::of_question(&ask.question, &[]);
     let sampling = Sampling { max_tokens: 96, stop: vec!["\n".into()], ..Sampling::default() };
     let request = Request {
+        schema: None,
         question: &ask.question,
         evidence: &[],
         coverage: &coverage,
@@ -123,6 +124,10 @@ mod tests {
             true
         }
         fn has_logprobs(&self) -> bool {
+            false
+        }
+
+        fn follows_schemas(&self) -> bool {
             false
         }
 

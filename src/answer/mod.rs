@@ -7,6 +7,7 @@
 
 mod conversation;
 mod instructions;
+mod structured;
 mod verify;
 
 use std::ops::ControlFlow;
@@ -34,6 +35,8 @@ pub struct Ask {
     pub search: SearchOptions,
     /// Sampling.
     pub sampling: Sampling,
+    /// The JSON schema that the answer must follow; it is then shown whole or not at all.
+    pub schema: Option<serde_json::Value>,
 }
 
 /// What happens while an answer is made.
@@ -186,7 +189,7 @@ pub fn answer(
         write(writer.generator, parts, ask, &question, &measure, &passages, &messages, &mut draft, on)?;
     }
 
-    let abstained = draft.sentences.is_empty();
+    let abstained = draft.text.is_empty();
     if abstained {
         let text = prompt::abstention(language).to_owned();
         if on(Event::Sentence(text.clone())).is_break() {
@@ -260,7 +263,11 @@ fn messages(
     let evidence = evidence(passages);
     let room = generator.context_tokens().saturating_sub(ask.sampling.max_tokens);
     conversation::fit(generator, room, &ask.history, |history| {
-        prompt::answer(language, title, question, &evidence, history)
+        let mut messages = prompt::answer(language, title, question, &evidence, history)?;
+        if let (Some(schema), Some(last)) = (&ask.schema, messages.last_mut()) {
+            last.content.push_str(&prompt::json(language, schema));
+        }
+        Ok(messages)
     })
 }
 
@@ -290,9 +297,18 @@ fn write(
     on: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(), AnswerError> {
     let evidence = evidence(passages);
-    let request =
-        Request { question, evidence: &evidence, coverage: measure.coverage(), messages, sampling: &ask.sampling };
+    let request = Request {
+        question,
+        evidence: &evidence,
+        coverage: measure.coverage(),
+        messages,
+        sampling: &ask.sampling,
+        schema: ask.schema.as_ref(),
+    };
     let verifier = Verifier::new(question, passages, parts.glossary);
+    if let Some(schema) = &ask.schema {
+        return write_json(generator, &request, (schema, &verifier), draft, on);
+    }
     let mut buffer = String::new();
     // Bytes of the text before the buffer, and those of the sentences let through.
     let mut before = 0;
@@ -349,6 +365,38 @@ fn write(
         passed.iter().any(|span| token.start < span.end && token.start + token.bytes.len() > span.start)
     };
     draft.tokens = generation.tokens.into_iter().filter(within).collect();
+    Ok(())
+}
+
+/// JSON is one statement: it is checked when it is whole.
+fn write_json(
+    generator: &dyn Generator,
+    request: &Request<'_>,
+    (schema, verifier): (&serde_json::Value, &Verifier<'_>),
+    draft: &mut Draft,
+    on: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<(), AnswerError> {
+    let mut text = String::new();
+    let generation = generator.generate(request, &mut |piece| {
+        text.push_str(piece);
+        on(Event::Writing)
+    })?;
+    if generation.finish == Finish::Cancelled {
+        return Err(AnswerError::Cancelled);
+    }
+    draft.prompt_tokens = generation.prompt_tokens;
+    draft.completion_tokens = generation.completion_tokens;
+    draft.first_token_s = generation.first_token_s;
+    draft.complete = generation.finish == Finish::Stop;
+    let Some(claims) = structured::check(&text, schema, verifier) else {
+        draft.dropped = 1;
+        return Ok(());
+    };
+    if on(Event::Sentence(text.clone())).is_break() {
+        return Err(AnswerError::Cancelled);
+    }
+    draft.tokens = generation.tokens;
+    (draft.text, draft.sentences) = (text, claims);
     Ok(())
 }
 

@@ -103,6 +103,12 @@ impl<'a> Verifier<'a> {
         Some(Verified { text, quotes })
     }
 
+    /// True when every figure of `text` occurs in a passage or in the question.
+    pub(super) fn knows_figures(&self, text: &str) -> bool {
+        let known = |figure| self.passages.iter().any(|p| p.figures.contains(figure));
+        figures(text).iter().all(|figure| known(figure) || self.question_figures.contains(figure))
+    }
+
     /// How well a passage supports a claim, and its words that do; `None` where it does not.
     fn supports(&self, prepared: &Prepared<'_>, claim: &str) -> Option<(f32, Quote)> {
         let text = &prepared.passage.text;

@@ -106,7 +106,7 @@ impl Options {
             max_tokens: self.max_tokens.unwrap_or(config.answer.max_tokens).max(1),
             ..Sampling::default()
         };
-        Ok(Ask { question, history, search: self.search.lower(config)?, sampling })
+        Ok(Ask { question, history, search: self.search.lower(config)?, sampling, schema: None })
     }
 }
 

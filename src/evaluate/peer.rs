@@ -142,6 +142,7 @@ fn local(app: &App, question: &Question) -> Result<Response, EvaluateError> {
             max_tokens: settings.max_tokens.max(1),
             ..Sampling::default()
         },
+        schema: None,
     };
     let begin = Instant::now();
     let answer = app.answer(&ask, &mut |_| ControlFlow::Continue(()))?;

@@ -50,6 +50,10 @@ impl Generator for ExtractiveGenerator {
         false
     }
 
+    fn follows_schemas(&self) -> bool {
+        false
+    }
+
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
         let begin = Instant::now();
         let chosen = choose(request);
@@ -223,8 +227,14 @@ mod tests {
         ];
         let sampling = Sampling::default();
         let coverage = Coverage::of_question(question, &[]);
-        let request =
-            Request { question, evidence: &evidence, coverage: &coverage, messages: &[], sampling: &sampling };
+        let request = Request {
+            question,
+            evidence: &evidence,
+            coverage: &coverage,
+            messages: &[],
+            sampling: &sampling,
+            schema: None,
+        };
         let mut out = String::new();
         let sink = &mut |piece: &str| {
             out.push_str(piece);
@@ -261,8 +271,14 @@ mod tests {
         let question = "What was the loss after storage of cell A2?";
         let coverage = Coverage::of_question(question, &[]);
         let sampling = Sampling::default();
-        let request =
-            Request { question, evidence: &evidence, coverage: &coverage, messages: &[], sampling: &sampling };
+        let request = Request {
+            question,
+            evidence: &evidence,
+            coverage: &coverage,
+            messages: &[],
+            sampling: &sampling,
+            schema: None,
+        };
         let chosen: Vec<&str> = choose(&request).iter().map(|c| c.text).collect();
         assert_eq!(chosen.first(), Some(&"| cell A2 | 4.7 |"));
         assert!(chosen.iter().all(|c| !c.contains("Cell | Loss")));

@@ -101,12 +101,17 @@ impl Generator for LocalGenerator {
         true
     }
 
+    fn follows_schemas(&self) -> bool {
+        true
+    }
+
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
         let sampling = lowered(request.sampling);
         let messages = request.messages.iter().map(chat_message).collect();
-        let form = match request.evidence {
-            [] => None,
-            evidence => Some(Form::Citing(evidence.iter().map(|e| (e.n, e.text.to_owned())).collect())),
+        let form = match (request.schema, request.evidence) {
+            (Some(schema), _) => Some(Form::Json(schema.clone())),
+            (None, []) => None,
+            (None, evidence) => Some(Form::Citing(evidence.iter().map(|e| (e.n, e.text.to_owned())).collect())),
         };
         let done = self.engine.run(sectora_lm::Request { messages, sampling, form }, sink);
         let done = done.map_err(|e| self.failed(e))?;
@@ -181,8 +186,14 @@ mod tests {
         let messages = [Message { role: Role::User, content: question.into() }];
         let sampling = Sampling { max_tokens, ..Sampling::default() };
         let coverage = Coverage::of_question(question, &[]);
-        let request =
-            Request { question, evidence: &[], coverage: &coverage, messages: &messages, sampling: &sampling };
+        let request = Request {
+            question,
+            evidence: &[],
+            coverage: &coverage,
+            messages: &messages,
+            sampling: &sampling,
+            schema: None,
+        };
         let mut text = String::new();
         let generation = generator.generate(&request, &mut |piece| {
             text.push_str(piece);

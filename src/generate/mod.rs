@@ -111,6 +111,8 @@ pub struct Request<'a> {
     pub messages: &'a [Message],
     /// Sampling.
     pub sampling: &'a Sampling,
+    /// The JSON schema that the text must follow.
+    pub schema: Option<&'a serde_json::Value>,
 }
 
 /// Why a text ended.
@@ -167,6 +169,8 @@ pub trait Generator: Send + Sync {
     fn reads_messages(&self) -> bool;
     /// True when it can say how likely its tokens were.
     fn has_logprobs(&self) -> bool;
+    /// True when it can write JSON that follows a schema.
+    fn follows_schemas(&self) -> bool;
     /// Writes the text to `sink` piece by piece.
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError>;
 }

@@ -95,6 +95,10 @@ impl RemoteGenerator {
             let bias = sampling.logit_bias.iter().map(|(id, bias)| (id.to_string(), json!(bias)));
             body["logit_bias"] = Value::Object(bias.collect());
         }
+        if let Some(schema) = request.schema {
+            let schema = json!({ "name": "answer", "strict": true, "schema": schema });
+            body["response_format"] = json!({ "type": "json_schema", "json_schema": schema });
+        }
         if let Some(top) = sampling.logprobs {
             body["logprobs"] = json!(true);
             body["top_logprobs"] = json!(top);
@@ -139,6 +143,10 @@ impl Generator for RemoteGenerator {
     }
 
     fn has_logprobs(&self) -> bool {
+        true
+    }
+
+    fn follows_schemas(&self) -> bool {
         true
     }
 
@@ -380,10 +388,14 @@ mod tests {
         let messages = [Message { role: Role::User, content: "질문".into() }];
         let sampling = Sampling { stop: vec!["끝".into()], ..Sampling::default() };
         let coverage = Coverage::of_question("질문", &[]);
-        let request =
-            Request {
-                question: "질문", evidence: &[], coverage: &coverage, messages: &messages, sampling: &sampling
-            };
+        let request = Request {
+            question: "질문",
+            evidence: &[],
+            coverage: &coverage,
+            messages: &messages,
+            sampling: &sampling,
+            schema: None,
+        };
         let mut text = String::new();
         let mut left = pieces;
         let generation = generator(url).generate(&request, &mut |piece| {

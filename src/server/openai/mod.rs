@@ -84,6 +84,7 @@ async fn completions(
 
 async fn respond(server: Server, door: Door, asked: Asked) -> Result<Response, ApiError> {
     let Asked { model, ask, stream } = asked;
+    let structured = ask.schema.is_some();
     let prefix = match door {
         Door::Chat => "chatcmpl-",
         Door::Completions => "cmpl-",
@@ -97,7 +98,9 @@ async fn respond(server: Server, door: Door, asked: Asked) -> Result<Response, A
             let chunks = Chunks::new(door, head, streaming, answering);
             Ok(Sse::new(chunks).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
         }
-        (None, Door::Chat) => Ok(Json(ChatCompletion::new(head, answering.finished().await?)).into_response()),
+        (None, Door::Chat) => {
+            Ok(Json(ChatCompletion::new(head, answering.finished().await?, structured)).into_response())
+        }
         (None, Door::Completions) => Ok(Json(TextCompletion::new(head, answering.finished().await?)).into_response()),
     }
 }

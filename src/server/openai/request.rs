@@ -1,8 +1,7 @@
 //! What OpenAI's clients send, and its lowering to a question.
 //!
 //! Fields of OpenAI that are not named here are ignored, as OpenAI ignores fields it does not know.
-//! Fields that would change the answer and cannot be honoured (tools, several choices, JSON output) are
-//! refused by name. `top_k`, `min_p` and `repetition_penalty` are extensions that other engines have too. Every field is optional to serde, so that a missing
+//! Fields that would change the answer and cannot be honoured (tools, several choices) are refused by name. `top_k`, `min_p` and `repetition_penalty` are extensions that other engines have too. Every field is optional to serde, so that a missing
 //! one is reported in our words.
 
 use std::collections::BTreeMap;
@@ -21,6 +20,8 @@ use crate::generate::{Message, Role, Sampling};
 const MAX_NEW_TOKENS: i64 = 4096;
 /// Stop strings at most, as at OpenAI.
 const MAX_STOP: usize = 4;
+/// Bytes of a JSON schema at most.
+const MAX_SCHEMA: usize = 32 << 10;
 /// Tokens with a bias at most.
 const MAX_BIAS: usize = 1024;
 /// Alternatives beside a token at most, as at OpenAI.
@@ -76,7 +77,8 @@ pub(super) struct ChatRequest {
     /// Refused unless empty.
     #[schema(value_type = Option<Vec<Object>>)]
     functions: Option<serde_json::Value>,
-    /// Only `{"type": "text"}`.
+    /// `{"type": "text"}`, `{"type": "json_object"}` or `{"type": "json_schema", "json_schema": {"schema": …}}`. JSON
+    /// whose strings and numbers the passages do not support is not shown: the message has a `refusal` instead.
     response_format: Option<ResponseFormat>,
     /// Extension: which documents may be used.
     sectora: Option<Restriction>,
@@ -151,9 +153,45 @@ struct StreamOptions {
 /// The form of the answer.
 #[derive(Debug, Deserialize, ToSchema)]
 struct ResponseFormat {
-    /// `text`.
+    /// `text`, `json_object` or `json_schema`.
     #[serde(rename = "type")]
     kind: String,
+    json_schema: Option<JsonSchema>,
+}
+
+/// A schema with its name.
+#[derive(Debug, Deserialize, ToSchema)]
+struct JsonSchema {
+    /// Draft 2020-12, as llguidance understands it.
+    #[schema(value_type = Option<Object>)]
+    schema: Option<serde_json::Value>,
+}
+
+impl ResponseFormat {
+    fn lower(self, app: &App) -> Result<Option<serde_json::Value>, ApiError> {
+        let schema = match self.kind.as_str() {
+            "text" => return Ok(None),
+            "json_object" => serde_json::json!({ "type": "object" }),
+            "json_schema" => {
+                let at = "response_format.json_schema.schema";
+                let missing = || ApiError::field(at, "is required").code("missing_required_parameter");
+                let schema = self.json_schema.and_then(|s| s.schema).ok_or_else(missing)?;
+                if !schema.is_object() || schema.to_string().len() > MAX_SCHEMA {
+                    return Err(ApiError::field(at, format!("is not an object of at most {MAX_SCHEMA} bytes")));
+                }
+                schema
+            }
+            other => {
+                let message = format!("{other:?} is not `text`, `json_object` or `json_schema`");
+                return Err(ApiError::field("response_format.type", message));
+            }
+        };
+        if !app.follows_schemas() {
+            let message = format!("{} copies sentences and writes no JSON", app.generator_name());
+            return Err(ApiError::unsupported("response_format", message));
+        }
+        Ok(Some(schema))
+    }
 }
 
 /// The extension field `sectora` of a request.
@@ -190,8 +228,9 @@ impl ChatRequest {
         refuse_list("tools", self.tools)?;
         refuse_list("functions", self.functions)?;
         let logprobs = logprobs(self.logprobs, self.top_logprobs, app)?;
-        if let Some(format) = self.response_format.filter(|f| f.kind != "text") {
-            let message = format!("{:?} is not available; answers are text with citations", format.kind);
+        let schema = self.response_format.map(|format| format.lower(app)).transpose()?.flatten();
+        if schema.is_some() && self.stream == Some(true) {
+            let message = "an answer in JSON is checked as a whole; ask for it without `stream`";
             return Err(ApiError::unsupported("response_format", message));
         }
         let max_tokens = match self.max_completion_tokens {
@@ -215,7 +254,7 @@ impl ChatRequest {
         let (question, history) = conversation(self.messages)?;
         let search = self.sectora.unwrap_or_default().lower(app.config())?;
         let stream = streaming(self.stream, self.stream_options)?;
-        Ok(Asked { model, ask: Ask { question, history, search, sampling }, stream })
+        Ok(Asked { model, ask: Ask { question, history, search, sampling, schema }, stream })
     }
 }
 
@@ -261,7 +300,7 @@ impl CompletionRequest {
         };
         let search = self.sectora.unwrap_or_default().lower(app.config())?;
         let stream = streaming(self.stream, self.stream_options)?;
-        Ok(Asked { model, ask: Ask { question, history: Vec::new(), search, sampling }, stream })
+        Ok(Asked { model, ask: Ask { question, history: Vec::new(), search, sampling, schema: None }, stream })
     }
 }
 

@@ -114,9 +114,10 @@ impl Logprobs {
 struct AssistantMessage {
     /// `assistant`
     role: &'static str,
-    /// Each sentence ends with its citations `[n]`.
-    content: String,
-    refusal: Option<()>,
+    /// Each sentence ends with its citations `[n]`, or JSON as asked for.
+    content: Option<String>,
+    /// In place of JSON that the documents do not support.
+    refusal: Option<String>,
 }
 
 /// The answer to `POST /v1/completions`, whole or in pieces.
@@ -193,7 +194,8 @@ enum Extension {
 }
 
 impl ChatCompletion {
-    pub(super) fn new(head: Head, finished: Finished) -> ChatCompletion {
+    /// `structured`: JSON was asked for, so that a sentence in its place is a refusal.
+    pub(super) fn new(head: Head, finished: Finished, structured: bool) -> ChatCompletion {
         let Finished { answer, passages } = finished;
         ChatCompletion {
             id: head.id,
@@ -206,7 +208,10 @@ impl ChatCompletion {
                 index: 0,
                 logprobs: Logprobs::of(&answer),
                 finish_reason: finish_reason(&answer),
-                message: AssistantMessage { role: "assistant", content: answer.answer, refusal: None },
+                message: match structured && answer.abstained {
+                    true => AssistantMessage { role: "assistant", content: None, refusal: Some(answer.answer) },
+                    false => AssistantMessage { role: "assistant", content: Some(answer.answer), refusal: None },
+                },
             }],
         }
     }

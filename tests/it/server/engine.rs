@@ -150,6 +150,27 @@ async fn log_probabilities_are_those_of_the_sentences_that_were_let_through() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_in_json_is_shown_when_all_of_it_is_supported_and_refused_otherwise() {
+    let good = r#"{"answer":"The Norwind tunnel kiln saved 23.5 % of its natural gas.","percent":23.5}"#;
+    let bad = r#"{"answer":"The Norwind tunnel kiln saved 23.5 % of its natural gas.","percent":77}"#;
+    for (text, supported) in [(good, true), (bad, false)] {
+        let engine = Engine::start(text, 1);
+        let service = service("remote", &engine.settings(), 1, 1);
+        let messages = json!([{ "role": "user", "content": "How much natural gas did the Norwind tunnel kiln save?" }]);
+        let format = json!({ "type": "json_schema", "json_schema": { "name": "x", "schema": { "type": "object" } } });
+        let body = json!({ "model": "sectora-kiln", "messages": messages, "response_format": format });
+        let answer = body_of(&call(&service, request("/v1/chat/completions", body.to_string())).await);
+        let message = &answer["choices"][0]["message"];
+        if supported {
+            assert_eq!(message["content"], text, "{answer}");
+            assert_eq!(answer["sectora"]["citations"][0]["n"], 1, "{answer}");
+        } else {
+            assert!(message["content"].is_null() && message["refusal"].is_string(), "{answer}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_line_is_answered_at_once_and_search_still_works() {
     let engine = Engine::start(TRUE, usize::MAX);
     let service = service("remote", &engine.settings(), 1, 1);

@@ -67,6 +67,16 @@ async fn a_wrong_chat_request_names_its_field() {
             "response_format",
             "unsupported_parameter",
         ),
+        (
+            json!({ "model": m, "messages": user, "response_format": { "type": "xml" } }),
+            "response_format.type",
+            "invalid_value",
+        ),
+        (
+            json!({ "model": m, "messages": user, "response_format": { "type": "json_schema" } }),
+            "response_format.json_schema.schema",
+            "missing_required_parameter",
+        ),
         (json!({ "model": m, "messages": user, "temperature": 2.1 }), "temperature", "invalid_value"),
         (json!({ "model": m, "messages": user, "temperature": "hot" }), "temperature", "invalid_type"),
         (json!({ "model": m, "messages": user, "top_p": -0.1 }), "top_p", "invalid_value"),
