@@ -46,6 +46,9 @@ pub(super) struct Citations {
     passages: Passages,
     state: State,
     set: SimpleVob,
+    /// The tokens allowed in free text, and for which of its states: most tokens of a text leave them as they are.
+    free: SimpleVob,
+    free_for: Option<(u64, bool, u8)>,
 }
 
 struct Passages {
@@ -100,19 +103,22 @@ impl Citations {
         };
         let open = passages.all();
         let state = State { mode: Mode::Text, tail: [0; 2], open, marked: false };
-        Citations { passages, state, set: trie.alloc_token_set() }
+        let (set, free) = (trie.alloc_token_set(), trie.alloc_token_set());
+        Citations { passages, state, set, free, free_for: None }
     }
 
     /// The tokens that may come next; whether the text may end.
     pub(super) fn allowed(&mut self, trie: &TokTrie, plain: &Plain) -> (&mut SimpleVob, bool) {
-        let Citations { passages, state, set } = self;
+        let Citations { passages, state, set, free, free_for } = self;
         if state.mode == Mode::Text {
-            set.set_from(&plain.allowed);
-            for &id in &plain.others {
-                if passages.read(*state, trie.token(id)).is_some() {
-                    set.allow_token(id);
-                }
+            let now = Some((state.open, state.marked, ending(state.tail)));
+            if *free_for != now {
+                free.set_from(&plain.allowed);
+                let fits = |id: &&u32| passages.read(*state, trie.token(**id)).is_some();
+                plain.others.iter().filter(fits).for_each(|&id| free.allow_token(id));
+                *free_for = now;
             }
+            set.set_from(free);
         } else {
             set.set_all(false);
             trie.add_bias(&mut Walk { passages, states: vec![*state] }, set, &[]);
@@ -129,6 +135,18 @@ impl Citations {
             }
             None => false,
         }
+    }
+}
+
+/// What of the last two bytes matters to the next: a digit, or the beginning of `“` or of `「`.
+fn ending(tail: [u8; 2]) -> u8 {
+    match tail {
+        [_, b'0'..=b'9'] => 1,
+        [0xE2, 0x80] => 2,
+        [0xE3, 0x80] => 3,
+        [_, 0xE2] => 4,
+        [_, 0xE3] => 5,
+        _ => 0,
     }
 }
 
@@ -311,9 +329,9 @@ mod tests {
         }
         assert_eq!(read("\"cycles\" [3]"), (12, true));
         assert_eq!(read("\"cycles\" [1]"), (12, true), "two passages hold it");
-        assert_eq!(read("\"92 %\" holds [1], later [12]").1, true, "a mark ends what a quotation asks for");
+        assert!(read("\"92 %\" holds [1], later [12]").1, "a mark ends what a quotation asks for");
         assert_eq!(read("\"92 %"), (5, false), "a text cannot end within a quotation");
-        assert_eq!(read("a 5\" wafer").1, true);
+        assert!(read("a 5\" wafer").1);
     }
 
     #[test]
@@ -332,8 +350,19 @@ mod tests {
         let info = toktrie::TokRxInfo::new(words.len() as u32, words.len() as u32 - 1);
         let trie = TokTrie::from(&info, &words);
         let plain = Plain::of(&trie);
+        // One for all, so that what it remembers of free text is tried too.
+        let mut citations = Citations::new(&trie, &[]);
+        citations.passages = passages();
+        citations.state.open = citations.passages.all();
+        let fresh = citations.state;
         for begun in [
             "",
+            "x",
+            "5",
+            "y",
+            "\"92 %\" ",
+            "\"92 %\" [1]",
+            "\u{201c}은 ",
             "x [",
             "x [1",
             "\"",
@@ -346,9 +375,7 @@ mod tests {
             "5",
             "\u{201c}은 \u{201c}",
         ] {
-            let mut citations = Citations::new(&trie, &[]);
-            citations.passages = passages();
-            citations.state.open = citations.passages.all();
+            citations.state = fresh;
             assert!(citations.take(begun.as_bytes()), "{begun}");
             let state = citations.state;
             let expect: Vec<bool> =
