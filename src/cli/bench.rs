@@ -308,13 +308,16 @@ impl Bench<'_> {
             self.share.set(Some(done.form_s / seconds));
             return Ok((done.completion_tokens.saturating_sub(1) as f64 / seconds, None));
         }
+        if matches!(test, Test::Prefill(_) | Test::FirstToken(_)) {
+            // The last round left its prompt in the cache.
+            model.forget();
+        }
         let mut generate = |prompt: &[u32], new: usize| -> Result<Generation, Failure> {
             let sampling = Sampling { max_tokens: new, ..Sampling::default() };
             model.generate(prompt, &sampling, &|| false, &mut |_| ControlFlow::Continue(())).map_err(failed)
         };
         Ok(match test {
             Test::Prefill(tokens) => {
-                // One token first: it forgets what the last round left.
                 generate(&[251, 1], 1)?;
                 let done = generate(&prompt(tokens, 0), 1)?;
                 (tokens as f64 / done.first_token_s, None)

@@ -122,7 +122,8 @@ impl Group {
     }
 }
 
-/// Quantizes row `t`. Plain Rust, compiled once for each path; the arithmetic is the same on all.
+/// Quantizes row `t`. Plain Rust, compiled once for each path but AVX-512, which has its own; the arithmetic
+/// is the same on all.
 #[inline(always)]
 pub(super) fn quantize(group: &mut Group, t: usize, numbers: &[f32]) {
     let rows = group.rows;

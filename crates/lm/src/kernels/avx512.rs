@@ -187,6 +187,44 @@ unsafe fn quantized<const F: u8, const T: usize>(
     sums
 }
 
+/// See `activations::quantize`: the same arithmetic, two registers a block.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+pub(super) fn quantize(group: &mut Group, t: usize, numbers: &[f32]) {
+    let rows = group.rows;
+    let shift = _mm512_set1_ps(12_582_912.0);
+    for (b, block) in numbers.as_chunks::<BLOCK>().0.iter().enumerate() {
+        let at = b * rows + t;
+        let codes: &mut [i8; BLOCK] = match (&mut group.codes[at * BLOCK..(at + 1) * BLOCK]).try_into() {
+            Ok(codes) => codes,
+            Err(_) => return,
+        };
+        // SAFETY: a block is two times sixteen floats.
+        let x = unsafe { [_mm512_loadu_ps(block.as_ptr()), _mm512_loadu_ps(block.as_ptr().add(16))] };
+        // Of two operands, one of them not a number, the instruction gives the second.
+        let most = _mm512_max_ps(_mm512_abs_ps(x[0]), _mm512_setzero_ps());
+        let most = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(x[1]), most));
+        let nothing = _mm512_add_ps(_mm512_mul_ps(x[0], _mm512_setzero_ps()), _mm512_mul_ps(x[1], _mm512_setzero_ps()));
+        let poison = if _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(nothing, nothing) == 0 { 0.0 } else { f32::NAN };
+        let inverse = _mm512_set1_ps(if most > 1e-30 { 127.0 / most } else { 0.0 });
+        let mut halves = [0i32; 2];
+        for half in 0..2 {
+            let code = _mm512_castps_si512(_mm512_add_ps(_mm512_mul_ps(x[half], inverse), shift));
+            let code = _mm512_sub_epi32(code, _mm512_set1_epi32(0x4B40_0000));
+            // SAFETY: half of the 32 codes.
+            unsafe { _mm_storeu_si128(codes.as_mut_ptr().add(half * 16).cast(), _mm512_cvtepi32_epi8(code)) };
+            halves[half] = _mm512_reduce_add_epi32(code);
+        }
+        let sum = halves[0].wrapping_add(halves[1]);
+        let scale = most / 127.0 + poison;
+        group.scale[at] = scale;
+        group.less8[at] = sum.wrapping_mul(-8);
+        group.less128[at] = sum.wrapping_mul(-128);
+        group.less32[2 * b * rows + t] = halves[0].wrapping_mul(-32);
+        group.less32[(2 * b + 1) * rows + t] = halves[1].wrapping_mul(-32);
+        group.less[at] = -(scale * sum as f32);
+    }
+}
+
 /// Scales and minimums of (a half of) block `b`.
 ///
 /// # Safety

@@ -153,11 +153,6 @@ impl Path {
     /// Quantizes row `t` of a group.
     pub(super) fn quantize(self, group: &mut Group, t: usize, numbers: &[f32]) {
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
-        fn avx512(group: &mut Group, t: usize, numbers: &[f32]) {
-            activations::quantize(group, t, numbers);
-        }
-        #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
         fn avx2(group: &mut Group, t: usize, numbers: &[f32]) {
             activations::quantize(group, t, numbers);
@@ -165,7 +160,7 @@ impl Path {
         match self.0 {
             // SAFETY: having the path proves the instructions.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 | Kind::Amx => unsafe { avx512(group, t, numbers) },
+            Kind::Avx512 | Kind::Amx => unsafe { super::avx512::quantize(group, t, numbers) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { avx2(group, t, numbers) },

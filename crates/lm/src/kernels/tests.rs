@@ -112,6 +112,30 @@ proptest! {
 }
 
 #[test]
+fn every_path_quantizes_alike_down_to_zeros_and_the_smallest_numbers() {
+    let mut random = StdRng::seed_from_u64(3);
+    let (tokens, width) = (17, 6 * BLOCK);
+    let mut rows: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-1.0f32..1.0).powi(5)).collect();
+    rows[..BLOCK].fill(0.0);
+    rows[BLOCK..2 * BLOCK].fill(-0.0);
+    rows[2 * BLOCK..3 * BLOCK].iter_mut().for_each(|x| *x *= 1e-38);
+    rows[3 * BLOCK..4 * BLOCK].fill(-2.5);
+    // Halves, which round to even.
+    (0..BLOCK).for_each(|i| rows[4 * BLOCK + i] = if i == 0 { 127.0 } else { i as f32 - 16.5 });
+    let needs = Needs { codes: true, floats: false };
+    let expect = activations(scalar(), &mut Pool::new(1), needs, width, &rows);
+    for path in Path::all() {
+        let found = activations(path, &mut Pool::new(2), needs, width, &rows);
+        for (a, b) in found.groups().iter().zip(expect.groups()) {
+            let bits = |all: &[f32]| all.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(a.codes, b.codes, "{path:?}");
+            assert_eq!((&a.less8, &a.less128, &a.less32), (&b.less8, &b.less128, &b.less32), "{path:?}");
+            assert_eq!((bits(&a.scale), bits(&a.less)), (bits(&b.scale), bits(&b.less)), "{path:?}");
+        }
+    }
+}
+
+#[test]
 fn products_are_within_the_rounding_of_activations_to_eight_bits() {
     let mut random = StdRng::seed_from_u64(1);
     let (rows, columns, tokens) = (40, 512, 5);
