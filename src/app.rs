@@ -108,7 +108,7 @@ impl App {
         };
         let folder = index_folder(&config, &sector);
         let index = index::open(&folder, &store_place(&config, &sector), embedder.as_deref(), rebuild)?;
-        let glossary = Glossary::new(&sector.glossary);
+        let glossary = Glossary::of_sector(&sector.glossary);
         let reranker = match (&purpose, config.search.reranker.as_str()) {
             (Purpose::Ingest { .. }, _) | (Purpose::Answer, "none") => None,
             (Purpose::Answer, folder) => Some(Box::new(CrossEncoder::open(Path::new(folder))?) as Box<dyn Reranker>),

@@ -1,14 +1,15 @@
 //! No model: the sentences of the evidence that answer, as they stand, each with its citation.
 //!
 //! A sentence is scored by how much of the question it covers, terms weighed by their rarity in the index. What its title, headings and the sentence before say counts at a discount, because prose does not
-//! repeat its subject. A question that asks for a figure, a time or a body prefers sentences that hold one.
+//! repeat its subject. A question that asks for a figure or a time prefers sentences that hold one. Of a record's line of facts
+//! (`name: value | name: value`) only those answer whose names are asked for; their context is the whole line.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::{Evidence, Finish, GenerateError, Generation, Generator, Request, Sink};
-use crate::text::coverage::term_set;
+use crate::text::coverage::{Coverage, term_set};
 use crate::text::sentences;
 
 /// Sentences at most.
@@ -25,6 +26,12 @@ const SAME: f32 = 0.8;
 const RANK: f32 = 0.03;
 /// What a sentence gains that holds the kind of thing asked for.
 const CUE: f32 = 0.15;
+/// What a fact of a record gains whose name is asked for.
+const NAMED: f32 = 0.3;
+/// Longer pieces than this, in characters, are rarely sentences (a form's cells, a list without stops) …
+const LONG: usize = 300;
+/// … and cover a question by chance: what they lose for every further hundred characters.
+const LONG_LOSS: f32 = 0.1;
 
 /// The generator that is always there.
 pub struct ExtractiveGenerator;
@@ -74,12 +81,15 @@ struct Candidate<'a> {
     text: &'a str,
     terms: HashSet<String>,
     context: HashSet<String>,
+    /// A fact of a record whose name is asked for.
+    named: bool,
     score: f32,
 }
 
 /// The sentences that answer, best first; none where nothing covers enough.
 fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
-    let mut candidates: Vec<Candidate<'a>> = request.evidence.iter().flat_map(candidates).collect();
+    let mut candidates: Vec<Candidate<'a>> =
+        request.evidence.iter().flat_map(|e| candidates(e, request.coverage)).collect();
     let coverage = request.coverage;
     let cue = Cue::of(request.question);
     for (rank, e) in request.evidence.iter().enumerate() {
@@ -89,7 +99,9 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
             let bonus = if own > 0.0 && cue.is_met(c.text) { CUE } else { 0.0 };
             // A sentence that shares nothing with the question is not its answer, whatever stands above it.
             let base = if own > 0.0 || with_context > 0.8 { own + CONTEXT * (with_context - own) } else { 0.0 };
-            c.score = base + bonus - RANK * rank as f32;
+            let named = if c.named { NAMED } else { 0.0 };
+            let excess = c.text.chars().count().saturating_sub(LONG) as f32 / 100.0;
+            c.score = base + bonus + named - RANK * rank as f32 - LONG_LOSS * excess;
         }
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -114,7 +126,7 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
 }
 
 /// The sentences of a passage that can stand in an answer.
-fn candidates<'a>(evidence: &Evidence<'a>) -> Vec<Candidate<'a>> {
+fn candidates<'a>(evidence: &Evidence<'a>, question: &Coverage) -> Vec<Candidate<'a>> {
     let heading = term_set(&evidence.heading);
     let mut before: HashSet<String> = HashSet::new();
     let mut out = Vec::new();
@@ -131,11 +143,42 @@ fn candidates<'a>(evidence: &Evidence<'a>) -> Vec<Candidate<'a>> {
         if is_table_rule(text) || heads_a_table || terms.len() < 3 {
             continue;
         }
+        let facts: Vec<&str> = facts(text).into_iter().filter(|fact| is_asked(fact, question)).collect();
+        if !facts.is_empty() {
+            let context: HashSet<String> = heading.union(&terms).cloned().collect();
+            out.extend(facts.into_iter().map(|text| Candidate {
+                n: evidence.n,
+                text,
+                terms: term_set(text),
+                context: context.clone(),
+                named: true,
+                score: 0.0,
+            }));
+            continue;
+        }
         let context = heading.union(&before).cloned().collect();
         before.clone_from(&terms);
-        out.push(Candidate { n: evidence.n, text, terms, context, score: 0.0 });
+        out.push(Candidate { n: evidence.n, text, terms, context, named: false, score: 0.0 });
     }
     out
+}
+
+/// The facts of a record's line, as the reader of record files writes them; none of any other line.
+fn facts(line: &str) -> Vec<&str> {
+    let facts: Vec<&str> = line.split(" | ").map(str::trim).collect();
+    let is_fact = |f: &&str| f.split_once(": ").is_some_and(|(name, _)| name.split_whitespace().count() <= 3);
+    if facts.len() >= 3 && facts.iter().all(|f| is_fact(&f)) { facts } else { Vec::new() }
+}
+
+/// Words in the names of fields that do not say which field it is.
+const FIELD_WORDS: [&str; 8] = ["project", "award", "date", "name", "total", "과제", "사업", "일자"];
+
+/// True when the question asks for the field of this name: most of its telling words are in the question.
+fn is_asked(fact: &str, question: &Coverage) -> bool {
+    let Some((name, _)) = fact.split_once(": ") else { return false };
+    let vague: HashSet<String> = FIELD_WORDS.iter().flat_map(|w| term_set(w)).collect();
+    let name: HashSet<String> = term_set(&name.replace('_', " ")).difference(&vague).cloned().collect();
+    question.share_asked(&name) > 0.5
 }
 
 /// The line under a table's header.
@@ -215,7 +258,7 @@ impl Cue {
 mod tests {
     use super::*;
     use crate::generate::Sampling;
-    use crate::text::coverage::Coverage;
+    use crate::text::coverage::Synonyms;
 
     const EN: &str = "# Cycling\n\nThe pouch cells used graphite anodes. After 500 cycles at 45 °C they kept 83 % of their capacity. Gas was not analysed.";
     const KO: &str = "## 결과\n\n전해질의 이온전도도는 25 ℃에서 3.2 mS/cm였다. 압착 압력은 300 MPa로 하였다.";
@@ -282,6 +325,23 @@ mod tests {
         let chosen: Vec<&str> = choose(&request).iter().map(|c| c.text).collect();
         assert_eq!(chosen.first(), Some(&"| cell A2 | 4.7 |"));
         assert!(chosen.iter().all(|c| !c.contains("Cell | Loss")));
+    }
+
+    #[test]
+    fn of_a_records_facts_the_one_asked_for_answers() {
+        let text = "acronym: SALTWAY | institution: Hanbit Institute | start_date: 2019-04 | budget_mkrw: 1200\n\nSALTWAY studies salt-tolerant seals.";
+        let evidence = [Evidence { n: 1, heading: "Seals that live with salt".into(), text }];
+        let sampling = Sampling::default();
+        let ask = |question: &str, synonyms: &[Synonyms]| {
+            let coverage = Coverage::of_question(question, synonyms);
+            let request =
+                Request { question, evidence: &evidence, coverage: &coverage, messages: &[], sampling: &sampling };
+            choose(&request).first().map(|c| c.text.to_owned())
+        };
+        assert_eq!(ask("Which institution runs SALTWAY?", &[]).as_deref(), Some("institution: Hanbit Institute"));
+        assert_eq!(ask("What is the budget of the SALTWAY project?", &[]).as_deref(), Some("budget_mkrw: 1200"));
+        let body = Synonyms { span: 10.."SALTWAY의 기관".len(), others: vec!["institution".into()] };
+        assert_eq!(ask("SALTWAY의 기관은?", &[body]).as_deref(), Some("institution: Hanbit Institute"));
     }
 
     #[test]

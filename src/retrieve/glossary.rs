@@ -19,7 +19,21 @@ struct Entry {
     words: Vec<String>,
 }
 
+/// Words of research administration that every sector shares.
+const RESEARCH_TERMS: &str = include_str!("research_terms.toml");
+
+#[derive(serde::Deserialize)]
+struct Rows {
+    glossary: Vec<GlossaryRow>,
+}
+
 impl Glossary {
+    /// The rows of a sector file, and the words of research administration that every sector shares.
+    pub fn of_sector(rows: &[GlossaryRow]) -> Glossary {
+        let shared: Rows = toml::from_str(RESEARCH_TERMS).expect("the program's own table is tested");
+        Glossary::new(&[rows, &shared.glossary].concat())
+    }
+
     /// Prepares the rows of a sector file.
     pub fn new(rows: &[GlossaryRow]) -> Glossary {
         let entry = |term: &String| Entry { term: term.clone(), words: words(term).into_iter().map(|w| w.0).collect() };
@@ -99,6 +113,12 @@ mod tests {
             let at = expanded.indices.binary_search(index).expect("English term was added");
             assert!((expanded.values[at] - value * 0.5).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn words_of_research_administration_are_known_in_every_sector() {
+        let matches = Glossary::of_sector(&[]).matches("이 과제의 연구책임자는?");
+        assert!(matches.iter().any(|m| m.others.contains(&"principal investigator".into())), "{matches:?}");
     }
 
     #[test]

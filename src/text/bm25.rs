@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::analyse::{Role, each_term};
+use super::analyse::{Role, Script, each_term};
 
 /// A sparse vector: strictly increasing dimensions and their values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,7 +42,7 @@ pub fn length(text: &str) -> f32 {
 /// `tf · (k1 + 1) / (tf + k1 · (1 − b + b · length / average_length))`.
 pub fn document_vector(text: &str, bm25: Bm25, average_length: f32) -> SparseVector {
     let mut length = 0.0;
-    let mut vector = sums(text, |role| {
+    let mut vector = sums(text, |_, role| {
         length += length_of(role);
         1.0
     });
@@ -68,9 +68,17 @@ pub fn add_field(whole: &mut SparseVector, field: &SparseVector, weight: f32) {
     }
 }
 
+/// What a Latin name or code in a Korean question (an acronym, a product, a project's short name) counts beside its
+/// Korean words: whoever writes one means that one.
+const NAME_IN_KOREAN: f32 = 2.0;
+
 /// The vector of a question: each term's weight, summed over its occurrences.
 pub fn query_vector(text: &str) -> SparseVector {
-    sums(text, Role::weight)
+    let korean = text.chars().any(|c| Script::of(c) == Script::Hangul);
+    let is_name = |term: &str| {
+        term.starts_with(|c: char| c.is_ascii_alphanumeric()) && term.contains(|c: char| c.is_ascii_alphabetic())
+    };
+    sums(text, |term, role| role.weight() * if korean && is_name(term) { NAME_IN_KOREAN } else { 1.0 })
 }
 
 /// The dimension of a term: FNV-1a over its UTF-8 bytes, 64 bit, folded to 32 by exclusive or.
@@ -92,10 +100,10 @@ fn length_of(role: Role) -> f32 {
     }
 }
 
-/// For each dimension of `text`, the sum over its terms of `value(role)`.
-fn sums(text: &str, mut value: impl FnMut(Role) -> f32) -> SparseVector {
+/// For each dimension of `text`, the sum over its terms of `value(term, role)`.
+fn sums(text: &str, mut value: impl FnMut(&str, Role) -> f32) -> SparseVector {
     let mut entries: Vec<(u32, f32)> = Vec::new();
-    each_term(text, |term, role, _| entries.push((dimension(term), value(role))));
+    each_term(text, |term, role, _| entries.push((dimension(term), value(term, role))));
     entries.sort_unstable_by_key(|&(index, _)| index);
     let mut vector = SparseVector::default();
     for occurrences in entries.chunk_by(|a, b| a.0 == b.0) {

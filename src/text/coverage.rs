@@ -121,6 +121,16 @@ impl Coverage {
         self
     }
 
+    /// Which share of these terms the text that was taken apart holds, itself or by a synonym that they hold whole; 0 of none.
+    pub fn share_asked(&self, terms: &HashSet<String>) -> f32 {
+        let by_synonym = |term: &String| {
+            let mut sets = self.parts.iter().flat_map(|p| &p.alternatives);
+            sets.any(|words| words.contains(term) && words.iter().all(|w| terms.contains(w)))
+        };
+        let asked = terms.iter().filter(|t| self.parts.iter().any(|p| p.term == **t) || by_synonym(t));
+        if terms.is_empty() { 0.0 } else { asked.count() as f32 / terms.len() as f32 }
+    }
+
     /// The share covered by a text with these terms; 0 where there is nothing to cover.
     pub fn by(&self, text: &HashSet<String>) -> f32 {
         let covered =

@@ -126,7 +126,11 @@ fn split_prose(text: &str, block: Span, spans: &mut Vec<Span>) {
     while at < block.end {
         let Some(c) = text[at..block.end].chars().next() else { break };
         let after = at + c.len_utf8();
-        if is_stop(c) {
+        if let Some(begin) = inline_item(&text[start..at], c, &text[after..block.end]) {
+            push(text, Span { start, end: at }, spans);
+            start = at + begin;
+            at = after;
+        } else if is_stop(c) {
             let end = after + tail_len(&text[after..block.end]);
             if ends_sentence(&text[start..at], c, &text[after..end], &text[end..block.end]) {
                 let end = end + markers_len(&text[end..block.end]);
@@ -139,6 +143,23 @@ fn split_prose(text: &str, block: Span, spans: &mut Vec<Span>) {
         }
     }
     push(text, Span { start, end: block.end }, spans);
+}
+
+/// List items that lost their line breaks, as in Korean notices taken from PDF: `… 제출함 □ 신청 자격 ① …`.
+/// Where the item's text begins after the start of its mark `c`, if it is one; `before` is the sentence so far.
+fn inline_item(before: &str, c: char, rest: &str) -> Option<usize> {
+    let apart = before.ends_with(char::is_whitespace) && !before.trim().is_empty();
+    let spaced = apart && rest.starts_with(char::is_whitespace);
+    match c {
+        '-' => {
+            let said = before.trim_end().ends_with(|c: char| is_final_ending(c) || c == '등' || c == ')');
+            (spaced && said && rest.trim_start().starts_with(is_hangul)).then_some(1)
+        }
+        '·' | '•' | '∙' | '‧' | '*' | '+' | '>' | 'o' => None,
+        '①'..='⑳' | '❶'..='❿' => apart.then_some(0),
+        _ if BULLETS.contains(&c) => spaced.then_some(c.len_utf8()),
+        _ => None,
+    }
 }
 
 fn is_stop(c: char) -> bool {
@@ -362,6 +383,23 @@ mod tests {
         );
         check("개발했다.그러나 실패했다.", &["개발했다.", "그러나 실패했다."]);
         check("그는 \"끝났다.\"라고 말했다. 끝.", &["그는 \"끝났다.\"라고 말했다.", "끝."]);
+    }
+
+    #[test]
+    fn list_items_that_lost_their_line_breaks_are_apart() {
+        check(
+            "1. 사업 개요 □ 신청 자격 ◦ 대학 및 연구소 - 기업은 공동으로 참여 가능함 - 접수는 3월까지임 ※ 우편 불가",
+            &[
+                "1. 사업 개요",
+                "신청 자격",
+                "대학 및 연구소 - 기업은 공동으로 참여 가능함",
+                "접수는 3월까지임",
+                "우편 불가",
+            ],
+        );
+        check("유형은 ① 주관 ② 공동이다.", &["유형은", "① 주관", "② 공동이다."]);
+        check("김○○ 박사와 서울 - 부산 구간, 원·달러를 본다.", &["김○○ 박사와 서울 - 부산 구간, 원·달러를 본다."]);
+        check("A - B is a vitamin o kind.", &["A - B is a vitamin o kind."]);
     }
 
     #[test]
