@@ -26,8 +26,10 @@ const SAME: f32 = 0.8;
 const RANK: f32 = 0.03;
 /// What a sentence gains that holds the kind of thing asked for.
 const CUE: f32 = 0.15;
+/// What a record's line covers counts this much for the facts in it: they are said of nothing else.
+const RECORD: f32 = 0.9;
 /// What a fact of a record gains whose name is asked for.
-const NAMED: f32 = 0.3;
+const NAMED: f32 = 0.1;
 /// Longer pieces than this, in characters, are rarely sentences (a form's cells, a list without stops) …
 const LONG: usize = 300;
 /// … and cover a question by chance: what they lose for every further hundred characters.
@@ -67,7 +69,8 @@ impl Generator for ExtractiveGenerator {
         let first_token_s = begin.elapsed().as_secs_f64();
         let mut finish = Finish::Stop;
         for candidate in &chosen {
-            if sink(&format!("{} [{}]\n", candidate.text, candidate.n)) == ControlFlow::Break(()) {
+            // A blank line, because a fact or a table row has no full stop.
+            if sink(&format!("{} [{}]\n\n", candidate.text, candidate.n)) == ControlFlow::Break(()) {
                 finish = Finish::Cancelled;
                 break;
             }
@@ -83,13 +86,14 @@ struct Candidate<'a> {
     context: HashSet<String>,
     /// A fact of a record whose name is asked for.
     named: bool,
+    /// The share of the question that it covers with its context.
+    covered: f32,
     score: f32,
 }
 
 /// The sentences that answer, best first; none where nothing covers enough.
 fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
-    let mut candidates: Vec<Candidate<'a>> =
-        request.evidence.iter().flat_map(|e| candidates(e, request.coverage)).collect();
+    let mut candidates: Vec<Candidate<'a>> = request.evidence.iter().flat_map(|e| candidates(e, request)).collect();
     let coverage = request.coverage;
     let cue = Cue::of(request.question);
     for (rank, e) in request.evidence.iter().enumerate() {
@@ -98,8 +102,13 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
             let with_context = coverage.by(&c.terms.union(&c.context).cloned().collect());
             let bonus = if own > 0.0 && cue.is_met(c.text) { CUE } else { 0.0 };
             // A sentence that shares nothing with the question is not its answer, whatever stands above it.
-            let base = if own > 0.0 || with_context > 0.8 { own + CONTEXT * (with_context - own) } else { 0.0 };
+            let base = match c.named {
+                true => RECORD * with_context,
+                false if own > 0.0 || with_context > 0.8 => own + CONTEXT * (with_context - own),
+                false => 0.0,
+            };
             let named = if c.named { NAMED } else { 0.0 };
+            c.covered = with_context;
             let excess = c.text.chars().count().saturating_sub(LONG) as f32 / 100.0;
             c.score = base + bonus + named - RANK * rank as f32 - LONG_LOSS * excess;
         }
@@ -118,7 +127,9 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
         if chosen.len() == SENTENCES || candidate.score < best * NEAR_BEST {
             break;
         }
-        if chosen.iter().all(|c| overlap(&c.terms, &candidate.terms) <= SAME) {
+        // The same fact of another record is beside the point, unless that record is asked for as much.
+        let elsewhere = chosen.first().is_some_and(|c| c.named && candidate.covered < c.covered);
+        if !elsewhere && chosen.iter().all(|c| overlap(&c.terms, &candidate.terms) <= SAME) {
             chosen.push(candidate);
         }
     }
@@ -126,39 +137,44 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
 }
 
 /// The sentences of a passage that can stand in an answer.
-fn candidates<'a>(evidence: &Evidence<'a>, question: &Coverage) -> Vec<Candidate<'a>> {
+fn candidates<'a>(evidence: &Evidence<'a>, request: &Request<'_>) -> Vec<Candidate<'a>> {
     let heading = term_set(&evidence.heading);
+    let mut label: HashSet<String> = HashSet::new();
     let mut before: HashSet<String> = HashSet::new();
     let mut out = Vec::new();
     for span in sentences(evidence.text) {
         let text = span.slice(evidence.text);
         let terms = term_set(text);
-        if text.starts_with('#') {
-            before = terms;
+        let is_row = text.starts_with('|');
+        if text.starts_with('#') || (!is_row && terms.len() < 3) {
+            // A heading, or a label like `Eligibility`, stands for all that follows it.
+            label = terms;
+            before.clear();
             continue;
         }
         let next_line =
             evidence.text[span.end..].trim_start_matches(' ').strip_prefix('\n').and_then(|t| t.lines().next());
         let heads_a_table = next_line.is_some_and(is_table_rule);
-        if is_table_rule(text) || heads_a_table || terms.len() < 3 {
+        if is_table_rule(text) || heads_a_table || (is_row && terms.len() < 3) {
             continue;
         }
-        let facts: Vec<&str> = facts(text).into_iter().filter(|fact| is_asked(fact, question)).collect();
+        let facts = facts(text);
         if !facts.is_empty() {
             let context: HashSet<String> = heading.union(&terms).cloned().collect();
-            out.extend(facts.into_iter().map(|text| Candidate {
+            out.extend(facts.into_iter().filter(|fact| is_asked(fact, request)).map(|text| Candidate {
                 n: evidence.n,
                 text,
                 terms: term_set(text),
                 context: context.clone(),
                 named: true,
+                covered: 0.0,
                 score: 0.0,
             }));
             continue;
         }
-        let context = heading.union(&before).cloned().collect();
+        let context = heading.iter().chain(&label).chain(&before).cloned().collect();
         before.clone_from(&terms);
-        out.push(Candidate { n: evidence.n, text, terms, context, named: false, score: 0.0 });
+        out.push(Candidate { n: evidence.n, text, terms, context, named: false, covered: 0.0, score: 0.0 });
     }
     out
 }
@@ -171,14 +187,23 @@ fn facts(line: &str) -> Vec<&str> {
 }
 
 /// Words in the names of fields that do not say which field it is.
-const FIELD_WORDS: [&str; 8] = ["project", "award", "date", "name", "total", "과제", "사업", "일자"];
+const VAGUE: &str = "project award date name total 과제 사업 일자";
+/// Words in the names of fields that answer `when` …
+const WHEN_FIELDS: &str = "year start end period duration 연도 시작 종료 기간";
+/// … and `who`.
+const WHO_FIELDS: &str =
+    "institution institute organisation organization company researcher investigator 기관 책임자 업체";
+const WHO: [&str; 3] = ["누가", "누구", "who "];
 
-/// True when the question asks for the field of this name: most of its telling words are in the question.
-fn is_asked(fact: &str, question: &Coverage) -> bool {
+/// True when the question asks for the field of this name: by at least half of its telling words, or by `when` or `who`.
+fn is_asked(fact: &str, request: &Request<'_>) -> bool {
     let Some((name, _)) = fact.split_once(": ") else { return false };
-    let vague: HashSet<String> = FIELD_WORDS.iter().flat_map(|w| term_set(w)).collect();
-    let name: HashSet<String> = term_set(&name.replace('_', " ")).difference(&vague).cloned().collect();
-    question.share_asked(&name) > 0.5
+    let name: HashSet<String> = term_set(&name.replace('_', " ")).difference(&term_set(VAGUE)).cloned().collect();
+    let is_one_of = |fields: &str| !name.is_disjoint(&term_set(fields));
+    let lower = request.question.to_lowercase();
+    request.coverage.share_asked(&name) >= 0.5
+        || (Cue::of(request.question) == Cue::Time && is_one_of(WHEN_FIELDS))
+        || (WHO.iter().any(|w| lower.contains(w)) && is_one_of(WHO_FIELDS))
 }
 
 /// The line under a table's header.
@@ -340,8 +365,16 @@ mod tests {
         };
         assert_eq!(ask("Which institution runs SALTWAY?", &[]).as_deref(), Some("institution: Hanbit Institute"));
         assert_eq!(ask("What is the budget of the SALTWAY project?", &[]).as_deref(), Some("budget_mkrw: 1200"));
+        assert_eq!(ask("Who leads SALTWAY?", &[]).as_deref(), Some("institution: Hanbit Institute"));
+        assert_eq!(ask("When did SALTWAY begin?", &[]).as_deref(), Some("start_date: 2019-04"));
         let body = Synonyms { span: 10.."SALTWAY의 기관".len(), others: vec!["institution".into()] };
         assert_eq!(ask("SALTWAY의 기관은?", &[body]).as_deref(), Some("institution: Hanbit Institute"));
+        let other = "acronym: SALTER | institution: Dawon Cells | start_date: 2020-01\n";
+        let both = [evidence[0].clone(), Evidence { n: 2, heading: "Saltier seals".into(), text: other }];
+        let question = "Which institution runs SALTWAY?";
+        let coverage = Coverage::of_question(question, &[]);
+        let request = Request { question, evidence: &both, coverage: &coverage, messages: &[], sampling: &sampling };
+        assert_eq!(choose(&request).iter().map(|c| c.n).collect::<Vec<_>>(), [1]);
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn split_prose(text: &str, block: Span, spans: &mut Vec<Span>) {
                 push(text, Span { start, end }, spans);
                 start = end;
             }
-            at = end;
+            at = end.max(start);
         } else {
             at = after;
         }
