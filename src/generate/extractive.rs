@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::{Evidence, Finish, GenerateError, Generation, Generator, Request, Sink};
-use crate::text::coverage::{Coverage, term_set};
+use crate::text::coverage::term_set;
 use crate::text::sentences;
 
 /// Sentences at most.
@@ -283,7 +283,7 @@ impl Cue {
 mod tests {
     use super::*;
     use crate::generate::Sampling;
-    use crate::text::coverage::Synonyms;
+    use crate::text::coverage::{Coverage, Synonyms};
 
     const EN: &str = "# Cycling\n\nThe pouch cells used graphite anodes. After 500 cycles at 45 °C they kept 83 % of their capacity. Gas was not analysed.";
     const KO: &str = "## 결과\n\n전해질의 이온전도도는 25 ℃에서 3.2 mS/cm였다. 압착 압력은 300 MPa로 하였다.";
@@ -359,8 +359,14 @@ mod tests {
         let sampling = Sampling::default();
         let ask = |question: &str, synonyms: &[Synonyms]| {
             let coverage = Coverage::of_question(question, synonyms);
-            let request =
-                Request { question, evidence: &evidence, coverage: &coverage, messages: &[], sampling: &sampling };
+            let request = Request {
+                question,
+                evidence: &evidence,
+                coverage: &coverage,
+                messages: &[],
+                sampling: &sampling,
+                schema: None,
+            };
             choose(&request).first().map(|c| c.text.to_owned())
         };
         assert_eq!(ask("Which institution runs SALTWAY?", &[]).as_deref(), Some("institution: Hanbit Institute"));
@@ -373,7 +379,14 @@ mod tests {
         let both = [evidence[0].clone(), Evidence { n: 2, heading: "Saltier seals".into(), text: other }];
         let question = "Which institution runs SALTWAY?";
         let coverage = Coverage::of_question(question, &[]);
-        let request = Request { question, evidence: &both, coverage: &coverage, messages: &[], sampling: &sampling };
+        let request = Request {
+            question,
+            evidence: &both,
+            coverage: &coverage,
+            messages: &[],
+            sampling: &sampling,
+            schema: None,
+        };
         assert_eq!(choose(&request).iter().map(|c| c.n).collect::<Vec<_>>(), [1]);
     }
 
