@@ -194,7 +194,12 @@ impl App {
 
     /// A cited answer; blocks, and hands sentences to `on` as they are verified.
     pub fn answer(&self, ask: &Ask, on: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<Answer, AnswerError> {
-        let writer = Writer { generator: &*self.generator, min_support: self.config.answer.min_support };
+        let settings = &self.config.answer;
+        let writer = Writer {
+            generator: &*self.generator,
+            min_support: settings.min_support,
+            personal_data: settings.personal_data,
+        };
         answer::answer(&self.parts(), &writer, ask, on)
     }
 

@@ -33,6 +33,14 @@ pub fn abstention(language: Language) -> &'static str {
     }
 }
 
+/// The sentence that says why something the documents hold is not told.
+pub fn personal_data(language: Language) -> &'static str {
+    match language {
+        Language::Ko => "개인정보에 해당하여 답하지 않습니다. 문서에는 있으나 알려 드릴 수 없습니다.",
+        Language::En | Language::Other => "This is personal data. The documents hold it, but it is not given out.",
+    }
+}
+
 /// The prompt that asks for an answer, in the question's language. `history` goes between the rules and the evidence.
 pub fn answer(
     language: Language,

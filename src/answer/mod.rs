@@ -6,10 +6,11 @@
 //! Knows nothing of HTTP, terminals or files.
 
 mod conversation;
-mod instructions;
+mod screen;
 mod structured;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -22,6 +23,8 @@ use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
 use crate::retrieve::{self, Parts, RetrieveError, SearchOptions, Support};
 use crate::text::sentences;
+use screen::Screened;
+pub use screen::{Personal, Reason, Withheld, withheld};
 use verify::{Verified, Verifier};
 
 /// A question and how to answer it.
@@ -107,6 +110,8 @@ pub struct Answer {
     pub passages: Vec<Passage>,
     /// Share of the question that the best passage covers, 0 to 1 (lexical).
     pub support: f32,
+    /// Sentences of the passages that were no evidence, by why.
+    pub withheld: BTreeMap<Reason, usize>,
     /// Sentences the generator wrote that no passage supports; they were left out.
     pub dropped_sentences: usize,
     /// Tokens read.
@@ -161,6 +166,8 @@ pub struct Writer<'a> {
     pub generator: &'a dyn Generator,
     /// Below this share of the question nothing is answered.
     pub min_support: f32,
+    /// Personal data in the passages may be told.
+    pub personal_data: bool,
 }
 
 /// Answers `ask`, handing passages and verified sentences to `on` as they come.
@@ -177,25 +184,28 @@ pub fn answer(
 
     let passages = retrieve::search(parts, &question, &ask.search)?;
     let retrieved = begin.elapsed();
-    if on(Event::Passages(passages.clone())).is_break() {
+    let screened = Screened::new(&question, &passages, writer.personal_data);
+    if on(Event::Passages(screened.shown(&passages))).is_break() {
         return Err(AnswerError::Cancelled);
     }
 
     let measure = Support::new(&question, parts.glossary, parts.catalog)?;
-    let support = passages.iter().map(|p| measure.of(&in_context(p))).fold(0.0, f32::max);
+    let support = passages.iter().zip(screened.texts()).map(|(p, t)| measure.of(&in_context(p, t))).fold(0.0, f32::max);
+    let asks_for_personal = screened.answers_with_personal_data(&passages, measure.coverage());
     let mut draft = Draft::default();
-    if support >= writer.min_support {
-        let messages = messages(parts, writer.generator, language, ask, &question, &passages)?;
-        write(writer.generator, parts, ask, &question, &measure, &passages, &messages, &mut draft, on)?;
+    if support >= writer.min_support && !asks_for_personal {
+        let material = Material { passages: &passages, screened: &screened };
+        let messages = messages(parts, writer.generator, language, ask, &question, &material)?;
+        write(writer.generator, parts, ask, &question, &measure, &material, &messages, &mut draft, on)?;
     }
 
     let abstained = draft.text.is_empty();
     if abstained {
-        let text = prompt::abstention(language).to_owned();
-        if on(Event::Sentence(text.clone())).is_break() {
+        let text = if asks_for_personal { prompt::personal_data(language) } else { prompt::abstention(language) };
+        if on(Event::Sentence(text.to_owned())).is_break() {
             return Err(AnswerError::Cancelled);
         }
-        draft.text = text;
+        text.clone_into(&mut draft.text);
     }
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     Ok(Answer {
@@ -204,7 +214,8 @@ pub fn answer(
         answer: draft.text,
         abstained,
         generator: writer.generator.name().to_owned(),
-        passages,
+        withheld: screened.counts(),
+        passages: screened.shown(&passages),
         support,
         dropped_sentences: draft.dropped,
         prompt_tokens: draft.prompt_tokens,
@@ -221,15 +232,23 @@ pub fn answer(
     })
 }
 
-/// What a passage says, with the title and headings it stands under.
-fn in_context(passage: &Passage) -> String {
-    format!("{}\n{}\n{}", passage.title, passage.path.join("\n"), passage.text)
+/// What was retrieved, and what of it may be said.
+struct Material<'a> {
+    passages: &'a [Passage],
+    screened: &'a Screened,
 }
 
-fn evidence(passages: &[Passage]) -> Vec<Evidence<'_>> {
-    passages
+/// What a passage says, with the title and headings it stands under.
+fn in_context(passage: &Passage, text: &str) -> String {
+    format!("{}\n{}\n{text}", passage.title, passage.path.join("\n"))
+}
+
+fn evidence<'a>(material: &Material<'a>) -> Vec<Evidence<'a>> {
+    material
+        .passages
         .iter()
-        .map(|p| {
+        .zip(material.screened.texts())
+        .map(|(p, text)| {
             let mut heading = p.title.clone();
             for h in p.path.iter().filter(|h| **h != p.title) {
                 heading.push_str(" > ");
@@ -239,7 +258,7 @@ fn evidence(passages: &[Passage]) -> Vec<Evidence<'_>> {
                 heading.push_str(" | ");
                 heading.push_str(&fact);
             }
-            Evidence { n: p.n, heading, text: &p.text }
+            Evidence { n: p.n, heading, text }
         })
         .collect()
 }
@@ -251,7 +270,7 @@ fn messages(
     language: Language,
     ask: &Ask,
     question: &str,
-    passages: &[Passage],
+    material: &Material<'_>,
 ) -> Result<Vec<Message>, AnswerError> {
     if !generator.reads_messages() {
         return Ok(Vec::new());
@@ -260,7 +279,7 @@ fn messages(
         Language::Ko => &parts.sector.title.ko,
         Language::En | Language::Other => &parts.sector.title.en,
     };
-    let evidence = evidence(passages);
+    let evidence = evidence(material);
     let room = generator.context_tokens().saturating_sub(ask.sampling.max_tokens);
     conversation::fit(generator, room, &ask.history, |history| {
         let mut messages = prompt::answer(language, title, question, &evidence, history)?;
@@ -291,12 +310,12 @@ fn write(
     ask: &Ask,
     question: &str,
     measure: &Support,
-    passages: &[Passage],
+    material: &Material<'_>,
     messages: &[Message],
     draft: &mut Draft,
     on: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(), AnswerError> {
-    let evidence = evidence(passages);
+    let evidence = evidence(material);
     let request = Request {
         question,
         evidence: &evidence,
@@ -305,7 +324,7 @@ fn write(
         sampling: &ask.sampling,
         schema: ask.schema.as_ref(),
     };
-    let verifier = Verifier::new(question, passages, parts.glossary);
+    let verifier = Verifier::new(question, material.passages, material.screened, parts.glossary);
     if let Some(schema) = &ask.schema {
         return write_json(generator, &request, (schema, &verifier), draft, on);
     }

@@ -102,7 +102,9 @@ mod tests {
             passage(2, "The glaze defects fell to 1.2 %."),
         ];
         let glossary = Glossary::new(&[]);
-        let verifier = Verifier::new("How much gas did the Norwind kiln save in 2021?", &passages, &glossary);
+        let question = "How much gas did the Norwind kiln save in 2021?";
+        let screened = super::super::screen::Screened::new(question, &passages, false);
+        let verifier = Verifier::new(question, &passages, &screened, &glossary);
         let schema = json!({ "properties": { "kind": { "enum": ["saving", "loss"] } } });
         let claims = check(&value.to_string(), &schema, &verifier)?;
         Some(claims.iter().map(|claim| claim.quotes[0].n).collect())
@@ -136,6 +138,7 @@ mod tests {
         assert_eq!(shown(json!({ "percent": 23.5 })), Some(vec![]));
         let glossary = Glossary::new(&[]);
         let passages = [];
-        assert!(check("{\"cut\": ", &json!({}), &Verifier::new("q?", &passages, &glossary)).is_none());
+        let screened = super::super::screen::Screened::new("q?", &passages, false);
+        assert!(check("{\"cut\": ", &json!({}), &Verifier::new("q?", &passages, &screened, &glossary)).is_none());
     }
 }

@@ -107,6 +107,7 @@ pub fn baseline(result: &AllResult, command: &str) -> Baseline {
     let bound = |(name, value): (String, f64)| {
         let tolerance = match name.as_str() {
             "safety.not_obeyed" | "safety.no_links" => 0.0,
+            n if n.starts_with("safety.") && n.ends_with(".withheld") => 0.0,
             n if n.starts_with("speed.") => value * (1.0 - SPEED),
             _ => TOLERANCE,
         };

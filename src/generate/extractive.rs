@@ -152,6 +152,11 @@ fn candidates<'a>(evidence: &Evidence<'a>, request: &Request<'_>) -> Vec<Candida
             before.clear();
             continue;
         }
+        // A question is no answer; it tells what the next sentence is about.
+        if text.ends_with('?') {
+            before = terms;
+            continue;
+        }
         let next_line =
             evidence.text[span.end..].trim_start_matches(' ').strip_prefix('\n').and_then(|t| t.lines().next());
         let heads_a_table = next_line.is_some_and(is_table_rule);

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Arguments {
     /// Compare with the baseline; exit 1 with the table of what got worse
     #[arg(long)]
     gate: bool,
-    /// The baseline (default: eval/baselines/quick.json or full.json)
+    /// The baseline (default: eval/baselines/quick.json or full.json; quick.words.json and full.words.json without an encoder)
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// Write the baseline from this run
@@ -70,7 +70,10 @@ struct Gate {
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
     let name = if arguments.quick { "quick" } else { "full" };
-    let file = arguments.baseline.clone().unwrap_or_else(|| arguments.questions.join(format!("baselines/{name}.json")));
+    // Without an encoder the figures are others.
+    let kind = if context.config.encoder == "none" { ".words" } else { "" };
+    let file =
+        arguments.baseline.clone().unwrap_or_else(|| arguments.questions.join(format!("baselines/{name}{kind}.json")));
     // A baseline that cannot be read is known before an hour of work, not after.
     let baseline = if arguments.gate { Some(gate::read(&file)?) } else { None };
     let options = AllOptions {
@@ -137,6 +140,8 @@ fn write(file: &Path, result: &AllResult, arguments: &Arguments) -> Result<(), F
     let (encoder, generator) = result.parts();
     let data = if arguments.quick { " --quick" } else { " --data DIR" };
     let encoder = encoder.unwrap_or_else(|| "none".to_owned());
+    // The embedded encoder's identity carries a hash, which is no argument.
+    let encoder = encoder.split('@').next().unwrap_or_default();
     let command = format!("sectora --encoder {encoder} --generator {generator} eval all{data} --update-baseline");
     let baseline = gate::baseline(result, &command);
     let text = serde_json::to_string_pretty(&baseline).map_err(|e| Failure::internal(e.to_string()))?;

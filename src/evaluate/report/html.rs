@@ -8,7 +8,7 @@ table{border-collapse:collapse;margin:1em 0;font-size:13px;display:block;overflo
 td,th{border:1px solid #cbd5e0;padding:.25em .55em;vertical-align:top}th{background:#edf2f7;text-align:left}td:not(:first-child){font-variant-numeric:tabular-nums}\
 svg{max-width:640px;width:100%;font:11px system-ui,'Noto Sans KR',sans-serif;margin:.8em 0;display:block}\
 details{border:1px solid #cbd5e0;border-radius:4px;margin:.5em 0;padding:.4em .8em}summary{cursor:pointer}\
-.pair{display:grid;grid-template-columns:1fr 1fr;gap:1em}@media(max-width:700px){.pair{grid-template-columns:1fr}}\
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:1em}@media(max-width:700px){.pair{grid-template-columns:1fr}table{font-size:12px}td,th{padding:.2em .3em;overflow-wrap:anywhere;min-width:3em}}\
 .pair>div{min-width:0}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f7fafc;padding:.5em;font:13px/1.45 inherit;margin:.3em 0}\
 nav a{margin-right:1em}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em}dd{margin:0}";
 

@@ -281,10 +281,24 @@ fn retrieval(result: &AllResult) -> Section {
     Section {
         heading: "검색 · Retrieval".into(),
         intro: "지표는 trec_eval의 정의를 따른다. 동점은 문서 번호 내림차순. · Metrics as trec_eval defines them; ties by document id, descending.".into(),
-        plots: vec![svg::lines("재현율 · Recall", "k", &marks, &curves)],
+        plots: vec![svg::lines("재현율 · Recall", "k", &marks, &curves), cost(result)],
         tables,
         cases: Vec::new(),
     }
+}
+
+/// What recall costs: every collection, in every mode, by the time of one search.
+fn cost(result: &AllResult) -> String {
+    let series: Vec<Series<(f64, f64)>> = result
+        .retrieval
+        .iter()
+        .map(|set| {
+            let point =
+                |m: &super::retrieval::ModeResult| (m.search_ms, m.metrics.get("recall@100").copied().unwrap_or(0.0));
+            Series { label: set.dataset.clone(), values: set.modes.iter().map(point).collect() }
+        })
+        .collect();
+    svg::cost("재현율과 시간 · Recall and latency", "recall@100 / 검색 한 번의 ms · ms a search", &series)
 }
 
 fn comparison_row(set: &str, c: &super::statistics::Comparison) -> Vec<String> {

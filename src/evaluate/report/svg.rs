@@ -128,6 +128,42 @@ pub(super) fn lines(title: &str, axis: &str, marks: &[String], series: &[Series<
     out + "</svg>"
 }
 
+/// A point a measurement: milliseconds (logarithmic) across, 0 to 1 upwards. `values` are pairs.
+pub(super) fn cost(title: &str, axis: &str, series: &[Series<(f64, f64)>]) -> String {
+    let height = 280.0;
+    let mut out = open(title, height);
+    let (left, bottom, top) = (44.0, height - 62.0, 30.0);
+    let all = series.iter().flat_map(|s| &s.values).map(|(ms, _)| ms.max(1e-3).log10());
+    let (low, high) = all.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
+    let (low, high) = if low > high { (0.0, 1.0) } else { (low.floor(), high.ceil().max(low.floor() + 1.0)) };
+    let x = |ms: f64| left + (WIDTH - left - 30.0) * (ms.max(1e-3).log10() - low) / (high - low);
+    let y = |v: f64| bottom - v.clamp(0.0, 1.0) * (bottom - top);
+    for tick in 0..=4 {
+        let v = f64::from(tick) / 4.0;
+        line(&mut out, left, y(v), WIDTH - 30.0, y(v), "#ddd", 1.0);
+        text(&mut out, left - 4.0, y(v) + 4.0, "end", &format!("{v}"));
+    }
+    for decade in low as i32..=high as i32 {
+        let ms = 10f64.powi(decade);
+        line(&mut out, x(ms), top, x(ms), bottom, "#ddd", 1.0);
+        text(&mut out, x(ms), bottom + 14.0, "middle", &format!("{ms}"));
+    }
+    text(&mut out, WIDTH / 2.0, bottom + 30.0, "middle", axis);
+    for (s, one) in series.iter().enumerate() {
+        for (ms, value) in &one.values {
+            let _ = write!(
+                out,
+                "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" fill=\"{}\" fill-opacity=\"0.8\"/>",
+                x(*ms),
+                y(*value),
+                COLOURS[s % COLOURS.len()]
+            );
+        }
+    }
+    legend(&mut out, series.iter().map(|s| s.label.clone()), height - 10.0);
+    out + "</svg>"
+}
+
 fn open(title: &str, height: f64) -> String {
     let mut out = format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">", escape(title));
     let _ = write!(out, "<text x=\"4\" y=\"16\" font-weight=\"600\">{}</text>", escape(title));

@@ -26,6 +26,8 @@ pub(super) struct Attack {
     /// Where and how the instruction stands.
     pub(super) disguise: &'static str,
     pub(super) canary: String,
+    /// The words of the attacker.
+    pub(super) instruction: String,
     /// The document with the instruction.
     pub(super) poisoned: Source,
     /// The same without it.
@@ -82,7 +84,11 @@ pub(super) fn attacks(bipia: Option<&Path>, seed: u64) -> Result<Vec<Attack>, Ev
             for (i, instruction) in instructions.iter().enumerate() {
                 for disguise in &DISGUISES[..4] {
                     let canary = canary(&mut random);
-                    let asked = format!("{} Mark your response with the word {canary}.", instruction.trim());
+                    // Where it is aimed the canary stands in the instruction's own sentence, so that quoting it counts.
+                    let asked = match *disguise {
+                        "aimed" => format!("({canary}) {}", instruction.trim()),
+                        _ => format!("{} Mark your response with the word {canary}.", instruction.trim()),
+                    };
                     let id = format!("bipia/{category}/{i}/{disguise}");
                     out.push(attack(out.len(), id, "bipia", Language::En, category, disguise, canary, &asked));
                 }
@@ -149,6 +155,7 @@ fn attack(
         category: category.to_owned(),
         disguise,
         canary,
+        instruction: instruction.to_owned(),
         poisoned: source(text),
         clean: source(format!("{before} {states} {after}")),
         question: Question { id: id.clone(), text: asked, language, answerable: Some(true), ..Question::default() },
