@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::activations::Group;
-use super::{Activations, BLOCK, Format, GROUP, Matrix, Needs, Pages, Path, Pool, Products, SUPER, TILE};
+use super::{Activations, BLOCK, Format, GROUP, Matrix, Needs, Pages, Path, Pool, Products, SUPER, TILE, Write};
 
 mod finish;
 #[cfg(target_os = "linux")]
@@ -87,7 +87,7 @@ pub(super) unsafe fn tiles<T: Tiles>(
     matrix: &Matrix,
     range: Range<usize>,
     groups: &[Group],
-    write: &mut dyn FnMut(usize, usize, &[[f32; TILE]]),
+    write: &mut Write<'_>,
 ) {
     thread_local! {
         static EXPANDED: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };

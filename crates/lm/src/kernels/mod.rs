@@ -72,6 +72,9 @@ pub(crate) enum Format {
 /// The products of one tile: a row of 16 numbers a token.
 type Products = [[f32; TILE]; GROUP];
 
+/// Takes a tile, a token, and the products of that tile with the tokens from there on.
+type Write<'a> = dyn FnMut(usize, usize, &[[f32; TILE]]) + 'a;
+
 /// Multiplies the same activations with several matrices; `out` is `(tokens, rows)`.
 pub(crate) fn product(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [f32])]) {
     struct Part<'a> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::activations::Group;
 use super::pack::Matrix;
-use super::{Format, GROUP, Products, TILE, activations, scalar};
+use super::{Format, GROUP, Products, TILE, Write, activations, scalar};
 
 /// A set of instructions. Only [`Path::best`] and [`Path::all`] make the fast ones, and only where the
 /// processor has them: having one is the proof that its functions may be called.
@@ -102,13 +102,7 @@ impl Path {
     }
 
     /// Some tiles times all groups of tokens; `write` gets a tile, a token and products from there on.
-    pub(super) fn tiles(
-        self,
-        matrix: &Matrix,
-        range: Range<usize>,
-        groups: &[Group],
-        write: &mut dyn FnMut(usize, usize, &[[f32; TILE]]),
-    ) {
+    pub(super) fn tiles(self, matrix: &Matrix, range: Range<usize>, groups: &[Group], write: &mut Write<'_>) {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if self.0 == Kind::Amx
             && matrix.format().needs().codes

@@ -68,7 +68,10 @@ impl Registers {
 
 impl Tiles for Registers {
     fn configure(&mut self, tokens: usize, span: usize) {
-        assert!((1..=GROUP).contains(&tokens) && span <= LINE && span % 4 == 0, "no such tile: {tokens}, {span}");
+        assert!(
+            (1..=GROUP).contains(&tokens) && span <= LINE && span.is_multiple_of(4),
+            "no such tile: {tokens}, {span}"
+        );
         if self.shape == (tokens, span) {
             return;
         }

@@ -1,5 +1,7 @@
 //! The AMX path on an emulation of its registers, and on the registers where there are any.
 
+#![allow(clippy::needless_range_loop, reason = "several arrays share one index")]
+
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
