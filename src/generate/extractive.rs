@@ -114,10 +114,6 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
         }
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    // Without a sentence that holds the kind of thing asked for, the question is not answered.
-    if cue.is_required() && !candidates.iter().take(SENTENCES).any(|c| cue.is_met(c.text)) {
-        return Vec::new();
-    }
     let best = candidates.first().map_or(0.0, |c| c.score);
     if best < MIN_SCORE {
         return Vec::new();
@@ -132,6 +128,10 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
         if !elsewhere && chosen.iter().all(|c| overlap(&c.terms, &candidate.terms) <= SAME) {
             chosen.push(candidate);
         }
+    }
+    // Without a sentence that holds the kind of thing asked for, the question is not answered.
+    if cue.is_required() && !chosen.iter().any(|c| cue.is_met(c.text)) {
+        chosen.clear();
     }
     chosen
 }
@@ -247,9 +247,21 @@ const FIGURE: [&str; 12] = [
     "수치",
     "값은",
 ];
+/// Quantities that are asked for by name alone: `What is the yield of …?`, `…의 수율은?`
+const QUANTITY_EN: [&str; 6] = ["rate", "ratio", "yield", "efficiency", "percentage", "share"];
+const QUANTITY_KO: [&str; 9] = ["율은", "률은", "비율", "농도는", "온도는", "압력은", "속도는", "두께는", "밀도는"];
 /// Signs of an amount of money.
 const CURRENCY: [&str; 14] =
     ["원", "krw", "usd", "eur", "$", "€", "₩", "£", "won", "dollar", "euro", "budget", "억", "cost"];
+
+fn names_a_quantity(lower: &str) -> bool {
+    let asked = lower.trim_end_matches(['?', '？', '.', ' ']);
+    let subject = ["what is the ", "what was the ", "what were the "].iter().find_map(|w| asked.strip_prefix(w));
+    // Only the head of the subject: `the recycling rate of lithium`, not `the effect of the rate`.
+    let head = subject.map(|s| s.split(" of ").next().unwrap_or(s));
+    head.is_some_and(|h| h.split_whitespace().next_back().is_some_and(|w| QUANTITY_EN.contains(&w)))
+        || QUANTITY_KO.iter().any(|w| asked.ends_with(w))
+}
 
 impl Cue {
     fn of(question: &str) -> Cue {
@@ -259,7 +271,7 @@ impl Cue {
             Cue::Money
         } else if any(&TIME) {
             Cue::Time
-        } else if any(&FIGURE) {
+        } else if any(&FIGURE) || names_a_quantity(&lower) {
             Cue::Figure
         } else {
             Cue::Other
@@ -271,7 +283,9 @@ impl Cue {
     }
 
     fn is_met(self, sentence: &str) -> bool {
-        let digits = sentence.bytes().any(|b| b.is_ascii_digit());
+        // The 2 of CO2 and the 811 of NCM811 are no figures.
+        let mut words = sentence.split(|c: char| !c.is_alphanumeric());
+        let digits = words.any(|word| word.starts_with(|c: char| c.is_ascii_digit()));
         match self {
             Cue::Figure => digits,
             Cue::Time => {
@@ -335,6 +349,10 @@ mod tests {
     fn a_question_for_a_price_is_not_answered_with_a_temperature() {
         assert_eq!(answer("How much did the pouch cells at 45 °C cost?"), "");
         assert_eq!(answer("전해질의 가격은 얼마인가?"), "");
+        assert!(Cue::of("What is the recycling rate of lithium?") == Cue::Figure);
+        assert!(Cue::of("공정의 회수율은?") == Cue::Figure);
+        assert!(Cue::of("What is the effect of rate?") == Cue::Other);
+        assert!(Cue::Figure.is_met("압력은 3MPa였다") && !Cue::Figure.is_met("It was made of NCM811 in CO2."));
     }
 
     #[test]

@@ -30,9 +30,9 @@ const GAP: f32 = 0.14;
 const HALF_LIFE: f64 = 10.0;
 
 /// What an institute of which nothing compared speaks would still have.
-const UNSAID: f64 = 0.004;
+const UNSAID: f64 = 0.1;
 /// How much the size of an institute counts; 1 is best for naming the performer (`docs/portfolio.md`), less is kinder to small ones.
-const SIZE: f64 = 0.7;
+const SIZE: f64 = 0.5;
 
 /// How many, and what may be seen.
 #[derive(Clone, Debug)]
@@ -171,7 +171,7 @@ fn score(candidate: &Compared, present: i32) -> f64 {
     // whole_cosine, proposal_covered, the best sentence and the vectors (0 without an encoder).
     let strongest = f64::from(f[0] + 0.5 * f[1] + 0.25 * f[12] + 0.5 * f[14] + 0.25 * f[15]);
     let age = candidate.project.end.or(candidate.project.year).map_or(HALF_LIFE, |y| f64::from((present - y).max(0)));
-    strongest * strongest * (0.5 + 0.5 * 0.5f64.powf(age / HALF_LIFE))
+    strongest.powi(4) * (0.5 + 0.5 * 0.5f64.powf(age / HALF_LIFE))
 }
 
 fn citations(need: &Proposal, own: &Side, members: &[(f64, &Compared)], index: &CharIndex) -> Vec<NeedCitation> {
