@@ -188,7 +188,7 @@ fn candidates<'a>(evidence: &Evidence<'a>, request: &Request<'_>) -> Vec<Candida
 fn facts(line: &str) -> Vec<&str> {
     let facts: Vec<&str> = line.split(" | ").map(str::trim).collect();
     let is_fact = |f: &&str| f.split_once(": ").is_some_and(|(name, _)| name.split_whitespace().count() <= 3);
-    if facts.len() >= 3 && facts.iter().all(|f| is_fact(f)) { facts } else { Vec::new() }
+    if facts.len() >= 3 && facts.iter().all(is_fact) { facts } else { Vec::new() }
 }
 
 /// Words in the names of fields that do not say which field it is.
