@@ -193,7 +193,7 @@ pub fn weight_file() -> WeightFile {
 
 impl Weights {
     /// Probabilities of the kinds of [`Kind::FITTED`], which sum to 1. A copy is `done already` whatever stands beside
-    /// it: from a cosine of the whole texts of [`COPY`] up, by which no pair was fitted, the fitted figures fade out.
+    /// it: from a cosine of the whole texts of `COPY` up, by which no pair was fitted, the fitted figures fade out.
     pub fn probabilities(&self, features: &Features) -> [f64; 5] {
         let [from, to] = COPY;
         let copy = ((f64::from(features[0]) - from) / (to - from)).clamp(0.0, 1.0);
