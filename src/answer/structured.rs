@@ -74,26 +74,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::document::{Language, Metadata, Passage, Span};
+    use crate::document::Passage;
     use crate::retrieve::Glossary;
 
     fn passage(n: usize, text: &str) -> Passage {
-        Passage {
-            n,
-            chunk_id: n as u64,
-            doc_id: format!("d{n}"),
-            title: "Kilns".into(),
-            source: "s".into(),
-            page: None,
-            path: vec![],
-            span: Span { start: 0, end: text.len() },
-            start: 0,
-            end: text.chars().count(),
-            text: text.into(),
-            score: 1.0,
-            metadata: Metadata::default(),
-            language: Language::detect(text),
-        }
+        Passage::whole(n, "Kilns", text)
     }
 
     fn shown(value: Value) -> Option<Vec<usize>> {

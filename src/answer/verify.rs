@@ -257,26 +257,10 @@ fn read_row(row: &str, header: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Metadata;
     use crate::sector::GlossaryRow;
 
     fn passage(n: usize, text: &str) -> Passage {
-        Passage {
-            n,
-            chunk_id: n as u64,
-            doc_id: format!("d{n}"),
-            title: "Silicon anodes".into(),
-            source: "s".into(),
-            page: None,
-            path: vec![],
-            span: Span { start: 0, end: text.len() },
-            start: 0,
-            end: text.chars().count(),
-            text: text.into(),
-            score: 1.0,
-            metadata: Metadata::default(),
-            language: Language::detect(text),
-        }
+        Passage::whole(n, "Silicon anodes", text)
     }
 
     const EN: &str = "The pouch cell kept 83 % of its capacity after 500 cycles. The binder was polyacrylic acid.";

@@ -57,8 +57,8 @@ pub(super) struct SearchArguments {
     #[arg(long, value_name = "YEAR")]
     until: Option<i64>,
     /// Highest access level you are cleared for
-    #[arg(long, value_parser = ["public", "internal", "restricted"], default_value = "public")]
-    access: String,
+    #[arg(long, value_parser = super::access_levels(), default_value = "public")]
+    access: Access,
     /// Which vectors to search
     #[arg(long, value_parser = ["auto", "sparse", "dense", "hybrid"], default_value = "auto")]
     mode: String,
@@ -88,7 +88,7 @@ impl SearchArguments {
             language: self.language.as_deref().map(|l| if l == "ko" { Language::Ko } else { Language::En }),
             year_from: self.since,
             year_to: self.until,
-            access: Access::ALL.into_iter().find(|a| a.name() == self.access).unwrap_or_default(),
+            access: self.access,
         })
     }
 }

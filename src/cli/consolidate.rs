@@ -26,14 +26,14 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 20)]
     limit: usize,
     /// Highest access level you are cleared for
-    #[arg(long, value_parser = ["public", "internal", "restricted"], default_value = "public")]
-    access: String,
+    #[arg(long, value_parser = super::access_levels(), default_value = "public")]
+    access: Access,
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
     let app = context.open()?;
     let institutes = Institutes::new(&app.sector().institutes);
-    let access = Access::ALL.into_iter().find(|a| a.name() == arguments.access).unwrap_or_default();
+    let access = arguments.access;
     let holdings = Holdings::load(&app.parts(), &institutes, access)?;
     let options = ConsolidateOptions {
         min_size: arguments.min_size,

@@ -24,10 +24,12 @@ mod strengths;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
 use crate::config::{Config, Flags, Provenance};
+use crate::document::Access;
 use crate::error::{Classified, ErrorKind};
 use output::Output;
 
@@ -215,4 +217,9 @@ fn flags(global: &Global) -> Flags {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Reads the name of an access level.
+fn access_levels() -> impl TypedValueParser<Value = Access> {
+    PossibleValuesParser::new(Access::ALL.map(Access::name)).map(|name| Access::named(&name).unwrap_or_default())
 }

@@ -51,8 +51,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     with_none: bool,
     /// Highest access level you are cleared for
-    #[arg(long, value_parser = ["public", "internal", "restricted"], default_value = "public")]
-    access: String,
+    #[arg(long, value_parser = super::access_levels(), default_value = "public")]
+    access: Access,
 }
 
 /// How a report is written.
@@ -82,7 +82,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         candidates: arguments.candidates,
         exclude: arguments.exclude.clone(),
         until: arguments.until,
-        access: Access::ALL.into_iter().find(|a| a.name() == arguments.access).unwrap_or_default(),
+        access: arguments.access,
         with_none: arguments.with_none,
         weights: own,
     };
@@ -111,7 +111,7 @@ fn whole(
     arguments: &Arguments,
     weights: Option<Arc<WeightFile>>,
 ) -> Result<Outcome, Failure> {
-    let access = Access::ALL.into_iter().find(|a| a.name() == arguments.access).unwrap_or_default();
+    let access = arguments.access;
     let holdings = Holdings::load(&app.parts(), institutes, access)?;
     let options = LandscapeOptions { limit: arguments.limit.max(50), weights, ..LandscapeOptions::default() };
     let found = landscape(&app.parts(), institutes, &holdings, &options)?;

@@ -19,8 +19,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
     /// Highest access level you are cleared for
-    #[arg(long, value_parser = ["public", "internal", "restricted"], default_value = "public")]
-    access: String,
+    #[arg(long, value_parser = super::access_levels(), default_value = "public")]
+    access: Access,
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     }
     let app = context.open()?;
     let institutes = Institutes::new(&app.sector().institutes);
-    let access = Access::ALL.into_iter().find(|a| a.name() == arguments.access).unwrap_or_default();
+    let access = arguments.access;
     let holdings = Holdings::load(&app.parts(), &institutes, access)?;
     let mut found = strengths(&app.parts(), &holdings, arguments.topics)?;
     if let Some(file) = &arguments.svg {

@@ -180,6 +180,11 @@ impl Access {
             Access::Restricted => "restricted",
         }
     }
+
+    /// The level of this [`name`](Access::name).
+    pub fn named(name: &str) -> Option<Access> {
+        Access::ALL.into_iter().find(|level| level.name() == name)
+    }
 }
 
 /// What is known about a document besides its text.
@@ -288,6 +293,29 @@ pub struct Passage {
     pub metadata: Metadata,
     /// Document language.
     pub language: Language,
+}
+
+#[cfg(test)]
+impl Passage {
+    /// A passage that is its whole document, `d{n}`.
+    pub(crate) fn whole(n: usize, title: &str, text: &str) -> Passage {
+        Passage {
+            n,
+            chunk_id: n as u64,
+            doc_id: format!("d{n}"),
+            title: title.into(),
+            source: "s".into(),
+            page: None,
+            path: vec![],
+            span: Span { start: 0, end: text.len() },
+            start: 0,
+            end: text.chars().count(),
+            text: text.into(),
+            score: 1.0,
+            metadata: Metadata::default(),
+            language: Language::detect(text),
+        }
+    }
 }
 
 #[cfg(test)]

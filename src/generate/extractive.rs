@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::{Evidence, Finish, GenerateError, Generation, Generator, Request, Sink};
-use crate::text::coverage::term_set;
+use crate::text::coverage::{Coverage, term_set};
 use crate::text::sentences;
 
 /// Sentences at most.
@@ -93,7 +93,8 @@ struct Candidate<'a> {
 
 /// The sentences that answer, best first; none where nothing covers enough.
 fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
-    let mut candidates: Vec<Candidate<'a>> = request.evidence.iter().flat_map(|e| candidates(e, request)).collect();
+    let fields = Fields::of(request.question, request.coverage);
+    let mut candidates: Vec<Candidate<'a>> = request.evidence.iter().flat_map(|e| candidates(e, &fields)).collect();
     let coverage = request.coverage;
     let cue = Cue::of(request.question);
     for (rank, e) in request.evidence.iter().enumerate() {
@@ -137,7 +138,7 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
 }
 
 /// The sentences of a passage that can stand in an answer.
-fn candidates<'a>(evidence: &Evidence<'a>, request: &Request<'_>) -> Vec<Candidate<'a>> {
+fn candidates<'a>(evidence: &Evidence<'a>, fields: &Fields<'_>) -> Vec<Candidate<'a>> {
     let heading = term_set(&evidence.heading);
     let mut label: HashSet<String> = HashSet::new();
     let mut before: HashSet<String> = HashSet::new();
@@ -166,7 +167,7 @@ fn candidates<'a>(evidence: &Evidence<'a>, request: &Request<'_>) -> Vec<Candida
         let facts = facts(text);
         if !facts.is_empty() {
             let context: HashSet<String> = heading.union(&terms).cloned().collect();
-            out.extend(facts.into_iter().filter(|fact| is_asked(fact, request)).map(|text| Candidate {
+            out.extend(facts.into_iter().filter(|fact| fields.ask_for(fact)).map(|text| Candidate {
                 n: evidence.n,
                 text,
                 terms: term_set(text),
@@ -200,15 +201,33 @@ const WHO_FIELDS: &str =
     "institution institute organisation organization company researcher investigator 기관 책임자 업체";
 const WHO: [&str; 3] = ["누가", "누구", "who "];
 
-/// True when the question asks for the field of this name: by at least half of its telling words, or by `when` or `who`.
-fn is_asked(fact: &str, request: &Request<'_>) -> bool {
-    let Some((name, _)) = fact.split_once(": ") else { return false };
-    let name: HashSet<String> = term_set(&name.replace('_', " ")).difference(&term_set(VAGUE)).cloned().collect();
-    let is_one_of = |fields: &str| !name.is_disjoint(&term_set(fields));
-    let lower = request.question.to_lowercase();
-    request.coverage.share_asked(&name) >= 0.5
-        || (Cue::of(request.question) == Cue::Time && is_one_of(WHEN_FIELDS))
-        || (WHO.iter().any(|w| lower.contains(w)) && is_one_of(WHO_FIELDS))
+/// Which fields of a record a question asks for.
+struct Fields<'a> {
+    question: &'a Coverage,
+    vague: HashSet<String>,
+    /// Words in the names of fields that answer this question's `when` or `who`.
+    telling: HashSet<String>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(question: &str, coverage: &'a Coverage) -> Fields<'a> {
+        let lower = question.to_lowercase();
+        let mut telling = HashSet::new();
+        if Cue::of(question) == Cue::Time {
+            telling.extend(term_set(WHEN_FIELDS));
+        }
+        if WHO.iter().any(|w| lower.contains(w)) {
+            telling.extend(term_set(WHO_FIELDS));
+        }
+        Fields { question: coverage, vague: term_set(VAGUE), telling }
+    }
+
+    /// True when the question asks for the field of this fact: by at least half of its telling words, or by `when` or `who`.
+    fn ask_for(&self, fact: &str) -> bool {
+        let Some((name, _)) = fact.split_once(": ") else { return false };
+        let name: HashSet<String> = term_set(&name.replace('_', " ")).difference(&self.vague).cloned().collect();
+        self.question.share_asked(&name) >= 0.5 || !name.is_disjoint(&self.telling)
+    }
 }
 
 /// The line under a table's header.
@@ -302,7 +321,7 @@ impl Cue {
 mod tests {
     use super::*;
     use crate::generate::Sampling;
-    use crate::text::coverage::{Coverage, Synonyms};
+    use crate::text::coverage::Synonyms;
 
     const EN: &str = "# Cycling\n\nThe pouch cells used graphite anodes. After 500 cycles at 45 °C they kept 83 % of their capacity. Gas was not analysed.";
     const KO: &str = "## 결과\n\n전해질의 이온전도도는 25 ℃에서 3.2 mS/cm였다. 압착 압력은 300 MPa로 하였다.";

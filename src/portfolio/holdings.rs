@@ -11,7 +11,7 @@ use super::facet::Facet;
 use super::institute::Institutes;
 use super::project::{self, Project};
 use super::similarity::{Meaning, Scale, Terms, Weigher, dense_cosine, meanings};
-use crate::document::{Access, Document, Span};
+use crate::document::{Access, CharIndex, Document, Span};
 use crate::embed::Embedder;
 use crate::retrieve::Parts;
 use crate::text::{analyse, bm25};
@@ -260,9 +260,13 @@ pub struct Citation {
 
 /// Quotes `span` of a project.
 pub fn cite(parts: &Parts<'_>, project: &Project, span: Span) -> Result<Citation, PortfolioError> {
-    let document = parts.catalog.document(&project.doc_id)?;
-    let (start, end) = crate::document::CharIndex::new(&document.text).chars(span);
-    Ok(Citation {
+    Ok(citation(project, &parts.catalog.document(&project.doc_id)?, span))
+}
+
+/// The same of a document at hand.
+pub fn citation(project: &Project, document: &Document, span: Span) -> Citation {
+    let (start, end) = CharIndex::new(&document.text).chars(span);
+    Citation {
         project_id: project.id.clone(),
         doc_id: project.doc_id.clone(),
         title: project.title.clone(),
@@ -270,5 +274,5 @@ pub fn cite(parts: &Parts<'_>, project: &Project, span: Span) -> Result<Citation
         start,
         end,
         quote: span.slice(&document.text).to_owned(),
-    })
+    }
 }

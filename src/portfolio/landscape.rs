@@ -14,13 +14,13 @@ use serde::Serialize;
 
 use super::PortfolioError;
 use super::compare::{Side, compare};
-use super::holdings::{Citation, Holdings};
+use super::holdings::{Citation, Holdings, citation};
 use super::institute::Institutes;
 use super::overlap::model;
 use super::project::Project;
 use super::similarity::Weigher;
 use super::verdict::{Kind, WeightFile};
-use crate::document::{CharIndex, Document, Span};
+use crate::document::Document;
 use crate::retrieve::Parts;
 
 /// Neighbours a pair is seen among, for each that is judged.
@@ -218,19 +218,6 @@ fn read(
     let sentences = Project::read(&document, institutes).sentences;
     let side = Side::new(weigher, &document.title, &document.text, &sentences)?;
     Ok((document, side))
-}
-
-fn citation(project: &Project, document: &Document, span: Span) -> Citation {
-    let (start, end) = CharIndex::new(&document.text).chars(span);
-    Citation {
-        project_id: project.id.clone(),
-        doc_id: project.doc_id.clone(),
-        title: project.title.clone(),
-        year: project.year,
-        start,
-        end,
-        quote: span.slice(&document.text).to_owned(),
-    }
 }
 
 fn end(holdings: &Holdings, i: usize) -> End {

@@ -28,7 +28,6 @@ pub(super) fn rerank(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Language, Metadata, Span};
 
     /// Gives the length of a text as its score, of the first few texts only.
     struct ByLength(usize);
@@ -44,22 +43,7 @@ mod tests {
     }
 
     fn passage(text: &str) -> Passage {
-        Passage {
-            n: 0,
-            chunk_id: 0,
-            doc_id: "d".into(),
-            title: String::new(),
-            source: String::new(),
-            metadata: Metadata::default(),
-            language: Language::En,
-            page: None,
-            path: Vec::new(),
-            span: Span { start: 0, end: 0 },
-            start: 0,
-            end: 0,
-            text: text.into(),
-            score: 0.0,
-        }
+        Passage::whole(0, "", text)
     }
 
     fn order(read: usize) -> Vec<String> {

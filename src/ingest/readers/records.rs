@@ -265,7 +265,7 @@ fn record_document(line: usize, record: &Record, fields: &Fields, format: Format
     }
     let extra: BTreeMap<String, String> =
         record.iter().filter(|(n, _)| !used(n)).filter_map(|(n, v)| Some((n.clone(), plain(v)?))).collect();
-    let access = get(&fields.access).and_then(|a| Access::ALL.into_iter().find(|level| level.name() == a));
+    let access = get(&fields.access).and_then(|a| Access::named(&a));
     Extracted {
         format,
         title: get(&fields.title),
