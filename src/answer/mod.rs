@@ -17,11 +17,12 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::document::{CharIndex, Language, Passage, Span};
+use crate::embed::EmbedError;
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{Evidence, Finish, GenerateError, Generator, Message, Request, Sampling, TokenLogprob};
 use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
-use crate::retrieve::{self, Parts, RetrieveError, SearchOptions, Support};
+use crate::retrieve::{self, Parts, RetrieveError, SearchOptions, Support, Translations};
 use crate::text::sentences;
 use screen::Screened;
 pub use screen::{Personal, Reason, Withheld, withheld};
@@ -137,6 +138,9 @@ pub enum AnswerError {
     /// The catalogue failed.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
     /// The generator failed.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -153,6 +157,7 @@ impl Classified for AnswerError {
         match self {
             AnswerError::Retrieve(e) => e.kind(),
             AnswerError::Index(e) => e.kind(),
+            AnswerError::Embed(e) => e.kind(),
             AnswerError::Generate(e) => e.kind(),
             AnswerError::Prompt(_) => ErrorKind::Internal,
             AnswerError::Cancelled => ErrorKind::Cancelled,
@@ -189,12 +194,13 @@ pub fn answer(
         return Err(AnswerError::Cancelled);
     }
 
-    let measure = Support::new(&question, parts.glossary, parts.catalog)?;
+    let translations = Translations::new()?;
+    let measure = Support::new(&question, parts.glossary, parts.catalog)?.across(&translations, &question, &passages);
     let support = passages.iter().zip(screened.texts()).map(|(p, t)| measure.of(&in_context(p, t))).fold(0.0, f32::max);
     let asks_for_personal = screened.answers_with_personal_data(&passages, measure.coverage());
     let mut draft = Draft::default();
     if support >= writer.min_support && !asks_for_personal {
-        let material = Material { passages: &passages, screened: &screened };
+        let material = Material { passages: &passages, screened: &screened, translations: &translations };
         let messages = messages(parts, writer.generator, language, ask, &question, &material)?;
         write(writer.generator, parts, ask, &question, &measure, &material, &messages, &mut draft, on)?;
     }
@@ -236,6 +242,7 @@ pub fn answer(
 struct Material<'a> {
     passages: &'a [Passage],
     screened: &'a Screened,
+    translations: &'a Translations,
 }
 
 /// What a passage says, with the title and headings it stands under.
@@ -324,7 +331,7 @@ fn write(
         sampling: &ask.sampling,
         schema: ask.schema.as_ref(),
     };
-    let verifier = Verifier::new(question, material.passages, material.screened, parts.glossary);
+    let verifier = Verifier::new(question, material, parts.glossary);
     if let Some(schema) = &ask.schema {
         return write_json(generator, &request, (schema, &verifier), draft, on);
     }

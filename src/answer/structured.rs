@@ -73,9 +73,11 @@ fn stands(
 mod tests {
     use serde_json::json;
 
+    use super::super::Material;
     use super::*;
     use crate::document::Passage;
     use crate::retrieve::Glossary;
+    use crate::retrieve::Translations;
 
     fn passage(n: usize, text: &str) -> Passage {
         Passage::whole(n, "Kilns", text)
@@ -89,7 +91,9 @@ mod tests {
         let glossary = Glossary::new(&[]);
         let question = "How much gas did the Norwind kiln save in 2021?";
         let screened = super::super::screen::Screened::new(question, &passages, false);
-        let verifier = Verifier::new(question, &passages, &screened, &glossary);
+        let translations = Translations::new().unwrap();
+        let material = Material { passages: &passages, screened: &screened, translations: &translations };
+        let verifier = Verifier::new(question, &material, &glossary);
         let schema = json!({ "properties": { "kind": { "enum": ["saving", "loss"] } } });
         let claims = check(&value.to_string(), &schema, &verifier)?;
         Some(claims.iter().map(|claim| claim.quotes[0].n).collect())
@@ -124,6 +128,8 @@ mod tests {
         let glossary = Glossary::new(&[]);
         let passages = [];
         let screened = super::super::screen::Screened::new("q?", &passages, false);
-        assert!(check("{\"cut\": ", &json!({}), &Verifier::new("q?", &passages, &screened, &glossary)).is_none());
+        let translations = Translations::new().unwrap();
+        let material = Material { passages: &passages, screened: &screened, translations: &translations };
+        assert!(check("{\"cut\": ", &json!({}), &Verifier::new("q?", &material, &glossary)).is_none());
     }
 }

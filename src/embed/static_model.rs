@@ -78,7 +78,8 @@ impl StaticModel {
         rows
     }
 
-    fn vector(&self, text: &str) -> Vec<f32> {
+    /// The normalised vector of a text; cannot fail.
+    pub fn vector(&self, text: &str) -> Vec<f32> {
         let dim = self.table.dim;
         let mut sum = vec![0.0f32; dim];
         for row in self.rows(text) {

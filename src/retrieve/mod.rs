@@ -4,6 +4,7 @@
 //! In: a question and filters. Out: [`Passage`]s, best first, with everything needed to cite them.
 //! Knows nothing of generators, prompts or HTTP.
 
+mod across;
 pub mod fusion;
 mod glossary;
 mod rerank;
@@ -22,6 +23,7 @@ use crate::sector::Sector;
 use crate::text::bm25::SparseVector;
 use crate::text::coverage::term_set;
 
+pub use across::Translations;
 pub use glossary::Glossary;
 pub use support::Support;
 

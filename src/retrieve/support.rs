@@ -1,6 +1,7 @@
 //! How much of a question a passage covers, its terms weighed by how rare they are in the whole index.
 
-use super::Glossary;
+use super::{Glossary, Translations};
+use crate::document::Passage;
 use crate::index::{Catalog, IndexError};
 use crate::text::bm25;
 use crate::text::coverage::{Coverage, term_set};
@@ -14,6 +15,12 @@ impl Support {
         let coverage = Coverage::of_question(question, &glossary.matches(question));
         let dimensions: Vec<u32> = coverage.terms().map(bm25::dimension).collect();
         Ok(Support(coverage.weigh(catalog.idf(&dimensions)?)))
+    }
+
+    /// Lets words of the passages in the other language count that translate words of the question.
+    pub fn across(self, translations: &Translations, question: &str, passages: &[Passage]) -> Support {
+        let texts = passages.iter().flat_map(|p| [p.title.as_str(), p.text.as_str()]);
+        Support(self.0.or(&translations.of(question, texts)))
     }
 
     /// The question's terms, weighed.

@@ -67,6 +67,8 @@ pub struct Coverage {
 #[derive(Clone, Debug)]
 struct Part {
     term: String,
+    /// Where in the text that was taken apart.
+    span: Range<usize>,
     weight: f32,
     /// Each is a set of words that must all occur.
     alternatives: Vec<Vec<String>>,
@@ -98,15 +100,20 @@ impl Coverage {
         let parts: Vec<Part> = terms
             .into_iter()
             .filter(|t| seen.insert(t.text.clone()))
-            .map(|t| {
-                let covering = synonyms.iter().filter(|s| s.span.start <= t.span.start && t.span.end <= s.span.end);
-                let alternatives =
-                    covering.flat_map(|s| s.others.iter().map(|o| whole_words(o))).filter(|a| !a.is_empty());
-                Part { alternatives: alternatives.collect(), term: t.text, weight: t.weight }
-            })
+            .map(|t| Part { term: t.text, span: t.span, weight: t.weight, alternatives: Vec::new() })
             .collect();
         let total = parts.iter().map(|p| p.weight).sum();
-        Coverage { parts, total }
+        Coverage { parts, total }.or(synonyms)
+    }
+
+    /// Each term is also covered by the synonyms of the place it stands in.
+    pub fn or(mut self, synonyms: &[Synonyms]) -> Coverage {
+        for part in &mut self.parts {
+            let holds = |s: &&Synonyms| s.span.start <= part.span.start && part.span.end <= s.span.end;
+            let others = synonyms.iter().filter(holds).flat_map(|s| &s.others);
+            part.alternatives.extend(others.map(|o| whole_words(o)).filter(|words| !words.is_empty()));
+        }
+        self
     }
 
     /// The terms, in order.

@@ -1,0 +1,137 @@
+//! Words of the passages that say in the other language what a word of the question says.
+//!
+//! In: the words of a question and the texts found for it. Out: synonyms, to be used like those of a glossary. They are
+//! found by the embedded encoder's vectors of single words, which lie close where one translates the other. Measured on
+//! word pairs of Korean and English: translations mostly above 0.6, opposites and neighbours (anode and cathode,
+//! hydrogen and oxygen) below 0.5. It knows no loanword that the encoder has never read.
+
+use std::collections::BTreeMap;
+
+use crate::embed::{EmbedError, StaticModel};
+use crate::text::coverage::Synonyms;
+use crate::text::{Term, analyse};
+
+/// A word translates another from this cosine on …
+const SAME_MEANING: f32 = 0.55;
+/// … and if none comes closer by more than this.
+const NEAR_BEST: f32 = 0.1;
+/// A word whose every translation is met by chance says nothing: shorter Latin words are not looked at.
+const SHORTEST: usize = 3;
+
+/// Finds them.
+pub struct Translations {
+    words: StaticModel,
+}
+
+impl Translations {
+    /// Prepares the vectors of words.
+    pub fn new() -> Result<Translations, EmbedError> {
+        Ok(Translations { words: StaticModel::embedded()? })
+    }
+
+    /// For each word of `question` the words of `texts`, one or two in a row, that translate it.
+    pub fn of<'a>(&self, question: &str, texts: impl IntoIterator<Item = &'a str>) -> Vec<Synonyms> {
+        let asked: Vec<(Script, Term)> =
+            analyse(question).into_iter().filter_map(|t| Some((Script::of(&t.text)?, t))).collect();
+        let is_asked_in = |script: Script| asked.iter().any(|(s, _)| *s == script);
+        let wanted: Vec<Script> =
+            [Script::Hangul, Script::Latin].into_iter().filter(|s| is_asked_in(s.other())).collect();
+        let mut names: BTreeMap<String, Script> = BTreeMap::new();
+        for text in texts {
+            collect(text, &wanted, &mut names);
+        }
+        let candidates: Vec<(Script, Vec<f32>, String)> =
+            names.into_iter().map(|(name, script)| (script, self.words.vector(&name), name)).collect();
+        let translated = |(script, term): &(Script, Term)| {
+            let vector = self.words.vector(script.spelt(question, term));
+            let cosines: Vec<(f32, &String)> = candidates
+                .iter()
+                .filter(|(s, _, _)| *s == script.other())
+                .map(|(_, v, name)| (v.iter().zip(&vector).map(|(x, y)| x * y).sum::<f32>(), name))
+                .filter(|(cosine, _)| *cosine >= SAME_MEANING)
+                .collect();
+            let best = cosines.iter().map(|c| c.0).fold(0.0, f32::max);
+            let others = cosines.into_iter().filter(|c| c.0 >= best - NEAR_BEST).map(|c| c.1.clone()).collect();
+            Synonyms { span: term.span.clone(), others }
+        };
+        asked.iter().map(translated).filter(|s| !s.others.is_empty()).collect()
+    }
+}
+
+/// The words of `text` in the scripts looked for, and each two in a row.
+fn collect(text: &str, wanted: &[Script], into: &mut BTreeMap<String, Script>) {
+    let mut before: Option<(Script, Term)> = None;
+    for term in analyse(text).into_iter().filter(|t| t.weight >= 1.0) {
+        let script = Script::of(&term.text).filter(|s| wanted.contains(s));
+        let Some(script) = script else {
+            before = None;
+            continue;
+        };
+        let word = script.spelt(text, &term).to_lowercase();
+        if let Some((_, first)) = before.filter(|(s, t)| *s == script && text[t.span.end..term.span.start] == *" ") {
+            into.insert(format!("{} {word}", script.spelt(text, &first).to_lowercase()), script);
+        }
+        into.insert(word, script);
+        before = Some((script, term));
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Script {
+    Hangul,
+    Latin,
+}
+
+impl Script {
+    /// `None` for figures, codes and what is too short to mean one thing.
+    fn of(term: &str) -> Option<Script> {
+        if term.chars().all(|c| ('가'..='힣').contains(&c)) {
+            return Some(Script::Hangul);
+        }
+        (term.len() >= SHORTEST && term.chars().all(|c| c.is_ascii_alphabetic())).then_some(Script::Latin)
+    }
+
+    fn other(self) -> Script {
+        match self {
+            Script::Hangul => Script::Latin,
+            Script::Latin => Script::Hangul,
+        }
+    }
+
+    /// The word as the encoder knows it: in Korean without its particle, in English as written.
+    fn spelt<'a>(self, text: &'a str, term: &'a Term) -> &'a str {
+        match self {
+            Script::Hangul => &term.text,
+            Script::Latin => &text[term.span.clone()],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn others(question: &str, text: &str, word: &str) -> Vec<String> {
+        let at = question.find(word).unwrap();
+        let all = Translations::new().unwrap().of(question, [text]);
+        all.into_iter().filter(|s| s.span.start == at).flat_map(|s| s.others).collect()
+    }
+
+    #[test]
+    fn a_word_is_found_in_the_other_language_and_its_opposite_is_not() {
+        let text = "The anode was coated first. The hydrogen pressure fell.";
+        assert_eq!(others("음극의 코팅 두께는?", text, "음극"), ["anode"]);
+        assert!(others("양극의 코팅 두께는?", text, "양극").is_empty());
+        assert!(others("산소 농도는?", text, "산소").is_empty());
+        assert!(others("수소 압력은?", text, "수소").contains(&"hydrogen".to_owned()));
+        assert_eq!(others("When did the pressure fall?", "수소 압력이 떨어졌다.", "pressure"), ["압력"]);
+    }
+
+    #[test]
+    fn a_question_in_the_language_of_the_text_needs_nothing() {
+        let translations = Translations::new().unwrap();
+        assert!(translations.of("How thick was the anode?", ["The cathode was 80 µm thick."]).is_empty());
+        assert!(translations.of("음극의 두께는?", ["양극 두께는 80 µm였다."]).is_empty());
+        assert!(translations.of("", [""]).is_empty());
+    }
+}
