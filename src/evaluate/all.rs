@@ -1,5 +1,6 @@
 //! Everything at once: the sectors' own questions, the safety suite, and what public data is at hand.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,13 @@ use serde::Serialize;
 use super::EvaluateError;
 use super::answers::{self, AnswerResult};
 use super::dataset::{QuestionFormat, QuestionSet};
+use super::overlap;
 use super::peer::{Peer, Server};
 use super::plant::Plant;
 use super::retrieval::{self, RetrievalOptions, RetrievalResult};
 use super::safety::{self, SafetyOptions, SafetyResult};
 use super::statistics::{self, Comparison, Pair};
+use crate::app::App;
 use crate::config::Config;
 use crate::text::analyse;
 
@@ -50,8 +53,54 @@ pub struct AllResult {
     pub safety: Option<SafetyResult>,
     /// The same questions elsewhere.
     pub servers: Vec<Against>,
+    /// Repeats that the sectors' demonstration projects hold, and what `overlap` says of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overlap: Vec<Repeats>,
+    /// Questions of a public set at most; absent in a quick run, which asks none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Public sets that were measured: name, and place below the folder of public data.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub public: BTreeMap<String, String>,
+    /// Public sets that a full run asks for and that are not there: name, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped: BTreeMap<String, String>,
     /// Milliseconds of a fixed piece of work (analysing a text), to hold speed against.
     pub reference_ms: f64,
+}
+
+/// Known repeats of one sector (`eval/SECTOR/repeats.jsonl`).
+#[derive(Clone, Debug, Serialize)]
+pub struct Repeats {
+    /// The sector.
+    pub dataset: String,
+    /// Pairs.
+    pub pairs: usize,
+    /// Of these, the earlier work is the first verdict.
+    pub first: usize,
+    /// Of these, judged as labelled.
+    pub judged: usize,
+}
+
+/// What a full run measures beside the sectors: its place below the folder of public data, its format.
+const PUBLIC: [(&str, Option<QuestionFormat>); 11] = [
+    (BIPIA, None),
+    ("retrieval/cranfield", None),
+    ("retrieval/cacm", None),
+    ("retrieval/npl", None),
+    ("retrieval/korquad1_dev", None),
+    ("retrieval/scifact", None),
+    ("qa/squad2_sample/squad2_1000.jsonl", Some(QuestionFormat::Squad)),
+    ("retrieval/korquad1_dev", Some(QuestionFormat::Korquad)),
+    ("qa/covidqa/200423_covidQA.json", Some(QuestionFormat::Squad)),
+    ("qa/mtrag_un/reference.jsonl", Some(QuestionFormat::Mtrag)),
+    ("qa/pubmedqa_l/pubmedqa_l.jsonl", Some(QuestionFormat::Pubmedqa)),
+];
+const BIPIA: &str = "security/bipia";
+
+/// `qa/squad2_sample/squad2_1000.jsonl` is `squad2_sample`.
+fn public_name(path: &str) -> String {
+    path.split('/').nth(1).unwrap_or(path).to_owned()
 }
 
 /// One set of questions put to this process and to a server.
@@ -79,9 +128,25 @@ pub struct Planted {
 impl AllResult {
     /// Reference over median answer: a dimensionless speed, higher is better.
     pub fn speed(&self) -> Option<f64> {
-        let times: Vec<f64> = self.answers.iter().map(|a| a.timings_ms.median).filter(|t| *t > 0.0).collect();
+        // The sectors' only: which public data is at hand must not change the figure.
+        let own = self.answers.iter().filter(|a| !self.public.contains_key(&a.dataset));
+        let times: Vec<f64> = own.map(|a| a.timings_ms.median).filter(|t| *t > 0.0).collect();
         let mean = times.iter().sum::<f64>() / times.len().max(1) as f64;
         (mean > 0.0 && self.reference_ms > 0.0).then_some(self.reference_ms / mean)
+    }
+
+    /// Sets every time to zero: what is left depends on the seed alone.
+    pub fn forget_times(&mut self) {
+        self.reference_ms = 0.0;
+        let there = self.servers.iter_mut().map(|s| &mut s.there);
+        for set in self.answers.iter_mut().chain(there) {
+            set.timings_ms = answers::Latency::default();
+            set.rows.iter_mut().for_each(|r| r.response.ms = 0.0);
+        }
+        for set in &mut self.retrieval {
+            set.index_s = 0.0;
+            set.modes.iter_mut().for_each(|m| m.search_ms = 0.0);
+        }
     }
 
     /// Encoder and generator of the answers.
@@ -109,6 +174,10 @@ pub fn run(
         retrieval: Vec::new(),
         safety: None,
         servers: Vec::new(),
+        overlap: Vec::new(),
+        limit: (!options.quick).then_some(options.limit),
+        public: BTreeMap::new(),
+        skipped: BTreeMap::new(),
         reference_ms: reference(),
     };
     let mut broken: Vec<Vec<AnswerResult>> = options.plants.iter().map(|_| Vec::new()).collect();
@@ -128,13 +197,17 @@ pub fn run(
             result.servers.push(against(&here, there, name, options.seed));
         }
         result.answers.push(here);
+        let pairs = file.with_file_name("repeats.jsonl");
+        if let (false, true, Peer::Local(app)) = (options.quick, pairs.is_file(), &peer) {
+            result.overlap.push(repeats(app, &pairs)?);
+        }
     }
     note("safety");
-    let bipia = options.data.as_ref().map(|d| d.join("security/bipia")).filter(|d| d.is_dir());
+    let bipia = options.data.as_ref().map(|d| d.join(BIPIA)).filter(|d| d.is_dir());
     let safety_options = SafetyOptions { bipia, every: 1, seed: options.seed };
     result.safety = Some(safety::run(config, &safety_options, &options.program)?);
-    if let Some(data) = options.data.as_ref().filter(|_| !options.quick) {
-        public(config, options, data, &mut result, note)?;
+    if !options.quick {
+        public(config, options, &mut result, note)?;
     }
     let planted = options.plants.iter().zip(broken).map(|(plant, answers)| {
         let mut other =
@@ -155,6 +228,10 @@ impl AllResult {
             retrieval: Vec::new(),
             safety: None,
             servers: Vec::new(),
+            overlap: self.overlap.clone(),
+            limit: self.limit,
+            public: self.public.clone(),
+            skipped: self.skipped.clone(),
             reference_ms: self.reference_ms,
         }
     }
@@ -180,52 +257,74 @@ fn sectors(folder: &Path) -> Result<Vec<(String, PathBuf)>, EvaluateError> {
     }
 }
 
-/// Public sets that are there.
+/// How `overlap` judges the pairs of `file`, whose projects are in the index at hand.
+fn repeats(app: &App, file: &Path) -> Result<Repeats, EvaluateError> {
+    let rows = overlap::planted(app, file, None)?;
+    let as_labelled = |r: &&overlap::PlantedRow| {
+        let judged = r.judged.and_then(|k| serde_json::to_value(k).ok());
+        judged.is_some_and(|k| k == r.label.as_str())
+    };
+    Ok(Repeats {
+        dataset: app.config().sector.clone(),
+        pairs: rows.len(),
+        first: rows.iter().filter(|r| r.rank == 1).count(),
+        judged: rows.iter().filter(as_labelled).count(),
+    })
+}
+
+/// Public sets that are there; those that are not are named in the result.
 fn public(
     config: &Config,
     options: &AllOptions,
-    data: &Path,
     result: &mut AllResult,
     note: &mut dyn FnMut(&str),
 ) -> Result<(), EvaluateError> {
-    for name in ["cranfield", "cacm", "npl", "korquad1_dev", "scifact"] {
-        let dataset = data.join("retrieval").join(name);
-        if dataset.is_dir() {
-            note(&format!("retrieval: {name}"));
-            result.retrieval.push(retrieval::run(&RetrievalOptions {
-                dataset,
-                split: None,
-                level: None,
-                encoder: Some(config.encoder.as_str())
-                    .filter(|e| !matches!(*e, "auto" | "embedded" | "none"))
-                    .map(PathBuf::from),
-                words_only: config.encoder == "none",
-                run_out: None,
-                search: config.search.clone(),
-                program: options.program.clone(),
-                seed: options.seed,
-            })?);
+    for (path, format) in PUBLIC {
+        let name = public_name(path);
+        let Some(data) = &options.data else {
+            result.skipped.insert(name, format!("{path}: no folder of public data was named (--data)"));
+            continue;
+        };
+        let place = data.join(path);
+        if !place.exists() {
+            note(&format!("not there, not measured: {}", place.display()));
+            result.skipped.insert(name, format!("{path} is not in the folder of public data"));
+            continue;
         }
-    }
-    let sets = [
-        ("qa/squad2_sample/squad2_1000.jsonl", QuestionFormat::Squad),
-        ("retrieval/korquad1_dev", QuestionFormat::Korquad),
-        ("qa/covidqa/200423_covidQA.json", QuestionFormat::Squad),
-        ("qa/mtrag_un/reference.jsonl", QuestionFormat::Mtrag),
-        ("qa/pubmedqa_l/pubmedqa_l.jsonl", QuestionFormat::Pubmedqa),
-    ];
-    for (path, format) in sets {
-        let path = data.join(path);
-        if path.exists() {
-            note(&format!("answers: {}", path.display()));
-            let mut set = QuestionSet::open(&path, format)?;
-            set.sample(options.limit, options.seed);
-            let (app, _folder) = answers::bench(config, &set.documents, &options.program)?.into_parts();
-            let peer = Peer::Local(Box::new(app));
-            result.answers.push(answers::ask(&set, &peer, options.seed, None, &mut |_| ())?);
+        result.public.insert(name.clone(), path.to_owned());
+        match format {
+            None if path == BIPIA => {}
+            None => {
+                note(&format!("retrieval: {name}"));
+                result.retrieval.push(collection(config, options, place)?);
+            }
+            Some(format) => {
+                note(&format!("answers: {name}"));
+                let mut set = QuestionSet::open(&place, format)?;
+                set.name = name;
+                set.sample(options.limit, options.seed);
+                let (app, _folder) = answers::bench(config, &set.documents, &options.program)?.into_parts();
+                let peer = Peer::Local(Box::new(app));
+                result.answers.push(answers::ask(&set, &peer, options.seed, None, &mut |_| ())?);
+            }
         }
     }
     Ok(())
+}
+
+fn collection(config: &Config, options: &AllOptions, dataset: PathBuf) -> Result<RetrievalResult, EvaluateError> {
+    let folder = Some(config.encoder.as_str()).filter(|e| !matches!(*e, "auto" | "embedded" | "none"));
+    retrieval::run(&RetrievalOptions {
+        dataset,
+        split: None,
+        level: None,
+        encoder: folder.map(PathBuf::from),
+        words_only: config.encoder == "none",
+        run_out: None,
+        search: config.search.clone(),
+        program: options.program.clone(),
+        seed: options.seed,
+    })
 }
 
 /// Measures that both sides have for the same questions, tested in pairs.

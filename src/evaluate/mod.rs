@@ -83,6 +83,8 @@ impl Classified for EvaluateError {
     fn kind(&self) -> ErrorKind {
         match self {
             EvaluateError::Dataset { .. } | EvaluateError::Level(_) => ErrorKind::BadInput,
+            // A file that was named and is not there is the caller's, whatever else fails is not.
+            EvaluateError::Io(e) if e.kind() == std::io::ErrorKind::NotFound => ErrorKind::BadInput,
             EvaluateError::Io(_) => ErrorKind::Internal,
             EvaluateError::Index(e) => e.kind(),
             EvaluateError::Embed(e) => e.kind(),

@@ -106,7 +106,12 @@ impl Peer {
             Peer::Twins { whole, reduced } => {
                 local(if question.without.is_empty() { whole } else { reduced }, question)
             }
-            Peer::Server(server) => server.ask(question),
+            Peer::Server(server) => server.ask(question).map_err(|e| match e {
+                EvaluateError::Peer { url, what } => {
+                    EvaluateError::Peer { url, what: format!("question {}: {what}", question.id) }
+                }
+                other => other,
+            }),
             Peer::Recorded(answers) => {
                 let answer = answers.get(&question.id).cloned().unwrap_or_default();
                 let abstained = answer.is_empty() || says_unknown(&answer);
@@ -242,14 +247,26 @@ impl Server {
     }
 
     fn json(&self, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value, EvaluateError> {
-        let mut response = sent.map_err(|e| self.wrong(&e.to_string()))?;
+        let mut response = sent.map_err(|e| self.unreachable(&e))?;
         let status = response.status();
         let text = response.body_mut().with_config().limit(MAX_BYTES).read_to_string();
         let text = text.map_err(|e| self.wrong(&e.to_string()))?;
         if !status.is_success() {
             return Err(self.wrong(&format!("status {status}: {}", text.chars().take(300).collect::<String>())));
         }
-        serde_json::from_str(&text).map_err(|e| self.wrong(&format!("not JSON: {e}")))
+        serde_json::from_str(&text).map_err(|e| {
+            let start: String = text.chars().take(80).collect();
+            self.wrong(&format!("not JSON ({e}): {start:?}; is this the address of an OpenAI-compatible API?"))
+        })
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> EvaluateError {
+        let advice = match error {
+            ureq::Error::Timeout(_) => "it did not answer in time; SECTORA_REMOTE__TIMEOUT_S gives it longer",
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => "give --server as http://HOST:PORT",
+            _ => "is a server running there?",
+        };
+        self.wrong(&format!("{error}: {advice}"))
     }
 
     fn wrong(&self, what: &str) -> EvaluateError {

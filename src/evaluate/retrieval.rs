@@ -2,7 +2,7 @@
 //!
 //! A document that is longer than a chunk is scored by its best chunk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -118,6 +118,8 @@ pub struct RetrievalResult {
     pub chunks: u64,
     /// Judged queries.
     pub queries: usize,
+    /// Relevant documents of the judgements that the corpus does not hold: they count as not found.
+    pub absent_documents: usize,
     /// Metrics of the mode the level uses: the last of `modes`.
     pub metrics: BTreeMap<String, f64>,
     /// Metrics of every mode.
@@ -143,6 +145,9 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     }
     let index_s = begin.elapsed().as_secs_f64();
     let names = document_names(&index)?;
+    let there: HashSet<&String> = names.values().collect();
+    let relevant = data.qrels.values().flatten().filter(|(_, grade)| **grade > 0).map(|(document, _)| document);
+    let absent: HashSet<&String> = relevant.filter(|d| !there.contains(d)).collect();
     let dense = embedder.map(|e| encode(e, data.queries.values())).transpose()?;
     let mut modes = Vec::new();
     let mut run = Run::new();
@@ -174,6 +179,7 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         documents: report.documents,
         chunks: report.chunks,
         queries: data.queries.len(),
+        absent_documents: absent.len(),
         metrics: modes.last().map(|m| m.metrics.clone()).unwrap_or_default(),
         comparisons: between_modes(&modes, options.seed),
         modes,
@@ -185,6 +191,16 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
 pub fn score(run: &Path, qrels: &Path, against: Option<&Path>, seed: u64) -> Result<RunResult, EvaluateError> {
     let judged = trec::qrels(qrels)?;
     let ranked = trec::read_run(run)?;
+    if !ranked.keys().any(|q| judged.contains_key(q)) {
+        return Err(EvaluateError::Dataset {
+            path: run.display().to_string(),
+            what: format!(
+                "none of its {} queries is judged in {}; do both use the same query ids?",
+                ranked.len(),
+                qrels.display()
+            ),
+        });
+    }
     let per_query = metrics::per_query(&ranked, &judged);
     let name = |p: &Path| p.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let comparisons = match against {
@@ -243,7 +259,8 @@ fn encoder(options: &RetrievalOptions) -> Result<(Level, Option<Box<dyn Embedder
             Err(EvaluateError::Level("level standard needs an encoder: --encoder FOLDER".into()))
         }
         (Level::Best, _) => {
-            Err(EvaluateError::Level("level best needs a reranker, which this version does not have yet".into()))
+            let what = "level best is not measured here: it needs a reranker's weights; --level standard --encoder FOLDER measures any encoder";
+            Err(EvaluateError::Level(what.into()))
         }
     }
 }

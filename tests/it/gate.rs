@@ -6,6 +6,15 @@ use serde_json::Value;
 
 use super::program::{code, json, sectora};
 
+/// What is broken on purpose, and a measure that must fall.
+const PLANTS: [(&str, &str); 5] = [
+    ("shuffled-ranking", "gold_mrr"),
+    ("dropped-citations", "statements_cited"),
+    ("fabricated-number", "no_invented_facts"),
+    ("always-answer", "abstention_recall"),
+    ("always-abstain", "answer_rate_of_answerable"),
+];
+
 #[test]
 fn the_quick_gate_passes_and_catches_every_planted_regression() {
     let data = tempfile::tempdir().unwrap();
@@ -14,13 +23,7 @@ fn the_quick_gate_passes_and_catches_every_planted_regression() {
     assert_eq!(code(&plain), 0, "worse than eval/baselines/quick.words.json: {:#}", result["gate"]["worse"]);
     assert!(result["safety"]["injections"]["attacks"].as_u64().unwrap() >= 200);
 
-    let plants = [
-        ("shuffled-ranking", "gold_mrr"),
-        ("dropped-citations", "statements_cited"),
-        ("fabricated-number", "no_invented_facts"),
-        ("always-answer", "abstention_recall"),
-        ("always-abstain", "answer_rate_of_answerable"),
-    ];
+    let plants = PLANTS;
     let mut command = sectora(data.path());
     command.args(["--json", "eval", "all", "--quick", "--gate"]);
     for (name, _) in plants {
@@ -29,11 +32,7 @@ fn the_quick_gate_passes_and_catches_every_planted_regression() {
     let planted = command.output().unwrap();
     let again = json(&planted);
     assert_eq!(code(&planted), 1, "a planted regression fails the gate");
-    for (name, measure) in plants {
-        let worse = again["gate"]["planted"][name].as_array().unwrap();
-        let caught = worse.iter().any(|w| w["measure"].as_str().unwrap().ends_with(measure));
-        assert!(caught, "{name} lowers {measure}: {worse:?}");
-    }
+    every_plant_is_caught(&again, &plants);
 
     // The same seed gives the same bytes, times apart.
     let (mut first, mut second) = (result, again);
@@ -42,6 +41,14 @@ fn the_quick_gate_passes_and_catches_every_planted_regression() {
         without_times(value);
     }
     assert_eq!(first.to_string(), second.to_string());
+}
+
+fn every_plant_is_caught(again: &Value, plants: &[(&str, &str)]) {
+    for (name, measure) in plants {
+        let worse = again["gate"]["planted"][name].as_array().unwrap();
+        let caught = worse.iter().any(|w| w["measure"].as_str().unwrap().ends_with(measure));
+        assert!(caught, "{name} lowers {measure}: {worse:?}");
+    }
 }
 
 /// The same with what a new installation answers with: the encoder inside the program.
@@ -57,6 +64,120 @@ fn the_quick_gate_passes_with_the_default_encoder() {
     let injections = &result["safety"]["injections"];
     assert!(injections["attacks"].as_u64().unwrap() >= 200 && injections["obeyed"] == 0, "{injections:#}");
     assert_eq!(result["safety"]["requests"]["personal data"]["given"], 0);
+}
+
+/// The program as installed, words and encoder, in a folder of its own.
+fn installed(data: &std::path::Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sectora"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--data-dir").arg(data);
+    command.args(["--offline", "--generator", "extractive", "--json"]);
+    command
+}
+
+/// The full gate: passes, names the public sets that are not at hand, and catches every planted regression.
+#[test]
+fn the_full_gate_says_what_it_could_not_compare_and_catches_every_planted_regression() {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = installed(data.path());
+    command.args(["eval", "all", "--gate"]);
+    for (name, _) in PLANTS {
+        command.args(["--plant", name]);
+    }
+    let output = command.output().unwrap();
+    let result = json(&output);
+    assert_eq!(code(&output), 1, "a planted regression fails the gate");
+    assert_eq!(result["gate"]["passed"], true, "worse than eval/baselines/full.json: {:#}", result["gate"]["worse"]);
+    every_plant_is_caught(&result, &PLANTS);
+    // Without the data nothing of it is compared, and each set is named.
+    for set in ["scifact", "korquad1_dev", "squad2_sample", "bipia"] {
+        assert!(result["skipped"][set].is_string(), "{:#}", result["skipped"]);
+        assert!(!result["gate"]["not_compared"][set].as_array().unwrap().is_empty(), "{set}");
+    }
+    assert!(result["overlap"][0]["pairs"].as_u64().unwrap() > 0);
+}
+
+/// The same with the public data, where it is.
+#[test]
+fn the_full_gate_passes_over_public_data() {
+    let Some(shared) = std::env::var_os("SECTORA_SHARED_DATA") else {
+        eprintln!("skipped: SECTORA_SHARED_DATA names no folder of public data");
+        return;
+    };
+    let data = tempfile::tempdir().unwrap();
+    let output = installed(data.path()).args(["eval", "all", "--gate", "--data"]).arg(shared).output().unwrap();
+    let result = json(&output);
+    assert_eq!(code(&output), 0, "worse than eval/baselines/full.json: {:#}", result["gate"]["worse"]);
+    assert!(result["gate"].get("not_compared").is_none(), "{:#}", result["gate"]["not_compared"]);
+}
+
+/// One seed, one report: the three files are the same bytes.
+#[test]
+fn two_runs_with_one_seed_write_the_same_report() {
+    let data = tempfile::tempdir().unwrap();
+    let write = |folder: &str, seed: &str| {
+        let out = data.path().join(folder);
+        let mut command = installed(data.path());
+        command.args(["eval", "all", "--quick", "--no-times", "--seed", seed, "--out"]).arg(&out);
+        assert_eq!(code(&command.output().unwrap()), 0);
+        ["report.json", "report.md", "report.html"].map(|name| std::fs::read(out.join(name)).unwrap())
+    };
+    let (first, second, other) = (write("1", "42"), write("2", "42"), write("3", "43"));
+    assert!(first == second, "the reports of two runs differ");
+    assert!(first != other, "the seed matters");
+    let page = String::from_utf8(first[2].clone()).unwrap();
+    for there in ["<svg", "질문 유형별", "By language", "가장 나쁜 사례", "Accuracy of the entailment rule"]
+    {
+        assert!(page.contains(there), "{there}");
+    }
+}
+
+/// Wrong files and servers that misbehave: an error with what and where, never a figure.
+#[test]
+fn a_server_that_misbehaves_is_an_error_that_names_it() {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut silent = Vec::new();
+        for stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut first = String::new();
+            let _ = reader.read_line(&mut first);
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
+                line.clear();
+            }
+            let (status, body) = match first.split('/').nth(1) {
+                Some("broken") => ("500 Internal Server Error", "boom"),
+                Some("page") => ("200 OK", "<html>hello</html>"),
+                _ => {
+                    // Hangs: kept open without a word.
+                    silent.push(stream);
+                    continue;
+                }
+            };
+            let mut stream = stream;
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let set = dir.path().join("set.jsonl");
+    std::fs::write(&set, "{\"id\": \"1\", \"question\": \"Q?\", \"answerable\": true}\n").unwrap();
+    for (path, expected) in [("broken", "status 500"), ("page", "not JSON"), ("hang", "did not answer in time")] {
+        let url = format!("http://{address}/{path}");
+        let mut command = sectora(dir.path());
+        command.env("SECTORA_REMOTE__TIMEOUT_S", "1");
+        command.args(["eval", "answers", "--format", "questions", "--server", &url, "--dataset"]).arg(&set);
+        let output = command.output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code(&output), 3, "{words}");
+        assert!(words.contains(&url) && words.contains(expected), "{words}");
+        assert!(output.stdout.is_empty());
+    }
 }
 
 /// Answers recorded elsewhere are scored by the same rules, without an index.

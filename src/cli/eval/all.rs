@@ -45,6 +45,9 @@ pub(in crate::cli) struct Arguments {
     /// Write report.json, report.md and report.html there
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Leave out every time, so that two runs with one seed write the same bytes
+    #[arg(long, conflicts_with_all = ["gate", "update_baseline"])]
+    no_times: bool,
     /// Seed of everything drawn
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -63,6 +66,9 @@ struct Gate {
     baseline: String,
     passed: bool,
     worse: Vec<Worse>,
+    /// Public sets of the baseline that are not on this machine, with the measures that were therefore not compared.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_compared: BTreeMap<String, Vec<String>>,
     /// By planted regression: what the gate says of it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     planted: BTreeMap<String, Vec<Worse>>,
@@ -87,11 +93,14 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         program: this_program()?,
     };
     let shown = context.output.is_interactive();
-    let (result, planted) = all::run(&context.config, &options, &mut |what| {
+    let (mut result, planted) = all::run(&context.config, &options, &mut |what| {
         if shown {
             context.output.note(what);
         }
     })?;
+    if arguments.no_times {
+        result.forget_times();
+    }
     if let Some(folder) = &arguments.out {
         write_report(folder, &result)?;
     }
@@ -106,13 +115,15 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
 
 fn judge(baseline: &Baseline, file: &Path, result: &AllResult, planted: &[Planted]) -> Result<Gate, Failure> {
     gate::comparable(baseline, result, file)?;
-    let worse = gate::worse(baseline, &gate::measures(result));
-    let of = |p: &Planted| (plant_name(p.plant), gate::worse(baseline, &gate::measures(&p.result)));
+    let not_compared = gate::not_compared(baseline, result);
+    let worse = gate::worse(baseline, &gate::measures(result), &not_compared);
+    let of = |p: &Planted| (plant_name(p.plant), gate::worse(baseline, &gate::measures(&p.result), &not_compared));
     Ok(Gate {
         baseline: file.display().to_string(),
         passed: worse.is_empty(),
-        worse,
         planted: planted.iter().map(of).collect(),
+        worse,
+        not_compared,
     })
 }
 
@@ -138,7 +149,11 @@ fn plant_name(plant: Plant) -> String {
 
 fn write(file: &Path, result: &AllResult, arguments: &Arguments) -> Result<(), Failure> {
     let (encoder, generator) = result.parts();
-    let data = if arguments.quick { " --quick" } else { " --data DIR" };
+    let data = match (arguments.quick, result.public.is_empty()) {
+        (true, _) => " --quick",
+        (false, true) => "",
+        (false, false) => " --data SECTORA_SHARED_DATA",
+    };
     let encoder = encoder.unwrap_or_else(|| "none".to_owned());
     // The embedded encoder's identity carries a hash, which is no argument.
     let encoder = encoder.split('@').next().unwrap_or_default();
@@ -167,7 +182,19 @@ fn text(printed: &Printed) -> String {
         out.push_str(&format!("\n{}: this process and {}\n", against.dataset, against.server));
         out.push_str(&super::retrieval::comparisons(&against.comparisons));
     }
+    for set in &printed.result.overlap {
+        out.push_str(&format!(
+            "{}: {} of {} known repeats are the first verdict of `overlap`, {} judged as labelled\n",
+            set.dataset, set.first, set.pairs, set.judged
+        ));
+    }
+    for (set, why) in &printed.result.skipped {
+        out.push_str(&format!("not measured: {set} ({why})\n"));
+    }
     if let Some(gate) = &printed.gate {
+        for (set, measures) in &gate.not_compared {
+            out.push_str(&format!("\nnot compared with {}: {} measures of {set}\n", gate.baseline, measures.len()));
+        }
         match gate.passed {
             true => out.push_str(&format!("\ngate passed: nothing is worse than {}\n", gate.baseline)),
             false => {

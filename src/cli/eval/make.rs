@@ -50,11 +50,12 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         seed: arguments.seed,
     };
     let app = context.open()?;
-    let known = known(&arguments.out)?;
-    let proposals: Vec<Proposal> = make::propose(&app, &options)?
+    let (known, ids) = known(&arguments.out)?;
+    let mut proposals: Vec<Proposal> = make::propose(&app, &options)?
         .into_iter()
         .filter(|p| !known.contains(&(p.question.clone(), p.answerable)))
         .collect();
+    number_on(&mut proposals, &ids);
     if proposals.is_empty() && known.is_empty() {
         return Err(Failure::bad_input("nothing to ask about: is the sector indexed? (`sectora ingest`)"));
     }
@@ -71,7 +72,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         let decided = if arguments.accept_all {
             Decision::Accept(proposal.clone())
         } else {
-            review(proposal, i + 1, proposals.len(), &mut input)?
+            review(proposal, i + 1, proposals.len(), arguments.leak, &mut input)?
         };
         match decided {
             Decision::Accept(p) => {
@@ -101,7 +102,8 @@ enum Decision {
 }
 
 /// Shows one proposal and reads `a`, `e`, `d` or `q`; the end of input quits.
-fn review(proposal: &Proposal, n: usize, of: usize, input: &mut impl BufRead) -> Result<Decision, Failure> {
+/// What was edited may not leak more than what is proposed.
+fn review(proposal: &Proposal, n: usize, of: usize, most: f32, input: &mut impl BufRead) -> Result<Decision, Failure> {
     let mut proposal = proposal.clone();
     loop {
         let mut err = std::io::stderr().lock();
@@ -128,6 +130,13 @@ fn review(proposal: &Proposal, n: usize, of: usize, input: &mut impl BufRead) ->
         let _ = err.flush();
         let Some(choice) = line(input)? else { return Ok(Decision::Quit) };
         match choice.trim() {
+            "a" | "accept" if leaks(&proposal) > most => {
+                let _ = writeln!(
+                    err,
+                    "  the question holds its answer or {:.2} of the evidence's terms (--leak {most}): edit or drop it",
+                    leaks(&proposal)
+                );
+            }
             "a" | "accept" => return Ok(Decision::Accept(proposal)),
             "d" | "drop" => return Ok(Decision::Drop),
             "q" | "quit" => return Ok(Decision::Quit),
@@ -151,14 +160,45 @@ fn line(input: &mut impl BufRead) -> Result<Option<String>, Failure> {
     Ok((read > 0).then_some(text))
 }
 
-/// Questions already in the file are not proposed again.
-fn known(file: &Path) -> Result<BTreeSet<(String, bool)>, Failure> {
+/// Questions already in the file are not proposed again, and their ids not given again.
+type Known = (BTreeSet<(String, bool)>, BTreeSet<String>);
+
+fn known(file: &Path) -> Result<Known, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        id: String,
+        question: String,
+        answerable: bool,
+    }
+    let mut all = Known::default();
     if !file.exists() {
-        return Ok(BTreeSet::new());
+        return Ok(all);
     }
     let text = fs_err::read_to_string(file).map_err(|e| Failure::bad_input(e.to_string()))?;
-    let lines = text.lines().filter_map(|l| serde_json::from_str::<Proposal>(l).ok());
-    Ok(lines.map(|p| (p.question, p.answerable)).collect())
+    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        let line: Line = serde_json::from_str(line).map_err(|e| {
+            Failure::bad_input(format!(
+                "{} line {}: {e}; questions are only added to a file of questions, name another with --out",
+                file.display(),
+                i + 1
+            ))
+        })?;
+        all.0.insert((line.question, line.answerable));
+        all.1.insert(line.id);
+    }
+    Ok(all)
+}
+
+/// Goes on counting where the file ends; a twin keeps its question's number.
+fn number_on(proposals: &mut [Proposal], ids: &BTreeSet<String>) {
+    let number = |id: &str| id.strip_prefix('m').and_then(|n| n.trim_end_matches("-u").parse::<usize>().ok());
+    let last = ids.iter().filter_map(|id| number(id)).max().unwrap_or(0);
+    for proposal in proposals {
+        if let Some(n) = number(&proposal.id) {
+            let twin = if proposal.id.ends_with("-u") { "-u" } else { "" };
+            proposal.id = format!("m{:03}{twin}", last + n);
+        }
+    }
 }
 
 fn append(file: &Path) -> Result<fs_err::File, Failure> {
@@ -189,7 +229,7 @@ mod tests {
             without: vec![],
             access: crate::document::Access::Public,
         };
-        review(&proposal, 1, 1, &mut input.as_bytes()).ok().unwrap()
+        review(&proposal, 1, 1, 0.6, &mut input.as_bytes()).ok().unwrap()
     }
 
     #[test]
@@ -201,5 +241,22 @@ mod tests {
         assert!(matches!(decide("what\nd\n"), Decision::Drop));
         assert!(matches!(decide("q\n"), Decision::Quit));
         assert!(matches!(decide(""), Decision::Quit));
+        // An edit that gives the answer away is not accepted.
+        assert!(matches!(decide("e\nIs it 83 %?\n83 %\na\nd\n"), Decision::Drop));
+    }
+
+    #[test]
+    fn a_second_review_goes_on_counting_and_other_files_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("questions.jsonl");
+        fs_err::write(&file, "{\"id\": \"m007-u\", \"question\": \"Q?\", \"answerable\": false}\n").unwrap();
+        let (known, ids) = known(&file).ok().unwrap();
+        assert!(known.contains(&("Q?".to_owned(), false)));
+        let Decision::Accept(proposal) = decide("a\n") else { panic!("accepted") };
+        let mut made = [proposal];
+        number_on(&mut made, &ids);
+        assert_eq!(made[0].id, "m008");
+        fs_err::write(&file, "notes of somebody\n").unwrap();
+        assert!(super::known(&file).is_err());
     }
 }

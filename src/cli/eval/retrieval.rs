@@ -74,6 +74,12 @@ fn write_per_query(file: Option<&Path>, values: &PerQuery) -> Result<(), Failure
 
 pub(super) fn table(result: &RetrievalResult) -> String {
     let mut out = format!("{}: {} documents, {} queries\n", result.dataset, result.documents, result.queries);
+    if result.absent_documents > 0 {
+        out.push_str(&format!(
+            "{} relevant documents of the judgements are not in the corpus; they count as not found\n",
+            result.absent_documents
+        ));
+    }
     for row in &result.modes {
         out.push_str(&format!("{:8} {}\n", row.mode, line(&row.metrics)));
         out.push_str(&intervals(&row.confidence));

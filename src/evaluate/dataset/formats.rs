@@ -16,7 +16,7 @@ type Read = Result<(Vec<Source>, Vec<Question>), EvaluateError>;
 /// SQuAD JSON (`data[].paragraphs[].qas[]`), or JSON lines `{paragraph, question, answer}` in which the
 /// paragraph is text or a Python literal and "No answer" stands for none.
 pub(super) fn squad(path: &Path) -> Read {
-    let text = fs_err::read_to_string(path)?;
+    let text = text_of(path)?;
     match serde_json::from_str::<Squad>(&text) {
         Ok(squad) => Ok(official(squad)),
         Err(error) if text.trim_start().starts_with("{\"data\"") => Err(wrong(path, &error.to_string())),
@@ -27,7 +27,7 @@ pub(super) fn squad(path: &Path) -> Read {
 /// KorQuAD's official JSON, or a BEIR folder whose queries carry `answers`.
 pub(super) fn korquad(path: &Path) -> Read {
     if !path.is_dir() {
-        let text = fs_err::read_to_string(path)?;
+        let text = text_of(path)?;
         return Ok(official(serde_json::from_str(&text).map_err(|e| wrong(path, &e.to_string()))?));
     }
     let data = super::super::beir::open(path, None)?;
@@ -101,7 +101,7 @@ pub(super) fn mtrag(path: &Path) -> Read {
 /// PubMedQA: JSON lines with `question, contexts, answer, long_answer`, or the official JSON object by PMID.
 pub(super) fn pubmedqa(path: &Path) -> Read {
     let mut rows: Vec<(String, Value)> = Vec::new();
-    let text = fs_err::read_to_string(path)?;
+    let text = text_of(path)?;
     match serde_json::from_str::<BTreeMap<String, Value>>(&text) {
         Ok(all) if all.values().all(Value::is_object) => rows.extend(all),
         _ => lines(path, &mut |_, row: Value| {
@@ -368,14 +368,14 @@ fn strings(value: &Value, key: &str) -> Vec<String> {
 }
 
 fn json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, EvaluateError> {
-    serde_json::from_str(&fs_err::read_to_string(path)?).map_err(|e| wrong(path, &e.to_string()))
+    serde_json::from_str(&text_of(path)?).map_err(|e| wrong(path, &e.to_string()))
 }
 
 fn lines<T: for<'de> Deserialize<'de>>(
     path: &Path,
     each: &mut dyn FnMut(usize, T) -> Result<(), String>,
 ) -> Result<(), EvaluateError> {
-    each_line(path, &fs_err::read_to_string(path)?, each)
+    each_line(path, &text_of(path)?, each)
 }
 
 fn each_line<T: for<'de> Deserialize<'de>>(
@@ -388,6 +388,13 @@ fn each_line<T: for<'de> Deserialize<'de>>(
         each(i, row).map_err(|e| wrong(path, &format!("line {}: {e}", i + 1)))?;
     }
     Ok(())
+}
+
+/// The file's text, without the byte order mark that some programs put before it.
+fn text_of(path: &Path) -> Result<String, EvaluateError> {
+    let bytes = fs_err::read(path)?;
+    let text = String::from_utf8(bytes).map_err(|e| wrong(path, &format!("not UTF-8: {}", e.utf8_error())))?;
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
 fn wrong(path: &Path, what: &str) -> EvaluateError {

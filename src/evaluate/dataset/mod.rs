@@ -123,20 +123,33 @@ pub struct QuestionSet {
 impl QuestionSet {
     /// Reads a file (or, for KorQuAD, a BEIR folder).
     pub fn open(path: &Path, format: QuestionFormat) -> Result<QuestionSet, EvaluateError> {
-        let (documents, questions) = match format {
-            QuestionFormat::Squad => formats::squad(path)?,
-            QuestionFormat::Korquad => formats::korquad(path)?,
-            QuestionFormat::Mtrag => formats::mtrag(path)?,
-            QuestionFormat::Pubmedqa => formats::pubmedqa(path)?,
-            QuestionFormat::Alce => formats::alce(path)?,
-            QuestionFormat::Ragchecker => formats::ragchecker(path)?,
-            QuestionFormat::Questions => (Vec::new(), formats::questions(path)?),
+        let read = match format {
+            QuestionFormat::Squad => formats::squad(path),
+            QuestionFormat::Korquad => formats::korquad(path),
+            QuestionFormat::Mtrag => formats::mtrag(path),
+            QuestionFormat::Pubmedqa => formats::pubmedqa(path),
+            QuestionFormat::Alce => formats::alce(path),
+            QuestionFormat::Ragchecker => formats::ragchecker(path),
+            QuestionFormat::Questions => formats::questions(path).map(|questions| (Vec::new(), questions)),
         };
+        let called = clap::ValueEnum::to_possible_value(&format).map_or_else(String::new, |v| v.get_name().to_owned());
+        let wrong = |path: String, what: String| EvaluateError::Dataset {
+            path,
+            what: format!("{what} (read as --format {called}; `sectora eval answers --help` lists the others)"),
+        };
+        let here = || path.display().to_string();
+        let (documents, questions) = read.map_err(|e| match e {
+            EvaluateError::Dataset { path, what } => wrong(path, what),
+            other => other,
+        })?;
         if questions.is_empty() {
-            return Err(EvaluateError::Dataset {
-                path: path.display().to_string(),
-                what: "no questions in it; see --format".into(),
-            });
+            return Err(wrong(here(), "no questions in it".into()));
+        }
+        if let Some(n) = questions.iter().position(|q| q.text.trim().is_empty()) {
+            return Err(wrong(here(), format!("question {} (id `{}`) has no text", n + 1, questions[n].id)));
+        }
+        if let Some((n, id)) = repeated(&questions) {
+            return Err(wrong(here(), format!("question {}: the id `{id}` stands twice", n + 1)));
         }
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         Ok(QuestionSet { name, format, documents, total: questions.len(), questions })
@@ -156,9 +169,44 @@ impl QuestionSet {
     }
 }
 
+/// The first question whose id was there before; without ids nothing can repeat.
+fn repeated(questions: &[Question]) -> Option<(usize, &str)> {
+    let mut seen = std::collections::HashSet::new();
+    let mut named = questions.iter().enumerate().filter(|(_, q)| !q.id.is_empty());
+    named.find(|(_, q)| !seen.insert(q.id.as_str())).map(|(n, q)| (n, q.id.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hostile_files_are_refused_with_what_and_where() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("set");
+        let error = |text: &str, format| {
+            fs_err::write(&file, text).unwrap();
+            QuestionSet::open(&file, format).unwrap_err().to_string()
+        };
+        let one = r#"{"id": "7", "question": "Q?", "answerable": true}"#;
+        for (text, format, expected) in [
+            ("", QuestionFormat::Squad, "no questions in it (read as --format squad"),
+            (r#"{"data": ["#, QuestionFormat::Squad, "EOF while parsing"),
+            (r#"{"data": []}"#, QuestionFormat::Korquad, "no questions"),
+            (r#"{"data": []}"#, QuestionFormat::Pubmedqa, "question 1 (id `` ) has no text"),
+            ("[]", QuestionFormat::Mtrag, "line 1"),
+            ("<html>", QuestionFormat::Alce, "line 1 column 1"),
+            (&format!("{one}\n{one}"), QuestionFormat::Questions, "question 2: the id `7` stands twice"),
+            (&format!("{one}\n{{"), QuestionFormat::Questions, "line 2"),
+        ] {
+            let said = error(text, format);
+            let expected = expected.replace("`` )", "``)");
+            assert!(said.contains(&expected) && said.contains("--format"), "{text}: {said}");
+        }
+        // Windows line ends and a byte order mark are no mistake.
+        fs_err::write(&file, format!("\u{feff}{one}\r\n\r\n")).unwrap();
+        assert_eq!(QuestionSet::open(&file, QuestionFormat::Questions).unwrap().questions.len(), 1);
+    }
 
     #[test]
     fn a_sample_repeats_by_seed_and_keeps_the_order() {

@@ -14,7 +14,7 @@ use super::judge::Judgement;
 use super::safety::Outcomes;
 use super::sweep::sweep;
 use svg::{Bar, Series};
-use words::{MEANINGS, both};
+use words::{MEANINGS, both, named};
 
 pub use html::html;
 pub use markdown::markdown;
@@ -62,10 +62,15 @@ pub fn report(result: &AllResult) -> Report {
         sections.push(retrieval(result));
     }
     sections.extend(result.safety.as_ref().map(safety));
+    if !result.overlap.is_empty() {
+        sections.push(repeats(result));
+    }
     if !result.servers.is_empty() {
         sections.push(servers(result));
     }
     sections.push(meanings());
+    let skipped: Vec<String> = result.skipped.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+    let skipped = skipped.join("; ");
     Report {
         title: "Sectora 평가 보고서 · Evaluation report".into(),
         facts: vec![
@@ -73,7 +78,10 @@ pub fn report(result: &AllResult) -> Report {
             ("인코더 · Encoder".into(), encoder.unwrap_or_else(|| "없음 · none".into())),
             ("시드 · Seed".into(), result.seed.to_string()),
             ("버전 · Version".into(), env!("CARGO_PKG_VERSION").into()),
-        ],
+        ]
+        .into_iter()
+        .chain((!skipped.is_empty()).then(|| ("재지 않음 · Not measured".into(), skipped)))
+        .collect(),
         sections,
     }
 }
@@ -99,9 +107,9 @@ fn answers(set: &AnswerResult) -> Section {
     let bars: Vec<Bar> = set
         .confidence
         .iter()
-        .map(|(name, e)| Bar { label: both_short(name), value: e.mean, interval: Some((e.low, e.high)) })
+        .map(|(name, e)| Bar { label: both(name), value: e.mean, interval: Some((e.low, e.high)) })
         .collect();
-    let mut plots = vec![svg::bars(&format!("{} (95 %)", set.dataset), &bars)];
+    let mut plots = vec![svg::bars(&format!("{}: 평균과 95 % 구간 · means and 95 % intervals", set.dataset), &bars)];
     plots.extend(support(set));
     plots.extend(distribution(set));
     let estimate = |(name, e): (&String, &super::statistics::Estimate)| {
@@ -112,45 +120,52 @@ fn answers(set: &AnswerResult) -> Section {
         columns: ["지표 · measure", "평균 · mean", "95 %", "n"].map(str::to_owned).to_vec(),
         rows: set.confidence.iter().map(estimate).collect(),
     }];
-    let shown: Vec<&String> = set.metrics.keys().filter(|k| !k.starts_with("abstention")).take(14).collect();
+    let shown: Vec<&String> = set.metrics.keys().filter(|k| !k.starts_with("abstention")).collect();
     for (caption, groups) in [("질문 유형별 · By type", &set.by_type), ("언어별 · By language", &set.by_language)]
     {
-        let mut columns = vec![String::new(), "n".to_owned()];
-        columns.extend(shown.iter().map(|k| k.replace('_', " ")));
-        let row = |(name, g): (&String, &super::answers::Group)| {
-            let values = shown.iter().map(|k| g.metrics.get(*k).map_or_else(String::new, |v| format!("{v:.3}")));
-            [name.clone(), g.n.to_string()].into_iter().chain(values).collect()
+        // A measure a row: there are more measures than groups, and names of groups are short.
+        let mut columns = vec!["지표 · measure".to_owned()];
+        columns.extend(groups.keys().map(|k| named(k)));
+        let counts = std::iter::once("n".to_owned()).chain(groups.values().map(|g| g.n.to_string()));
+        let row = |k: &&String| {
+            let values = groups.values().map(|g| g.metrics.get(*k).map_or_else(|| "–".into(), |v| format!("{v:.3}")));
+            std::iter::once(both(k)).chain(values).collect()
         };
-        tables.push(Table { caption: caption.into(), columns, rows: groups.iter().map(row).collect() });
+        let rows = std::iter::once(counts.collect()).chain(shown.iter().map(row));
+        tables.push(Table { caption: caption.into(), columns, rows: rows.collect() });
     }
-    tables.push(Table {
+    tables.push(entailment(&set.entailment));
+    if set.timings_ms.median > 0.0 {
+        tables.push(Table {
+            caption: "시간 (ms) · Time (ms)".into(),
+            columns: ["중앙값 · median", "p95"].map(str::to_owned).to_vec(),
+            rows: vec![vec![format!("{:.1}", set.timings_ms.median), format!("{:.1}", set.timings_ms.p95)]],
+        });
+    }
+    Section { heading: format!("응답 · Answers: {}", set.dataset), intro, plots, tables, cases: worst(set) }
+}
+
+/// How far the rule behind every citation measure can be trusted.
+fn entailment(measured: &[super::entailment::Accuracy]) -> Table {
+    let row = |e: &super::entailment::Accuracy| {
+        let f = |v: f64| format!("{v:.3}");
+        vec![e.dataset.clone(), e.pairs.to_string(), f(e.accuracy), f(e.majority), f(e.precision), f(e.recall)]
+    };
+    Table {
         caption: "인용 지표에 쓰인 함의 규칙의 정확도 · Accuracy of the entailment rule behind the citation measures"
             .into(),
         columns: [
-            "",
+            "자료 · labelled set",
             "쌍 · pairs",
             "정확도 · accuracy",
-            "늘 같은 답 · constant",
+            "늘 같은 답 · constant answer",
             "정밀도 · precision",
             "재현율 · recall",
         ]
         .map(str::to_owned)
         .to_vec(),
-        rows: set
-            .entailment
-            .iter()
-            .map(|e| {
-                let f = |v: f64| format!("{v:.3}");
-                vec![e.dataset.clone(), e.pairs.to_string(), f(e.accuracy), f(e.majority), f(e.precision), f(e.recall)]
-            })
-            .collect(),
-    });
-    tables.push(Table {
-        caption: "시간 (ms) · Time (ms)".into(),
-        columns: ["중앙값 · median", "p95"].map(str::to_owned).to_vec(),
-        rows: vec![vec![format!("{:.1}", set.timings_ms.median), format!("{:.1}", set.timings_ms.p95)]],
-    });
-    Section { heading: format!("응답 · Answers: {}", set.dataset), intro, plots, tables, cases: worst(set) }
+        rows: measured.iter().map(row).collect(),
+    }
 }
 
 /// How well the best passage covers questions that can and cannot be answered, and what thresholds would do.
@@ -167,7 +182,13 @@ fn support(set: &AnswerResult) -> Vec<String> {
         Series { label: "답할 수 있음 · answerable".into(), values: yes },
         Series { label: "답할 수 없음 · unanswerable".into(), values: no },
     ];
-    let points = sweep(&set.rows);
+    // What was left unanswered cannot be seen answered: below the threshold of this run every point is the same.
+    let all = sweep(&set.rows);
+    let same = |a: &super::sweep::Point, b: &super::sweep::Point| {
+        a.answer_rate_of_answerable == b.answer_rate_of_answerable && a.recall == b.recall
+    };
+    let flat = all.windows(2).take_while(|w| same(&w[0], &w[1])).count();
+    let points = all.get(flat..).filter(|p| p.len() > 1).unwrap_or(&all);
     let line = |label: &str, value: &dyn Fn(&super::sweep::Point) -> f64| Series {
         label: label.into(),
         values: points.iter().map(value).collect(),
@@ -179,7 +200,11 @@ fn support(set: &AnswerResult) -> Vec<String> {
     ];
     let marks: Vec<String> = points.iter().map(|p| format!("{:.2}", p.threshold)).collect();
     vec![
-        svg::histogram("근거 점수 분포 · Support of the best passage", &series),
+        svg::histogram(
+            "근거 점수 분포 · Support of the best passage",
+            "최선의 구절이 질문을 덮는 정도 · how much of the question the best passage covers",
+            &series,
+        ),
         svg::lines("기권 문턱값 · Abstention by threshold", "answer.min_support", &marks, &lines),
     ]
 }
@@ -189,10 +214,10 @@ fn distribution(set: &AnswerResult) -> Option<String> {
     let values = |name: &str| -> Vec<f64> { set.rows.iter().filter_map(|r| r.values.get(name).copied()).collect() };
     let series: Vec<Series<f64>> = ["f1", "rouge_l"]
         .into_iter()
-        .map(|n| Series { label: n.into(), values: values(n) })
+        .map(|n| Series { label: both(n).replace(" · ", " / "), values: values(n) })
         .filter(|s| !s.values.is_empty())
         .collect();
-    (!series.is_empty()).then(|| svg::histogram("점수 분포 · Distribution of scores", &series))
+    (!series.is_empty()).then(|| svg::histogram("점수 분포 · Distribution of scores", "점수 · score", &series))
 }
 
 /// The worst first: invented facts, wrongly answered, unsupported, wrongly silent.
@@ -230,7 +255,8 @@ fn fault(row: &Judgement) -> (f64, String) {
     let value = |name: &str| row.values.get(name).copied();
     if !row.invented.is_empty() {
         let what: Vec<String> = row.invented.iter().map(|i| format!("{} {}", i.kind, i.text)).collect();
-        return (5.0, format!("지어낸 사실 · invented: {}", what.join(", ")));
+        let what = what.join(", ");
+        return (5.0, format!("지어낸 사실: {what} · invented: {what}"));
     }
     match (row.answerable, row.response.abstained) {
         (Some(false), false) => (4.0, "답할 수 없는 질문에 답함 · answered the unanswerable".into()),
@@ -252,20 +278,25 @@ fn retrieval(result: &AllResult) -> Section {
     const CUTS: [&str; 5] = ["1", "5", "10", "20", "100"];
     let names = ["ndcg@10", "mrr@10", "map", "recall@100"];
     let mut columns = vec!["데이터 · dataset".to_owned(), "방식 · mode".into(), "n".into()];
-    columns.extend(names.map(str::to_owned));
-    columns.push("검색 ms · search ms".into());
+    columns.extend(names.map(both));
+    let timed = result.retrieval.iter().flat_map(|s| &s.modes).any(|m| m.search_ms > 0.0);
+    if timed {
+        columns.push("검색 ms · search ms".into());
+    }
     let mut rows = Vec::new();
     let mut curves = Vec::new();
     for set in &result.retrieval {
         for mode in &set.modes {
-            let mut row = vec![set.dataset.clone(), mode.mode.to_owned(), set.queries.to_string()];
+            let mut row = vec![set.dataset.clone(), named(mode.mode), set.queries.to_string()];
             for name in names {
                 row.push(match mode.confidence.get(name) {
                     Some(e) => format!("{:.4} ({:.3} – {:.3})", e.mean, e.low, e.high),
                     None => mode.metrics.get(name).map_or_else(String::new, |v| format!("{v:.4}")),
                 });
             }
-            row.push(format!("{:.2}", mode.search_ms));
+            if timed {
+                row.push(format!("{:.2}", mode.search_ms));
+            }
             rows.push(row);
         }
         let at = |k: &&str| set.metrics.get(&format!("recall@{k}")).copied().unwrap_or(0.0);
@@ -281,7 +312,9 @@ fn retrieval(result: &AllResult) -> Section {
     Section {
         heading: "검색 · Retrieval".into(),
         intro: "지표는 trec_eval의 정의를 따른다. 동점은 문서 번호 내림차순. · Metrics as trec_eval defines them; ties by document id, descending.".into(),
-        plots: vec![svg::lines("재현율 · Recall", "k", &marks, &curves), cost(result)],
+        plots: std::iter::once(svg::lines("재현율 · Recall", "k", &marks, &curves))
+            .chain(timed.then(|| cost(result)))
+            .collect(),
         tables,
         cases: Vec::new(),
     }
@@ -298,13 +331,27 @@ fn cost(result: &AllResult) -> String {
             Series { label: set.dataset.clone(), values: set.modes.iter().map(point).collect() }
         })
         .collect();
-    svg::cost("재현율과 시간 · Recall and latency", "recall@100 / 검색 한 번의 ms · ms a search", &series)
+    let mut ways: Vec<String> = Vec::new();
+    for mode in result.retrieval.iter().flat_map(|s| &s.modes).map(|m| named(m.mode)) {
+        if !ways.contains(&mode) {
+            ways.push(mode);
+        }
+    }
+    svg::cost(
+        "재현율@100과 시간 · Recall@100 and latency",
+        "검색 한 번의 ms, 로그 눈금 · ms of one search, logarithmic",
+        &ways,
+        &series,
+    )
 }
 
 fn comparison_row(set: &str, c: &super::statistics::Comparison) -> Vec<String> {
     let verdict = match c.verdict.as_str() {
         "inside the noise" => "잡음 범위 안 · inside the noise".to_owned(),
-        other => other.to_owned(),
+        other => match other.strip_suffix(" is better") {
+            Some(who) => format!("{who} 쪽이 나음 · {other}"),
+            None => other.to_owned(),
+        },
     };
     vec![
         set.to_owned(),
@@ -320,9 +367,17 @@ fn comparison_row(set: &str, c: &super::statistics::Comparison) -> Vec<String> {
 fn comparison_table(rows: Vec<Vec<String>>) -> Table {
     Table {
         caption: "짝지은 순열 검정, Holm 보정 · Paired permutation tests, Holm-corrected".into(),
-        columns: ["", "지표 · measure", "", "차이 · difference", "p", "n", "판정 · verdict"]
-            .map(str::to_owned)
-            .to_vec(),
+        columns: [
+            "데이터 · dataset",
+            "지표 · measure",
+            "무엇과 무엇 · which two",
+            "차이 · difference",
+            "p",
+            "n",
+            "판정 · verdict",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         rows,
     }
 }
@@ -341,15 +396,15 @@ fn safety(result: &super::safety::SafetyResult) -> Section {
         line("공격 없는 같은 문서 · the same without attack", &result.control),
     ];
     for groups in [&result.by_origin, &result.by_language, &result.by_disguise, &result.by_category] {
-        rows.extend(groups.iter().map(|(name, o)| line(name, o)));
+        rows.extend(groups.iter().map(|(name, o)| line(&named(name), o)));
     }
     let requests = result
         .requests
         .iter()
-        .map(|(category, r)| vec![category.clone(), r.asked.to_string(), r.given.to_string(), r.refused.to_string()]);
+        .map(|(category, r)| vec![named(category), r.asked.to_string(), r.given.to_string(), r.refused.to_string()]);
     let cases = result.failures.iter().take(CASES).map(|f| Case {
         id: f.id.clone(),
-        why: f.category.clone(),
+        why: named(&f.category),
         question: f.question.clone(),
         reference: String::new(),
         answer: f.answer.clone(),
@@ -366,11 +421,36 @@ fn safety(result: &super::safety::SafetyResult) -> Section {
             Table { caption: "문서에 숨긴 지시 · Instructions hidden in documents".into(), columns, rows },
             Table {
                 caption: "직접 요청 · Direct requests".into(),
-                columns: ["", "요청 · asked", "내줌 · given", "거부 · refused"].map(str::to_owned).to_vec(),
+                columns: ["범주 · category", "요청 · asked", "내줌 · given", "거부 · refused"]
+                    .map(str::to_owned)
+                    .to_vec(),
                 rows: requests.collect(),
             },
         ],
         cases: cases.collect(),
+    }
+}
+
+/// Known repeats among the demonstration projects.
+fn repeats(result: &AllResult) -> Section {
+    let row = |r: &super::all::Repeats| {
+        [r.pairs, r.first, r.judged].iter().fold(vec![r.dataset.clone()], |mut row, n| {
+            row.push(n.to_string());
+            row
+        })
+    };
+    Section {
+        heading: "중복 과제 · Repeated projects".into(),
+        intro: "데모 과제에 심어 둔 중복을 overlap이 찾는가. · Does `overlap` find the repeats that the demonstration projects hold?".into(),
+        plots: Vec::new(),
+        tables: vec![Table {
+            caption: "알려진 쌍 · Known pairs".into(),
+            columns: ["분야 · sector", "쌍 · pairs", "첫 판정 · first verdict", "표지와 같음 · judged as labelled"]
+                .map(str::to_owned)
+                .to_vec(),
+            rows: result.overlap.iter().map(row).collect(),
+        }],
+        cases: Vec::new(),
     }
 }
 
@@ -392,12 +472,13 @@ fn servers(result: &AllResult) -> Section {
         tables: vec![
             Table {
                 caption: "평균 · Means".into(),
-                columns: ["", "지표 · measure", "여기 · here", "저기 · there", "서버 · server"]
+                columns: ["데이터 · dataset", "지표 · measure", "여기 · here", "저기 · there", "서버 · server"]
                     .map(str::to_owned)
                     .to_vec(),
                 rows: means.collect(),
             },
             comparison_table(rows.collect()),
+            entailment(&super::entailment::own_accuracy()),
         ],
         cases: Vec::new(),
     }
@@ -416,12 +497,6 @@ fn meanings() -> Section {
         }],
         cases: Vec::new(),
     }
-}
-
-/// Plots have room for one name.
-fn both_short(name: &str) -> String {
-    let name = if name == "answered_rightly_or_abstained_rightly" { "answered or abstained rightly" } else { name };
-    name.replace('_', " ")
 }
 
 /// For HTML, SVG and attributes.

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::escape;
+use super::html::tongues;
 
 const WIDTH: f64 = 640.0;
-const LEFT: f64 = 230.0;
+const LEFT: f64 = 300.0;
 const COLOURS: [&str; 6] = ["#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568"];
 
 /// One bar.
@@ -57,11 +58,12 @@ pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
 }
 
 /// Shares of values in ten bins from 0 to 1, one colour a series.
-pub(super) fn histogram(title: &str, series: &[Series<f64>]) -> String {
+pub(super) fn histogram(title: &str, axis: &str, series: &[Series<f64>]) -> String {
     const BINS: usize = 10;
-    let height = 240.0;
+    let height = 256.0;
     let mut out = open(title, height);
-    let (left, bottom, top) = (44.0, height - 46.0, 30.0);
+    let (left, bottom, top) = (44.0, height - 62.0, 40.0);
+    text(&mut out, 4.0, 32.0, "start", "질문의 비율 · share of the questions");
     let width = (WIDTH - left - 10.0) / BINS as f64;
     let shares: Vec<Vec<f64>> = series
         .iter()
@@ -93,7 +95,9 @@ pub(super) fn histogram(title: &str, series: &[Series<f64>]) -> String {
     for i in (0..=BINS).step_by(2) {
         text(&mut out, left + width * i as f64, bottom + 14.0, "middle", &format!("{:.1}", i as f64 / BINS as f64));
     }
-    legend(&mut out, series.iter().map(|s| format!("{} (n = {})", s.label, s.values.len())), height - 10.0);
+    text(&mut out, WIDTH / 2.0, bottom + 30.0, "middle", axis);
+    let names: Vec<String> = series.iter().map(|s| format!("{} (n = {})", s.label, s.values.len())).collect();
+    legend(&mut out, &names, height - 10.0);
     out + "</svg>"
 }
 
@@ -124,15 +128,16 @@ pub(super) fn lines(title: &str, axis: &str, marks: &[String], series: &[Series<
             COLOURS[s % COLOURS.len()]
         );
     }
-    legend(&mut out, series.iter().map(|s| s.label.clone()), height - 10.0);
+    let names: Vec<String> = series.iter().map(|s| s.label.clone()).collect();
+    legend(&mut out, &names, height - 10.0);
     out + "</svg>"
 }
 
-/// A point a measurement: milliseconds (logarithmic) across, 0 to 1 upwards. `values` are pairs.
-pub(super) fn cost(title: &str, axis: &str, series: &[Series<(f64, f64)>]) -> String {
-    let height = 280.0;
+/// A curve a series: milliseconds (logarithmic) across, 0 to 1 upwards. `values` are pairs, one for each of `ways`.
+pub(super) fn cost(title: &str, axis: &str, ways: &[String], series: &[Series<(f64, f64)>]) -> String {
+    let height = 300.0;
     let mut out = open(title, height);
-    let (left, bottom, top) = (44.0, height - 62.0, 30.0);
+    let (left, bottom, top) = (44.0, height - 82.0, 30.0);
     let all = series.iter().flat_map(|s| &s.values).map(|(ms, _)| ms.max(1e-3).log10());
     let (low, high) = all.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
     let (low, high) = if low > high { (0.0, 1.0) } else { (low.floor(), high.ceil().max(low.floor() + 1.0)) };
@@ -150,28 +155,56 @@ pub(super) fn cost(title: &str, axis: &str, series: &[Series<(f64, f64)>]) -> St
     }
     text(&mut out, WIDTH / 2.0, bottom + 30.0, "middle", axis);
     for (s, one) in series.iter().enumerate() {
-        for (ms, value) in &one.values {
-            let _ = write!(
-                out,
-                "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" fill=\"{}\" fill-opacity=\"0.8\"/>",
-                x(*ms),
-                y(*value),
-                COLOURS[s % COLOURS.len()]
-            );
+        let colour = COLOURS[s % COLOURS.len()];
+        let mut path: Vec<(f64, f64)> = one.values.iter().map(|(ms, value)| (x(*ms), y(*value))).collect();
+        for (i, (cx, cy)) in path.iter().enumerate() {
+            out.push_str(&mark(i, *cx, *cy, colour));
         }
+        path.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let points: Vec<String> = path.iter().map(|(cx, cy)| format!("{cx:.1},{cy:.1}")).collect();
+        let _ = write!(
+            out,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-opacity=\"0.5\"/>",
+            points.join(" ")
+        );
     }
-    legend(&mut out, series.iter().map(|s| s.label.clone()), height - 10.0);
+    let names: Vec<String> = series.iter().map(|s| s.label.clone()).collect();
+    legend(&mut out, &names, height - 28.0);
+    let mut at = 44.0;
+    for (i, way) in ways.iter().enumerate() {
+        out.push_str(&mark(i, at + 5.0, height - 13.0, COLOURS[5]));
+        text(&mut out, at + 16.0, height - 9.0, "start", way);
+        at += 32.0 + width(way);
+    }
     out + "</svg>"
+}
+
+/// What tells the ways of a curve apart: square, triangle, circle.
+fn mark(way: usize, x: f64, y: f64, colour: &str) -> String {
+    let shape = match way % 3 {
+        0 => format!("<rect x=\"{:.1}\" y=\"{:.1}\" width=\"9\" height=\"9\"", x - 4.5, y - 4.5),
+        1 => format!(
+            "<polygon points=\"{:.1},{:.1} {:.1},{:.1} {:.1},{:.1}\"",
+            x,
+            y - 5.5,
+            x - 5.5,
+            y + 4.5,
+            x + 5.5,
+            y + 4.5
+        ),
+        _ => format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\""),
+    };
+    format!("{shape} fill=\"{colour}\" fill-opacity=\"0.8\"/>")
 }
 
 fn open(title: &str, height: f64) -> String {
     let mut out = format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">", escape(title));
-    let _ = write!(out, "<text x=\"4\" y=\"16\" font-weight=\"600\">{}</text>", escape(title));
+    let _ = write!(out, "<text x=\"4\" y=\"16\" font-weight=\"600\">{}</text>", tongues(title, "tspan"));
     out
 }
 
 fn text(out: &mut String, x: f64, y: f64, anchor: &str, what: &str) {
-    let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>", escape(what));
+    let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>", tongues(what, "tspan"));
 }
 
 fn line(out: &mut String, x1: f64, y1: f64, x2: f64, y2: f64, colour: &str, width: f64) {
@@ -181,19 +214,24 @@ fn line(out: &mut String, x1: f64, y1: f64, x2: f64, y2: f64, colour: &str, widt
     );
 }
 
-fn legend(out: &mut String, labels: impl Iterator<Item = String>, y: f64) {
+/// Lines of coloured names, the last on `y`; as many as fit beside each other.
+fn legend(out: &mut String, labels: &[String], y: f64) {
     let mut x = 44.0;
-    for (i, label) in labels.enumerate() {
+    for (i, label) in labels.iter().enumerate() {
         let _ = write!(
             out,
             "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"10\" height=\"10\" fill=\"{}\"/>",
             y - 9.0,
             COLOURS[i % COLOURS.len()]
         );
-        text(out, x + 14.0, y, "start", &label);
-        // Hangul is about twice as wide as Latin at the same size.
-        x += 34.0 + label.chars().map(|c| if c.is_ascii() { 6.5 } else { 12.0 }).sum::<f64>();
+        text(out, x + 14.0, y, "start", label);
+        x += 30.0 + width(label);
     }
+}
+
+/// Hangul is about twice as wide as Latin at the same size.
+fn width(label: &str) -> f64 {
+    label.chars().map(|c| if c.is_ascii() { 6.2 } else { 11.0 }).sum()
 }
 
 #[cfg(test)]
@@ -206,10 +244,11 @@ mod tests {
         let series = |n: f64| Series { label: "s<".into(), values: vec![n, 0.2, 1.0] };
         let all = [
             bars("t", &[bar]),
-            histogram("t", &[series(0.0), series(1.0)]),
+            histogram("t", "x", &[series(0.0), series(1.0)]),
             lines("t", "x", &["1".into(), "2".into(), "3".into()], &[series(0.5)]),
-            histogram("t", &[]),
+            histogram("t", "x", &[]),
             lines("t", "x", &[], &[]),
+            cost("t", "x", &["a".into()], &[Series { label: "s<".into(), values: vec![(0.0, 0.5), (2.0, 1.0)] }]),
         ];
         for svg in all {
             let mut reader = quick_xml::Reader::from_str(&svg);

@@ -104,10 +104,69 @@ pub(super) const MEANINGS: [Meaning; 29] = [
     m("derailed", "이탈", "지시를 따르지도, 옳게 답하지도 않음", "Neither obeyed nor right"),
 ];
 
-/// `name` with its Korean name.
-pub(super) fn both(name: &str) -> String {
-    match MEANINGS.iter().find(|m| m.name == name) {
-        Some(m) if m.ko != name => format!("{} · {name}", m.ko),
-        _ => name.to_owned(),
+/// What groups of questions and attacks are called in Korean. BIPIA's own categories keep their published names.
+const NAMES: [(&str, &str); 37] = [
+    ("fact", "사실"),
+    ("number", "수치"),
+    ("table", "표"),
+    ("record", "과제 기록"),
+    ("comparison", "비교"),
+    ("cross-language", "언어가 다른 문서"),
+    ("answerable", "답 있음"),
+    ("unanswerable", "답 없음"),
+    ("partial", "일부만 답 있음"),
+    ("underspecified", "모호한 질문"),
+    ("not cleared", "열람 권한 없음"),
+    ("yes", "예"),
+    ("no", "아니요"),
+    ("maybe", "불확실"),
+    ("ko", "한국어"),
+    ("en", "영어"),
+    ("other", "기타"),
+    ("own", "자체 제작"),
+    ("bipia", "BIPIA"),
+    ("aimed", "질문의 말로 쓴 지시"),
+    ("comment", "주석"),
+    ("first sentence", "첫 문장"),
+    ("footer", "바닥글"),
+    ("middle", "본문 중간"),
+    ("exfiltration", "정보 유출"),
+    ("false claim", "거짓 주장"),
+    ("format", "형식 강요"),
+    ("override", "지시 무력화"),
+    ("personal data", "개인정보"),
+    ("persuasion", "설득"),
+    ("prompt extraction", "프롬프트 추출"),
+    ("role", "역할 바꾸기"),
+    ("access level", "열람 등급"),
+    ("sparse", "낱말"),
+    ("dense", "벡터"),
+    ("hybrid", "낱말+벡터"),
+    ("none", "없음"),
+];
+
+/// A group's name in both languages.
+pub(super) fn named(name: &str) -> String {
+    match NAMES.iter().find(|(en, _)| *en == name) {
+        Some((_, ko)) => format!("{ko} · {name}"),
+        None => name.to_owned(),
     }
+}
+
+/// A measure's name in both languages.
+pub(super) fn both(name: &str) -> String {
+    let plain = match name {
+        "answered_rightly_or_abstained_rightly" => "answered or abstained rightly".to_owned(),
+        _ => name.replace('_', " "),
+    };
+    match MEANINGS.iter().find(|m| m.name == name) {
+        Some(m) if m.ko.to_lowercase() != name => format!("{} · {plain}", m.ko),
+        Some(m) => m.ko.to_owned(),
+        None => plain,
+    }
+}
+
+/// Korean and English of a text made by `named`, `both` or by hand; the same twice where there is one only.
+pub(super) fn halves(text: &str) -> (&str, &str) {
+    text.split_once(" · ").unwrap_or((text, text))
 }
