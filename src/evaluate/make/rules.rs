@@ -127,7 +127,8 @@ fn is_name(cell: &str) -> bool {
     static STOPGAP: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?i)^(?:column|col|header|field|row|cell|unnamed)[\s_]*[\d.]*$").expect("constant pattern")
     });
-    cell.chars().filter(|c| c.is_alphabetic()).count() >= 2
+    cell.chars().any(char::is_alphabetic)
+        && cell.chars().count() >= 2
         && !cell.starts_with(|c: char| c.is_ascii_digit())
         && cell.chars().count() <= LONGEST_HEADING
         && !STOPGAP.is_match(cell)
@@ -152,9 +153,9 @@ fn definition(document: &Document, section: &Section) -> Option<Proposal> {
             let last = term.rsplit(' ').next().unwrap_or(term).to_lowercase();
             let first = term.split(' ').next().unwrap_or(term).to_lowercase();
             let empty = [
-                "it", "this", "that", "there", "these", "which", "what", "who", "he", "she", "they", "latter",
-                "former", "result", "aim", "goal", "target", "obstacle", "reason", "problem", "question", "one",
-                "here", "our", "my", "each",
+                "it", "this", "that", "there", "these", "which", "what", "who", "he", "she", "they", "latter", "the",
+                "below", "above", "former", "result", "aim", "goal", "target", "obstacle", "reason", "problem",
+                "question", "one", "here", "our", "my", "each",
             ];
             // An opinion ("is a key challenge") is no definition.
             let opinion = [
@@ -173,6 +174,12 @@ fn definition(document: &Document, section: &Section) -> Option<Proposal> {
                 "big",
                 "promising",
                 "fundamental",
+                "powerful",
+                "large",
+                "fascinating",
+                "innovative",
+                "well",
+                "dynamic",
                 "challenge",
                 "problem",
                 "must",
@@ -215,6 +222,20 @@ fn finding(document: &Document, section: &Section) -> Option<Proposal> {
             let one = all.next()?;
             let (quantity, value) = (one.get(1)?.as_str(), one.get(2)?.as_str());
             let again = all.any(|c| c.get(1).is_some_and(|q| q.as_str() == quantity));
+            // `25 or 40` and `3D` are no values.
+            let unit = value.trim_start_matches(|c: char| !c.is_alphabetic()).to_lowercase();
+            if ["or", "for", "and", "to", "in", "of", "at", "the", "by", "with", "d", "as", "on", "per", "from"]
+                .contains(&unit.as_str())
+            {
+                return None;
+            }
+            // The word before is part of the name only if it is no verb and carries no particle.
+            let loose =
+                ["면", "서", "고", "며", "는", "은", "을", "를", "에", "이", "가", "로", "과", "와", "도", "한", "된"];
+            let quantity = match quantity.split_once(' ') {
+                Some((before, name)) if ko && loose.iter().any(|l| before.ends_with(l)) => name,
+                _ => quantity,
+            };
             let bare = ["The ", "the ", "A ", "a ", "An ", "an "].iter().find_map(|a| quantity.strip_prefix(a));
             (!again).then(|| (s, bare.unwrap_or(quantity).to_owned(), value.trim().to_owned()))
         })?;

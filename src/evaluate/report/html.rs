@@ -15,7 +15,7 @@ details{border:1px solid #cbd5e0;border-radius:4px;margin:.5em 0;padding:.4em .8
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f7fafc;padding:.5em;font-family:inherit;font-size:13px;line-height:1.45;margin:.3em 0}\
 nav a{margin-right:1em;display:inline-block}dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.1em 1em}dd{margin:0;overflow-wrap:anywhere}\
 .tongue{margin-right:1em;font-size:13px}#ko:checked~main .en,#ko:checked~main .dot,#en:checked~main .ko,#en:checked~main .dot{display:none}\
-@media(max-width:700px){.pair{grid-template-columns:minmax(0,1fr)}table{font-size:12px}td,th{padding:.2em .35em}td:first-child,th:first-child{max-width:9.5em}dl{grid-template-columns:minmax(0,1fr)}dt{font-weight:600}}\
+@media(max-width:700px){.pair{grid-template-columns:minmax(0,1fr)}table{font-size:12px}td,th{padding:.2em .35em}td:first-child,th:first-child{max-width:9.5em}svg{min-width:430px}dl{grid-template-columns:minmax(0,1fr)}dt{font-weight:600}}\
 @media print{details{border:0}.tongue,input,nav{display:none}}";
 
 /// One file: no script, no address, no font from elsewhere.

@@ -109,7 +109,8 @@ fn answers(set: &AnswerResult) -> Section {
         .iter()
         .map(|(name, e)| Bar { label: both(name), value: e.mean, interval: Some((e.low, e.high)) })
         .collect();
-    let mut plots = vec![svg::bars(&format!("{}: 평균과 95 % 구간 · means and 95 % intervals", set.dataset), &bars)];
+    let mut plots =
+        vec![svg::bars(&format!("{0}: 평균과 95 % 구간 · {0}: means and 95 % intervals", set.dataset), &bars)];
     plots.extend(support(set));
     plots.extend(distribution(set));
     let estimate = |(name, e): (&String, &super::statistics::Estimate)| {

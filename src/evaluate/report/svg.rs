@@ -6,7 +6,7 @@ use super::escape;
 use super::html::tongues;
 
 const WIDTH: f64 = 640.0;
-const LEFT: f64 = 300.0;
+const LEFT: f64 = 285.0;
 const COLOURS: [&str; 6] = ["#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568"];
 
 /// One bar.

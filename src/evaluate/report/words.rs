@@ -160,7 +160,7 @@ pub(super) fn both(name: &str) -> String {
         _ => name.replace('_', " "),
     };
     match MEANINGS.iter().find(|m| m.name == name) {
-        Some(m) if m.ko.to_lowercase() != name => format!("{} · {plain}", m.ko),
+        Some(m) if m.ko.to_lowercase().replace('-', "_") != name => format!("{} · {plain}", m.ko),
         Some(m) => m.ko.to_owned(),
         None => plain,
     }
