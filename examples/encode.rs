@@ -2,26 +2,26 @@
 //!
 //! `cargo run --release --example encode -- FOLDER query|document [REPEAT] < texts.json`: a JSON list of texts comes in,
 //! one JSON object with `id`, `dim`, `cut`, `seconds` (the fastest of REPEAT runs) and `vectors` goes out. `rerank` takes the
-//! first text as the question and prints the `scores` of the others.
+//! first text as the question, `entailment` as the premise; both print the `scores` of the others.
 
 use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sectora::embed::{CrossEncoder, Embedder, Reranker, Side, TransformerEncoder};
+use sectora::embed::{CrossEncoder, Embedder, NliModel, Reranker, Side, TransformerEncoder};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, side, rest @ ..] = arguments.as_slice() else {
-        anyhow::bail!("use: encode FOLDER query|document|rerank [REPEAT] < texts.json");
+        anyhow::bail!("use: encode FOLDER query|document|rerank|entailment [REPEAT] < texts.json");
     };
-    if side == "rerank" {
-        return rerank(Path::new(folder));
+    if matches!(side.as_str(), "rerank" | "entailment") {
+        return pairs(Path::new(folder), side == "entailment");
     }
     let side = match side.as_str() {
         "query" => Side::Query,
         "document" => Side::Document,
-        other => anyhow::bail!("side {other} is not query, document or rerank"),
+        other => anyhow::bail!("side {other} is not query, document, rerank or entailment"),
     };
     let repeat: usize = rest.first().map_or(Ok(1), |n| n.parse())?;
     let texts = texts()?;
@@ -46,12 +46,16 @@ fn texts() -> anyhow::Result<Vec<String>> {
     Ok(serde_json::from_str(&input)?)
 }
 
-fn rerank(folder: &Path) -> anyhow::Result<()> {
+fn pairs(folder: &Path, entailment: bool) -> anyhow::Result<()> {
     let texts = texts()?;
-    let Some((question, texts)) = texts.split_first() else { anyhow::bail!("no question") };
+    let Some((first, texts)) = texts.split_first() else { anyhow::bail!("no texts") };
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let model = CrossEncoder::open(folder)?;
-    let scores = model.score(question, &texts, Instant::now() + Duration::from_secs(600))?;
-    println!("{}", serde_json::json!({ "id": model.id(), "scores": scores }));
+    let scores = if entailment {
+        let pairs: Vec<(&str, &str)> = texts.iter().map(|text| (first.as_str(), *text)).collect();
+        NliModel::open(folder)?.entailment(&pairs)?
+    } else {
+        CrossEncoder::open(folder)?.score(first, &texts, Instant::now() + Duration::from_secs(600))?
+    };
+    println!("{}", serde_json::json!({ "scores": scores }));
     Ok(())
 }

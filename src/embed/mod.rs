@@ -11,7 +11,9 @@ mod encoder;
 mod folder;
 mod layers;
 mod modernbert;
+mod nli;
 mod ops;
+mod pair;
 mod pooling;
 mod qwen3;
 mod reranker;
@@ -20,6 +22,9 @@ mod static_model;
 mod tiny;
 
 pub use encoder::{EncoderOptions, TransformerEncoder};
+pub use nli::NliModel;
+#[cfg(test)]
+pub(crate) use pair::fixture as tiny_classifier;
 pub use reranker::{CrossEncoder, Reranker};
 pub use static_model::StaticModel;
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::EvaluateError;
-use super::answers::{self, AnswerResult};
+use super::answers::{self, AnswerResult, Asking};
 use super::dataset::{QuestionFormat, QuestionSet};
+use super::entailment::Entailment;
 use super::overlap;
 use super::peer::{Peer, Server};
 use super::plant::Plant;
@@ -34,6 +35,8 @@ pub struct AllOptions {
     pub seed: u64,
     /// Servers that get the sectors' questions too: address and model.
     pub servers: Vec<(String, Option<String>)>,
+    /// Folder of an entailment model for the citation measures; without one, the lexical rule.
+    pub entailment_model: Option<PathBuf>,
     /// Broken on purpose, one after the other.
     pub plants: Vec<Plant>,
     /// The program started as a worker.
@@ -180,6 +183,8 @@ pub fn run(
         skipped: BTreeMap::new(),
         reference_ms: reference(),
     };
+    let entailment = Entailment::open(options.entailment_model.as_deref(), Path::new(&config.data_dir))?;
+    let asking = |plant| Asking { seed: options.seed, plant, entailment: &entailment };
     let mut broken: Vec<Vec<AnswerResult>> = options.plants.iter().map(|_| Vec::new()).collect();
     for (sector, file) in sectors(&options.questions)? {
         note(&format!("answers: {sector}"));
@@ -188,12 +193,12 @@ pub fn run(
         let (app, _folder) =
             answers::bench_sector(&Config { sector, ..config.clone() }, &options.program)?.into_parts();
         let peer = Peer::Local(Box::new(app));
-        let here = answers::ask(&set, &peer, options.seed, None, &mut |_| ())?;
+        let here = answers::ask(&set, &peer, &asking(None), &mut |_| ())?;
         for (plant, sets) in options.plants.iter().zip(&mut broken) {
-            sets.push(answers::ask(&set, &peer, options.seed, Some(*plant), &mut |_| ())?);
+            sets.push(answers::ask(&set, &peer, &asking(Some(*plant)), &mut |_| ())?);
         }
         for (name, server) in &servers {
-            let there = answers::ask(&set, server, options.seed, None, &mut |_| ())?;
+            let there = answers::ask(&set, server, &asking(None), &mut |_| ())?;
             result.servers.push(against(&here, there, name, options.seed));
         }
         result.answers.push(here);
@@ -207,7 +212,7 @@ pub fn run(
     let safety_options = SafetyOptions { bipia, every: 1, seed: options.seed };
     result.safety = Some(safety::run(config, &safety_options, &options.program)?);
     if !options.quick {
-        public(config, options, &mut result, note)?;
+        public(config, options, &asking(None), &mut result, note)?;
     }
     let planted = options.plants.iter().zip(broken).map(|(plant, answers)| {
         let mut other =
@@ -276,6 +281,7 @@ fn repeats(app: &App, file: &Path) -> Result<Repeats, EvaluateError> {
 fn public(
     config: &Config,
     options: &AllOptions,
+    asking: &Asking<'_>,
     result: &mut AllResult,
     note: &mut dyn FnMut(&str),
 ) -> Result<(), EvaluateError> {
@@ -305,7 +311,7 @@ fn public(
                 set.sample(options.limit, options.seed);
                 let (app, _folder) = answers::bench(config, &set.documents, &options.program)?.into_parts();
                 let peer = Peer::Local(Box::new(app));
-                result.answers.push(answers::ask(&set, &peer, options.seed, None, &mut |_| ())?);
+                result.answers.push(answers::ask(&set, &peer, asking, &mut |_| ())?);
             }
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::EvaluateError;
 use super::dataset::{Question, QuestionFormat, QuestionSet, Source};
-use super::entailment::{self, Accuracy};
+use super::entailment::{Accuracy, Entailment};
 use super::judge::{Judgement, judge};
 use super::make;
 use super::peer::{self, Peer, Response};
@@ -180,7 +180,9 @@ pub struct AnswerResult {
     pub by_language: BTreeMap<String, Group>,
     /// Facts that no cited passage says, by kind.
     pub invented: BTreeMap<String, usize>,
-    /// How good the entailment rule behind `citation_recall` and `citation_precision` is.
+    /// What decides support in `citation_recall` and `citation_precision`: the lexical rule, or a model.
+    pub entailment_by: String,
+    /// How often that is right; empty for a model that was never measured on this machine.
     pub entailment: Vec<Accuracy>,
     /// Time.
     pub timings_ms: Latency,
@@ -198,29 +200,38 @@ pub fn open(options: &AnswerOptions) -> Result<QuestionSet, EvaluateError> {
     Ok(set)
 }
 
-/// Puts every question to `peer`; `plant` breaks the answers on purpose. `progress` gets the number of answers so far.
+/// How questions are put and answers judged.
+pub struct Asking<'e> {
+    /// Seed of the intervals, and of what a plant breaks.
+    pub seed: u64,
+    /// Breaks the answers on purpose.
+    pub plant: Option<Plant>,
+    /// Says which citations support their statements.
+    pub entailment: &'e Entailment,
+}
+
+/// Puts every question to `peer`. `progress` gets the number of answers so far.
 pub fn ask(
     set: &QuestionSet,
     peer: &Peer,
-    seed: u64,
-    plant: Option<Plant>,
+    asking: &Asking<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<AnswerResult, EvaluateError> {
     let mut texts = HashMap::new();
     let mut rows = Vec::with_capacity(set.questions.len());
     for (i, question) in set.questions.iter().enumerate() {
         let mut response = peer.ask(question)?;
-        if let Some(plant) = plant {
-            response = plant.apply(response, seed.wrapping_add(i as u64));
+        if let Some(plant) = asking.plant {
+            response = plant.apply(response, asking.seed.wrapping_add(i as u64));
         }
-        rows.push(judged(set, question, response, peer, &mut texts)?);
+        rows.push(judged(set, question, response, peer, &mut texts, asking.entailment)?);
         progress(i + 1);
     }
     let encoder = match peer {
         Peer::Local(app) | Peer::Twins { whole: app, .. } => app.embedder().map(|e| e.id().to_owned()),
         Peer::Server(_) | Peer::Recorded(_) => None,
     };
-    Ok(summarise(set, encoder, rows, seed))
+    summarise(set, encoder, rows, asking)
 }
 
 fn judged(
@@ -229,6 +240,7 @@ fn judged(
     response: Response,
     peer: &Peer,
     texts: &mut HashMap<String, Option<String>>,
+    entailment: &Entailment,
 ) -> Result<Judgement, EvaluateError> {
     let (mut exact, mut checked) = (0, 0);
     for citation in &response.citations {
@@ -240,11 +252,17 @@ fn judged(
             exact += usize::from(peer::is_exact(citation, text));
         }
     }
-    Ok(judge(question, set.format, response, (exact, checked)))
+    judge(question, set.format, response, (exact, checked), entailment)
 }
 
 /// Means, intervals and groups of judged answers.
-pub fn summarise(set: &QuestionSet, encoder: Option<String>, rows: Vec<Judgement>, seed: u64) -> AnswerResult {
+fn summarise(
+    set: &QuestionSet,
+    encoder: Option<String>,
+    rows: Vec<Judgement>,
+    asking: &Asking<'_>,
+) -> Result<AnswerResult, EvaluateError> {
+    let seed = asking.seed;
     let columns = columns(&rows);
     let confidence: BTreeMap<String, Estimate> = columns
         .iter()
@@ -269,7 +287,7 @@ pub fn summarise(set: &QuestionSet, encoder: Option<String>, rows: Vec<Judgement
     let mut times: Vec<f64> = rows.iter().map(|r| r.response.ms).collect();
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times.get(((times.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(0.0);
-    AnswerResult {
+    Ok(AnswerResult {
         dataset: set.name.clone(),
         format: set.format,
         generator: rows.first().map(|r| r.response.generator.clone()).unwrap_or_default(),
@@ -284,10 +302,11 @@ pub fn summarise(set: &QuestionSet, encoder: Option<String>, rows: Vec<Judgement
         by_type: group(&|r| r.kind.clone()),
         by_language: group(&|r| r.language.to_owned()),
         invented,
-        entailment: entailment::own_accuracy(),
+        entailment_by: asking.entailment.name().to_owned(),
+        entailment: asking.entailment.accuracy()?,
         timings_ms: Latency { median: at(0.5), p95: at(0.95) },
         rows,
-    }
+    })
 }
 
 /// Values by measure, each over the questions it is defined for.
@@ -331,7 +350,7 @@ mod tests {
     fn row(answerable: bool, abstained: bool) -> Judgement {
         let question = Question { answerable: Some(answerable), ..Question::default() };
         let response = Response { abstained, answer: "x".into(), ..Response::default() };
-        judge(&question, QuestionFormat::Squad, response, (0, 0))
+        judge(&question, QuestionFormat::Squad, response, (0, 0), &Entailment::Rule).unwrap()
     }
 
     #[test]

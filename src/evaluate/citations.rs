@@ -3,11 +3,12 @@
 //!
 //! Recall: share of statements that their cited passages, taken together, support. Precision: share of citations
 //! that are not idle; one is idle if it does not support its statement alone and the others do without it, or if
-//! nothing does. "Support" is `entailment`'s rule.
+//! nothing does. "Support" is what [`Entailment`] says.
 
 use serde::Serialize;
 
-use super::entailment;
+use super::EvaluateError;
+use super::entailment::Entailment;
 use super::peer::Response;
 use crate::text::sentences;
 
@@ -58,7 +59,7 @@ pub fn statements(answer: &str) -> Vec<Statement> {
 }
 
 /// Counts one answer.
-pub fn count(response: &Response) -> Counts {
+pub fn count(response: &Response, entailment: &Entailment) -> Result<Counts, EvaluateError> {
     let mut counts = Counts::default();
     let passage = |n: usize| response.passages.iter().find(|p| p.n == n);
     for statement in statements(&response.answer) {
@@ -67,22 +68,22 @@ pub fn count(response: &Response) -> Counts {
         counts.marks += statement.cited.len();
         let cited: Vec<_> = statement.cited.iter().filter_map(|n| passage(*n)).collect();
         counts.valid += cited.len();
-        let supports = |skip: Option<usize>| {
+        let supports = |skip: Option<usize>| -> Result<bool, EvaluateError> {
             let kept: Vec<_> = cited.iter().filter(|p| Some(p.n) != skip).collect();
             let header: Vec<String> = kept.iter().map(|p| format!("{}\n{}", p.title, p.section)).collect();
             let text: Vec<&str> = kept.iter().map(|p| p.text.as_str()).collect();
-            !kept.is_empty() && entailment::entails(&header.join("\n"), &text.join("\n\n"), &statement.text)
+            Ok(!kept.is_empty() && entailment.entails(&header.join("\n"), &text.join("\n\n"), &statement.text)?)
         };
-        if !supports(None) {
+        if !supports(None)? {
             continue;
         }
         counts.supported += 1;
         for p in &cited {
-            let alone = entailment::entails(&format!("{}\n{}", p.title, p.section), &p.text, &statement.text);
-            counts.useful += usize::from(alone || !supports(Some(p.n)));
+            let alone = entailment.entails(&format!("{}\n{}", p.title, p.section), &p.text, &statement.text)?;
+            counts.useful += usize::from(alone || !supports(Some(p.n))?);
         }
     }
-    counts
+    Ok(counts)
 }
 
 /// Cuts behind a group of marks that ends a statement: what follows begins one (no small letter, no comma).
@@ -141,7 +142,7 @@ mod tests {
             shown(1, "The pouch cell kept 83 % of its capacity after 500 cycles."),
             shown(2, "The binder was polyacrylic acid."),
         ];
-        count(&Response { answer: answer.into(), passages, ..Response::default() })
+        count(&Response { answer: answer.into(), passages, ..Response::default() }, &Entailment::Rule).unwrap()
     }
 
     #[test]

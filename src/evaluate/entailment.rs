@@ -1,14 +1,19 @@
-//! Does a premise support a claim? A lexical rule, stated here and measured: no model is needed, and none is hidden.
+//! Does a premise support a claim? A lexical rule, stated here and measured, or an entailment model where one is at hand
+//! ([`Entailment`]).
 //!
-//! In the window of `WINDOW` sentences of the premise (with its title and headings) that holds most of the claim's
+//! The rule: in the window of `WINDOW` sentences of the premise (with its title and headings) that holds most of the claim's
 //! terms, each word of the claim counts 1 if it occurs, else the cosine to the nearest word there in the encoder inside the
 //! program. A claim is taken as entailed if a quarter of the terms' share and three quarters of the words' mean reach
 //! [`threshold`], **every figure of the claim occurs**, and claim and window agree in whether they are negated; a claim that
 //! stands there literally is. What it cannot see: roles exchanged, causes reversed, knowledge that is not in the words. How
 //! often it is right is in [`own_accuracy`], which every score that uses it carries.
+//!
+//! A model ([`NliModel`]) reads the `MODEL_WINDOWS` windows that hold most of the claim's terms, each below the title and
+//! headings; the claim is taken as entailed if one of them gives it a probability of one half. Its accuracy is measured by
+//! the same command, on the same pairs, and kept beside the indexes.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -16,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::EvaluateError;
-use crate::document::Language;
-use crate::embed::{Embedder, Side, StaticModel};
+use crate::document::{Language, Span};
+use crate::embed::{Embedder, NliModel, Side, StaticModel};
 use crate::text::coverage::{Coverage, term_set, whole_words};
 use crate::text::sentences;
 
@@ -25,6 +30,109 @@ use crate::text::sentences;
 const WINDOW: usize = 3;
 /// How much the words' nearness weighs beside the share of terms; chosen on the first halves of the labelled sets.
 const NEARNESS: f32 = 0.75;
+
+/// Windows of a premise that a model reads; the claim's terms stand in one of the first, or nowhere.
+const MODEL_WINDOWS: usize = 8;
+/// The probability at which a model calls a claim entailed.
+const MODEL_THRESHOLD: f32 = 0.5;
+
+/// Who says whether a premise supports a claim.
+pub enum Entailment {
+    /// The lexical rule.
+    Rule,
+    /// An entailment model.
+    Model(Box<Model>),
+}
+
+/// An entailment model, and how often it is right.
+pub struct Model {
+    nli: NliModel,
+    /// Where its accuracy is kept.
+    file: PathBuf,
+}
+
+impl Entailment {
+    /// The rule, or the model in `folder`, whose accuracy is kept below `data_dir`.
+    pub fn open(folder: Option<&Path>, data_dir: &Path) -> Result<Entailment, EvaluateError> {
+        let Some(folder) = folder else { return Ok(Entailment::Rule) };
+        let nli = NliModel::open(folder)?;
+        let file = data_dir.join("entailment").join(format!("{}.json", nli.id()));
+        Ok(Entailment::Model(Box::new(Model { nli, file })))
+    }
+
+    /// For people: `lexical rule`, or the model's name and content hash.
+    pub fn name(&self) -> &str {
+        match self {
+            Entailment::Rule => "lexical rule",
+            Entailment::Model(m) => m.nli.id(),
+        }
+    }
+
+    /// True when the premise, below its title and headings (`context`), supports the claim.
+    pub fn entails(&self, context: &str, premise: &str, claim: &str) -> Result<bool, EvaluateError> {
+        Ok(self.score(context, premise, claim)? >= self.threshold(claim))
+    }
+
+    /// 0 to 1: the rule's [`score`], or the model's probability for the best window.
+    pub fn score(&self, context: &str, premise: &str, claim: &str) -> Result<f32, EvaluateError> {
+        match self {
+            Entailment::Rule => Ok(score(context, premise, claim)),
+            Entailment::Model(model) => {
+                let windows: Vec<String> = read_by_model(premise, claim)
+                    .into_iter()
+                    .map(|window| format!("{context}\n{window}").trim().to_owned())
+                    .collect();
+                let pairs: Vec<(&str, &str)> = windows.iter().map(|window| (window.as_str(), claim)).collect();
+                Ok(model.nli.entailment(&pairs)?.into_iter().fold(0.0, f32::max))
+            }
+        }
+    }
+
+    fn threshold(&self, claim: &str) -> f32 {
+        match self {
+            Entailment::Rule => threshold(claim),
+            Entailment::Model(_) => MODEL_THRESHOLD,
+        }
+    }
+
+    /// How often it is right, as last measured by `sectora eval entailment`; empty for a model that was never measured here.
+    pub fn accuracy(&self) -> Result<Vec<Accuracy>, EvaluateError> {
+        let Entailment::Model(model) = self else { return Ok(own_accuracy()) };
+        let text = match fs_err::read_to_string(&model.file) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            text => text?,
+        };
+        serde_json::from_str(&text)
+            .map_err(|e| EvaluateError::Dataset { path: model.file.display().to_string(), what: e.to_string() })
+    }
+
+    /// Keeps what was measured of a model; the rule's own is committed (`eval/entailment.json`), not kept here.
+    pub fn keep(&self, measured: &[Accuracy]) -> Result<(), EvaluateError> {
+        let Entailment::Model(model) = self else { return Ok(()) };
+        if let Some(folder) = model.file.parent() {
+            fs_err::create_dir_all(folder)?;
+        }
+        let text = serde_json::to_string_pretty(measured).map_err(std::io::Error::from)?;
+        Ok(fs_err::write(&model.file, text + "\n")?)
+    }
+}
+
+/// Windows of at most `WINDOW` sentences, those that hold most of the claim's terms first.
+fn read_by_model<'p>(premise: &'p str, claim: &str) -> Vec<&'p str> {
+    let coverage = Coverage::of_statement(claim, &[]);
+    let spans = sentences(premise);
+    let length = WINDOW.min(spans.len());
+    let mut windows: Vec<(f32, &str)> = windows(premise, &spans, length.saturating_sub(1))
+        .map(|window| (coverage.by(&term_set(window)), window))
+        .collect();
+    windows.sort_by(|a, b| b.0.total_cmp(&a.0));
+    windows.into_iter().take(MODEL_WINDOWS).map(|(_, window)| window).collect()
+}
+
+/// Runs of `more + 1` sentences, in order.
+fn windows<'p>(premise: &'p str, spans: &[Span], more: usize) -> impl Iterator<Item = &'p str> {
+    spans.iter().zip(spans.iter().skip(more)).map(|(first, last)| &premise[first.start..last.end])
+}
 
 /// What [`score`] must reach; chosen on the first halves of the labelled sets. Korean hypotheses of KLUE repeat their
 /// premise's words whether they follow from it or not, English claims of scifact hardly do.
@@ -58,8 +166,7 @@ pub fn score(context: &str, premise: &str, claim: &str) -> f32 {
     let spans = sentences(premise);
     let mut best = (0.0f32, "");
     for length in 0..WINDOW {
-        for (first, last) in spans.iter().zip(spans.iter().skip(length)) {
-            let window = &premise[first.start..last.end];
+        for window in windows(premise, &spans, length) {
             let mut terms = term_set(window);
             terms.extend(header.iter().cloned());
             let held = coverage.by(&terms);
@@ -93,11 +200,6 @@ fn nearness(claim: &str, window: &str, header: HashSet<String>) -> Option<f32> {
         };
     }
     (!wanted.is_empty()).then(|| sum / wanted.len() as f32)
-}
-
-/// True when the premise supports the claim by this rule.
-pub fn entails(context: &str, premise: &str, claim: &str) -> bool {
-    score(context, premise, claim) >= threshold(claim)
 }
 
 /// The head rows of the tables in a Markdown text: what each cell below them means.
@@ -144,25 +246,28 @@ pub fn own_accuracy() -> Vec<Accuracy> {
 }
 
 /// KLUE-NLI: entailment against neutral and contradiction.
-pub fn klue(file: &Path) -> Result<Accuracy, EvaluateError> {
+pub fn klue(by: &Entailment, file: &Path) -> Result<Accuracy, EvaluateError> {
     let mut pairs = Vec::new();
     each(file, &mut |row| {
         let text = |key: &str| row[key].as_str().unwrap_or("").to_owned();
-        pairs.push((score("", &text("premise"), &text("hypothesis")), row["gold_label"] == "entailment"));
+        pairs.push((by.score("", &text("premise"), &text("hypothesis"))?, row["gold_label"] == "entailment"));
+        Ok(())
     })?;
-    measured("klue_nli_dev", &pairs, threshold("한국어"), file)
+    measured("klue_nli_dev", &pairs, by.threshold("한국어"), file)
 }
 
 /// SciFact: claims against the cited abstract, SUPPORT against CONTRADICT and NOT_ENOUGH_INFO.
-pub fn scifact(folder: &Path) -> Result<Accuracy, EvaluateError> {
+pub fn scifact(by: &Entailment, folder: &Path) -> Result<Accuracy, EvaluateError> {
     let mut abstracts = std::collections::HashMap::new();
     each(&folder.join("corpus.jsonl"), &mut |row| {
         let text = |key: &str| row[key].as_str().unwrap_or("").to_owned();
         abstracts.insert(text("_id"), (text("title"), text("text")));
+        Ok(())
     })?;
     let mut claims = std::collections::HashMap::new();
     each(&folder.join("queries.jsonl"), &mut |row| {
         claims.insert(row["_id"].as_str().unwrap_or("").to_owned(), row["text"].as_str().unwrap_or("").to_owned());
+        Ok(())
     })?;
     let mut pairs = Vec::new();
     let labels = folder.join("claim_labels.jsonl");
@@ -170,10 +275,11 @@ pub fn scifact(folder: &Path) -> Result<Accuracy, EvaluateError> {
         let document = row["doc_id"].as_str().or_else(|| row["cited"].get(0)?.as_str()).unwrap_or("");
         let claim = claims.get(row["claim_id"].as_str().unwrap_or(""));
         if let (Some((title, text)), Some(claim)) = (abstracts.get(document), claim) {
-            pairs.push((score(title, text, claim), row["label"] == "SUPPORT"));
+            pairs.push((by.score(title, text, claim)?, row["label"] == "SUPPORT"));
         }
+        Ok(())
     })?;
-    measured("scifact", &pairs, threshold("English"), &labels)
+    measured("scifact", &pairs, by.threshold("English"), &labels)
 }
 
 /// The threshold is looked for on every other pair from the first, the accuracy measured on the rest.
@@ -203,14 +309,14 @@ fn measured(name: &str, pairs: &[(f32, bool)], used: f32, file: &Path) -> Result
     })
 }
 
-fn each(file: &Path, on: &mut dyn FnMut(Value)) -> Result<(), EvaluateError> {
+fn each(file: &Path, on: &mut dyn FnMut(Value) -> Result<(), EvaluateError>) -> Result<(), EvaluateError> {
     let text = fs_err::read_to_string(file)?;
     for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         let wrong = |e: serde_json::Error| EvaluateError::Dataset {
             path: file.display().to_string(),
             what: format!("line {}: {e}", i + 1),
         };
-        on(serde_json::from_str(line).map_err(wrong)?);
+        on(serde_json::from_str(line).map_err(wrong)?)?;
     }
     Ok(())
 }
@@ -218,10 +324,12 @@ fn each(file: &Path, on: &mut dyn FnMut(Value)) -> Result<(), EvaluateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embed::tiny_classifier;
 
     #[test]
     fn the_words_the_figures_and_the_negation_must_agree() {
         let premise = "The plant was visited. The pouch cell kept 83 % of its capacity after 500 cycles.";
+        let entails = |context, premise, claim| Entailment::Rule.entails(context, premise, claim).unwrap();
         assert!(entails("", premise, "The cell kept 83 % of its capacity."));
         assert!(!entails("", premise, "The cell kept 93 % of its capacity."));
         assert!(!entails("", premise, "The cell did not keep 83 % of its capacity."));
@@ -230,10 +338,29 @@ mod tests {
     }
 
     #[test]
+    fn a_model_is_asked_where_the_claims_words_stand_and_its_accuracy_is_kept() {
+        let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        tiny_classifier::write(folder.path(), false, &["contradiction", "entailment", "neutral"]);
+        let model = Entailment::open(Some(folder.path()), data.path()).unwrap();
+        let far = format!("{}The anode is lithium. {}", "It rained. ".repeat(40), "It rained. ".repeat(40));
+        let read = read_by_model(&far, "lithium anode");
+        assert!(read.len() == MODEL_WINDOWS && read[0].contains("The anode is lithium."));
+        let p = model.score("", &far, "lithium anode").unwrap();
+        assert!(p > 0.0 && p < 1.0);
+        assert_eq!(model.entails("", &far, "lithium anode").unwrap(), p >= MODEL_THRESHOLD);
+        assert_eq!(model.score("", "", "lithium anode").unwrap(), 0.0);
+
+        assert!(model.accuracy().unwrap().is_empty(), "never measured");
+        model.keep(&own_accuracy()).unwrap();
+        assert_eq!(Entailment::open(Some(folder.path()), data.path()).unwrap().accuracy().unwrap(), own_accuracy());
+        assert_ne!(model.name(), Entailment::Rule.name());
+    }
+
+    #[test]
     fn a_table_row_is_read_under_its_head() {
         let rows: String = (1..9).map(|i| format!("| P{i} | {i} | 0 |\n")).collect();
         let table = format!("| 부품 | 소비 전력 | 비율 |\n|---|---|---|\n{rows}| 고압 펌프 | 2.36 | 63.6 |\n");
-        assert!(entails("", &table, "부품: 고압 펌프; 소비 전력: 2.36; 비율: 63.6"));
+        assert!(Entailment::Rule.entails("", &table, "부품: 고압 펌프; 소비 전력: 2.36; 비율: 63.6").unwrap());
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::EvaluateError;
 use super::citations::{self, Counts};
 use super::dataset::{Question, QuestionFormat};
+use super::entailment::Entailment;
 use super::facts::{self, Invented};
 use super::peer::Response;
 use super::wording::{self, best, rouge_l, without_marks};
@@ -38,7 +40,13 @@ pub struct Judgement {
 }
 
 /// Judges one answer. `exact` is how many quotes stand where they say, of how many that could be checked.
-pub fn judge(question: &Question, format: QuestionFormat, response: Response, exact: (usize, usize)) -> Judgement {
+pub fn judge(
+    question: &Question,
+    format: QuestionFormat,
+    response: Response,
+    exact: (usize, usize),
+    entailment: &Entailment,
+) -> Result<Judgement, EvaluateError> {
     let mut values: BTreeMap<&'static str, f64> = BTreeMap::new();
     let answered = !response.abstained;
     let said = if answered { without_marks(&response.answer) } else { String::new() };
@@ -58,7 +66,7 @@ pub fn judge(question: &Question, format: QuestionFormat, response: Response, ex
     let mut counts = Counts::default();
     let mut invented = Vec::new();
     if answered && response.shows_passages {
-        counts = citations::count(&response);
+        counts = citations::count(&response, entailment)?;
         invented = invented_in(question, &response, &said);
         let share = |a: usize, b: usize| a as f64 / b as f64;
         if counts.statements > 0 {
@@ -75,7 +83,7 @@ pub fn judge(question: &Question, format: QuestionFormat, response: Response, ex
         values.insert("no_invented_facts", yes(invented.is_empty()));
     }
     let reference = question.long_answer.clone().or_else(|| question.answers.first().cloned()).unwrap_or_default();
-    Judgement {
+    Ok(Judgement {
         id: question.id.clone(),
         question: question.text.clone(),
         language: question.language.name(),
@@ -86,7 +94,7 @@ pub fn judge(question: &Question, format: QuestionFormat, response: Response, ex
         values,
         invented,
         citations: counts,
-    }
+    })
 }
 
 fn wording_of(
@@ -183,9 +191,13 @@ mod tests {
         }
     }
 
+    fn judged(question: &Question, format: QuestionFormat, response: Response, exact: (usize, usize)) -> Judgement {
+        judge(question, format, response, exact, &Entailment::Rule).unwrap()
+    }
+
     #[test]
     fn a_right_answer_scores_in_every_measure() {
-        let values = judge(&question(), QuestionFormat::Questions, response("The cell kept 83%. [1]"), (1, 1)).values;
+        let values = judged(&question(), QuestionFormat::Questions, response("The cell kept 83%. [1]"), (1, 1)).values;
         let all = [
             "expected_words",
             "answer_contained",
@@ -201,10 +213,10 @@ mod tests {
 
     #[test]
     fn an_invented_figure_and_a_missing_citation_cost() {
-        let judged = judge(&question(), QuestionFormat::Questions, response("The cell kept 93 %. [1]"), (0, 1));
-        assert_eq!((judged.values["no_invented_facts"], judged.values["quote_exactness"]), (0.0, 0.0));
-        assert_eq!(judged.invented[0].text, "93%");
-        let bare = judge(&question(), QuestionFormat::Questions, response("The cell kept 83 %."), (0, 0)).values;
+        let judgement = judged(&question(), QuestionFormat::Questions, response("The cell kept 93 %. [1]"), (0, 1));
+        assert_eq!((judgement.values["no_invented_facts"], judgement.values["quote_exactness"]), (0.0, 0.0));
+        assert_eq!(judgement.invented[0].text, "93%");
+        let bare = judged(&question(), QuestionFormat::Questions, response("The cell kept 83 %."), (0, 0)).values;
         assert_eq!((bare["statements_cited"], bare["citation_precision"]), (0.0, 0.0));
         assert!(!bare.contains_key("quote_exactness"));
     }
@@ -212,13 +224,13 @@ mod tests {
     #[test]
     fn an_abstention_is_judged_as_one() {
         let silent = Response { abstained: true, ..response("I do not know.") };
-        let values = judge(&question(), QuestionFormat::Squad, silent.clone(), (0, 0)).values;
+        let values = judged(&question(), QuestionFormat::Squad, silent.clone(), (0, 0)).values;
         assert_eq!(
             (values["answer_rate"], values["f1"], values["answered_rightly_or_abstained_rightly"]),
             (0.0, 0.0, 0.0)
         );
         let unanswerable = Question { answerable: Some(false), answers: vec![], ..question() };
-        let values = judge(&unanswerable, QuestionFormat::Squad, silent, (0, 0)).values;
+        let values = judged(&unanswerable, QuestionFormat::Squad, silent, (0, 0)).values;
         assert_eq!((values["em"], values["f1"], values["answered_rightly_or_abstained_rightly"]), (1.0, 1.0, 1.0));
         assert!(!values.contains_key("gold_retrieved"));
     }

@@ -47,6 +47,7 @@ pub fn sweep(rows: &[Judgement]) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::super::dataset::{Question, QuestionFormat};
+    use super::super::entailment::Entailment;
     use super::super::judge::judge;
     use super::super::peer::Response;
     use super::*;
@@ -56,7 +57,7 @@ mod tests {
         let row = |answerable, support| {
             let question = Question { answerable: Some(answerable), ..Question::default() };
             let response = Response { answer: "x".into(), support: Some(support), ..Response::default() };
-            judge(&question, QuestionFormat::Squad, response, (0, 0))
+            judge(&question, QuestionFormat::Squad, response, (0, 0), &Entailment::Rule).unwrap()
         };
         let points = sweep(&[row(true, 0.9), row(true, 0.4), row(false, 0.3), row(false, 0.6)]);
         let at = |t: f64| points.iter().find(|p| (p.threshold - t).abs() < 1e-9).unwrap();

@@ -125,7 +125,7 @@ fn two_runs_with_one_seed_write_the_same_report() {
     assert!(first == second, "the reports of two runs differ");
     assert!(first != other, "the seed matters");
     let page = String::from_utf8(first[2].clone()).unwrap();
-    for there in ["<svg", "질문 유형별", "By language", "가장 나쁜 사례", "Accuracy of the entailment rule"]
+    for there in ["<svg", "질문 유형별", "By language", "가장 나쁜 사례", "Accuracy of the entailment (lexical rule)"]
     {
         assert!(page.contains(there), "{there}");
     }

@@ -121,11 +121,12 @@ CASES = {
 }
 
 
-def rerankers(out):
-    """Sequence classifiers with one label, as bge-reranker (XLM-R) and ms-marco-MiniLM (BERT) are."""
-    bert_config = BertConfig(max_position_embeddings=128, num_labels=1, **shape())
+def classifiers(out, kind, labels):
+    """Sequence classifiers: with one label as bge-reranker (XLM-R) and ms-marco-MiniLM (BERT) are, with three as entailment models are."""
+    named = dict(num_labels=len(labels), id2label=dict(enumerate(labels)), label2id={l: i for i, l in enumerate(labels)})
+    bert_config = BertConfig(max_position_embeddings=128, **named, **shape())
     xlmr_config = XLMRobertaConfig(max_position_embeddings=130, pad_token_id=1, bos_token_id=0, eos_token_id=2,
-                                   type_vocab_size=1, num_labels=1, **shape())
+                                   type_vocab_size=1, **named, **shape())
     for name, model, tokenizer, longest in [
         ("bert", BertForSequenceClassification, word_piece(), 128),
         ("xlmr", XLMRobertaForSequenceClassification, unigram(), 128),
@@ -133,14 +134,15 @@ def rerankers(out):
         torch.manual_seed(1)
         tokenizer.model_max_length = longest
         model = model(bert_config if name == "bert" else xlmr_config)
-        model.save_pretrained(out / "rerankers" / name)
-        tokenizer.save_pretrained(out / "rerankers" / name)
-        print(name, "reranker made")
+        model.save_pretrained(out / kind / name)
+        tokenizer.save_pretrained(out / kind / name)
+        print(name, "made in", kind)
 
 
 def main():
     out = Path(sys.argv[1])
-    rerankers(out)
+    classifiers(out, "rerankers", ["LABEL_0"])
+    classifiers(out, "entailment", ["contradiction", "entailment", "neutral"])
     for name, (family, longest, pooling, modules, prompts) in CASES.items():
         torch.manual_seed(1)
         model, tokenizer = family(out)

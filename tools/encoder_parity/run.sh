@@ -22,5 +22,5 @@ if [ -z "$encode" ]; then
 fi
 models=()
 for folder in "$work"/models/*/; do [ -f "$folder/modules.json" ] && models+=("${folder%/}"); done
-"$python" "$here/rerankers.py" "$encode" "$work"/models/rerankers/*
+"$python" "$here/pairs.py" "$encode" "$work"/models/rerankers/* "$work"/models/entailment/*
 "$python" "$here/compare.py" "$encode" "${models[@]}" "$@"

@@ -45,6 +45,9 @@ pub(in crate::cli) struct Arguments {
     /// Write report.json, report.md and report.html there
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Judge citations by this entailment model (a sequence classifier's folder) instead of the lexical rule
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["gate", "update_baseline"])]
+    entailment_model: Option<PathBuf>,
     /// Leave out every time, so that two runs with one seed write the same bytes
     #[arg(long, conflicts_with_all = ["gate", "update_baseline"])]
     no_times: bool,
@@ -89,6 +92,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         limit: arguments.limit,
         seed: arguments.seed,
         servers: arguments.server.iter().map(|s| (s.clone(), arguments.server_model.clone())).collect(),
+        entailment_model: arguments.entailment_model.clone(),
         plants: arguments.plant.clone(),
         program: this_program()?,
     };

@@ -6,9 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Context, Failure, Outcome, this_program};
-use crate::evaluate::answers::{self, AnswerOptions, AnswerResult};
+use crate::evaluate::answers::{self, AnswerOptions, AnswerResult, Asking};
 use crate::evaluate::dataset::{QuestionFormat, QuestionSet};
-use crate::evaluate::entailment::Accuracy;
+use crate::evaluate::entailment::{Accuracy, Entailment};
 use crate::evaluate::judge::Judgement;
 use crate::evaluate::peer::{Peer, Server};
 
@@ -26,6 +26,9 @@ pub(in crate::cli) struct Arguments {
     /// Seed of sampling, bootstrap and permutation
     #[arg(long, default_value_t = 42)]
     pub(super) seed: u64,
+    /// Judge citations by this entailment model (a sequence classifier's folder) instead of the lexical rule
+    #[arg(long, value_name = "DIR")]
+    entailment_model: Option<PathBuf>,
     /// Print every question with its answer and values
     #[arg(long)]
     rows: bool,
@@ -108,16 +111,23 @@ pub(super) fn open(context: &Context, arguments: &Arguments) -> Result<(Question
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
     let (set, peered) = open(context, &arguments)?;
-    let result = measure(context, &set, &peered.peer, arguments.seed)?;
+    let result = measure(context, &set, &peered.peer, &arguments)?;
     let printed = Printed { rows: arguments.rows.then_some(&result.rows), result: &result };
     context.output.result(&printed, |p| table(p.result));
     Ok(Outcome::Yes)
 }
 
-pub(super) fn measure(context: &Context, set: &QuestionSet, peer: &Peer, seed: u64) -> Result<AnswerResult, Failure> {
+pub(super) fn measure(
+    context: &Context,
+    set: &QuestionSet,
+    peer: &Peer,
+    arguments: &Arguments,
+) -> Result<AnswerResult, Failure> {
+    let entailment = Entailment::open(arguments.entailment_model.as_deref(), context.config.data_dir.as_ref())?;
+    let asking = Asking { seed: arguments.seed, plant: None, entailment: &entailment };
     let total = set.questions.len();
     let shown = context.output.is_interactive();
-    let result = answers::ask(set, peer, seed, None, &mut |done| {
+    let result = answers::ask(set, peer, &asking, &mut |done| {
         if shown && (done % 50 == 0 || done == total) {
             context.output.note(&format!("{done} of {total} questions"));
         }
@@ -151,14 +161,19 @@ pub(super) fn table(result: &AnswerResult) -> String {
             out.push_str(&format!("{title} {name}: {} questions, {}\n", group.n, line(&group.metrics)));
         }
     }
-    out + &rule(&result.entailment)
+    out + &rule(&result.entailment_by, &result.entailment)
 }
 
-/// How good the rule behind the citation measures is.
-pub(super) fn rule(measured: &[Accuracy]) -> String {
+/// How good the rule or model behind the citation measures is.
+pub(super) fn rule(by: &str, measured: &[Accuracy]) -> String {
+    if measured.is_empty() {
+        return format!(
+            "citations judged by {by}, whose own accuracy was not measured here: `sectora eval entailment --entailment-model DIR --klue FILE --scifact DIR`\n"
+        );
+    }
     let line = |a: &Accuracy| {
         format!(
-            "entailment rule on {}: accuracy {:.3} (always the same: {:.3}), precision {:.3}, recall {:.3}\n",
+            "entailment by {by} on {}: accuracy {:.3} (always the same: {:.3}), precision {:.3}, recall {:.3}\n",
             a.dataset, a.accuracy, a.majority, a.precision, a.recall
         )
     };

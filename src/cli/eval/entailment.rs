@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::super::{Context, Failure, Outcome};
-use crate::evaluate::entailment;
+use crate::evaluate::entailment::{self, Entailment};
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
@@ -13,10 +13,15 @@ pub(in crate::cli) struct Arguments {
     /// Folder with corpus.jsonl, queries.jsonl and claim_labels.jsonl
     #[arg(long, value_name = "DIR")]
     scifact: PathBuf,
+    /// Measure this entailment model (a sequence classifier's folder) instead of the lexical rule, and keep the figures for later scores
+    #[arg(long, value_name = "DIR")]
+    entailment_model: Option<PathBuf>,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, Failure> {
-    let measured = vec![entailment::klue(&arguments.klue)?, entailment::scifact(&arguments.scifact)?];
+    let by = Entailment::open(arguments.entailment_model.as_deref(), context.config.data_dir.as_ref())?;
+    let measured = vec![entailment::klue(&by, &arguments.klue)?, entailment::scifact(&by, &arguments.scifact)?];
+    by.keep(&measured)?;
     context.output.result(&measured, |all| {
         let line = |a: &entailment::Accuracy| {
             format!(

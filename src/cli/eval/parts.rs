@@ -33,13 +33,13 @@ struct CitationReport {
     confidence: BTreeMap<String, Estimate>,
     counts: Counts,
     invented: BTreeMap<String, usize>,
+    entailment_by: String,
     entailment: Vec<Accuracy>,
 }
 
 pub(super) fn citations(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
-    let seed = arguments.seed;
     let (set, peered) = open(context, &arguments)?;
-    let result = measure(context, &set, &peered.peer, seed)?;
+    let result = measure(context, &set, &peered.peer, &arguments)?;
     let mut counts = Counts::default();
     for row in &result.rows {
         let c = row.citations;
@@ -59,6 +59,7 @@ pub(super) fn citations(context: &Context, arguments: Arguments) -> Result<Outco
         confidence: result.confidence.into_iter().filter(|(k, _)| CITATIONS.contains(&k.as_str())).collect(),
         counts,
         invented: result.invented,
+        entailment_by: result.entailment_by,
         entailment: result.entailment,
     };
     context.output.result(&report, |r| {
@@ -67,7 +68,7 @@ pub(super) fn citations(context: &Context, arguments: Arguments) -> Result<Outco
         for (name, e) in &r.confidence {
             out.push_str(&format!("{name:20} {:.4}  ({:.4} to {:.4}, {} answers)\n", e.mean, e.low, e.high, e.n));
         }
-        out.push_str(&super::answers::rule(&r.entailment));
+        out.push_str(&super::answers::rule(&r.entailment_by, &r.entailment));
         out
     });
     Ok(Outcome::Yes)
@@ -91,9 +92,8 @@ struct Rates {
 }
 
 pub(super) fn abstention(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
-    let seed = arguments.seed;
     let (set, peered) = open(context, &arguments)?;
-    let result = measure(context, &set, &peered.peer, seed)?;
+    let result = measure(context, &set, &peered.peer, &arguments)?;
     drop(peered);
     // Once more without the threshold: what each threshold would do is then counted.
     let config = crate::config::Config {
@@ -102,7 +102,7 @@ pub(super) fn abstention(context: &Context, arguments: Arguments) -> Result<Outc
     };
     let free = Context { config, provenance: Vec::new(), output: context.output.clone() };
     let (set, peered) = open(&free, &arguments)?;
-    let open_rows = measure(&free, &set, &peered.peer, seed)?.rows;
+    let open_rows = measure(&free, &set, &peered.peer, &arguments)?.rows;
     let mut by_type: BTreeMap<String, Rates> = BTreeMap::new();
     for row in &result.rows {
         let rates = by_type.entry(row.kind.clone()).or_insert(Rates { questions: 0, answered: 0 });

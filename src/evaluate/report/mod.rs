@@ -135,7 +135,7 @@ fn answers(set: &AnswerResult) -> Section {
         let rows = std::iter::once(counts.collect()).chain(shown.iter().map(row));
         tables.push(Table { caption: caption.into(), columns, rows: rows.collect() });
     }
-    tables.push(entailment(&set.entailment));
+    tables.push(entailment(&set.entailment_by, &set.entailment));
     if set.timings_ms.median > 0.0 {
         tables.push(Table {
             caption: "시간 (ms) · Time (ms)".into(),
@@ -147,14 +147,15 @@ fn answers(set: &AnswerResult) -> Section {
 }
 
 /// How far the rule behind every citation measure can be trusted.
-fn entailment(measured: &[super::entailment::Accuracy]) -> Table {
+fn entailment(by: &str, measured: &[super::entailment::Accuracy]) -> Table {
     let row = |e: &super::entailment::Accuracy| {
         let f = |v: f64| format!("{v:.3}");
         vec![e.dataset.clone(), e.pairs.to_string(), f(e.accuracy), f(e.majority), f(e.precision), f(e.recall)]
     };
     Table {
-        caption: "인용 지표에 쓰인 함의 규칙의 정확도 · Accuracy of the entailment rule behind the citation measures"
-            .into(),
+        caption: format!(
+            "인용 지표에 쓰인 함의 판정({by})의 정확도 · Accuracy of the entailment ({by}) behind the citation measures"
+        ),
         columns: [
             "자료 · labelled set",
             "쌍 · pairs",
@@ -470,7 +471,7 @@ fn servers(result: &AllResult) -> Section {
         heading: "다른 서버와 비교 · Against other servers".into(),
         intro: "같은 질문을 두 쪽에 물었다. · The same questions were put to both.".into(),
         plots: Vec::new(),
-        tables: vec![
+        tables: [
             Table {
                 caption: "평균 · Means".into(),
                 columns: ["데이터 · dataset", "지표 · measure", "여기 · here", "저기 · there", "서버 · server"]
@@ -479,8 +480,10 @@ fn servers(result: &AllResult) -> Section {
                 rows: means.collect(),
             },
             comparison_table(rows.collect()),
-            entailment(&super::entailment::own_accuracy()),
-        ],
+        ]
+        .into_iter()
+        .chain(result.servers.first().map(|s| entailment(&s.there.entailment_by, &s.there.entailment)))
+        .collect(),
         cases: Vec::new(),
     }
 }
