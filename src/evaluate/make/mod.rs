@@ -1,7 +1,7 @@
 //! Questions from a user's own documents: proposals with gold passages, and twins whose evidence is taken away.
 //!
-//! From record fields (institution, year, budget), tables (a row's value in a column), definitions (`X is a …`,
-//! `X는 …이다`) and sections that report a figure. Every proposal is from a rule, so it needs the review that
+//! From record fields (institution, year, budget) and outcomes, tables (a row's value in a column), headings (what is said
+//! of a subject), definitions (`X is a …`, `X는 …이다`) and sections that report a figure. Every proposal is from a rule, so it needs the review that
 //! `sectora eval make` offers; what a rule cannot see is whether anyone would ask this.
 
 mod rules;
@@ -28,7 +28,7 @@ pub struct Proposal {
     pub language: Language,
     /// False for a twin.
     pub answerable: bool,
-    /// `record`, `table`, `fact`, `number` or `unanswerable`.
+    /// `record`, `outcome`, `table`, `heading`, `fact`, `number` or `unanswerable`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Short answer; empty for a twin.

@@ -7,6 +7,7 @@ use regex::Regex;
 use super::super::dataset::Gold;
 use super::Proposal;
 use crate::document::{Document, Language, Section};
+use crate::portfolio::facet::{Facet, facets};
 use crate::text::sentences;
 
 static FIGURE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d+(?:[.,]\d+)*").expect("constant pattern"));
@@ -44,6 +45,11 @@ const VALUE_EN: &str = r"-?\d+(?:[.,]\d+)*\s?(?:%|°C|[µμ]?[A-Za-zΩ]{1,9}(?:/
 /// A heading longer than this is a paragraph that a reader took for one.
 const LONGEST_HEADING: usize = 60;
 
+/// Kinds whose answer is a sentence: a right answer need not repeat it.
+const SENTENCES: [&str; 3] = ["fact", "heading", "outcome"];
+/// Confidence of a sentence that is asked for as a project's result.
+const SURE: f32 = 0.5;
+
 /// Everything that can be asked of `document` by rule.
 pub(super) fn of(document: &Document) -> Vec<Proposal> {
     // The rules know two languages.
@@ -51,8 +57,10 @@ pub(super) fn of(document: &Document) -> Vec<Proposal> {
         return Vec::new();
     }
     let mut out = record(document);
+    out.extend(outcome(document));
     out.extend(tables(document));
     for section in &document.sections {
+        out.extend(heading(document, section));
         out.extend(definition(document, section));
         out.extend(finding(document, section));
     }
@@ -79,6 +87,49 @@ fn record(document: &Document) -> Vec<Proposal> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// What a record's project reached: the sentence that most surely states a result.
+fn outcome(document: &Document) -> Option<Proposal> {
+    if !document.source.contains('#') {
+        return None;
+    }
+    let told = facets(&document.text);
+    // Of several that are as sure, the first: limits and side results tend to follow.
+    let results = told.iter().rev().filter(|s| s.facet == Facet::Result && s.confidence >= SURE);
+    let result = results.max_by(|a, b| a.confidence.total_cmp(&b.confidence))?;
+    let sentence = result.span.slice(&document.text).trim();
+    let title = &document.title;
+    let question = match document.language == Language::Ko {
+        true => format!("‘{title}’ 과제는 어떤 결과를 얻었나?"),
+        false => format!("What was the outcome of the project “{title}”?"),
+    };
+    is_sentence(sentence).then(|| proposal(document, question, "outcome", sentence.to_owned(), sentence.to_owned()))
+}
+
+/// What stands under a heading: the section's first sentence, as an answer to what it says on its subject.
+fn heading(document: &Document, section: &Section) -> Option<Proposal> {
+    // A record's headings are names of its fields.
+    let last = section.path.last().filter(|_| !document.source.contains('#'))?;
+    let subject = last.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | ' ' | '-')).trim();
+    // `Introduction` or `결론` names a place, two words name a subject.
+    if *last == document.title || !is_name(subject) || subject.split_whitespace().count() < 2 {
+        return None;
+    }
+    let text = section.span.slice(&document.text);
+    let told = sentences(text).into_iter().map(|s| s.slice(text).trim());
+    let sentence = told.filter(|s| *s != last && !s.starts_with(['#', '|', '-', '*'])).find(|s| is_sentence(s))?;
+    let title = &document.title;
+    let question = match document.language == Language::Ko {
+        true => format!("‘{title}’에서 ‘{subject}’에 대해 무엇을 말하는가?"),
+        false => format!("What does “{title}” say about “{subject}”?"),
+    };
+    Some(proposal(document, question, "heading", sentence.to_owned(), sentence.to_owned()))
+}
+
+/// Long enough to say something, short enough to be one answer, and ended.
+fn is_sentence(text: &str) -> bool {
+    (30..300).contains(&text.chars().count()) && text.ends_with(['.', '!', '。']) && !text.contains('\n')
 }
 
 /// The value of a row in a column that holds figures.
@@ -265,7 +316,7 @@ fn proposal(document: &Document, question: String, kind: &str, answer: String, q
         language: document.language,
         answerable: true,
         kind: kind.into(),
-        must_include: if kind == "fact" { Vec::new() } else { vec![answer.clone()] },
+        must_include: if SENTENCES.contains(&kind) { Vec::new() } else { vec![answer.clone()] },
         answer,
         gold: vec![Gold { document: document.source.clone(), quote }],
         without: Vec::new(),
@@ -315,6 +366,24 @@ mod tests {
             ("3.5 %", &vec!["3.5".to_owned()])
         );
         assert_eq!(of_kind("number").question, "According to “Ageing” in “Cell report”, what is the loss?");
+    }
+
+    #[test]
+    fn sections_are_asked_for_by_their_subject_and_records_by_their_outcome() {
+        let text = "Calendering makes the coat dense and smooth for a while. It costs energy.";
+        let made = of(&document("a.md", text, &["Cell report", "3.2 Pressing dry films"]));
+        let asked = made.iter().find(|p| p.kind == "heading").unwrap();
+        assert_eq!(asked.question, "What does “Cell report” say about “Pressing dry films”?");
+        assert_eq!(asked.answer, "Calendering makes the coat dense and smooth for a while.");
+        assert!(asked.must_include.is_empty());
+        for named_by_place in [&["Cell report"][..], &["Cell report", "2. Introduction"]] {
+            assert!(of(&document("a.md", text, named_by_place)).iter().all(|p| p.kind != "heading"));
+        }
+        let text = "We want to coat silicon without solvent. As a result, the cells kept 91 % of their capacity after 800 cycles.";
+        let outcome = of(&document("p.jsonl#7", text, &[])).into_iter().find(|p| p.kind == "outcome").unwrap();
+        assert_eq!(outcome.question, "What was the outcome of the project “Cell report”?");
+        assert!(outcome.answer.starts_with("As a result"), "{}", outcome.answer);
+        assert!(of(&document("a.md", text, &[])).iter().all(|p| p.kind != "outcome"));
     }
 
     #[test]
