@@ -29,7 +29,7 @@ pub struct Config {
     pub sectors_dir: String,
     /// Never open a network connection, except to addresses the user configured.
     pub offline: bool,
-    /// `auto`, `extractive`, `remote`, a model card's name, or a path to a GGUF file.
+    /// `auto`, `extractive`, `embedded`, `remote`, a model card's name, or a path to a GGUF file.
     pub generator: String,
     /// `auto`, `none`, a model card's name, or a folder.
     pub encoder: String,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{AnswerError, Ask};
 use crate::document::Language;
-use crate::generate::{Generator, Message, Request, Role, Sampling};
+use crate::generate::{Generator, Message, PromptStyle, Request, Role, Sampling};
 use crate::prompt::{self, PromptError};
 use crate::text::coverage::Coverage;
 
@@ -38,18 +38,19 @@ const POINTING: [&str; 20] = [
 
 /// The question in words that need no conversation around them.
 ///
-/// A language model rewrites it; without one, a question that points back (`그`, `it`, or only a few
+/// A chat model rewrites it; without one, a question that points back (`그`, `it`, or only a few
 /// words) is searched together with the one before it.
 pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &Ask) -> Result<String, AnswerError> {
     let Some(previous) = ask.history.iter().rev().find(|m| m.role == Role::User) else {
         return Ok(ask.question.clone());
     };
-    if !generator.reads_messages() {
-        return Ok(if points_back(&ask.question) {
-            format!("{} {}", previous.content, ask.question)
-        } else {
-            ask.question.clone()
-        });
+    match generator.prompt_style() {
+        PromptStyle::Chat => {}
+        // The reader learns to condense, but was not measured to do it better than this.
+        PromptStyle::None | PromptStyle::Reader if points_back(&ask.question) => {
+            return Ok(format!("{} {}", previous.content, ask.question));
+        }
+        PromptStyle::None | PromptStyle::Reader => return Ok(ask.question.clone()),
     }
     let recent = &ask.history[ask.history.len().saturating_sub(CONDENSE_TURNS)..];
     let room = generator.context_tokens().saturating_sub(128);
@@ -120,8 +121,8 @@ mod tests {
         fn count_tokens(&self, text: &str) -> usize {
             text.split_whitespace().count()
         }
-        fn reads_messages(&self) -> bool {
-            true
+        fn prompt_style(&self) -> PromptStyle {
+            PromptStyle::Chat
         }
         fn has_logprobs(&self) -> bool {
             false

@@ -6,6 +6,7 @@
 //! Knows nothing of HTTP, terminals or files.
 
 mod conversation;
+mod excerpt;
 mod screen;
 mod structured;
 mod verify;
@@ -19,10 +20,13 @@ use serde::Serialize;
 use crate::document::{CharIndex, Language, Passage, Span};
 use crate::embed::EmbedError;
 use crate::error::{Classified, ErrorKind};
-use crate::generate::{Evidence, Finish, GenerateError, Generator, Message, Request, Sampling, TokenLogprob};
+use crate::generate::{
+    Evidence, Finish, GenerateError, Generator, Message, PromptStyle, Request, Sampling, TokenLogprob,
+};
 use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
 use crate::retrieve::{self, Parts, RetrieveError, SearchOptions, Support, Translations};
+use crate::text::coverage::Coverage;
 use crate::text::sentences;
 use screen::Screened;
 pub use screen::{Personal, Reason, Withheld, withheld};
@@ -205,7 +209,7 @@ pub fn answer(
     let mut draft = Draft::default();
     if support >= writer.min_support && !asks_for_personal {
         let material = Material { passages: &passages, screened: &screened, translations: &translations };
-        let messages = messages(parts, writer.generator, language, ask, &question, &material)?;
+        let messages = messages(parts, writer.generator, language, ask, &question, measure.coverage(), &material)?;
         write(writer.generator, parts, ask, &question, &measure, &material, &messages, &mut draft, on)?;
     }
 
@@ -283,23 +287,27 @@ fn evidence<'a>(material: &Material<'a>) -> Vec<Evidence<'a>> {
         .collect()
 }
 
-/// The prompt, with as many of the latest turns as fit beside the whole evidence.
+/// The prompt, with as many of the latest turns as fit beside the whole evidence; for the small reader, without
+/// turns and with as much of the evidence as fits.
 fn messages(
     parts: &Parts<'_>,
     generator: &dyn Generator,
     language: Language,
     ask: &Ask,
     question: &str,
+    coverage: &Coverage,
     material: &Material<'_>,
 ) -> Result<Vec<Message>, AnswerError> {
-    if !generator.reads_messages() {
-        return Ok(Vec::new());
+    let evidence = evidence(material);
+    match generator.prompt_style() {
+        PromptStyle::None => return Ok(Vec::new()),
+        PromptStyle::Reader => return Ok(reader_messages(generator, language, ask, question, coverage, evidence)?),
+        PromptStyle::Chat => {}
     }
     let title = match language {
         Language::Ko => &parts.sector.title.ko,
         Language::En | Language::Other => &parts.sector.title.en,
     };
-    let evidence = evidence(material);
     let room = generator.context_tokens().saturating_sub(ask.sampling.max_tokens);
     conversation::fit(generator, room, &ask.history, |history| {
         let mut messages = prompt::answer(language, title, question, &evidence, history)?;
@@ -308,6 +316,26 @@ fn messages(
         }
         Ok(messages)
     })
+}
+
+fn reader_messages(
+    generator: &dyn Generator,
+    language: Language,
+    ask: &Ask,
+    question: &str,
+    coverage: &Coverage,
+    mut evidence: Vec<Evidence<'_>>,
+) -> Result<Vec<Message>, PromptError> {
+    let texts: Vec<&str> = evidence.iter().map(|e| e.text).collect();
+    evidence.iter_mut().for_each(|e| e.text = "");
+    let tokens = |text: &str| generator.count_tokens(text);
+    let bare: usize = prompt::reader(language, question, &evidence)?.iter().map(|m| tokens(&m.content)).sum();
+    // Its answers are short: a quarter of the window is enough for one. Control tokens and joints take a few more.
+    let window = generator.context_tokens();
+    let kept = ask.sampling.max_tokens.min(window / 4) + bare + 16;
+    let cut = excerpt::excerpts(&texts, coverage, window.saturating_sub(kept), &tokens);
+    let shown = evidence.iter().zip(&cut).map(|(e, text)| Evidence { n: e.n, heading: e.heading.clone(), text });
+    prompt::reader(language, question, &shown.collect::<Vec<_>>())
 }
 
 /// What has been let through so far.

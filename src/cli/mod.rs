@@ -63,7 +63,7 @@ struct Global {
     /// No progress and no notes on stderr
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Text generator: auto, extractive, remote, a model card's name, or a GGUF file
+    /// Text generator: auto, extractive, embedded, remote, a model card's name, or a GGUF file
     #[arg(long, global = true, value_name = "NAME")]
     generator: Option<String>,
     /// Text encoder: auto, embedded (part of the program), none, a model card's name, or a folder

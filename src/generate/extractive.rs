@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::{Evidence, Finish, GenerateError, Generation, Generator, Request, Sink};
+use super::{Evidence, Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink};
 use crate::text::coverage::{Coverage, term_set};
 use crate::text::sentences;
 
@@ -51,8 +51,8 @@ impl Generator for ExtractiveGenerator {
         crate::text::tokens(text)
     }
 
-    fn reads_messages(&self) -> bool {
-        false
+    fn prompt_style(&self) -> PromptStyle {
+        PromptStyle::None
     }
 
     fn has_logprobs(&self) -> bool {

@@ -5,9 +5,15 @@
 
 use std::path::Path;
 
+use sectora_lm::gguf::Gguf;
 use sectora_lm::{ChatMessage, Engine, Form, LmError, Memory, Model, Options};
 
-use super::{Finish, GenerateError, Generation, Generator, Message, Request, Role, Sampling, Sink, TokenLogprob};
+use super::{
+    Finish, GenerateError, Generation, Generator, Message, PromptStyle, Request, Role, Sampling, Sink, TokenLogprob,
+};
+
+/// The metadata in which a GGUF file names another prompt layout than its chat template's.
+const PROMPT_KEY: &str = "sectora.prompt";
 
 /// How to open a local model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +50,7 @@ impl LocalOptions {
 pub struct LocalGenerator {
     name: String,
     engine: Engine,
+    style: PromptStyle,
 }
 
 impl LocalGenerator {
@@ -53,8 +60,27 @@ impl LocalGenerator {
         let name = format!("local:{stem}");
         let load = |e: LmError| GenerateError::Load { model: name.clone(), what: e.to_string() };
         let settings = options.settings();
+        let style = match Gguf::open(file).map_err(load)?.str(PROMPT_KEY) {
+            Some("reader") => PromptStyle::Reader,
+            Some(_) | None => PromptStyle::Chat,
+        };
         let engine = Engine::start(Model::open(file, &settings).map_err(load)?, options.queue).map_err(load)?;
-        Ok(LocalGenerator { name, engine })
+        Ok(LocalGenerator { name, engine, style })
+    }
+
+    /// The project's own reading model, which answers as `embedded`.
+    pub fn open_reader(file: &Path, options: &LocalOptions) -> Result<LocalGenerator, GenerateError> {
+        let generator = LocalGenerator::open(file, options)?;
+        match generator.style {
+            PromptStyle::Reader => Ok(LocalGenerator { name: "embedded".into(), ..generator }),
+            PromptStyle::Chat | PromptStyle::None => Err(GenerateError::Load {
+                model: file.display().to_string(),
+                what: format!(
+                    "it has no {PROMPT_KEY} = reader, so models/reader/export.py did not write it; use --generator {}",
+                    file.display()
+                ),
+            }),
+        }
     }
 
     /// What the model would take in memory, from the header of its file.
@@ -93,8 +119,8 @@ impl Generator for LocalGenerator {
         self.engine.tokenizer().encode(text).map_or(text.len(), |ids| ids.len())
     }
 
-    fn reads_messages(&self) -> bool {
-        true
+    fn prompt_style(&self) -> PromptStyle {
+        self.style
     }
 
     fn has_logprobs(&self) -> bool {
@@ -102,7 +128,11 @@ impl Generator for LocalGenerator {
     }
 
     fn follows_schemas(&self) -> bool {
-        true
+        match self.style {
+            PromptStyle::Chat => true,
+            // It never saw JSON.
+            PromptStyle::Reader | PromptStyle::None => false,
+        }
     }
 
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {

@@ -154,6 +154,17 @@ pub struct Generation {
     pub tokens: Vec<TokenLogprob>,
 }
 
+/// How what a generator reads is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptStyle {
+    /// Not at all: it does not read [`Request::messages`], and nothing needs condensing for it.
+    None,
+    /// Rules, passages and question, as messages to a chat model.
+    Chat,
+    /// As the small model of `models/reader` learnt it: the task, then the text.
+    Reader,
+}
+
 /// Receives text as it is made; `Break` stops the generator before its next token.
 pub type Sink<'s> = dyn FnMut(&str) -> ControlFlow<()> + 's;
 
@@ -165,8 +176,8 @@ pub trait Generator: Send + Sync {
     fn context_tokens(&self) -> usize;
     /// Tokens in `text` (an upper estimate where the tokenizer is not at hand).
     fn count_tokens(&self, text: &str) -> usize;
-    /// True when the generator reads [`Request::messages`]; an extractive one does not, and nothing needs condensing for it.
-    fn reads_messages(&self) -> bool;
+    /// How its prompt is laid out.
+    fn prompt_style(&self) -> PromptStyle;
     /// True when it can say how likely its tokens were.
     fn has_logprobs(&self) -> bool;
     /// True when it can write JSON that follows a schema.

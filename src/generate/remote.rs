@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Finish, GenerateError, Generation, Generator, Request, Sink, TokenLogprob};
+use super::{Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink, TokenLogprob};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest line of a stream, and longest answer of an engine that does not stream.
@@ -138,8 +138,8 @@ impl Generator for RemoteGenerator {
         crate::text::tokens(text)
     }
 
-    fn reads_messages(&self) -> bool {
-        true
+    fn prompt_style(&self) -> PromptStyle {
+        PromptStyle::Chat
     }
 
     fn has_logprobs(&self) -> bool {

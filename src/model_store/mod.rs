@@ -19,6 +19,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Classified, ErrorKind};
 
+/// File name of the project's own reading model.
+const READER: &str = "reader.gguf";
+
 /// What can go wrong with a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -44,6 +47,14 @@ pub enum ModelError {
         /// Card.
         name: String,
         /// Where its files may be put by hand.
+        folder: PathBuf,
+    },
+    /// The project's own reading model is not on this machine.
+    #[error(
+        "no {READER} in {}, beside the program or in models/reader; models/reader/README.md says how one is made", folder.display()
+    )]
+    NoReader {
+        /// Where it may be put by hand.
         folder: PathBuf,
     },
     /// Downloads are switched off.
@@ -96,7 +107,7 @@ pub enum ModelError {
 impl Classified for ModelError {
     fn kind(&self) -> ErrorKind {
         match self {
-            ModelError::Unknown { .. } | ModelError::Absent { .. } => ErrorKind::NotFound,
+            ModelError::Unknown { .. } | ModelError::Absent { .. } | ModelError::NoReader { .. } => ErrorKind::NotFound,
             ModelError::Kind { .. } | ModelError::Unpinned { .. } | ModelError::Card { .. } => ErrorKind::BadInput,
             ModelError::Offline { .. } | ModelError::Hub { .. } | ModelError::Io(_) => ErrorKind::Unavailable,
             ModelError::Hash { .. } => ErrorKind::Conflict,
@@ -168,6 +179,16 @@ impl ModelStore {
         })
     }
 
+    /// The project's own reading model: `reader.gguf` in the models folder, beside the program, or in a checkout's
+    /// `models/reader`.
+    pub fn reader(&self) -> Result<PathBuf, ModelError> {
+        let program = std::env::current_exe().ok();
+        let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(READER));
+        let places = [Some(self.folder.join(READER)), beside, Some(Path::new("models/reader").join(READER))];
+        let found = places.into_iter().flatten().find(|path| path.is_file());
+        found.ok_or_else(|| ModelError::NoReader { folder: self.folder.clone() })
+    }
+
     /// The path that a setting means: a path that exists, or the model of a card.
     pub fn resolve(&self, name: &str, kind: ModelKind) -> Result<PathBuf, ModelError> {
         let path = Path::new(name);
@@ -226,7 +247,8 @@ impl ModelStore {
     fn any_gguf(&self) -> Option<PathBuf> {
         let entries = fs_err::read_dir(&self.folder).ok()?;
         let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-        files.retain(|path| path.is_file() && is_gguf(path));
+        // The reader is asked for by name (`embedded`); it is not what `auto` should prefer to the documents' own sentences.
+        files.retain(|path| path.is_file() && is_gguf(path) && path.file_name().is_none_or(|name| name != READER));
         files.sort();
         files.into_iter().next()
     }

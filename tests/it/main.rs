@@ -10,4 +10,5 @@ mod interrupted;
 mod licences;
 mod portfolio;
 mod program;
+mod reader;
 mod server;

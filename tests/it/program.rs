@@ -7,9 +7,14 @@ use serde_json::Value;
 
 /// The program, started in the repository with a data folder of its own, words only, no model.
 pub(crate) fn sectora(data: &Path) -> Command {
+    sectora_writing(data, "extractive")
+}
+
+/// The same with another generator.
+pub(crate) fn sectora_writing(data: &Path, generator: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sectora"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--data-dir").arg(data);
-    command.args(["--offline", "--encoder", "none", "--generator", "extractive"]);
+    command.args(["--offline", "--encoder", "none", "--generator", generator]);
     command
 }
 
