@@ -9,7 +9,7 @@ DEMO_DATA := .demo
 PORT ?= 7878
 CARGO := cargo
 
-.PHONY: help toolchain build demo demo-answers serve test check fmt clippy docs licences clean-demo
+.PHONY: help toolchain build demo demo-answers serve test check fmt clippy docs licences reader-check clean-demo
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ docs: toolchain
 
 licences: toolchain
 	$(CARGO) test --release --locked --test it licences
+
+reader-check: toolchain ## The reading model's pipeline at a tiny size (models/reader; makes a Python environment of its own)
+	models/reader/make.sh
 
 clean-demo: ## Remove the demonstration's data
 	rm -rf $(DEMO_DATA)

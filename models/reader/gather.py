@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Openly licensed text for the reader: what the tokenizer learns from and what it reads besides invented projects.
+
+    gather.py SHARED_DATA MIRROR OUT.jsonl      MIRROR/<owner>+<name>/repo are bare git directories
+
+One JSON object a line: {"title", "text", "language", "source"}. SOURCES states the licence of each; nothing marked NC, ND or AGPL, no
+evaluation set and none of the held-out translation pairs is among them. A source that is not there is named and left out.
+Names of persons in the records are not read, e-mail addresses and links are dropped.
+"""
+
+import collections
+import hashlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+# name -> (licence, where): JSON lines of the shared data with the fields of title and text, or a repository and its files.
+SOURCES = {
+    "nsf": ("US Government work, public domain", "rnd/nsf_fy2026/nsf_fy2026.jsonl", "title_clean", "abstract"),
+    "erc": ("CC BY 4.0 (Commission decision 2011/833/EU)", "rnd/erc_h2020/erc_h2020.jsonl", "project", "details_project"),
+    "eu-calls": ("CC BY 4.0 (Commission re-use decision)", "rnd/eu_open_calls/eu_calls.jsonl", "title", "description"),
+    "sbir": ("MIT (award texts: US Government data)", "rnd/sbir_sample/sbir_awards.jsonl", "title", "abstract"),
+}
+REPOSITORIES = {
+    "tensorflow+docs-l10n": ("Apache-2.0 (text CC BY 4.0)", r"^site/ko/.*\.(md|ipynb)$"),
+    "d2l-ai+d2l-ko": ("CC BY-SA 4.0", r"^chapter.*(?<!_origin)\.md$"),
+    "reactjs+ko.react.dev": ("CC BY 4.0", r"^src/content/.*\.md$"),
+    "UniversalDependencies+UD_Korean-Kaist": ("CC BY-SA 4.0", r"\.conllu$"),
+}
+EMAIL = re.compile(r"\S+@\S+|https?://\S+")
+
+
+def clean(text):
+    text = re.sub(r"<[^>]{1,200}>|!\[[^\]]*\]\([^)]*\)|\{[^}]{0,80}\}|:(?:label|eqref|numref|citet?):`[^`]*`", " ", text)
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return re.sub(r"\s+", " ", EMAIL.sub(" ", re.sub(r"[`*_]{1,3}", "", text))).strip()
+
+
+def language_of(text):
+    hangul = sum("가" <= c <= "힣" for c in text)
+    return "ko" if hangul * 3 > len(text) else "en"
+
+
+def sections(markdown):
+    """Heading and prose of each section; code, tables and formulas are left out."""
+    markdown = re.sub(r"```.*?```|\$\$.*?\$\$", "", markdown, flags=re.S)
+    title, lines = "", []
+    for line in markdown.splitlines() + ["# "]:
+        if line.startswith("#"):
+            text = clean(" ".join(lines))
+            if title and len(text) > 150:
+                yield title, text[:4000]
+            title, lines = clean(re.sub(r"\{[^}]*\}", "", line.lstrip("# "))), []
+        elif not re.match(r"\s*(\||<|import |---|:)|    ", line):
+            lines.append(line)
+
+
+def files(git, pattern):
+    listing = subprocess.run(["git", "-C", git, "ls-tree", "-r", "HEAD"], capture_output=True, text=True, check=True).stdout
+    for line in listing.splitlines():
+        meta, path = line.split("\t")
+        if re.search(pattern, path):
+            blob = subprocess.run(["git", "-C", git, "cat-file", "blob", meta.split()[2]], capture_output=True)
+            if blob.returncode == 0:
+                yield path, blob.stdout.decode("utf-8", "replace")
+
+
+def of_file(path, text):
+    if path.endswith(".conllu"):
+        found = [line[9:] for line in text.splitlines() if line.startswith("# text = ")]
+        for i in range(0, len(found), 8):
+            yield " ".join(found[i].split()[:5]), " ".join(found[i: i + 8])
+    elif path.endswith(".ipynb"):
+        try:
+            cells = json.loads(text).get("cells", [])
+        except ValueError:
+            return
+        yield from sections("\n".join("".join(c.get("source", "")) for c in cells if c.get("cell_type") == "markdown"))
+    else:
+        yield from sections(text)
+
+
+def main():
+    shared, mirror, out = map(pathlib.Path, sys.argv[1:4])
+    seen, counts, missing = set(), collections.Counter(), []
+    with out.open("w", encoding="utf-8") as file:
+
+        def add(source, title, text):
+            title, text = clean(title or "")[:150], clean(text or "")[:6000]
+            key = hashlib.sha1(text[:300].encode()).digest()
+            if len(text) < 150 or not title or key in seen:
+                return
+            seen.add(key)
+            counts[source] += len(text.encode())
+            row = {"title": title, "text": text, "language": language_of(text), "source": source}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+        for source, (_, path, title, text) in SOURCES.items():
+            if not (shared / path).exists():
+                missing.append(source)
+                continue
+            for line in (shared / path).open(encoding="utf-8"):
+                row = json.loads(line)
+                add(source, row.get(title), row.get(text))
+        for source, (_, pattern) in REPOSITORIES.items():
+            git = mirror / source / "repo"
+            if not git.exists():
+                missing.append(source)
+                continue
+            for path, content in files(git, pattern):
+                for title, text in of_file(path, content):
+                    if language_of(text) == "ko":
+                        add(source, title, text)
+    print(json.dumps({"bytes": counts, "not there": missing}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

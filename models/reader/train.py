@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Trains the reader; stops and goes on where it stopped.
+
+    train.py OUT --texts TEXTS.jsonl[.xz] --minutes 60 [--size cpu|gpu|tiny] [--tokens 8192] [--rate 2e-3] [--stop-after 9]
+                 [--weights PIECES]
+
+OUT/checkpoint.pt holds weights, optimiser and place in the data; OUT/log.tsv one line an interval: tokens, seconds, loss of answers,
+loss of what is read, share of held-out answers written exactly (greedy), rate. `--minutes` is the whole run over all its pieces, the
+rate falls to a twentieth over its last third; `--stop-after` ends this piece earlier (what it had made of examples ahead is left out). Matrices learn by Muon (Jordan et al. 2024), the rest by AdamW.
+"""
+
+import argparse
+import collections
+import dataclasses
+import json
+import lzma
+import math
+import multiprocessing
+import pathlib
+import random
+import time
+
+import torch
+import torch.nn.functional as F
+
+import induction
+from bpe import Bpe
+from model import Reader, Sizes
+from stream import Stream, collate
+from weights import load
+
+SIZES = {
+    "tiny": dict(hidden=64, layers=3, heads=2, kv_heads=1, head_dim=32, feed_forward=128, context=1024, rope_base=1e6),
+    "cpu": dict(hidden=192, layers=5, heads=6, kv_heads=3, head_dim=32, feed_forward=512, context=1024, rope_base=1e6),
+    "gpu": dict(hidden=512, layers=8, heads=8, kv_heads=4, head_dim=64, feed_forward=1536, context=4096, rope_base=1e6),
+}
+# Share of the run at which a stage begins; shares of invented, cloze, selected and copied examples; passages; facts a passage; longest text.
+STAGES = {
+    "cpu": [
+        dict(at=0.0, mix=(0.86, 0.1, 0, 0.04), most=2, sizes=(1, 2), longest=256),
+        dict(at=0.35, mix=(0.77, 0.2, 0.02, 0.01), most=3, sizes=(1, 3), longest=512),
+        dict(at=0.65, mix=(0.72, 0.25, 0.03, 0), most=5, sizes=(1, 3), longest=768),
+        dict(at=0.85, mix=(0.7, 0.26, 0.04, 0), most=7, sizes=(1, 4), longest=1024),
+    ],
+    "gpu": [
+        dict(at=0.0, mix=(0.8, 0.15, 0, 0.05), most=2, sizes=(1, 2), longest=256),
+        dict(at=0.03, mix=(0.6, 0.3, 0.05, 0.05), most=3, sizes=(1, 3), longest=768),
+        dict(at=0.2, mix=(0.5, 0.43, 0.05, 0.02), most=5, sizes=(1, 4), longest=1536),
+        dict(at=0.6, mix=(0.45, 0.49, 0.05, 0.01), most=8, sizes=(2, 4), longest=3072),
+    ],
+}
+STAGES["tiny"] = STAGES["cpu"]
+HELD_OUT = dict(mix=(1, 0, 0, 0), most=2, sizes=(1, 3), longest=768)
+POOL = 65_536  # about so many tokens are sorted by length together, and at least two batches
+
+
+def read_texts(path):
+    if not path:
+        return []
+    opened = lzma.open(path, "rt", encoding="utf-8") if str(path).endswith(".xz") else open(path, encoding="utf-8")
+    with opened as file:
+        return [json.loads(line) for line in file]
+
+
+def held_out(texts):
+    """One text in fifty, by its title, is never learnt from."""
+    hidden = lambda r: random.Random(r["title"]).random() < 0.02
+    return [r for r in texts if not hidden(r)], [r for r in texts if hidden(r)]
+
+
+def loss_of(model, batch, device):
+    tokens, rows, targets, weights = (torch.from_numpy(x).to(device, non_blocking=True) for x in batch)
+    hidden = model(tokens).flatten(0, 1)[rows]
+    losses = F.cross_entropy(model.head(hidden).float(), targets, reduction="none")
+    answers = weights == 1
+    return (losses * weights).sum() / weights.sum(), losses[answers].mean().detach(), losses[~answers].mean().detach() if (~answers).any() else losses.new_zeros(())
+
+
+@torch.no_grad()
+def exact(model, examples, device):
+    """Share of answers whose every token is the likeliest one: what greedy decoding would write exactly."""
+    right = 0
+    for start in range(0, len(examples), 16):
+        group = examples[start: start + 16]
+        tokens, _, _, _ = collate(group, random.Random(0))
+        hidden = model(torch.from_numpy(tokens).to(device))
+        for b, (read, write) in enumerate(group):
+            said = model.head(hidden[b, len(read) - 1: len(read) - 1 + len(write)]).argmax(-1)
+            right += said.tolist() == write
+    return right / len(examples)
+
+
+class Optimisers:
+    """Muon for matrices, AdamW for norms and embeddings.
+
+    What `induction.start` wrote is learnt gently: the attention of the first two blocks at a tenth of the rate, and embeddings with an epsilon
+    of the size of a seen token's gradient. With Adam's usual epsilon all rare tokens move together at full rate (each is a little too likely
+    everywhere), become alike, and can no longer be told apart to be copied: after 150 steps of it copying was gone.
+    """
+
+    def __init__(self, model):
+        named = list(model.named_parameters())
+        gentle = lambda n: n.startswith(("blocks.0.", "blocks.1.")) and n.split(".")[2] in "qkvo"
+        pick = lambda want: [p for n, p in named if want(n, p)]
+        muon = lambda parameters: torch.optim.Muon(parameters, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw")
+        self.all = [
+            (1.0, muon(pick(lambda n, p: p.ndim == 2 and "embedding" not in n and not gentle(n)))),
+            (0.1, muon(pick(lambda n, p: p.ndim == 2 and gentle(n)))),
+            (0.25, torch.optim.AdamW(pick(lambda n, p: p.ndim == 1), weight_decay=0.0, betas=(0.9, 0.95))),
+            (0.25, torch.optim.AdamW(pick(lambda n, p: "embedding" in n), weight_decay=0.0, betas=(0.9, 0.95), eps=1e-3)),
+        ]
+
+    def step(self, rate):
+        for factor, optimiser in self.all:
+            for group in optimiser.param_groups:
+                group["lr"] = rate * factor
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+    def kept(self):
+        return [optimiser.state_dict() for _, optimiser in self.all]
+
+    def restore(self, kept):
+        for (_, optimiser), was in zip(self.all, kept):
+            optimiser.load_state_dict(was)
+
+
+def rate_at(done, step, top):
+    """Warmed up over 100 steps, level, and down to a twentieth over the last third."""
+    return top * min(1, (step + 1) / 100) * (1 if done < 2 / 3 else 1 - 0.95 * min(1, 3 * done - 2))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--texts", type=pathlib.Path)
+    parser.add_argument("--size", choices=SIZES, default="cpu")
+    parser.add_argument("--start", choices=("induction", "random"), default="induction", help="initial weights")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--weights", type=pathlib.Path, help="pieces that another machine handed back, to go on from")
+    parser.add_argument("--stop-after", type=float, default=1e9)
+    parser.add_argument("--steps", type=float, default=math.inf, help="the whole run ends after so many, if its minutes are not over")
+    parser.add_argument("--stop-after-steps", type=float, default=math.inf, help="and this piece")
+    parser.add_argument("--tokens", type=int, default=8192, help="a batch")
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=0, help="processes that make examples")
+    parser.add_argument("--save-every", type=float, default=2.0, help="minutes")
+    parser.add_argument("--log-every", type=int, default=50, help="steps")
+    options = parser.parse_args()
+    begin = time.time()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    bpe = Bpe()
+    texts, hidden = held_out(read_texts(options.texts))
+    stream = Stream(bpe, texts, options.seed)
+    invented = Stream(bpe, [], "held out").examples(0, 64, HELD_OUT)
+    real = Stream(bpe, hidden, "held out").examples(0, 32, HELD_OUT | dict(mix=(0, 1, 0, 0))) if len(hidden) > 30 else []
+
+    pools = Pools(stream, options.workers)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    sizes = Sizes(vocabulary=len(bpe), **SIZES[options.size])
+    model = Reader(sizes)
+    if options.start == "induction":
+        induction.start(model, options.seed)
+    model.to(device)
+    optimisers = Optimisers(model)
+    state = dict(step=0, tokens=0, seconds=0.0, next=0)
+    saved = options.out / "checkpoint.pt"
+    if saved.exists():
+        kept = torch.load(saved, map_location=device)
+        model.load_state_dict(kept["model"])
+        optimisers.restore(kept["optimisers"])
+        state = kept["state"]
+        print("going on from", state, flush=True)
+    elif options.weights:
+        kept = load(options.weights)
+        if kept["sizes"] != dataclasses.asdict(sizes):
+            raise SystemExit(f"{options.weights} holds a model of other sizes: {kept['sizes']}")
+        model.load_state_dict(kept["model"])
+        state = kept["state"]
+        print("going on, without the optimisers' memory, from", state, flush=True)
+    (options.out / "sizes.json").write_text(json.dumps(dataclasses.asdict(sizes), indent=1) + "\n")
+    print(sum(p.numel() for p in model.parameters()), "parameters on", device, len(texts), "texts,", len(hidden), "held out", flush=True)
+
+    def save():
+        part = saved.with_suffix(".part")
+        torch.save({"model": model.state_dict(), "optimisers": optimisers.kept(), "state": state, "sizes": dataclasses.asdict(sizes)}, part)
+        part.replace(saved)
+
+    before, saved_at, sums = state["seconds"], time.time(), torch.zeros(3)
+    log = (options.out / "log.tsv").open("a")
+    if not log.tell():
+        log.write("tokens\tseconds\tanswer_loss\tprompt_loss\texact\texact_text\trate\tpassages\n")
+    share_done = lambda: max(state["seconds"] / 60 / options.minutes, state["step"] / options.steps)
+    done = share_done()
+    pools.state = state
+    first = state["step"]
+    more = lambda: done < 1 and time.time() - begin < options.stop_after * 60 and state["step"] - first < options.stop_after_steps
+    while more():
+        stage = [s for s in STAGES[options.size] if s["at"] <= done or s["at"] == 0][-1]
+        for batch in pools.next(stage, options.tokens):
+            done = share_done()
+            if not more():
+                break
+            rate = rate_at(done, state["step"], options.rate)
+            with torch.autocast(device, torch.bfloat16):
+                loss, answers, prompts = loss_of(model, batch, device)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimisers.step(rate)
+            sums += torch.tensor([answers.item(), prompts.item(), 1.0])
+            state["step"] += 1
+            state["tokens"] += batch[0].size
+            state["seconds"] = before + time.time() - begin
+            if state["step"] % options.log_every == 0:
+                with torch.autocast(device, torch.bfloat16):
+                    shares = exact(model, invented, device), exact(model, real, device) if real else math.nan
+                line = [state["tokens"], round(state["seconds"]), *(round(x.item() / sums[2].item(), 4) for x in sums[:2]), *(round(s, 3) for s in shares), f"{rate:.2e}", stage["most"]]
+                log.write("\t".join(map(str, line)) + "\n")
+                log.flush()
+                print(*line, f"{state['tokens'] / state['seconds']:.0f} tokens/s", flush=True)
+                sums.zero_()
+            if time.time() - saved_at > options.save_every * 60:
+                save()
+                saved_at = time.time()
+    save()
+    print("finished" if done >= 1 else "stopped", state, flush=True)
+
+
+STREAM = None
+
+
+def prepared(*arguments):
+    return STREAM.prepared(*arguments)
+
+
+class Pools:
+    """The next few batches, made here or by other processes."""
+
+    def __init__(self, stream, workers):
+        self.stream, self.state, self.mean = stream, {}, 150.0
+        # Forked with the stream in them, before a GPU is touched.
+        globals()["STREAM"] = stream
+        self.processes = multiprocessing.get_context("fork").Pool(workers) if workers else None
+        self.ahead, self.most_ahead = collections.deque(), 2 * workers
+
+    def next(self, stage, tokens):
+        if not self.processes:
+            made, self.mean = self.stream.prepared(*self._take(tokens), stage, tokens)
+            return made
+        while len(self.ahead) < self.most_ahead:
+            self.ahead.append(self.processes.apply_async(prepared, (*self._take(tokens), stage, tokens)))
+        made, self.mean = self.ahead.popleft().get()
+        return made
+
+    def _take(self, tokens):
+        """First and number of the next examples; what was made ahead and not used when a run stops is left out."""
+        start, count = self.state["next"], max(16, int(max(POOL, 2 * tokens) / self.mean))
+        self.state["next"] += count
+        return start, count
+
+
+if __name__ == "__main__":
+    main()
