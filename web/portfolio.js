@@ -4,8 +4,10 @@
 const TEXTS = {
   ko: {
     title: "과제 포트폴리오", promise: "모든 판정은 양쪽의 문장을 근거로 보여 줍니다. 결정은 사람이 합니다.",
-    label: "제안서, 또는 필요한 기술을 그대로 적으세요", overlap: "이미 한 일인가?", match: "누가 할 수 있나?",
-    strengths: "기관별 강점", consolidate: "함께 묶을 과제", save: "JSON으로 저장",
+    label: "제안서, 필요한 기술, 또는 기관 이름을 그대로 적으세요", overlap: "이미 한 일인가?", match: "누가 할 수 있나?",
+    strengths: "기관별 강점", consolidate: "함께 묶을 과제", save: "저장:", calls: "이 기관에 맞는 공고는?",
+    whole: "전체 과제:", all: "두 번 한 일은?", projects: "과제", pairs: "비교한 쌍", clusters: "반복된 일 (시간순)", avoidable: "줄일 수 있었을 지출",
+    between: "기관 사이", spentAfter: "첫 과제 뒤에 쓴 예산", repeats: "반복:", unknown: "모름",
     working: "비교하는 중…", empty: "먼저 내용을 적으세요.", nothing: "겹치는 과제를 찾지 못했습니다.",
     fresh: "제안서에서 새로운 내용", reached: "도달 수준", gap: "남는 부족분", lead: "주도", nobody: "뚜렷한 주도 기관 없음",
     onlyHere: "여기에만 있는 것", broken: "요청이 실패했습니다.", thin: "근거가 적음", budget: "예산",
@@ -16,8 +18,10 @@ const TEXTS = {
   },
   en: {
     title: "Portfolio", promise: "Every verdict shows the sentences of both sides. A person decides.",
-    label: "A proposal, or a need in its own words", overlap: "Was this done before?", match: "Who can do this?",
-    strengths: "Strengths of the institutes", consolidate: "What belongs together?", save: "Save as JSON",
+    label: "A proposal, a need in its own words, or the name of an institute", overlap: "Was this done before?", match: "Who can do this?",
+    strengths: "Strengths of the institutes", consolidate: "What belongs together?", save: "Save as", calls: "Which calls fit this institute?",
+    whole: "The whole portfolio:", all: "What was done twice?", projects: "projects", pairs: "pairs compared", clusters: "Repeated work, in order of time",
+    avoidable: "Avoidable spending", between: "Between institutes", spentAfter: "spent after the first", repeats: "repeats", unknown: "unknown",
     working: "Comparing…", empty: "Write something first.", nothing: "Nothing that overlaps was found.",
     fresh: "New in the proposal", reached: "How far it got", gap: "Gap that stays", lead: "leads", nobody: "nobody clearly leads",
     onlyHere: "only here", broken: "The request failed.", thin: "thin evidence", budget: "budget",
@@ -56,6 +60,18 @@ function pair(left, right, leftNote, rightNote) {
   return row;
 }
 
+function table(rows) {
+  const box = element("div", undefined, "scroll");
+  const body = element("table");
+  for (const cells of rows) {
+    const row = element("tr");
+    cells.forEach((c) => row.append(element("td", c)));
+    body.append(row);
+  }
+  box.append(body);
+  return box;
+}
+
 const show = {
   overlap(found, out) {
     if (!found.verdicts.length) out.append(element("p", t().nothing));
@@ -89,6 +105,50 @@ const show = {
       if (m.gap.length) s.append(element("p", `${t().gap}: ${m.gap.slice(0, 3).join(" / ")}`));
       out.append(s);
     });
+  },
+  calls(found, out) {
+    out.append(element("p", `${found.institution}: ${found.projects} ${t().projects}`, "facts"));
+    if (!found.calls.length) out.append(element("p", t().nothing));
+    found.calls.forEach((c, i) => {
+      const s = element("section");
+      s.append(element("h3", `${i + 1}. ${c.title}${c.year ? ` (${c.year})` : ""}`));
+      for (const [call, own] of c.pairs) s.append(pair(call.quote, own.quote, `${call.start}–${call.end}`, `${own.title} (${own.project_id}, ${own.start}–${own.end})`));
+      out.append(s);
+    });
+  },
+  all(found, out) {
+    out.append(element("p", `${found.projects} ${t().projects}, ${found.judged} ${t().pairs}`, "facts"));
+    if (!found.pairs.length) out.append(element("p", t().nothing));
+    const money = (n) => Math.round(n).toLocaleString(language);
+    if (found.avoidable.length) {
+      const s = element("section");
+      s.append(element("h3", `${t().avoidable}: ${money(found.avoidable_total)}`));
+      s.append(table(found.avoidable.map((a) => [money(a.spending), `${a.project.title} (${a.project.project_id})`, `${t().repeats} ${a.repeats}`])));
+      out.append(s);
+    }
+    if (found.clusters.length) {
+      const s = element("section");
+      s.append(element("h3", t().clusters));
+      const list = element("ul");
+      for (const c of found.clusters) {
+        const line = c.timeline.map((e) => `${e.began || "?"} ${e.title} (${e.project_id}, ${e.institution || t().unknown})`).join(" → ");
+        list.append(element("li", `${line}; ${t().spentAfter}: ${money(c.spent_after)}`));
+      }
+      s.append(list);
+      out.append(s);
+    }
+    if (found.matrix.length) {
+      const s = element("section");
+      s.append(element("h3", t().between), table(found.matrix.map(([a, b, n]) => [`${a} × ${b}`, String(n)])));
+      out.append(s);
+    }
+    for (const p of found.pairs) {
+      const s = element("section");
+      s.append(element("h3", `${t().kinds[p.kind] || p.kind} (${percent(p.probability)})`));
+      s.append(element("p", [p.later, p.earlier].map((e) => `${e.began || "?"} ${e.title} (${e.project_id})`).join(" ← "), "facts"));
+      for (const [a, b] of p.evidence) s.append(pair(a.quote, b.quote, `${a.project_id} ${a.start}–${a.end}`, `${b.project_id} ${b.start}–${b.end}`));
+      out.append(s);
+    }
   },
   strengths(found, out) {
     const map = element("img", undefined, "map");
@@ -128,6 +188,7 @@ const show = {
 async function ask(what, path, body) {
   const out = $("out");
   $("problem").hidden = true;
+  $("saves").hidden = true;
   out.replaceChildren(element("p", t().working));
   try {
     const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
@@ -135,8 +196,10 @@ async function ask(what, path, body) {
     const found = await response.json();
     if (!response.ok) throw new Error(found.error?.message || t().broken);
     out.replaceChildren();
-    last = found;
-    $("save").hidden = false;
+    last = { what, body, found };
+    $("saves").hidden = false;
+    const kinds = { overlap: ["json", "docx", "html", "markdown"], strengths: ["json", "svg"] }[what] || ["json"];
+    document.querySelectorAll("[data-save]").forEach((b) => { b.hidden = !kinds.includes(b.dataset.save); });
     show[what](found, out);
   } catch (error) {
     out.replaceChildren();
@@ -155,16 +218,36 @@ $("overlap").addEventListener("click", () => withText("overlap", "/v1/overlap", 
 $("match").addEventListener("click", () => withText("match", "/v1/match", "need"));
 $("strengths").addEventListener("click", () => ask("strengths", "/v1/strengths"));
 $("consolidate").addEventListener("click", () => ask("consolidate", "/v1/consolidate", {}));
-$("save").addEventListener("click", () => {
+$("calls").addEventListener("click", () => withText("calls", "/v1/match", "institution"));
+$("all").addEventListener("click", () => ask("all", "/v1/overlap/all"));
+
+function keep(blob, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(last, null, 2)], { type: "application/json" }));
-  link.download = "sectora-portfolio.json";
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
-});
+}
+
+async function save(kind) {
+  if (kind === "json") return keep(new Blob([JSON.stringify(last.found, null, 2)], { type: "application/json" }), "sectora-portfolio.json");
+  const response = kind === "svg"
+    ? await fetch("/v1/strengths.svg")
+    : await fetch("/v1/overlap/report", {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...last.body, format: kind, language }),
+    });
+  if (!response.ok) {
+    $("problem").textContent = t().broken;
+    $("problem").hidden = false;
+    return undefined;
+  }
+  return keep(await response.blob(), `sectora-${last.what}.${kind === "markdown" ? "md" : kind}`);
+}
+document.querySelectorAll("[data-save]").forEach((b) => b.addEventListener("click", () => save(b.dataset.save)));
 document.querySelectorAll("[data-language]").forEach((b) => b.addEventListener("click", () => {
   language = b.dataset.language;
   localStorage.setItem("language", language);
   speak();
+  if (last) { $("out").replaceChildren(); show[last.what](last.found, $("out")); }
 }));
 speak();

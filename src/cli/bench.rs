@@ -6,6 +6,7 @@
 
 mod embed;
 mod ingest;
+mod portfolio;
 mod retrieve;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub(super) enum Command {
     Ingest(ingest::Arguments),
     /// Encoding texts
     Embed(embed::Arguments),
+    /// A made-up portfolio joined with itself: seconds, memory, planted repeats found
+    Portfolio(portfolio::Arguments),
 }
 
 #[derive(Args)]
@@ -150,6 +153,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failur
         Command::Retrieve(arguments) => return retrieve::run(context, &arguments),
         Command::Ingest(arguments) => return ingest::run(context, &arguments),
         Command::Embed(arguments) => return embed::run(context, &arguments),
+        Command::Portfolio(arguments) => return portfolio::run(context, &arguments),
     };
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match arguments.threads.unwrap_or(context.config.threads) {

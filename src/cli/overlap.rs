@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{Context, Failure, Outcome, this_program};
 use crate::app::App;
 use crate::document::{Access, Language};
-use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape};
+use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape, remembered};
 use crate::portfolio::overlap::{self, Overlap, OverlapOptions};
 use crate::portfolio::verdict::{WeightFile, read_weights};
 use crate::portfolio::{Holdings, Institutes, Kind, PortfolioError, Proposal};
@@ -23,6 +23,9 @@ pub(super) struct Arguments {
     /// The whole portfolio against itself: pairs, clusters, timeline, matrix, avoidable spending
     #[arg(long, conflicts_with_all = ["proposal", "project"])]
     all: bool,
+    /// With --all: compare every project again, not only those that are new since the last time
+    #[arg(long, requires = "all")]
+    afresh: bool,
     /// Verdicts shown
     #[arg(long, default_value_t = 10)]
     limit: usize,
@@ -38,9 +41,12 @@ pub(super) struct Arguments {
     /// Exit 1 if a `done already` verdict has at least this probability
     #[arg(long, value_name = "P", num_args = 0..=1, default_missing_value = "0.5")]
     fail_on: Option<f64>,
-    /// Report as text for the terminal, Markdown or an HTML page
+    /// Report as Markdown, an HTML page or a Word document
     #[arg(long, value_enum, default_value_t = Shape::Markdown)]
     format: Shape,
+    /// Write the report into this file (needed for a Word document); its ending names the format
+    #[arg(long, value_name = "FILE.md|html|docx|json", conflicts_with = "all")]
+    out: Option<PathBuf>,
     /// Language of the report; default: the proposal's
     #[arg(long, value_parser = ["ko", "en"])]
     language: Option<String>,
@@ -60,6 +66,32 @@ pub(super) struct Arguments {
 pub(super) enum Shape {
     Markdown,
     Html,
+    Docx,
+    Json,
+}
+
+impl Shape {
+    /// By the ending of a file.
+    fn of(file: &Path) -> Result<Shape, Failure> {
+        let ending = file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        match ending.as_str() {
+            "md" => Ok(Shape::Markdown),
+            "html" | "htm" => Ok(Shape::Html),
+            "docx" => Ok(Shape::Docx),
+            "json" => Ok(Shape::Json),
+            _ => Err(Failure::bad_input(format!("--out {}: must end with .md, .html, .docx or .json", file.display()))),
+        }
+    }
+
+    /// The report's bytes.
+    fn report(self, found: &Overlap, language: Language) -> Vec<u8> {
+        match self {
+            Shape::Markdown => found.markdown(language).into_bytes(),
+            Shape::Html => found.html(language).into_bytes(),
+            Shape::Docx => found.docx(language),
+            Shape::Json => serde_json::to_vec_pretty(found).expect("our own plain data serialises"),
+        }
+    }
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
@@ -70,6 +102,10 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     }
     if !(1..=200).contains(&arguments.candidates) || !(1..=200).contains(&arguments.limit) {
         return Err(Failure::bad_input("--candidates and --limit must be 1 to 200"));
+    }
+    let shape = arguments.out.as_deref().map(Shape::of).transpose()?;
+    if shape.is_none() && matches!(arguments.format, Shape::Docx) {
+        return Err(Failure::bad_input("a Word document goes into a file: --out FILE.docx"));
     }
     let own = own_weights(arguments.weights.as_deref())?;
     let app = context.open()?;
@@ -96,10 +132,14 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         Some(_) => Language::En,
         None => found.language(),
     };
-    context.output.result(&found, |found| match arguments.format {
-        Shape::Markdown => found.markdown(language),
-        Shape::Html => found.html(language),
-    });
+    if let (Some(file), Some(shape)) = (&arguments.out, shape) {
+        fs_err::write(file, shape.report(&found, language)).map_err(|e| Failure::bad_input(e.to_string()))?;
+        context.output.note(&format!("written: {}", file.display()));
+    }
+    if arguments.out.is_none() || context.output.is_json() {
+        let text = |found: &Overlap| String::from_utf8_lossy(&arguments.format.report(found, language)).into_owned();
+        context.output.result(&found, text);
+    }
     Ok(if arguments.fail_on.is_some_and(|p| fails(&found, p)) { Outcome::No } else { Outcome::Yes })
 }
 
@@ -113,7 +153,12 @@ fn whole(
 ) -> Result<Outcome, Failure> {
     let access = arguments.access;
     let holdings = Holdings::load(&app.parts(), institutes, access)?;
-    let options = LandscapeOptions { limit: arguments.limit.max(50), weights, ..LandscapeOptions::default() };
+    // Verdicts of other weights are not kept beside those of the program's.
+    let remember = weights.is_none().then(|| remembered(&app.index_folder(), access));
+    if let Some(file) = remember.as_ref().filter(|f| arguments.afresh && f.exists()) {
+        fs_err::remove_file(file).map_err(|e| Failure::internal(e.to_string()))?;
+    }
+    let options = LandscapeOptions { limit: arguments.limit.max(50), weights, remember, ..LandscapeOptions::default() };
     let found = landscape(&app.parts(), institutes, &holdings, &options)?;
     let fails = arguments.fail_on.is_some_and(|p| found.pairs.iter().any(|pair| pair.done >= p));
     context.output.result(&found, all_text);
@@ -122,8 +167,9 @@ fn whole(
 
 fn all_text(found: &Landscape) -> String {
     let mut out = format!(
-        "{} projects, {} pairs judged, {} clusters of repeated work, avoidable spending about {:.0} (in the source's unit)\n",
+        "{} projects ({} compared now), {} pairs judged, {} clusters of repeated work, avoidable spending about {:.0} (in the source's unit)\n",
         found.projects,
+        found.compared,
         found.judged,
         found.clusters.len(),
         found.avoidable_total

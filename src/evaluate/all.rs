@@ -10,9 +10,9 @@ use super::EvaluateError;
 use super::answers::{self, AnswerResult, Asking};
 use super::dataset::{QuestionFormat, QuestionSet};
 use super::entailment::Entailment;
-use super::overlap;
 use super::peer::{Peer, Server};
 use super::plant::Plant;
+use super::repeats;
 use super::retrieval::{self, RetrievalOptions, RetrievalResult};
 use super::safety::{self, SafetyOptions, SafetyResult};
 use super::statistics::{self, Comparison, Pair};
@@ -264,8 +264,8 @@ fn sectors(folder: &Path) -> Result<Vec<(String, PathBuf)>, EvaluateError> {
 
 /// How `overlap` judges the pairs of `file`, whose projects are in the index at hand.
 fn repeats(app: &App, file: &Path) -> Result<Repeats, EvaluateError> {
-    let rows = overlap::planted(app, file, None)?;
-    let as_labelled = |r: &&overlap::PlantedRow| {
+    let rows = repeats::planted(app, file, None)?;
+    let as_labelled = |r: &&repeats::PlantedRow| {
         let judged = r.judged.and_then(|k| serde_json::to_value(k).ok());
         judged.is_some_and(|k| k == r.label.as_str())
     };

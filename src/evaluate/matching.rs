@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::EvaluateError;
+use super::calls::{Supported, of_matches};
 use super::statistics::{Estimate, Random, bootstrap, permutation};
 use crate::app::App;
 use crate::document::{Access, Document};
-use crate::portfolio::matching::{MatchOptions, for_need};
+use crate::portfolio::matching::{Match, MatchOptions, for_need};
 use crate::portfolio::{Institutes, Project, Proposal, project};
 use crate::retrieve::{SearchMode, SearchOptions};
 
@@ -41,8 +42,10 @@ pub struct MatchMeasured {
     pub rankers: Vec<Ranker>,
     /// Two-sided p of `match` against `bm25`, reciprocal ranks (permutation).
     pub p_against_bm25: f64,
-    /// Share of `match`'s first institutions that cite at least two sentences.
-    pub two_citations: f64,
+    /// Two-sided p of `match` against `most frequent`.
+    pub p_against_most_frequent: f64,
+    /// The citations of `match`'s first institutions.
+    pub citations: Supported,
 }
 
 /// Measures on the index at hand.
@@ -75,7 +78,7 @@ pub fn time_split(app: &App, until: i32, sample: usize, seed: u64) -> Result<Mat
     let mut frequent: Vec<(&String, &usize)> = earlier.iter().collect();
     frequent.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     let mut ranks: [Vec<usize>; 3] = Default::default();
-    let mut two = 0usize;
+    let mut first: Vec<Match> = Vec::new();
     for (document, project) in &later {
         let wanted = key(project);
         let need = Proposal::from_text(&blind(document, project), &institutes)?;
@@ -86,9 +89,9 @@ pub fn time_split(app: &App, until: i32, sample: usize, seed: u64) -> Result<Mat
             ..MatchOptions::default()
         };
         let found = for_need(&app.parts(), &institutes, &need, &options)?;
-        two += usize::from(found.matches.first().is_some_and(|m| m.citations.len() >= 2));
         let named: Vec<String> =
             found.matches.iter().map(|m| names.get(&m.institution).cloned().unwrap_or_default()).collect();
+        first.extend(found.matches.into_iter().next());
         ranks[0].push(rank(named.iter(), &wanted));
         let search = SearchOptions {
             limit: 200,
@@ -128,12 +131,13 @@ pub fn time_split(app: &App, until: i32, sample: usize, seed: u64) -> Result<Mat
         unreachable: all - later.len(),
         rankers,
         p_against_bm25: permutation(&reciprocal(&ranks[0]), &reciprocal(&ranks[1]), 5),
-        two_citations: two as f64 / later.len().max(1) as f64,
+        p_against_most_frequent: permutation(&reciprocal(&ranks[0]), &reciprocal(&ranks[2]), 5),
+        citations: of_matches(later.len(), &first),
     })
 }
 
 /// Title and sentences only: the record's line of facts names the institution.
-fn blind(document: &Document, project: &Project) -> String {
+pub(super) fn blind(document: &Document, project: &Project) -> String {
     let mut out = format!("{}\n\n", document.title);
     for sentence in &project.sentences {
         out.push_str(sentence.span.slice(&document.text));
@@ -143,6 +147,6 @@ fn blind(document: &Document, project: &Project) -> String {
 }
 
 /// From 1; 0: not named.
-fn rank<'k>(named: impl Iterator<Item = &'k String>, wanted: &str) -> usize {
+pub(super) fn rank<'k>(named: impl Iterator<Item = &'k String>, wanted: &str) -> usize {
     named.take(100).position(|k| k == wanted).map_or(0, |i| i + 1)
 }

@@ -3,21 +3,20 @@
 //! Works on the index of the [`App`] at hand. Training and testing never share a project. Every figure of
 //! [`Measured`] can be recomputed from [`Row`]s, which hold each judged pair.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::EvaluateError;
+use super::repeats::{asked, read_pairs};
 use super::rewritten::{Made, Original, Recipe, make};
 use super::statistics::{Estimate, Random, bootstrap};
+use super::{EvaluateError, features};
 use crate::app::App;
 use crate::document::{Access, Document};
-use crate::portfolio::landscape::{LandscapeOptions, landscape};
 use crate::portfolio::overlap::{OverlapOptions, compared};
 use crate::portfolio::verdict::{Features, STANDING, WeightFile, Weights, severity, weight_file, weights};
-use crate::portfolio::{Holdings, Institutes, Kind, PortfolioError, Project, Proposal, project};
+use crate::portfolio::{Compared, Institutes, Kind, PortfolioError, Project, Proposal, Side, compare, project};
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -30,6 +29,10 @@ pub struct OverlapEvaluation {
     pub fit: bool,
     /// Proposals written by hand (as for `--pairs`), fitted on as well.
     pub by_hand: Option<PathBuf>,
+    /// Where to write the features of every judged pair, one JSON object a line.
+    pub features_out: Option<PathBuf>,
+    /// Features written so, in place of judging anew.
+    pub features_in: Option<PathBuf>,
 }
 
 /// One judged pair.
@@ -54,10 +57,13 @@ pub struct Row {
     /// Share of the words that were dropped or replaced.
     pub noise: f64,
     #[serde(skip)]
-    features: Option<Features>,
+    pub(super) features: Option<Features>,
+    /// The same pair, seen among a few of the candidates only.
+    #[serde(skip)]
+    pub(super) among_few: Option<Features>,
     /// Place among the candidates by [`STANDING`], from 0.
     #[serde(skip)]
-    standing: usize,
+    pub(super) standing: usize,
 }
 
 /// What came out, on the test half.
@@ -129,40 +135,26 @@ const RELATED_RANKS: usize = 3;
 const NONE: std::ops::RangeInclusive<usize> = 15..=27;
 /// What a pair of a proposal written by hand weighs in fitting: there are few, and they are what people write.
 const BY_HAND: f64 = 12.0;
+/// What a pair seen among a few candidates weighs of the whole: as many others as a small index has.
+const FEW: f64 = 0.5;
 /// What a labelled pair weighs more than one that is `related` or `none`, of which there are many.
 const LABELLED: f64 = 1.5;
 
-/// Makes proposals of the index's projects, judges them, and compares with the labels.
+/// Makes proposals of the index's projects (or reads what was judged before), and compares the verdicts with the labels.
 pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, EvaluateError> {
-    let institutes = Institutes::new(&app.sector().institutes);
-    let originals = originals(app, &institutes, options)?;
-    if originals.len() < 4 {
-        return Err(EvaluateError::Dataset {
-            path: app.index_folder().display().to_string(),
-            what: "fewer than 4 projects in English with aims and methods; ingest records first".into(),
-        });
-    }
-    let mut random = Random::new(options.seed);
-    let mut jobs: Vec<(usize, bool, Made)> = Vec::new();
-    for (i, (document, project)) in originals.iter().enumerate() {
-        let far = &originals[(i + originals.len() / 2) % originals.len()];
-        // Pairs (i, far) fall into the same half, so that no project is in both.
-        let training = (i % (originals.len() / 2).max(1)) % 2 == 0;
-        for recipe in Recipe::ALL {
-            let of = Original { document, project };
-            let made = make(recipe, &of, &Original { document: &far.0, project: &far.1 }, &mut random);
-            jobs.push((jobs.len(), training, made));
-        }
-    }
-    let mut rows = judge_all(app, &institutes, &jobs)?;
-    let by_hand = match &options.by_hand {
-        Some(file) if options.fit => judge_all(app, &institutes, &written(file)?)?,
-        _ => Vec::new(),
+    let (mut rows, by_hand) = match &options.features_in {
+        Some(file) => features::read(file)?,
+        None => judged(app, options)?,
     };
+    if let Some(file) = &options.features_out {
+        features::write(file, &rows, &by_hand)?;
+    }
+    let proposals: HashSet<usize> = rows.iter().map(|r| r.proposal).collect();
+    let projects = proposals.len() / Recipe::ALL.len();
     let with_encoder = app.embedder().is_some();
     let mut fitted = None;
     if options.fit {
-        let new = fit(&rows, &by_hand, app, originals.len(), options);
+        let new = fit(&rows, &by_hand, app, projects, options);
         for row in rows.iter_mut() {
             if let Some(features) = &row.features {
                 (row.kind, row.done) = verdict(&new, features);
@@ -181,27 +173,77 @@ pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, E
         || weights(with_encoder).made.clone(),
         |f| if with_encoder { f.vectors.made.clone() } else { f.words.made.clone() },
     );
-    measure(app, &rows, originals.len(), made, fitted)
+    measure(app, &rows, projects, made, fitted)
+}
+
+/// Rows of made proposals, and of those written by hand.
+fn judged(app: &App, options: &OverlapEvaluation) -> Result<(Vec<Row>, Vec<Row>), EvaluateError> {
+    let institutes = Institutes::new(&app.sector().institutes);
+    let originals = originals(app, &institutes, options)?;
+    if originals.len() < 4 {
+        return Err(EvaluateError::Dataset {
+            path: app.index_folder().display().to_string(),
+            what: "fewer than 4 projects in English with aims and methods; ingest records first".into(),
+        });
+    }
+    let mut random = Random::new(options.seed);
+    let mut jobs: Vec<Job> = Vec::new();
+    for (i, (document, project)) in originals.iter().enumerate() {
+        let far = &originals[(i + originals.len() / 2) % originals.len()];
+        // Pairs (i, far) fall into the same half, so that no project is in both.
+        let training = (i % (originals.len() / 2).max(1)) % 2 == 0;
+        for recipe in Recipe::ALL {
+            let of = Original { document, project };
+            let made = make(recipe, &of, &Original { document: &far.0, project: &far.1 }, &mut random);
+            jobs.push(Job { number: jobs.len(), training, made, document: None });
+        }
+    }
+    let rows = judge_all(app, &institutes, &jobs)?;
+    let by_hand = match &options.by_hand {
+        Some(file) => judge_all(app, &institutes, &written(app, file, &institutes)?)?,
+        None => Vec::new(),
+    };
+    Ok((rows, by_hand))
+}
+
+/// A proposal to be judged: made, or a document of the index.
+struct Job {
+    number: usize,
+    training: bool,
+    made: Made,
+    document: Option<Document>,
 }
 
 /// Proposals of a file, each once as it is and once with the earlier work it was written about left out of the index.
-fn written(file: &Path) -> Result<Vec<(usize, bool, Made)>, EvaluateError> {
-    let mut jobs = Vec::new();
-    for pair in read_pairs(file)? {
-        let Some(text) = pair.text else { continue };
+fn written(app: &App, file: &Path, institutes: &Institutes) -> Result<Vec<Job>, EvaluateError> {
+    let mut jobs: Vec<Job> = Vec::new();
+    let known = asked(app, institutes)?;
+    for (n, pair) in read_pairs(file)?.into_iter().enumerate() {
+        let invalid = |what: String| EvaluateError::Dataset { path: file.display().to_string(), what };
         let Some(kind) = Kind::ALL.into_iter().find(|k| k.name() == pair.kind) else {
-            let what = format!("`{}` is no kind of verdict", pair.kind);
-            return Err(EvaluateError::Dataset { path: file.display().to_string(), what });
+            return Err(invalid(format!("pair {}: `{}` is no kind of verdict", n + 1, pair.kind)));
         };
-        let made = |labels, exclude| Made { recipe: Recipe::Reworded, text: text.clone(), labels, exclude, noise: 1.0 };
-        jobs.push((jobs.len(), true, made(vec![(pair.prior.clone(), kind)], Vec::new())));
-        jobs.push((jobs.len(), true, made(Vec::new(), vec![pair.prior])));
+        let document = match (&pair.text, pair.indexed()) {
+            (None, Some(id)) => Some(
+                known
+                    .get(&id)
+                    .cloned()
+                    .ok_or_else(|| invalid(format!("pair {}: `{id}` is not in the index", n + 1)))?,
+            ),
+            _ => None,
+        };
+        let text = pair.text.clone().unwrap_or_default();
+        let prior = pair.prior_id();
+        for (labels, exclude) in [(vec![(prior.clone(), kind)], Vec::new()), (Vec::new(), vec![prior.clone()])] {
+            let made = Made { recipe: Recipe::Reworded, text: text.clone(), labels, exclude, noise: 1.0 };
+            jobs.push(Job { number: jobs.len(), training: true, made, document: document.clone() });
+        }
     }
     Ok(jobs)
 }
 
 /// Judges on all processors; rows in order of the proposals.
-fn judge_all(app: &App, institutes: &Institutes, jobs: &[(usize, bool, Made)]) -> Result<Vec<Row>, EvaluateError> {
+fn judge_all(app: &App, institutes: &Institutes, jobs: &[Job]) -> Result<Vec<Row>, EvaluateError> {
     let mut rows: Vec<Row> = Vec::new();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let share = jobs.len().div_ceil(threads).max(1);
@@ -211,8 +253,8 @@ fn judge_all(app: &App, institutes: &Institutes, jobs: &[(usize, bool, Made)]) -
             .map(|jobs| {
                 scope.spawn(move || -> Result<Vec<Row>, PortfolioError> {
                     let mut rows = Vec::new();
-                    for (n, training, made) in jobs {
-                        rows.extend(judge(app, institutes, *n, *training, made)?);
+                    for job in jobs {
+                        rows.extend(judge(app, institutes, job)?);
                     }
                     Ok(rows)
                 })
@@ -260,16 +302,38 @@ fn verdict(weights: &Weights, features: &Features) -> (Kind, f64) {
 }
 
 /// Judges one proposal: a row a candidate, and a row for each labelled project that was not among them.
-fn judge(
-    app: &App,
-    institutes: &Institutes,
-    n: usize,
-    training: bool,
-    made: &Made,
-) -> Result<Vec<Row>, PortfolioError> {
-    let proposal = Proposal::from_text(&made.text, institutes)?;
+fn judge(app: &App, institutes: &Institutes, job: &Job) -> Result<Vec<Row>, PortfolioError> {
+    let (n, training, made) = (job.number, job.training, &job.made);
+    let proposal = match &job.document {
+        Some(document) => Proposal::of(document.clone(), institutes),
+        None => Proposal::from_text(&made.text, institutes)?,
+    };
     let options = OverlapOptions { exclude: made.exclude.clone(), ..OverlapOptions::default() };
-    let (_, candidates) = compared(&app.parts(), institutes, &proposal, &options)?;
+    let (own, candidates) = compared(&app.parts(), institutes, &proposal, &options)?;
+    let mut rows = rows(app, n, training, made, &candidates);
+    // The same among fewer: a small index holds fewer others, and the same work must be seen in it too.
+    let kept = few(&candidates, made, n);
+    let sides: Vec<&Side> = kept.iter().map(|i| &candidates[*i].side).collect();
+    for (i, comparison) in kept.iter().zip(compare(&own, &sides)) {
+        if let Some(row) = rows.iter_mut().find(|r| r.project_id == candidates[*i].project.id) {
+            row.among_few = Some(comparison.features);
+        }
+    }
+    Ok(rows)
+}
+
+/// A few of the candidates (6 to 25), those with a label among them.
+fn few(candidates: &[Compared], made: &Made, seed: usize) -> Vec<usize> {
+    let mut random = Random::new(seed as u64 + 77);
+    let labelled = |i: &usize| made.labels.iter().any(|l| l.0 == candidates[*i].project.id);
+    let (mut kept, mut others): (Vec<usize>, Vec<usize>) = (0..candidates.len()).partition(labelled);
+    random.shuffle(&mut others);
+    kept.extend(others.into_iter().take(6 + random.below(20)));
+    kept.sort_unstable();
+    kept
+}
+
+fn rows(app: &App, n: usize, training: bool, made: &Made, candidates: &[Compared]) -> Vec<Row> {
     let model = weights(app.embedder().is_some());
     let mut order: Vec<(f64, usize)> = candidates
         .iter()
@@ -308,6 +372,7 @@ fn judge(
             training,
             noise: made.noise,
             features: Some(features),
+            among_few: None,
             standing,
         });
     }
@@ -324,11 +389,12 @@ fn judge(
                 training,
                 noise: made.noise,
                 features: None,
+                among_few: None,
                 standing: usize::MAX,
             });
         }
     }
-    Ok(rows)
+    rows
 }
 
 fn rerank(rows: &mut [Row], model: &Weights) {
@@ -351,20 +417,21 @@ fn fit(rows: &[Row], by_hand: &[Row], app: &App, projects: usize, options: &Over
     let mut each: Vec<f64> = Vec::new();
     let all = rows.iter().filter(|r| r.training).map(|r| (r, 1.0)).chain(by_hand.iter().map(|r| (r, BY_HAND)));
     for (row, weight) in all {
-        let Some(features) = row.features else { continue };
         let Some(kind) = Kind::FITTED.iter().position(|k| *k == row.label) else { continue };
         if row.label == Kind::None && !NONE.contains(&row.standing) {
             continue;
         }
-        pairs.push((features, kind));
-        each.push(
-            weight
-                * match row.label {
-                    Kind::DoneAlready | Kind::SameAim | Kind::SameMethod => LABELLED,
-                    Kind::None => 0.5,
-                    Kind::Related | Kind::Continuation => 1.0,
-                },
-        );
+        let of_label = match row.label {
+            Kind::DoneAlready | Kind::SameAim | Kind::SameMethod => LABELLED,
+            Kind::None => 0.5,
+            Kind::Related | Kind::Continuation => 1.0,
+        };
+        for (features, share) in [(row.features, 1.0 - FEW), (row.among_few, FEW)] {
+            if let Some(features) = features {
+                pairs.push((features, kind));
+                each.push(weight * of_label * share);
+            }
+        }
     }
     let hand = options.by_hand.as_ref().map_or_else(String::new, |file| format!(" --by-hand {}", file.display()));
     let made = format!(
@@ -374,7 +441,7 @@ fn fit(rows: &[Row], by_hand: &[Row], app: &App, projects: usize, options: &Over
         app.catalog().stats().map_or(0, |s| s.documents),
         app.embedder().map_or_else(|| "words only".to_owned(), |e| format!("encoder {}", e.id())),
     );
-    Weights::fit(&pairs, &each, 1e-3, 1500, made)
+    Weights::fit(&pairs, &each, 1e-3, 600, made)
 }
 
 fn measure(
@@ -483,223 +550,4 @@ fn calibration(test: &[&Row]) -> (Bins, f64) {
         out.push((pair[0], pair[1].min(1.0), inside.len(), mean, right));
     }
     (out, error)
-}
-
-/// A pair of `repeats.jsonl`, or a proposal written by hand about a project of the index.
-#[derive(Clone, Debug, Deserialize)]
-struct Planted {
-    /// Project of the index that is checked …
-    #[serde(default)]
-    proposal: Option<String>,
-    /// … or the text of a proposal, the first line its title.
-    #[serde(default)]
-    text: Option<String>,
-    /// The earlier work.
-    prior: String,
-    kind: String,
-    #[serde(default)]
-    languages: String,
-}
-
-/// A planted pair, judged.
-#[derive(Clone, Debug, Serialize)]
-pub struct PlantedRow {
-    /// Proposal: a project, or the first line of a text.
-    pub proposal: String,
-    /// The earlier work.
-    pub prior: String,
-    /// Label.
-    pub label: String,
-    /// Languages of the earlier work and the proposal.
-    pub languages: String,
-    /// What it was judged; `None`: not among the candidates.
-    pub judged: Option<Kind>,
-    /// Of `done already`.
-    pub done: f64,
-    /// Rank among the verdicts, from 1; 0: not there.
-    pub rank: usize,
-    /// Other work judged `done already` (or a continuation): to be looked at.
-    pub others: Vec<String>,
-    /// The best pair of sentences.
-    pub evidence: Option<(String, String)>,
-}
-
-fn read_pairs(file: &Path) -> Result<Vec<Planted>, EvaluateError> {
-    let text = fs_err::read_to_string(file)?;
-    let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
-    let invalid = |what: String| EvaluateError::Dataset { path: file.display().to_string(), what };
-    lines.map(|(n, l)| serde_json::from_str(l).map_err(|e| invalid(format!("line {}: {e}", n + 1)))).collect()
-}
-
-/// Judges the pairs of a file on the index at hand. Ids may be written `file#id`.
-pub fn planted(app: &App, file: &Path, weights: Option<Arc<WeightFile>>) -> Result<Vec<PlantedRow>, EvaluateError> {
-    let institutes = Institutes::new(&app.sector().institutes);
-    let invalid = |what: String| EvaluateError::Dataset { path: file.display().to_string(), what };
-    let id = |s: &str| s.rsplit('#').next().unwrap_or(s).to_owned();
-    let mut by_source: HashMap<String, Document> = HashMap::new();
-    project::each(
-        app.catalog(),
-        &institutes,
-        |document, project| {
-            by_source.insert(project.id, document);
-            Ok(())
-        },
-        |_| true,
-    )?;
-    let mut rows = Vec::new();
-    for (n, pair) in read_pairs(file)?.into_iter().enumerate() {
-        let (shown, proposal) = match (&pair.proposal, &pair.text) {
-            (Some(name), _) => {
-                let document = by_source
-                    .get(&id(name))
-                    .ok_or_else(|| invalid(format!("pair {}: `{name}` is not in the index", n + 1)))?;
-                (name.clone(), Proposal::of(document.clone(), &institutes))
-            }
-            (None, Some(text)) => {
-                (text.lines().next().unwrap_or("").to_owned(), Proposal::from_text(text, &institutes)?)
-            }
-            (None, None) => return Err(invalid(format!("pair {}: neither `proposal` nor `text`", n + 1))),
-        };
-        let options =
-            OverlapOptions { limit: 40, with_none: true, weights: weights.clone(), ..OverlapOptions::default() };
-        let found = crate::portfolio::overlap::find(&app.parts(), &institutes, &proposal, &options)?;
-        let prior = id(&pair.prior);
-        let at = found.verdicts.iter().position(|v| v.project_id == prior);
-        let verdict = at.map(|i| &found.verdicts[i]);
-        let done = |v: &crate::portfolio::overlap::Verdict| v.probabilities.first().map_or(0.0, |p| p.1);
-        rows.push(PlantedRow {
-            proposal: shown,
-            label: pair.kind,
-            languages: pair.languages,
-            judged: verdict.map(|v| v.kind),
-            done: verdict.map_or(0.0, done),
-            rank: at.map_or(0, |i| i + 1),
-            others: found
-                .verdicts
-                .iter()
-                .filter(|v| v.project_id != prior && matches!(v.kind, Kind::DoneAlready | Kind::Continuation))
-                .map(|v| v.project_id.clone())
-                .collect(),
-            evidence: verdict
-                .and_then(|v| v.evidence.first())
-                .map(|e| (e.proposal.quote.clone(), e.source.quote.clone())),
-            prior,
-        });
-    }
-    Ok(rows)
-}
-
-/// Known groups of the same work: pairs found and missed by `overlap --all`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Grouped {
-    /// Pairs in the groups whose projects are in the index.
-    pub pairs: usize,
-    /// Judged `done already` with at least probability 0.5.
-    pub found: usize,
-    /// Missed pairs.
-    pub missed: Vec<(String, String)>,
-    /// Pairs judged so that are in no group: to be looked at.
-    pub others: Vec<(String, String, f64)>,
-    /// B³ of `consolidate` on the members of the groups, every other project of the index being a distractor.
-    pub b_cubed: BCubed,
-    /// Seconds of `overlap --all`.
-    pub seconds: f64,
-}
-
-/// B³ (Bagga & Baldwin 1998).
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct BCubed {
-    /// Precision.
-    pub precision: f64,
-    /// Recall.
-    pub recall: f64,
-    /// Their harmonic mean.
-    pub f1: f64,
-    /// Items.
-    pub items: usize,
-    /// F1 over all projects of the index, the distractors being groups of one.
-    pub f1_all: f64,
-}
-
-/// Compares `overlap --all` and `consolidate` with groups of external ids (a JSON list of lists).
-pub fn grouped(
-    app: &App,
-    file: &Path,
-    threshold: f32,
-    weights: Option<Arc<WeightFile>>,
-) -> Result<Grouped, EvaluateError> {
-    let institutes = Institutes::new(&app.sector().institutes);
-    let groups: Vec<Vec<String>> = serde_json::from_str(&fs_err::read_to_string(file)?).map_err(|e| {
-        EvaluateError::Dataset { path: file.display().to_string(), what: format!("a list of lists of ids: {e}") }
-    })?;
-    let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
-    let begin = std::time::Instant::now();
-    let options = LandscapeOptions { limit: usize::MAX, weights, ..LandscapeOptions::default() };
-    let found = landscape(&app.parts(), &institutes, &holdings, &options)?;
-    let seconds = begin.elapsed().as_secs_f64();
-    let known: HashSet<&str> = holdings.all.iter().map(|h| h.project.id.as_str()).collect();
-    let key = |a: &str, b: &str| if a <= b { (a.to_owned(), b.to_owned()) } else { (b.to_owned(), a.to_owned()) };
-    let mut wanted: HashSet<(String, String)> = HashSet::new();
-    for group in &groups {
-        let present: Vec<&String> = group.iter().filter(|g| known.contains(g.as_str())).collect();
-        for (i, a) in present.iter().enumerate() {
-            wanted.extend(present[i + 1..].iter().map(|b| key(a, b)));
-        }
-    }
-    let said: HashMap<(String, String), f64> = found
-        .pairs
-        .iter()
-        .filter(|p| p.done >= 0.5)
-        .map(|p| (key(&p.later.project_id, &p.earlier.project_id), p.done))
-        .collect();
-    let mut missed: Vec<(String, String)> = wanted.iter().filter(|w| !said.contains_key(*w)).cloned().collect();
-    missed.sort();
-    let mut others: Vec<(String, String, f64)> =
-        said.iter().filter(|(k, _)| !wanted.contains(*k)).map(|((a, b), p)| (a.clone(), b.clone(), *p)).collect();
-    others.sort_by(|a, b| b.2.total_cmp(&a.2));
-    Ok(Grouped {
-        pairs: wanted.len(),
-        found: wanted.len() - missed.len(),
-        missed,
-        others,
-        b_cubed: b_cubed(app, &institutes, &holdings, &groups, threshold)?,
-        seconds,
-    })
-}
-
-fn b_cubed(
-    app: &App,
-    institutes: &Institutes,
-    holdings: &Holdings,
-    groups: &[Vec<String>],
-    threshold: f32,
-) -> Result<BCubed, EvaluateError> {
-    use crate::portfolio::consolidate::{ConsolidateOptions, consolidate};
-    let options = ConsolidateOptions { threshold, limit: usize::MAX, ..ConsolidateOptions::default() };
-    let found = consolidate(&app.parts(), institutes, holdings, &options)?;
-    let mut predicted: HashMap<&str, Vec<&str>> = HashMap::new();
-    for group in &found.groups {
-        let ids: Vec<&str> = group.members.iter().map(|m| m.project_id.as_str()).collect();
-        ids.iter().for_each(|id| drop(predicted.insert(id, ids.clone())));
-    }
-    let gold: HashMap<&str, &Vec<String>> =
-        groups.iter().flat_map(|g| g.iter().map(move |id| (id.as_str(), g))).collect();
-    let score = |id: &str| -> (f64, f64) {
-        let alone = [id];
-        let mine: &[&str] = predicted.get(id).map_or(&alone, Vec::as_slice);
-        let own = [id.to_owned()];
-        let truth: &[String] = gold.get(id).map_or(&own, |g| g.as_slice());
-        let both = mine.iter().filter(|m| truth.iter().any(|t| t == *m)).count() as f64;
-        (both / mine.len() as f64, both / truth.len() as f64)
-    };
-    let f1 = |ids: &[&str]| -> (f64, f64, f64) {
-        let n = ids.len().max(1) as f64;
-        let scores: Vec<(f64, f64)> = ids.iter().map(|id| score(id)).collect();
-        let (p, r) = (scores.iter().map(|s| s.0).sum::<f64>() / n, scores.iter().map(|s| s.1).sum::<f64>() / n);
-        (p, r, if p + r > 0.0 { 2.0 * p * r / (p + r) } else { 0.0 })
-    };
-    let all: Vec<&str> = holdings.all.iter().map(|h| h.project.id.as_str()).collect();
-    let members: Vec<&str> = all.iter().copied().filter(|id| gold.contains_key(id)).collect();
-    let (precision, recall, members_f1) = f1(&members);
-    Ok(BCubed { precision, recall, f1: members_f1, items: members.len(), f1_all: f1(&all).2 })
 }

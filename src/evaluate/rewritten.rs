@@ -14,7 +14,7 @@ use crate::portfolio::{Facet, Kind, Project};
 const LEXICON: &str = include_str!("../../eval/overlap/lexicon.tsv");
 
 /// How a proposal was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recipe {
     /// Two thirds of the sentences, reworded and shuffled.

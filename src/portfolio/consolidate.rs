@@ -46,7 +46,7 @@ impl Default for ConsolidateOptions {
             min_size: 2,
             must: Vec::new(),
             must_not: Vec::new(),
-            threshold: 0.3,
+            threshold: 0.4,
             max_budget: None,
             limit: 20,
         }

@@ -1,14 +1,14 @@
 //! The whole portfolio in memory, small: each project's facts, its weightiest terms, its neighbours.
 //!
 //! In: the index. Out: [`Holdings`]. A project takes about 1 kB plus its facts; texts stay in the catalogue and
-//! are read again where a quote is needed. Neighbours are found through an inverted list of terms, the rarest
-//! first, and by vectors where there is an encoder and the portfolio is small enough to compare each with each.
+//! are read again where a quote is needed. Neighbours are found by [`Neighbours`].
 
 use std::collections::HashMap;
 
 use super::PortfolioError;
 use super::facet::Facet;
 use super::institute::Institutes;
+use super::neighbours::{Neighbours, Scratch};
 use super::project::{self, Project};
 use super::similarity::{Meaning, Scale, Terms, Weigher, dense_cosine, meanings};
 use crate::document::{Access, CharIndex, Document, Span};
@@ -18,12 +18,6 @@ use crate::text::{analyse, bm25};
 
 /// Terms kept of a project.
 const KEPT: usize = 80;
-/// Terms of a project looked up in the inverted list.
-const PROBED: usize = 28;
-/// A term in more projects than this (and more than a tenth of all) is not looked up.
-const COMMON: usize = 3000;
-/// Up to so many projects each is compared with each by vector.
-const EXHAUSTIVE: usize = 20_000;
 /// Bytes of a project's text that its vector is made of.
 const VECTOR_TEXT: usize = 1200;
 
@@ -100,66 +94,28 @@ impl Holdings {
     /// How alike two projects are, 0 to 1. Vectors of an encoder that is weaker than the words only speak where the words
     /// cannot, across languages: within one they make everything of a field alike.
     pub fn alike(&self, a: usize, b: usize) -> f32 {
-        let same = self.all[a].project.language == self.all[b].project.language;
-        let (a, b) = (&self.all[a].meaning, &self.all[b].meaning);
-        let words = a.terms.cosine(&b.terms);
-        match (dense_cosine(a, b), self.weak) {
-            (None, _) => words,
-            (Some(_), Some(_)) if same => words,
-            (Some(cosine), weight) => words.max(self.scale.worth(cosine) * weight.unwrap_or(1.0)),
+        let words = self.all[a].meaning.terms.cosine(&self.all[b].meaning.terms);
+        words.max(self.alike_by_vector(a, b).unwrap_or(0.0))
+    }
+
+    /// True where the vector of project `i` may be compared with those of texts in `language`.
+    pub(super) fn vectors_speak(&self, i: usize, language: &str) -> bool {
+        self.weak.is_none() || self.all[i].project.language != language
+    }
+
+    /// How alike two projects are by their vectors; `None` where these have nothing to say.
+    pub(super) fn alike_by_vector(&self, a: usize, b: usize) -> Option<f32> {
+        if !self.vectors_speak(a, self.all[b].project.language) {
+            return None;
         }
+        let cosine = dense_cosine(&self.all[a].meaning, &self.all[b].meaning)?;
+        Some(self.scale.worth(cosine) * self.weak.unwrap_or(1.0))
     }
 
     /// For each project its nearest others, at most `k`, at least `floor` alike, best first.
     pub fn neighbours(&self, k: usize, floor: f32) -> Vec<Vec<(usize, f32)>> {
-        let n = self.all.len();
-        let mut lists: HashMap<u32, Vec<(u32, f32)>> = HashMap::new();
-        for (i, h) in self.all.iter().enumerate() {
-            for (d, w) in h.meaning.terms.entries() {
-                lists.entry(*d).or_default().push((i as u32, *w));
-            }
-        }
-        let common = COMMON.max(n / 10);
-        let vectors = n <= EXHAUSTIVE && self.all.iter().any(|h| h.meaning.vector.is_some());
-        let mut score = vec![0f32; n];
-        let mut touched: Vec<usize> = Vec::new();
-        (0..n)
-            .map(|i| {
-                let mut terms = self.all[i].meaning.terms.entries().to_vec();
-                terms.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                for (d, w) in terms.iter().take(PROBED) {
-                    let Some(list) = lists.get(d).filter(|l| l.len() <= common) else { continue };
-                    for (j, other) in list {
-                        let j = *j as usize;
-                        if score[j] == 0.0 {
-                            touched.push(j);
-                        }
-                        score[j] += w * other;
-                    }
-                }
-                // Those that share the heavy terms are compared in full.
-                let mut found: Vec<(usize, f32)> =
-                    touched.iter().filter(|j| **j != i).map(|&j| (j, score[j])).collect();
-                touched.drain(..).for_each(|j| score[j] = 0.0);
-                found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                found.truncate(3 * k);
-                if vectors {
-                    let near = |j: &usize| {
-                        *j != i
-                            && dense_cosine(&self.all[i].meaning, &self.all[*j].meaning)
-                                .is_some_and(|c| self.scale.worth(c) >= floor)
-                    };
-                    found.extend((0..n).filter(near).map(|j| (j, 0.0)));
-                }
-                let mut full: Vec<(usize, f32)> =
-                    found.into_iter().map(|(j, _)| (j, self.alike(i, j))).filter(|(_, s)| *s >= floor).collect();
-                full.sort_by_key(|f| f.0);
-                full.dedup_by_key(|f| f.0);
-                full.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                full.truncate(k);
-                full
-            })
-            .collect()
+        let (near, mut scratch) = (Neighbours::new(self), Scratch::new(self.all.len()));
+        (0..self.all.len()).map(|i| near.of(i, k, floor, &mut scratch)).collect()
     }
 
     /// Words that name a set of projects: heavy in their sum, from titles.

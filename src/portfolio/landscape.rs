@@ -7,45 +7,62 @@
 //! look, not a sum that can be saved. Work that runs side by side under one title (a joint project) looks the same.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::PortfolioError;
 use super::compare::{Side, compare};
-use super::holdings::{Citation, Holdings, citation};
+use super::holdings::{Citation, Holdings, cite};
 use super::institute::Institutes;
+use super::neighbours::{Neighbours, Scratch};
 use super::overlap::model;
 use super::project::Project;
+use super::remembered::{Judged, Remembered};
 use super::similarity::Weigher;
-use super::verdict::{Kind, WeightFile};
-use crate::document::Document;
+use super::verdict::{Kind, WeightFile, Weights};
+use crate::document::Access;
 use crate::retrieve::Parts;
 
 /// Neighbours a pair is seen among, for each that is judged.
 const CONTEXT: usize = 2;
-/// Texts kept taken apart; one takes about 150 kB.
-const KEPT: usize = 1500;
+/// Texts a thread keeps taken apart; one takes about 150 kB.
+const KEPT: usize = 800;
+/// Compared by words for each neighbour that is kept: a list is complete if the right ones are among so many.
+const COMPARED: usize = 3;
 
 /// How the portfolio is joined with itself.
 #[derive(Clone, Debug)]
 pub struct LandscapeOptions {
     /// Neighbours of each project that are judged.
     pub neighbours: usize,
-    /// Less alike pairs are not judged.
+    /// Less alike ones are no neighbours.
     pub floor: f32,
+    /// Neighbours that are less alike are not judged, only what the others are seen among.
+    pub judged_from: f32,
     /// Pairs, clusters and rows shown.
     pub limit: usize,
     /// A pair joins a cluster from this probability of `done already`.
     pub at_least: f64,
     /// Weights in place of the program's.
     pub weights: Option<Arc<WeightFile>>,
+    /// File in which neighbours and pairs are kept, so that next time only new projects are compared.
+    pub remember: Option<PathBuf>,
 }
 
 impl Default for LandscapeOptions {
     fn default() -> Self {
-        LandscapeOptions { neighbours: 10, floor: 0.1, limit: 50, at_least: 0.5, weights: None }
+        LandscapeOptions {
+            neighbours: 10,
+            floor: 0.1,
+            judged_from: 0.1,
+            limit: 50,
+            at_least: 0.5,
+            weights: None,
+            remember: None,
+        }
     }
 }
 
@@ -54,7 +71,9 @@ impl Default for LandscapeOptions {
 pub struct Landscape {
     /// Projects.
     pub projects: usize,
-    /// Pairs judged.
+    /// Projects that were new, or whose neighbours changed; of the others the remembered verdicts stand.
+    pub compared: usize,
+    /// Pairs judged, now or before.
     pub judged: usize,
     /// Pairs that overlap, likeliest first.
     pub pairs: Vec<Pair>,
@@ -122,6 +141,11 @@ pub struct Avoidable {
     pub spending: f64,
 }
 
+/// The file beside an index in which what readers of this level see is remembered.
+pub fn remembered(index: &Path, access: Access) -> PathBuf {
+    index.join(format!("overlap-all.{}.jsonl", access.name()))
+}
+
 /// Joins the portfolio with itself.
 pub fn landscape(
     parts: &Parts<'_>,
@@ -129,83 +153,191 @@ pub fn landscape(
     holdings: &Holdings,
     options: &LandscapeOptions,
 ) -> Result<Landscape, PortfolioError> {
-    // The nearest are judged; the next ones are what they are seen among.
-    let near = holdings.neighbours(options.neighbours * CONTEXT, options.floor);
-    let weigher = Weigher::new(parts);
     let model = model(options.weights.as_deref(), parts.embedder.is_some());
-    let mut sides: HashMap<usize, (Document, Side)> = HashMap::new();
-    let (mut pairs, mut judged, mut seen) = (Vec::new(), 0usize, HashSet::new());
-    for (i, list) in near.iter().enumerate() {
-        let begun = |k: usize| holdings.all[k].project.began();
-        // Each pair is judged once, from the one that began later (or stands later).
+    let encoder = parts.embedder.map_or("none", |e| e.id());
+    let made = format!(
+        "{encoder}; {}; {} neighbours from {}, judged from {}",
+        model.made, options.neighbours, options.floor, options.judged_from
+    );
+    let mut known = match &options.remember {
+        Some(file) => Remembered::read(file, &made, holdings),
+        None => Remembered::nothing(holdings.all.len()),
+    };
+    let changed = join(holdings, &mut known, options);
+    let judge = Judge { parts, institutes, holdings, model, known: &known, options };
+    for (i, judged, pairs) in judge.all(&changed)? {
+        known.judged[i] = judged;
+        known.pairs[i] = pairs;
+    }
+    if let Some(file) = &options.remember
+        && !changed.is_empty()
+        && let Err(error) = known.write(file, &made, holdings)
+    {
+        tracing::warn!(%error, file = %file.display(), "what was compared is not remembered");
+    }
+    let mut pairs: Vec<&Judged> = known.pairs.iter().flatten().collect();
+    pairs.sort_by(|a, b| b.done.total_cmp(&a.done).then((a.later, a.earlier).cmp(&(b.later, b.earlier))));
+    let (avoidable, avoidable_total) = avoidable(holdings, &pairs, options.limit);
+    let mut out = Landscape {
+        projects: holdings.all.len(),
+        compared: changed.len(),
+        judged: known.judged.iter().sum(),
+        clusters: clusters(holdings, &pairs, options.at_least),
+        matrix: matrix(holdings, &pairs),
+        avoidable,
+        avoidable_total,
+        pairs: Vec::new(),
+    };
+    for judged in pairs.into_iter().take(options.limit) {
+        out.pairs.push(pair(parts, holdings, judged)?);
+    }
+    out.clusters.truncate(options.limit);
+    out.matrix.truncate(options.limit);
+    Ok(out)
+}
+
+/// Completes the neighbours; returns the projects that are new or whose neighbours are others now, in order.
+fn join(holdings: &Holdings, known: &mut Remembered, options: &LandscapeOptions) -> Vec<usize> {
+    let new: Vec<usize> = (0..holdings.all.len()).filter(|i| known.near[*i].is_none()).collect();
+    if new.is_empty() {
+        return new;
+    }
+    // The nearest are judged; the next ones are what they are seen among.
+    let k = options.neighbours * CONTEXT;
+    let neighbours = Neighbours::new(holdings);
+    let found = in_threads(&new, |mine| {
+        let mut scratch = Scratch::new(holdings.all.len());
+        mine.iter().map(|&i| (i, neighbours.all(i, COMPARED * k, options.floor, &mut scratch))).collect::<Vec<_>>()
+    });
+    let mut changed: Vec<usize> = new.clone();
+    for (i, near) in found.into_iter().flatten() {
+        for &(j, alike) in &near {
+            // A new project may stand among the nearest of an old one.
+            if let Some(list) = &mut known.near[j]
+                && new.binary_search(&j).is_err()
+                && (list.len() < k || list.last().is_some_and(|l| l.1 < alike))
+            {
+                list.push((i, alike));
+                list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                list.truncate(k);
+                changed.push(j);
+            }
+        }
+        let mut near = near;
+        near.truncate(k);
+        known.near[i] = Some(near);
+    }
+    changed.sort_unstable();
+    changed.dedup();
+    changed
+}
+
+/// Gives each processor a share of `items`; results in order.
+fn in_threads<T: Send>(items: &[usize], work: impl Fn(&[usize]) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(16);
+    let share = items.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = items.chunks(share).map(|mine| scope.spawn(|| work(mine))).collect();
+        workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
+/// Judges projects against their neighbours.
+struct Judge<'a> {
+    parts: &'a Parts<'a>,
+    institutes: &'a Institutes,
+    holdings: &'a Holdings,
+    model: &'a Weights,
+    known: &'a Remembered,
+    options: &'a LandscapeOptions,
+}
+
+/// A project, how many pairs were judged with it as the later one, and those that overlap.
+type OfProject = (usize, usize, Vec<Judged>);
+
+impl Judge<'_> {
+    fn all(&self, projects: &[usize]) -> Result<Vec<OfProject>, PortfolioError> {
+        let shares = in_threads(projects, |mine| -> Result<Vec<OfProject>, PortfolioError> {
+            let weigher = Weigher::new(self.parts);
+            let mut sides: HashMap<usize, Side> = HashMap::new();
+            let mut out = Vec::new();
+            for &i in mine {
+                out.push(self.one(i, &weigher, &mut sides)?);
+                // Texts of 200,000 projects would not fit: those behind are read again if needed.
+                if sides.len() > KEPT {
+                    sides.clear();
+                }
+            }
+            Ok(out)
+        });
+        let mut out = Vec::new();
+        for share in shares {
+            out.extend(share?);
+        }
+        Ok(out)
+    }
+
+    /// Each pair is judged once, from the one that began later (or stands later).
+    fn one(
+        &self,
+        i: usize,
+        weigher: &Weigher<'_>,
+        sides: &mut HashMap<usize, Side>,
+    ) -> Result<OfProject, PortfolioError> {
+        let begun = |k: usize| self.holdings.all[k].project.began();
+        let list: &[(usize, f32)] = self.known.near[i].as_deref().unwrap_or(&[]);
         let mine: Vec<usize> = list
             .iter()
-            .take(options.neighbours)
+            .take(self.options.neighbours)
+            .filter(|(_, alike)| *alike >= self.options.judged_from)
             .map(|(j, _)| *j)
             .filter(|&j| match (begun(i), begun(j)) {
                 (Some(a), Some(b)) if a != b => a > b,
                 _ => i > j,
             })
-            .filter(|&j| seen.insert((i.min(j), i.max(j))))
             .collect();
         if mine.is_empty() {
-            continue;
+            return Ok((i, 0, Vec::new()));
         }
         let others: Vec<usize> = list.iter().map(|(j, _)| *j).collect();
         for &k in others.iter().chain([&i]) {
             if let Entry::Vacant(place) = sides.entry(k) {
-                place.insert(read(parts, institutes, &weigher, &holdings.all[k].project)?);
+                place.insert(read(self.parts, self.institutes, weigher, &self.holdings.all[k].project)?);
             }
         }
-        let own = &sides[&i].1;
-        let compared = compare(own, &others.iter().map(|j| &sides[j].1).collect::<Vec<_>>());
+        let own = &sides[&i];
+        let compared = compare(own, &others.iter().map(|j| &sides[j]).collect::<Vec<_>>());
+        let mut pairs = Vec::new();
         for (&j, compared) in others.iter().zip(compared).filter(|(j, _)| mine.contains(j)) {
-            judged += 1;
-            let p = model.probabilities(&compared.features);
+            let p = self.model.probabilities(&compared.features);
             let best = (0..5).fold(0, |a, b| if p[b] > p[a] { b } else { a });
             let kind = Kind::FITTED[best];
             if matches!(kind, Kind::DoneAlready | Kind::SameAim | Kind::SameMethod) {
                 let mut order = compared.matches;
                 order.sort_by(|a, b| b.alike.total_cmp(&a.alike));
-                let evidence = order.iter().take(2).map(|m| {
-                    let quote = |k: usize, span| citation(&holdings.all[k].project, &sides[&k].0, span);
-                    (quote(i, own.span(m.proposal)), quote(j, sides[&j].1.span(m.candidate)))
-                });
-                let evidence: Vec<_> = evidence.collect();
-                pairs.push((
-                    i,
-                    j,
-                    Pair {
-                        later: end(holdings, i),
-                        earlier: end(holdings, j),
-                        kind,
-                        probability: p[best],
-                        done: p[0],
-                        evidence,
-                    },
-                ));
+                let spans = order.iter().take(2).map(|m| (own.span(m.proposal), sides[&j].span(m.candidate))).collect();
+                pairs.push(Judged { later: i, earlier: j, kind, probability: p[best], done: p[0], spans });
             }
         }
-        // Texts of 200,000 projects would not fit: those behind are read again if needed.
-        if sides.len() > KEPT {
-            sides.clear();
-        }
+        Ok((i, mine.len(), pairs))
     }
-    pairs.sort_by(|a, b| b.2.done.total_cmp(&a.2.done).then((a.0, a.1).cmp(&(b.0, b.1))));
-    let (avoidable, avoidable_total) = avoidable(holdings, &pairs, options.limit);
-    let mut out = Landscape {
-        projects: holdings.all.len(),
-        judged,
-        clusters: clusters(holdings, &pairs, options.at_least),
-        matrix: matrix(&pairs),
-        avoidable,
-        avoidable_total,
-        pairs: pairs.into_iter().map(|p| p.2).collect(),
-    };
-    out.pairs.truncate(options.limit);
-    out.clusters.truncate(options.limit);
-    out.matrix.truncate(options.limit);
-    Ok(out)
+}
+
+fn pair(parts: &Parts<'_>, holdings: &Holdings, judged: &Judged) -> Result<Pair, PortfolioError> {
+    let quote = |k: usize, span| cite(parts, &holdings.all[k].project, span);
+    let evidence = judged
+        .spans
+        .iter()
+        .map(|(a, b)| Ok((quote(judged.later, *a)?, quote(judged.earlier, *b)?)))
+        .collect::<Result<Vec<_>, PortfolioError>>()?;
+    Ok(Pair {
+        later: end(holdings, judged.later),
+        earlier: end(holdings, judged.earlier),
+        kind: judged.kind,
+        probability: judged.probability,
+        done: judged.done,
+        evidence,
+    })
 }
 
 fn read(
@@ -213,11 +345,10 @@ fn read(
     institutes: &Institutes,
     weigher: &Weigher<'_>,
     project: &Project,
-) -> Result<(Document, Side), PortfolioError> {
+) -> Result<Side, PortfolioError> {
     let document = parts.catalog.document(&project.doc_id)?;
     let sentences = Project::read(&document, institutes).sentences;
-    let side = Side::new(weigher, &document.title, &document.text, &sentences)?;
-    Ok((document, side))
+    Ok(Side::new(weigher, &document.title, &document.text, &sentences)?)
 }
 
 fn end(holdings: &Holdings, i: usize) -> End {
@@ -231,7 +362,7 @@ fn end(holdings: &Holdings, i: usize) -> End {
     }
 }
 
-fn clusters(holdings: &Holdings, pairs: &[(usize, usize, Pair)], at_least: f64) -> Vec<Cluster> {
+fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) -> Vec<Cluster> {
     let mut root: Vec<usize> = (0..holdings.all.len()).collect();
     fn find(root: &mut [usize], mut i: usize) -> usize {
         while root[i] != i {
@@ -240,8 +371,8 @@ fn clusters(holdings: &Holdings, pairs: &[(usize, usize, Pair)], at_least: f64) 
         }
         i
     }
-    for (i, j, _) in pairs.iter().filter(|p| p.2.done >= at_least) {
-        let (a, b) = (find(&mut root, *i), find(&mut root, *j));
+    for pair in pairs.iter().filter(|p| p.done >= at_least) {
+        let (a, b) = (find(&mut root, pair.later), find(&mut root, pair.earlier));
         root[a.max(b)] = a.min(b);
     }
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -266,10 +397,11 @@ fn clusters(holdings: &Holdings, pairs: &[(usize, usize, Pair)], at_least: f64) 
     out
 }
 
-fn matrix(pairs: &[(usize, usize, Pair)]) -> Vec<(String, String, usize)> {
+fn matrix(holdings: &Holdings, pairs: &[&Judged]) -> Vec<(String, String, usize)> {
+    let name = |k: usize| holdings.all[k].project.institute.as_ref().map(|x| &x.name);
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for (_, _, pair) in pairs {
-        if let (Some(a), Some(b)) = (&pair.later.institution, &pair.earlier.institution) {
+    for pair in pairs {
+        if let (Some(a), Some(b)) = (name(pair.later), name(pair.earlier)) {
             *counts.entry((a.min(b).clone(), a.max(b).clone())).or_insert(0) += 1;
         }
     }
@@ -279,14 +411,15 @@ fn matrix(pairs: &[(usize, usize, Pair)]) -> Vec<(String, String, usize)> {
 }
 
 /// Each project's likeliest repetition of another group's earlier work.
-fn avoidable(holdings: &Holdings, pairs: &[(usize, usize, Pair)], limit: usize) -> (Vec<Avoidable>, f64) {
+fn avoidable(holdings: &Holdings, pairs: &[&Judged], limit: usize) -> (Vec<Avoidable>, f64) {
     let mut best: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
-    for (i, j, pair) in pairs {
+    for pair in pairs {
+        let (i, j) = (pair.later, pair.earlier);
         let institute = |k: usize| holdings.all[k].project.institute.as_ref().map(|x| &x.key);
-        let other_group = institute(*i).is_none() || institute(*i) != institute(*j);
-        let slot = best.entry(*i).or_insert((*j, 0.0));
+        let other_group = institute(i).is_none() || institute(i) != institute(j);
+        let slot = best.entry(i).or_insert((j, 0.0));
         if other_group && pair.done > slot.1 {
-            *slot = (*j, pair.done);
+            *slot = (j, pair.done);
         }
     }
     let mut rows: Vec<Avoidable> = best

@@ -2,8 +2,8 @@
 //!
 //! In: a need in its own words, and the index. Sentences of the need are searched one by one and together, once
 //! per language; each project found is compared sentence by sentence. An institute's score is
-//! `(its share of what all compared projects score + 0.004) · (its passages in the index) ^ 0.7`, with a project's score
-//! `strongest² · (0.5 + 0.5 · recency)`: who does much is likelier to do this too, and the text says how much likelier.
+//! `(its share of what all compared projects score + 0.1) · (its passages in the index) ^ 0.5`, with a project's score
+//! `strongest⁴ · (0.5 + 0.5 · recency)`: who does much is likelier to do this too, and the text says how much likelier.
 //! Every match cites at least two sentences, of two projects where there are two. The gap is what no cited project says.
 //! It knows nothing of people's time or prices.
 
@@ -17,7 +17,7 @@ use super::facet::Facet;
 use super::holdings::{Citation, Holdings};
 use super::institute::Institutes;
 use super::overlap::{Compared, OverlapOptions, compared};
-use super::project::{Project, is_work};
+use super::project::{Project, is_call};
 use super::proposal::Proposal;
 use super::similarity::{Terms, Weigher};
 use crate::document::{Access, CharIndex};
@@ -254,6 +254,16 @@ pub struct Opening {
     pub pairs: Vec<(Citation, Citation)>,
 }
 
+/// What an institute's projects speak of, together.
+pub fn profile<'s>(projects: impl Iterator<Item = &'s Side>) -> Terms {
+    Terms::sum(projects.map(Side::terms))
+}
+
+/// How well a call fits such a profile, 0 to 1.
+pub fn fit(profile: &Terms, call: &Side) -> f32 {
+    profile.cosine(call.terms())
+}
+
 /// Which calls of the index fit an institute's work?
 pub fn for_institute(
     parts: &Parts<'_>,
@@ -283,7 +293,7 @@ pub fn for_institute(
         let side = Side::new(&weigher, &document.title, &document.text, &read.sentences)?;
         sides.push((project, document, side));
     }
-    let profile = Terms::sum(sides.iter().map(|s| s.2.terms()));
+    let profile = profile(sides.iter().map(|s| &s.2));
     let mut calls: Vec<Opening> = Vec::new();
     let mut after = String::new();
     loop {
@@ -292,15 +302,12 @@ pub fn for_institute(
         after.clone_from(last);
         for id in &ids {
             let document = parts.catalog.document(id)?;
-            if is_work(&document)
-                || document.metadata.access > access
-                || document.metadata.doc_type.as_deref() == Some("memo")
-            {
+            if !is_call(&document) || document.metadata.access > access {
                 continue;
             }
             let read = Project::read(&document, institutes);
             let call = Side::new(&weigher, &document.title, &document.text, &read.sentences)?;
-            let score = profile.cosine(call.terms());
+            let score = fit(&profile, &call);
             calls.push(Opening {
                 doc_id: document.id.clone(),
                 title: document.title.clone(),

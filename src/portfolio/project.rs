@@ -12,6 +12,8 @@ use crate::index::{Catalog, IndexError};
 
 /// Types of documents that announce work rather than report it.
 const ANNOUNCEMENTS: [&str; 8] = ["call", "notice", "memo", "announcement", "news", "data", "web", "공고"];
+/// A fact that is less sure is marked so wherever it is shown.
+pub(super) const SURE: f32 = 0.6;
 /// Documents read at a time.
 const PAGE: usize = 500;
 
@@ -91,12 +93,18 @@ pub fn is_work(document: &Document) -> bool {
         && (!kind.is_empty() || !matches!(document.format, Format::Csv | Format::Xlsx | Format::Xls | Format::Html))
 }
 
+/// True for what announces work: calls and notices, not memos.
+pub fn is_call(document: &Document) -> bool {
+    let kind = document.metadata.doc_type.as_deref().unwrap_or("").to_lowercase();
+    !is_work(document) && kind != "memo"
+}
+
 impl Project {
     /// Reads a document.
     pub fn read(document: &Document, institutes: &Institutes) -> Project {
         let meta = &document.metadata;
-        let is_record =
-            matches!(document.format, Format::Jsonl | Format::Json | Format::Csv) && meta.external_id.is_some();
+        let rows = matches!(document.format, Format::Jsonl | Format::Json | Format::Csv | Format::Xlsx | Format::Xls);
+        let is_record = rows && meta.external_id.is_some();
         let found = if is_record { Vec::new() } else { fields::fields(&document.text) };
         let index = CharIndex::new(&document.text);
         let text_fact =

@@ -17,7 +17,8 @@ impl Overlap {
         let t = Words::of(language);
         let mut out = format!("# {}: {}\n\n", t.title, line(&self.proposal.title));
         if let Some(institution) = &self.proposal.institution {
-            let unsure = if institution.confidence < 0.6 { format!(" ({})", t.unsure) } else { String::new() };
+            let unsure =
+                if institution.confidence < super::project::SURE { format!(" ({})", t.unsure) } else { String::new() };
             out.push_str(&format!("{}: {}{unsure}\n\n", t.institution, line(&institution.value)));
         }
         out.push_str(&format!("{}\n\n", t.summary(self)));
@@ -46,16 +47,7 @@ impl Overlap {
 
     fn verdict_markdown(&self, n: usize, v: &Verdict, t: &Words) -> String {
         let mut out = format!("## {n}. {} ({:.0} %): {}\n\n", t.kind(v.kind), v.probability * 100.0, line(&v.title));
-        let mut facts: Vec<String> = vec![format!("`{}`", v.project_id)];
-        facts.extend(v.institution.clone());
-        facts.extend(period(v));
-        facts.extend(v.stage.as_ref().map(|s| s.value.clone()));
-        facts.extend(v.status.as_ref().map(|s| s.value.clone()));
-        facts.extend(v.budget.map(|b| format!("{}: {b}", t.budget)));
-        if v.later {
-            facts.push(t.later.to_owned());
-        }
-        out.push_str(&format!("{}\n\n", facts.join(" · ")));
+        out.push_str(&format!("{}\n\n", facts(v, t)));
         if let Some(reached) = &v.reached {
             out.push_str(&format!("{}: “{}” ({}–{})\n\n", t.reached, line(&reached.quote), reached.start, reached.end));
         }
@@ -99,21 +91,7 @@ impl Overlap {
                 t.kind(v.kind),
                 v.probability * 100.0,
                 escape(&v.title),
-                escape(
-                    &[
-                        Some(v.project_id.clone()),
-                        v.institution.clone(),
-                        period(v),
-                        v.stage.as_ref().map(|s| s.value.clone()),
-                        v.status.as_ref().map(|s| s.value.clone()),
-                        v.budget.map(|b| format!("{}: {b}", t.budget)),
-                        v.later.then(|| t.later.to_owned())
-                    ]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join(" · ")
-                )
+                escape(&facts(v, &t))
             ));
             if let Some(r) = &v.reached {
                 out.push_str(&format!("<p>{}: <q>{}</q></p>\n", t.reached, escape(&r.quote)));
@@ -152,6 +130,26 @@ impl Overlap {
     }
 }
 
+/// Who, when, how far, for how much.
+pub(super) fn facts(v: &Verdict, t: &Words) -> String {
+    let unsure = |f: &super::Fact| match f.confidence < super::project::SURE {
+        true => format!("{} ({})", line(&f.value), t.unsure),
+        false => line(&f.value),
+    };
+    let known = [
+        Some(v.project_id.clone()),
+        v.institution.clone(),
+        (!v.people.is_empty()).then(|| v.people.join(", ")),
+        period(v),
+        v.programme.as_ref().map(unsure),
+        v.stage.as_ref().map(unsure),
+        v.status.as_ref().map(unsure),
+        v.budget.map(|b| format!("{}: {b}", t.budget)).or_else(|| v.budget_stated.as_ref().map(unsure)),
+        v.later.then(|| t.later.to_owned()),
+    ];
+    known.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
 fn period(v: &Verdict) -> Option<String> {
     match (v.period, v.year) {
         ((Some(a), Some(b)), _) if a != b => Some(format!("{a}–{b}")),
@@ -160,7 +158,8 @@ fn period(v: &Verdict) -> Option<String> {
     }
 }
 
-fn line(text: &str) -> String {
+/// Text on one line.
+pub(super) fn line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -169,25 +168,25 @@ pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-struct Words {
+pub(super) struct Words {
     ko: bool,
-    title: &'static str,
-    institution: &'static str,
-    unsure: &'static str,
-    decides: &'static str,
-    reached: &'static str,
-    proposal: &'static str,
-    source: &'static str,
-    alike: &'static str,
-    new: &'static str,
-    nothing_new: &'static str,
-    nearest: &'static str,
-    budget: &'static str,
-    later: &'static str,
+    pub(super) title: &'static str,
+    pub(super) institution: &'static str,
+    pub(super) unsure: &'static str,
+    pub(super) decides: &'static str,
+    pub(super) reached: &'static str,
+    pub(super) proposal: &'static str,
+    pub(super) source: &'static str,
+    pub(super) alike: &'static str,
+    pub(super) new: &'static str,
+    pub(super) nothing_new: &'static str,
+    pub(super) nearest: &'static str,
+    pub(super) budget: &'static str,
+    pub(super) later: &'static str,
 }
 
 impl Words {
-    fn of(language: Language) -> Words {
+    pub(super) fn of(language: Language) -> Words {
         match language {
             Language::Ko => Words {
                 ko: true,
@@ -224,11 +223,11 @@ impl Words {
         }
     }
 
-    fn kind(&self, kind: Kind) -> &'static str {
+    pub(super) fn kind(&self, kind: Kind) -> &'static str {
         if self.ko { kind.korean() } else { kind.name() }
     }
 
-    fn summary(&self, overlap: &Overlap) -> String {
+    pub(super) fn summary(&self, overlap: &Overlap) -> String {
         let of = |kind| overlap.verdicts.iter().filter(|v| v.kind == kind).count();
         let counts: Vec<String> =
             Kind::ALL.into_iter().filter(|k| of(*k) > 0).map(|k| format!("{} {}", self.kind(k), of(k))).collect();
@@ -247,7 +246,7 @@ impl Words {
         }
     }
 
-    fn made(&self, overlap: &Overlap) -> String {
+    pub(super) fn made(&self, overlap: &Overlap) -> String {
         let encoder = overlap.judged_by.encoder.as_deref();
         match (self.ko, encoder) {
             (true, Some(e)) => format!(

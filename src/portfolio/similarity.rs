@@ -197,8 +197,19 @@ impl Scale {
 
 /// Cosine of two vectors of unit length; `None` without an encoder.
 pub fn dense_cosine(a: &Meaning, b: &Meaning) -> Option<f32> {
-    let (a, b) = (a.vector.as_ref()?, b.vector.as_ref()?);
-    Some(a.iter().zip(b).map(|(x, y)| x * y).sum())
+    Some(dot(a.vector.as_ref()?, b.vector.as_ref()?))
+}
+
+/// Sixteen sums at a time, so that the compiler uses wide registers.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; 16];
+    let (a, b) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (x, y) in a.0.iter().zip(b.0) {
+        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *s += x * y;
+        }
+    }
+    sums.iter().sum::<f32>() + a.1.iter().zip(b.1).map(|(x, y)| x * y).sum::<f32>()
 }
 
 /// The mean vector of several meanings, of unit length.
@@ -245,5 +256,11 @@ mod tests {
         assert_eq!(scale.worth(0.8), 0.0);
         assert!((scale.worth(1.0) - 1.0).abs() < 1e-6);
         assert_eq!(Scale::of(&[]).worth(0.5), 0.5);
+    }
+
+    #[test]
+    fn a_dot_product_counts_every_place() {
+        let a: Vec<f32> = (0..37).map(|i| i as f32).collect();
+        assert_eq!(dot(&a, &[1.0; 37]), 666.0);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::facet::Facet;
-use super::similarity::{Terms, Weigher};
+use super::similarity::{Terms, Weigher, dot};
 use crate::embed::Side;
 use crate::retrieve::RetrieveError;
 use crate::text::{analyse, bm25};
@@ -129,18 +129,6 @@ pub(super) fn meet(a: &Words, a_terms: &Terms, b: &Words, b_terms: &Terms) -> (V
     (of_a, of_b)
 }
 
-/// Sixteen sums at a time, so that the compiler uses wide registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 16];
-    let (a, b) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    for (x, y) in a.0.iter().zip(b.0) {
-        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *s += x * y;
-        }
-    }
-    sums.iter().sum::<f32>() + a.1.iter().zip(b.1).map(|(x, y)| x * y).sum::<f32>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,11 +151,5 @@ mod tests {
         let other = Words { vectors: Vec::new(), ..b };
         let glossary = Terms::unit(vec![(2, 1.0)]);
         assert_eq!(meet(&without, &none, &other, &glossary).0, [1.0, BY_GLOSSARY, 0.0]);
-    }
-
-    #[test]
-    fn a_dot_product_counts_every_place() {
-        let a: Vec<f32> = (0..37).map(|i| i as f32).collect();
-        assert_eq!(dot(&a, &[1.0; 37]), 666.0);
     }
 }

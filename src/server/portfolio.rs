@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
@@ -18,10 +18,11 @@ use super::Server;
 use super::body::Body;
 use super::errors::{ApiError, ErrorBody};
 use crate::app::App;
-use crate::document::Access;
+use crate::document::{Access, Language};
 use crate::portfolio::consolidate::{ConsolidateOptions, consolidate as group};
+use crate::portfolio::landscape::{LandscapeOptions, landscape, remembered};
 use crate::portfolio::matching::{MatchOptions, for_institute, for_need};
-use crate::portfolio::overlap::{OverlapOptions, find};
+use crate::portfolio::overlap::{Overlap, OverlapOptions, find};
 use crate::portfolio::strengths::{Strengths, strengths as profile};
 use crate::portfolio::{Holdings, Institutes, Proposal};
 
@@ -43,6 +44,8 @@ pub(super) fn page() -> Router<Server> {
 pub(super) fn routes() -> OpenApiRouter<Server> {
     OpenApiRouter::new()
         .routes(routes!(overlap))
+        .routes(routes!(overlap_report))
+        .routes(routes!(overlap_all))
         .routes(routes!(matching))
         .routes(routes!(strengths))
         .routes(routes!(strengths_map))
@@ -73,13 +76,92 @@ struct OverlapRequest {
 ))]
 async fn overlap(State(server): State<Server>, Body(request): Body<OverlapRequest>) -> Result<Json<Value>, ApiError> {
     let limit = limited("limit", request.limit, 10)?;
+    server.lookup(move |app| json(&checked(app, request, limit)?)).await
+}
+
+fn checked(app: &App, request: OverlapRequest, limit: usize) -> Result<Overlap, ApiError> {
+    let institutes = Institutes::new(&app.sector().institutes);
+    let proposal = Proposal::from_text(&request.text, &institutes)?;
+    let options = OverlapOptions { limit, exclude: request.exclude, until: request.until, ..OverlapOptions::default() };
+    Ok(find(&app.parts(), &institutes, &proposal, &options)?)
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Markdown,
+    Html,
+    Docx,
+}
+
+/// `POST /v1/overlap/report`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ReportRequest {
+    /// The proposal's text.
+    text: String,
+    /// `markdown`, `html` or `docx`.
+    format: Format,
+    /// `ko` or `en`; the proposal's language by default.
+    language: Option<String>,
+    /// Verdicts, 1 to 100; 10 by default.
+    limit: Option<usize>,
+    /// Project or document ids that are not compared.
+    #[serde(default)]
+    exclude: Vec<String>,
+    /// Only work that began up to this year.
+    until: Option<i32>,
+}
+
+/// The same as a report for people: Markdown, an HTML page or a Word document
+#[utoipa::path(post, path = "/v1/overlap/report", tag = "portfolio", request_body = ReportRequest, responses(
+    (status = 200, description = "the report as a file", body = String, content_type = "application/octet-stream"),
+    (status = 400, body = ErrorBody),
+    (status = 404, body = ErrorBody, description = "nothing is indexed"),
+    (status = 429, body = ErrorBody),
+))]
+async fn overlap_report(
+    State(server): State<Server>,
+    Body(request): Body<ReportRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    let ReportRequest { text, format, language, limit, exclude, until } = request;
+    let limit = limited("limit", limit, 10)?;
+    let language = match language.as_deref() {
+        None => None,
+        Some("ko") => Some(Language::Ko),
+        Some("en") => Some(Language::En),
+        Some(other) => return Err(ApiError::field("language", format!("`{other}`: must be ko or en"))),
+    };
+    let request = OverlapRequest { text, limit: None, exclude, until };
+    let found = server.lookup(move |app| checked(app, request, limit)).await?;
+    let language = language.unwrap_or_else(|| found.language());
+    let (kind, name, bytes) = match format {
+        Format::Markdown => ("text/markdown; charset=utf-8", "overlap.md", found.markdown(language).into_bytes()),
+        Format::Html => ("text/html; charset=utf-8", "overlap.html", found.html(language).into_bytes()),
+        Format::Docx => (
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            "overlap.docx",
+            found.docx(language),
+        ),
+    };
+    Ok(([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))], bytes))
+}
+
+/// The whole portfolio against itself: pairs, clusters in order of time, matrix of institutes, avoidable spending
+#[utoipa::path(get, path = "/v1/overlap/all", tag = "portfolio", responses(
+    (status = 200, body = Value),
+    (status = 429, body = ErrorBody),
+))]
+async fn overlap_all(State(server): State<Server>) -> Result<Json<Value>, ApiError> {
     server
-        .lookup(move |app| {
+        .lookup(|app| {
             let institutes = Institutes::new(&app.sector().institutes);
-            let proposal = Proposal::from_text(&request.text, &institutes)?;
-            let options =
-                OverlapOptions { limit, exclude: request.exclude, until: request.until, ..OverlapOptions::default() };
-            json(&find(&app.parts(), &institutes, &proposal, &options)?)
+            let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
+            // What the command line remembers is used here too, and the other way round.
+            let remember = Some(remembered(&app.index_folder(), Access::Public));
+            let options = LandscapeOptions { remember, ..LandscapeOptions::default() };
+            json(&landscape(&app.parts(), &institutes, &holdings, &options)?)
         })
         .await
 }
@@ -165,7 +247,7 @@ struct ConsolidateRequest {
     /// No group holds a project of these institutes.
     #[serde(default)]
     must_not: Vec<String>,
-    /// Two projects more alike than this gain from being together; 0.3 by default.
+    /// Two projects more alike than this gain from being together; 0.4 by default.
     threshold: Option<f32>,
     /// Only projects with at most this budget.
     max_budget: Option<f64>,

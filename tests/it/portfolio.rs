@@ -121,3 +121,62 @@ fn a_need_brings_institutes_with_two_citations_and_strengths_and_groups_cite_too
     let all = run(dir.path(), &["overlap", "--all"]);
     assert!(all["judged"].as_u64().unwrap() > 10);
 }
+
+#[test]
+fn a_report_as_a_word_document_is_read_back_by_our_own_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["ingest"]);
+    let file = dir.path().join("report.docx");
+    let name = file.to_str().unwrap();
+    let found = run(dir.path(), &["overlap", "--project", "NE-22-204", "--out", name]);
+    let read = run(dir.path(), &["overlap", name]);
+    let text = read["proposal"]["text"].as_str().unwrap();
+    let squeezed = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = squeezed(text);
+    assert!(text.contains(&squeezed(found["proposal"]["title"].as_str().unwrap())));
+    for verdict in found["verdicts"].as_array().unwrap() {
+        assert!(text.contains(verdict["project_id"].as_str().unwrap()), "{verdict}");
+        for evidence in verdict["evidence"].as_array().unwrap() {
+            for side in ["proposal", "source"] {
+                let quote = squeezed(evidence[side]["quote"].as_str().unwrap());
+                // The reader marks up table cells; letters and figures are what must arrive.
+                let bare = |t: &str| t.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+                assert!(bare(&text).contains(&bare(&quote)), "{quote}");
+            }
+        }
+    }
+    let wrong =
+        sectora(dir.path()).args(["overlap", "--project", "NE-22-204", "--out", "report.xyz"]).output().unwrap();
+    assert_eq!(code(&wrong), 2);
+    let wrong = sectora(dir.path()).args(["overlap", "--project", "NE-22-204", "--format", "docx"]).output().unwrap();
+    assert_eq!(code(&wrong), 2);
+}
+
+#[test]
+fn only_new_projects_are_compared_again_and_what_was_found_before_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["ingest"]);
+    let first = run(dir.path(), &["overlap", "--all"]);
+    assert_eq!(first["compared"], first["projects"]);
+    let again = run(dir.path(), &["overlap", "--all"]);
+    assert_eq!(again["compared"], 0);
+    for part in ["judged", "pairs", "clusters", "matrix", "avoidable"] {
+        assert_eq!(first[part], again[part], "{part}");
+    }
+    // A copy of a project arrives under another number.
+    let record = serde_json::json!({
+        "project_id": "NEW-1", "title": "Laser-drilled channels in thick graphite anodes for fast charging", "year": 2026,
+        "aim": "The aim is to charge cells with thick graphite anodes at 4C without lithium plating.",
+        "method": "Ultrashort laser pulses drill hexagonal arrays of holes into the coating.",
+        "result": "Plating was delayed.", "institution": "Newcomer Institute", "budget_mkrw": 100
+    });
+    let file = dir.path().join("new.jsonl");
+    std::fs::write(&file, format!("{record}\n")).unwrap();
+    run(dir.path(), &["ingest", file.to_str().unwrap()]);
+    let third = run(dir.path(), &["overlap", "--all"]);
+    let compared = third["compared"].as_u64().unwrap();
+    assert_eq!(third["projects"].as_u64().unwrap(), first["projects"].as_u64().unwrap() + 1);
+    assert!(compared >= 1 && compared < third["projects"].as_u64().unwrap(), "{compared}");
+    let afresh = run(dir.path(), &["overlap", "--all", "--afresh"]);
+    assert_eq!(afresh["compared"], afresh["projects"]);
+}

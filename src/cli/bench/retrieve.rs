@@ -296,7 +296,7 @@ fn on_disk(meta: &std::fs::Metadata) -> u64 {
 }
 
 /// A line of `/proc/self/status`, bytes; nothing where there is no such file.
-fn memory(key: &str) -> Option<u64> {
+pub(super) fn memory(key: &str) -> Option<u64> {
     let status = fs_err::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with(key))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)

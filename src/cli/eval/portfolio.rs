@@ -5,8 +5,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Context, Failure, Outcome};
+use crate::evaluate::calls::{Opened, Supported, openings, supported};
+use crate::evaluate::groups::{Grouped, grouped};
 use crate::evaluate::matching::{MatchMeasured, time_split};
-use crate::evaluate::overlap::{Grouped, Measured, OverlapEvaluation, PlantedRow, constructed, grouped, planted};
+use crate::evaluate::overlap::{Measured, OverlapEvaluation, constructed};
+use crate::evaluate::repeats::{PlantedRow, planted};
 use crate::evaluate::statistics::Estimate;
 
 /// Verdicts of `overlap` against labels; without an option, proposals made from the index's own projects.
@@ -19,7 +22,7 @@ pub(in crate::cli) struct OverlapArguments {
     #[arg(long, value_name = "FILE.json")]
     groups: Option<PathBuf>,
     /// Threshold of `consolidate` in the comparison with groups
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, default_value_t = 0.4)]
     threshold: f32,
     /// Projects that proposals are made of
     #[arg(long, default_value_t = 200)]
@@ -31,8 +34,14 @@ pub(in crate::cli) struct OverlapArguments {
     #[arg(long)]
     fit: bool,
     /// Fit on proposals written by hand as well (each also with its source left out)
-    #[arg(long, value_name = "FILE.jsonl", requires = "fit")]
+    #[arg(long, value_name = "FILE.jsonl")]
     by_hand: Option<PathBuf>,
+    /// Where to write the features of every judged pair, one JSON object a line
+    #[arg(long, value_name = "FILE.jsonl")]
+    features_out: Option<PathBuf>,
+    /// Fit and measure on features that were written so, judging nothing anew
+    #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["by_hand", "features_out"])]
+    features_in: Option<PathBuf>,
     /// Judge pairs and groups with these weights in place of the program's
     #[arg(long, value_name = "FILE.toml", conflicts_with = "fit")]
     weights: Option<PathBuf>,
@@ -47,6 +56,10 @@ pub(in crate::cli) struct MatchArguments {
     /// Projects up to this year may be looked at; later ones are the needs
     #[arg(long, value_name = "YEAR")]
     until: i32,
+    /// Calls instead: do two citations support the first match of each call of the index, and does an institute's earlier
+    /// work find its own later project among calls?
+    #[arg(long)]
+    calls: bool,
     /// Needs drawn
     #[arg(long, default_value_t = 200)]
     sample: usize,
@@ -77,6 +90,8 @@ pub(super) fn overlap(context: &Context, arguments: OverlapArguments) -> Result<
         seed: arguments.seed,
         fit: arguments.fit,
         by_hand: arguments.by_hand.clone(),
+        features_out: arguments.features_out.clone(),
+        features_in: arguments.features_in.clone(),
     };
     let measured = constructed(&app, &options)?;
     if let (Some(file), Some(fitted)) = (&arguments.weights_out, &measured.fitted) {
@@ -90,6 +105,14 @@ pub(super) fn overlap(context: &Context, arguments: OverlapArguments) -> Result<
 
 pub(super) fn matching(context: &Context, arguments: MatchArguments) -> Result<Outcome, Failure> {
     let app = context.open()?;
+    if arguments.calls {
+        let calls = Calls {
+            supported: supported(&app, arguments.sample, arguments.seed)?,
+            openings: openings(&app, arguments.until, arguments.sample, arguments.seed)?,
+        };
+        context.output.result(&calls, calls_text);
+        return Ok(Outcome::Yes);
+    }
     let measured = time_split(&app, arguments.until, arguments.sample, arguments.seed)?;
     context.output.result(&measured, match_text);
     Ok(Outcome::Yes)
@@ -209,8 +232,48 @@ fn match_text(m: &MatchMeasured) -> String {
         out.push_str(&format!("{:14} MRR {}  HR@10 {}\n", r.name, shown(&r.mrr), shown(&r.hr_10)));
     }
     out.push_str(&format!(
-        "match against bm25: p = {:.4}; first institution with two citations: {:.3}\n",
-        m.p_against_bm25, m.two_citations
+        "match against bm25: p = {:.4}, against most frequent: p = {:.4}\n",
+        m.p_against_bm25, m.p_against_most_frequent
     ));
+    out.push_str(&supported_text(&m.citations));
+    out
+}
+
+#[derive(Serialize)]
+struct Calls {
+    supported: Supported,
+    openings: Opened,
+}
+
+fn calls_text(c: &Calls) -> String {
+    let o = &c.openings;
+    format!(
+        "calls as needs\n{}institutes by their work up to {}: {} institutes, {} later projects held back among {} calls\nMRR {}  HR@10 {}  (ten at random: {:.3})\n",
+        supported_text(&c.supported),
+        o.until,
+        o.institutes,
+        o.held_back,
+        o.calls,
+        shown(&o.mrr),
+        shown(&o.hr_10),
+        o.chance
+    )
+}
+
+fn supported_text(s: &Supported) -> String {
+    let mut out = format!(
+        "{} needs, {} with a match; first institution cites two sentences {}; both support the need {}, one does {}\n",
+        s.needs,
+        s.matched,
+        shown(&s.two_citations),
+        shown(&s.both_supported),
+        shown(&s.one_supported)
+    );
+    for r in &s.rule {
+        out.push_str(&format!(
+            "  (the rule is right on {:.3} of {} {} pairs, always the same answer {:.3})\n",
+            r.accuracy, r.pairs, r.dataset, r.majority
+        ));
+    }
     out
 }

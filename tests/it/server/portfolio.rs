@@ -1,7 +1,7 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::fixture::{SERVICE, call, fetch, get, send};
+use super::fixture::{SERVICE, call, fetch, get, post, send};
 
 #[tokio::test]
 async fn overlap_shows_public_documents_only() {
@@ -22,7 +22,28 @@ async fn a_match_is_for_a_need_or_an_institution_and_the_page_is_there() {
     assert_eq!(call(&SERVICE, get("/portfolio")).await.status(), StatusCode::OK);
     assert_eq!(call(&SERVICE, get("/v1/strengths.svg")).await.status(), StatusCode::OK);
     let api = fetch("/openapi.json").await;
-    for path in ["/v1/overlap", "/v1/match", "/v1/strengths", "/v1/consolidate"] {
+    for path in
+        ["/v1/overlap", "/v1/overlap/report", "/v1/overlap/all", "/v1/match", "/v1/strengths", "/v1/consolidate"]
+    {
         assert!(api["paths"][path].is_object(), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_report_is_a_file_in_the_language_and_form_asked_for() {
+    let ask = |form: &str| {
+        json!({ "text": "Kiln\nWe aim to fire ceramics with less gas.", "format": form, "language": "ko" }).to_string()
+    };
+    let bytes = async |form: &str| {
+        let response = call(&SERVICE, post("/v1/overlap/report", ask(form))).await;
+        assert_eq!(response.status(), StatusCode::OK, "{form}");
+        response.into_body()
+    };
+    assert!(String::from_utf8(bytes("markdown").await).unwrap().contains("과제 중복성 검토"));
+    assert!(bytes("html").await.starts_with(b"<!doctype html>"));
+    assert!(bytes("docx").await.starts_with(b"PK"));
+    assert_eq!(call(&SERVICE, post("/v1/overlap/report", ask("pdf"))).await.status(), StatusCode::BAD_REQUEST);
+    let all = fetch("/v1/overlap/all").await;
+    assert!(all["projects"].as_u64().unwrap() >= 1);
+    assert!(!all.to_string().contains("vault furnace"));
 }

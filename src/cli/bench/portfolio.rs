@@ -1,0 +1,384 @@
+//! `bench portfolio`: how long does `overlap --all` take over so many projects, how much memory, and what does it find?
+//!
+//! Projects are made up: every 200 share a subject with 60 words of its own, beside words drawn by Zipf's law; sentences
+//! open with what marks aims, methods and results. One in a hundred tells of an earlier project again, with 40 % of its words
+//! replaced. They are read by the ordinary way into a catalogue; vectors are computed where the portfolio needs them, and
+//! no vector store is filled, which `overlap --all` does not ask.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::super::{Context, Failure, Outcome, this_program};
+use super::retrieve::memory;
+use crate::document::Access;
+use crate::embed::{Embedder, StaticModel};
+use crate::evaluate::statistics::Random;
+use crate::index::{Catalog, Filter, Hit, IndexError, Point, Query, SyncOptions, VectorStore, sync};
+use crate::ingest::{ChunkOptions, Limits, RecordMapping};
+use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape};
+use crate::portfolio::{Holdings, Institutes};
+use crate::retrieve::{Glossary, Parts};
+use crate::sector::Sector;
+use crate::text::bm25::Bm25;
+
+/// Records in one file.
+const A_FILE: usize = 10_000;
+/// Projects that share a subject.
+const A_SUBJECT: usize = 200;
+/// Words of a subject.
+const OWN: usize = 60;
+/// General words.
+const VOCABULARY: usize = 30_000;
+/// One in so many projects is a repeat.
+const REPEATS: usize = 100;
+/// Share of a repeat's words that are replaced, in hundredths.
+const REPLACED: usize = 40;
+/// Openings of the sentences of a project.
+const OPENINGS: [&str; 12] = [
+    "The aim of this project is to understand",
+    "We aim to develop",
+    "We use",
+    "The method is based on",
+    "Samples are prepared from",
+    "We measure",
+    "The approach combines",
+    "A model is fitted to",
+    "Experiments are performed with",
+    "The results show",
+    "We expect to demonstrate",
+    "It was found that",
+];
+const WORDS_A_SENTENCE: usize = 15;
+
+#[derive(Args)]
+pub(in crate::cli) struct Arguments {
+    /// Projects
+    #[arg(long, default_value_t = 10_000)]
+    projects: usize,
+    /// Projects that arrive afterwards, to be compared alone
+    #[arg(long, default_value_t = 100)]
+    new: usize,
+    /// Neighbours of each project that are judged
+    #[arg(long, default_value_t = 10)]
+    neighbours: usize,
+    /// Seed
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    projects: usize,
+    new: usize,
+    neighbours: usize,
+    encoder: String,
+    /// Seconds of reading the records into the catalogue.
+    ingest_s: f64,
+    /// Seconds of reading the portfolio into memory, and of `overlap --all`.
+    load_s: f64,
+    all_s: f64,
+    /// The same after the new projects have come.
+    again_load_s: f64,
+    again_s: f64,
+    /// Projects compared then.
+    again_compared: usize,
+    /// Pairs judged.
+    judged: usize,
+    /// Planted repeats, those among the judged pairs as `done already`, and other pairs said so.
+    repeats: usize,
+    found: usize,
+    others: usize,
+    /// Peak memory of the process before and after.
+    before_bytes: Option<u64>,
+    peak_bytes: Option<u64>,
+    /// Size of what is remembered between runs.
+    remembered_bytes: u64,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, Failure> {
+    if arguments.projects < 2 || arguments.neighbours == 0 {
+        return Err(Failure::bad_input("--projects must be at least 2, --neighbours at least 1"));
+    }
+    let folder = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
+    let embedder = StaticModel::embedded()?;
+    let sector = Sector::open(&context.config.sector, Path::new(&context.config.sectors_dir))?;
+    let institutes = Institutes::new(&[]);
+    let catalog = Catalog::open(&folder.path().join("catalog.sqlite3"))?;
+    let glossary = Glossary::of_sector(&[]);
+    let parts = Parts {
+        catalog: &catalog,
+        store: &Nowhere,
+        embedder: Some(&embedder),
+        reranker: None,
+        sector: &sector,
+        glossary: &glossary,
+        settings: &context.config.search,
+    };
+    let options = LandscapeOptions {
+        neighbours: arguments.neighbours,
+        limit: arguments.projects + arguments.new,
+        remember: Some(folder.path().join("remembered.jsonl")),
+        ..LandscapeOptions::default()
+    };
+    let world = World::new(arguments.seed, arguments.projects + arguments.new);
+    let begin = Instant::now();
+    fill(context, &catalog, &world, folder.path(), 0..arguments.projects)?;
+    let ingest_s = begin.elapsed().as_secs_f64();
+    context.output.note(&format!("{} projects read in {ingest_s:.0} s", arguments.projects));
+    let before_bytes = memory("VmHWM:");
+    let once = || -> Result<(f64, f64, Landscape), Failure> {
+        let begin = Instant::now();
+        let holdings = Holdings::load(&parts, &institutes, Access::Public)?;
+        let load_s = begin.elapsed().as_secs_f64();
+        let begin = Instant::now();
+        let found = landscape(&parts, &institutes, &holdings, &options)?;
+        Ok((load_s, begin.elapsed().as_secs_f64(), found))
+    };
+    let (load_s, all_s, found) = once()?;
+    let peak_bytes = memory("VmHWM:");
+    let said: Vec<(usize, usize)> = found
+        .pairs
+        .iter()
+        .filter(|p| p.done >= 0.5)
+        .filter_map(|p| Some((p.later.project_id.parse().ok()?, p.earlier.project_id.parse().ok()?)))
+        .collect();
+    let planted = |(a, b): &(usize, usize)| world.repeats(*a) == Some(*b) || world.repeats(*b) == Some(*a);
+    let repeats = (0..arguments.projects).filter(|i| world.repeats(*i).is_some()).count();
+    let right = said.iter().filter(|p| planted(p)).count();
+    fill(context, &catalog, &world, folder.path(), arguments.projects..arguments.projects + arguments.new)?;
+    let (again_load_s, again_s, again) = once()?;
+    let report = Report {
+        projects: arguments.projects,
+        new: arguments.new,
+        neighbours: arguments.neighbours,
+        encoder: embedder.id().to_owned(),
+        ingest_s,
+        load_s,
+        all_s,
+        again_load_s,
+        again_s,
+        again_compared: again.compared,
+        judged: found.judged,
+        repeats,
+        found: right,
+        others: said.len() - right,
+        before_bytes,
+        peak_bytes,
+        remembered_bytes: fs_err::metadata(folder.path().join("remembered.jsonl")).map_or(0, |m| m.len()),
+    };
+    context.output.result(&report, text);
+    Ok(Outcome::Yes)
+}
+
+fn text(r: &Report) -> String {
+    let mib = |b: Option<u64>| b.map_or_else(|| "?".into(), |b| format!("{:.0} MiB", b as f64 / f64::from(1 << 20)));
+    format!(
+        "{} projects, {} neighbours each, {}\nread into the catalogue: {:.1} s\nportfolio into memory: {:.1} s ({:.2} ms a project)\noverlap --all: {:.1} s ({:.2} ms a project), {} pairs judged\n{} new projects afterwards: {:.1} s into memory, {:.1} s, {} compared\nplanted repeats: {} of {} judged done already, {} other pairs\nmemory: peak {} (before: {}); remembered: {}\n",
+        r.projects,
+        r.neighbours,
+        r.encoder,
+        r.ingest_s,
+        r.load_s,
+        1e3 * r.load_s / r.projects as f64,
+        r.all_s,
+        1e3 * r.all_s / r.projects as f64,
+        r.judged,
+        r.new,
+        r.again_load_s,
+        r.again_s,
+        r.again_compared,
+        r.found,
+        r.repeats,
+        r.others,
+        mib(r.peak_bytes),
+        mib(r.before_bytes),
+        mib(Some(r.remembered_bytes)),
+    )
+}
+
+/// Reads projects into the catalogue by the ordinary way.
+fn fill(
+    context: &Context,
+    catalog: &Catalog,
+    world: &World,
+    folder: &Path,
+    projects: std::ops::Range<usize>,
+) -> Result<(), Failure> {
+    let records = folder.join(format!("records-{}", projects.start));
+    fs_err::create_dir_all(&records).map_err(|e| Failure::internal(e.to_string()))?;
+    let from = projects.start;
+    for first in projects.clone().step_by(A_FILE) {
+        let file = records.join(format!("{first:09}.jsonl"));
+        world.write(&file, first..projects.end.min(first + A_FILE)).map_err(|e| Failure::internal(e.to_string()))?;
+    }
+    let name = |field: &str| Some(field.to_owned());
+    let never = AtomicBool::new(false);
+    let options = SyncOptions {
+        sector: "bench".into(),
+        roots: vec![records],
+        mapping: RecordMapping {
+            id: name("id"),
+            title: name("title"),
+            text: vec!["text".into()],
+            institution: name("institution"),
+            year: name("year"),
+            budget: name("budget"),
+            ..RecordMapping::default()
+        },
+        stated: &|_| None,
+        chunks: ChunkOptions::default(),
+        bm25: Bm25::default(),
+        limits: Limits::default(),
+        program: this_program()?,
+        prune: false,
+        cancel: &never,
+    };
+    let done = sync(catalog, &Nowhere, None, &options, &mut |_| {})?;
+    if done.failed > 0 {
+        return Err(Failure::internal(format!("{} of {} files from {from} were not read", done.failed, done.files)));
+    }
+    context.output.note(&format!("{} documents in the catalogue", done.documents));
+    Ok(())
+}
+
+/// The made-up projects; each can be written without the others.
+struct World {
+    seed: u64,
+    projects: usize,
+    /// Cumulative Zipf weights of the general words.
+    zipf: Vec<f64>,
+}
+
+impl World {
+    fn new(seed: u64, projects: usize) -> World {
+        let mut sum = 0.0;
+        let zipf = (1..=VOCABULARY)
+            .map(|rank| {
+                sum += 1.0 / rank as f64;
+                sum
+            })
+            .collect();
+        World { seed, projects, zipf }
+    }
+
+    fn random(&self, of: usize, salt: u64) -> Random {
+        Random::new(
+            self.seed ^ (of as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ salt.wrapping_mul(0xD1B5_4A32_D192_ED03),
+        )
+    }
+
+    /// The earlier project that this one repeats.
+    fn repeats(&self, project: usize) -> Option<usize> {
+        (project % REPEATS == REPEATS - 1).then(|| self.random(project, 1).below(project))
+    }
+
+    fn write(&self, file: &Path, projects: std::ops::Range<usize>) -> std::io::Result<()> {
+        let mut out = BufWriter::new(fs_err::File::create(file)?);
+        for i in projects {
+            let mut random = self.random(i, 2);
+            let mut sentences = self.sentences(self.repeats(i).unwrap_or(i));
+            if self.repeats(i).is_some() {
+                for word in sentences.iter_mut().flatten() {
+                    if random.below(100) < REPLACED {
+                        *word = self.word(&mut random);
+                    }
+                }
+                random.shuffle(&mut sentences[1..]);
+            }
+            let text: Vec<String> = sentences[1..]
+                .iter()
+                .zip(OPENINGS)
+                .map(|(words, opening)| format!("{opening} {}.", words.join(" ")))
+                .collect();
+            let record = serde_json::json!({
+                "id": format!("{i}"), "title": sentences[0].join(" "), "text": text.join(" "),
+                "institution": format!("Institute of {}", spelled(7_000_000 + random.below(self.projects / 20 + 1))),
+                "year": 2000 + (i * 25 / self.projects.max(1)), "budget": 100_000 + random.below(900_000),
+            });
+            serde_json::to_writer(&mut out, &record)?;
+            out.write_all(b"\n")?;
+        }
+        out.flush()
+    }
+
+    /// Title and sentences, as words.
+    fn sentences(&self, project: usize) -> Vec<Vec<String>> {
+        let mut random = self.random(project, 3);
+        let subjects = self.projects.div_ceil(A_SUBJECT);
+        let subject = random.below(subjects);
+        // A project holds to a third of its subject's words.
+        let own: Vec<usize> = (0..OWN / 3).map(|_| random.below(OWN)).collect();
+        let words = |n: usize, random: &mut Random| -> Vec<String> {
+            (0..n)
+                .map(|_| match random.below(100) {
+                    0..40 => spelled(1_000_000 + subject * OWN + own[random.below(own.len())]),
+                    // Names and terms that few others use.
+                    40..50 => spelled(20_000_000 + project * 16 + random.below(16)),
+                    _ => self.word(random),
+                })
+                .collect()
+        };
+        let mut out = vec![words(7, &mut random)];
+        out.extend((0..OPENINGS.len()).map(|_| words(WORDS_A_SENTENCE, &mut random)));
+        out
+    }
+
+    fn word(&self, random: &mut Random) -> String {
+        let at = random.below(1 << 30) as f64 / f64::from(1 << 30) * self.zipf[VOCABULARY - 1];
+        spelled(self.zipf.partition_point(|sum| *sum < at).min(VOCABULARY - 1))
+    }
+}
+
+/// A word for a number: syllables of a consonant and a vowel.
+fn spelled(number: usize) -> String {
+    let (mut rest, mut out) = (number + 2_000, String::new());
+    while rest > 0 {
+        out.push(char::from(b"bdfgklmnprstvz"[rest % 14]));
+        rest /= 14;
+        out.push(char::from(b"aeiou"[rest % 5]));
+        rest /= 5;
+    }
+    out
+}
+
+/// A store that keeps nothing: the portfolio joined with itself asks the catalogue only.
+struct Nowhere;
+
+impl VectorStore for Nowhere {
+    fn upsert(&self, _: Vec<Point>) -> Result<(), IndexError> {
+        Ok(())
+    }
+
+    fn delete(&self, _: &[u64]) -> Result<(), IndexError> {
+        Ok(())
+    }
+
+    fn query(&self, _: &Query) -> Result<Vec<Hit>, IndexError> {
+        Ok(Vec::new())
+    }
+
+    fn count(&self, _: Option<&Filter>) -> Result<u64, IndexError> {
+        Ok(0)
+    }
+
+    fn ids(&self, _: Option<u64>, _: usize) -> Result<Vec<u64>, IndexError> {
+        Ok(Vec::new())
+    }
+
+    fn facet(&self, _: &str, _: Option<&Filter>) -> Result<Vec<(String, u64)>, IndexError> {
+        Ok(Vec::new())
+    }
+
+    fn flush(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+
+    fn maintain(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+}
