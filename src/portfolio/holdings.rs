@@ -1,7 +1,7 @@
 //! The whole portfolio in memory, small: each project's facts, its weightiest terms, its neighbours.
 //!
 //! In: the index. Out: [`Holdings`]. A project takes about 1 kB plus its facts; texts stay in the catalogue and
-//! are read again where a quote is needed. Neighbours are found by [`Neighbours`].
+//! are read again where a quote is needed. Neighbours are found by `Neighbours` (`neighbours.rs`).
 
 use std::collections::HashMap;
 
