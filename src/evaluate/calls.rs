@@ -69,7 +69,12 @@ pub fn supported(app: &App, sample: usize, seed: u64) -> Result<Supported, Evalu
     for document in &calls {
         let need = Proposal::of(document.clone(), &institutes);
         let options = MatchOptions { limit: 1, ..MatchOptions::default() };
-        first.extend(for_need(&app.parts(), &institutes, &need, &options)?.matches.into_iter().next());
+        match for_need(&app.parts(), &institutes, &need, &options) {
+            Ok(found) => first.extend(found.matches.into_iter().next()),
+            // A call of a title alone says nothing to match.
+            Err(PortfolioError::Empty) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(of_matches(calls.len(), &first))
 }
