@@ -74,6 +74,11 @@ impl Bert {
         })
     }
 
+    /// The matrices of all layers.
+    pub(super) fn linears(&mut self) -> impl Iterator<Item = &mut Linear> {
+        self.layers.iter_mut().flat_map(|l| [&mut l.qkv, &mut l.attended, &mut l.up, &mut l.down])
+    }
+
     /// The last hidden state of every token.
     pub(super) fn forward(&self, batch: &Batch) -> Result<Tensor> {
         let mut x = self.embeddings.forward(batch)?;

@@ -5,11 +5,12 @@
 //! ([`batch`](super::batch)), run, pool, project, normalise.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
-use serde::Deserialize;
+use sectora_lm::Products;
 use tokenizers::Tokenizer;
 
 use super::batch::{Batch, Tokens, runs};
@@ -29,13 +30,18 @@ const EPSILON: f32 = 1e-12;
 pub struct EncoderOptions {
     /// Where it runs.
     pub device: Device,
-    /// Keep so many dimensions (models trained as Matryoshka dolls); all if `None`.
+    /// Keep so many dimensions (models trained as Matryoshka dolls); `None`: as many as the folder says, else all.
     pub truncate_dim: Option<usize>,
+    /// Round the matrices of its layers to eight bits and multiply with the language model's kernels: faster, and vectors
+    /// change by about 1 %. On a CPU only.
+    pub int8: bool,
+    /// Threads of those kernels; 0 is one a processor.
+    pub threads: usize,
 }
 
 impl Default for EncoderOptions {
     fn default() -> Self {
-        EncoderOptions { device: Device::Cpu, truncate_dim: None }
+        EncoderOptions { device: Device::Cpu, truncate_dim: None, int8: false, threads: 0 }
     }
 }
 
@@ -70,6 +76,16 @@ impl Transformer {
             Transformer::Qwen3(model) => model.forward(batch),
         }
     }
+
+    /// Rounds the matrices of all layers to eight bits.
+    fn round(&mut self, threads: usize) -> candle_core::Result<()> {
+        let products = Arc::new(Products::new(threads));
+        match self {
+            Transformer::Bert(model) => model.linears().try_for_each(|l| l.round(&products)),
+            Transformer::ModernBert(model) => model.linears().try_for_each(|l| l.round(&products)),
+            Transformer::Qwen3(model) => model.linears().try_for_each(|l| l.round(&products)),
+        }
+    }
 }
 
 /// What `config.json` says, by family.
@@ -81,12 +97,7 @@ enum Shape {
 
 impl Shape {
     fn read(folder: &Folder<'_>) -> Result<Shape, EmbedError> {
-        #[derive(Deserialize)]
-        struct Kind {
-            model_type: Option<String>,
-        }
-        let kind: Kind = folder.config()?;
-        match kind.model_type.as_deref() {
+        match folder.model_type()?.as_deref() {
             Some("bert" | "roberta" | "xlm-roberta" | "camembert") => Ok(Shape::Bert(folder.config()?)),
             Some("modernbert") => Ok(Shape::ModernBert(folder.config()?)),
             Some("qwen3") => Ok(Shape::Qwen3(folder.config()?)),
@@ -135,13 +146,17 @@ impl TransformerEncoder {
         let folder = Folder::open(folder)?;
         let shape = Shape::read(&folder)?;
         let (vb, hash) = folder.weights(&options.device)?;
-        let transformer = shape.load(&vb).map_err(|e| folder.wrong(format!("model.safetensors: {e}")))?;
+        let wrong = |e: candle_core::Error| folder.wrong(format!("model.safetensors: {e}"));
+        let mut transformer = shape.load(&vb).map_err(wrong)?;
+        if options.int8 && options.device.is_cpu() {
+            transformer.round(options.threads).map_err(wrong)?;
+        }
         let hidden = shape.hidden();
         let head = folder.head(hidden, &options.device)?;
         let tokenizer = folder.tokenizer(folder.longest(shape.positions())?)?;
         let prompts = folder.prompts()?;
         let full = head.dense.last().map_or(head.pooling.modes().len() * hidden, |d| d.output);
-        let dim = options.truncate_dim.unwrap_or(full);
+        let dim = options.truncate_dim.or(folder.truncate_dim()?).unwrap_or(full);
         if dim == 0 || dim > full {
             return Err(folder.wrong(format!("truncate_dim {dim} is not between 1 and its {full} dimensions")));
         }
@@ -150,7 +165,7 @@ impl TransformerEncoder {
         let skipped = [skip(Side::Query), skip(Side::Document)].map(|n| n.map_err(|e| folder.wrong(e)));
         let [query, document] = skipped;
         Ok(TransformerEncoder {
-            id: format!("{}@{hash}", folder.name()),
+            id: format!("{}@{hash}{}", folder.name(), if options.int8 { "+int8" } else { "" }),
             lowercase: folder.lowercase()?,
             skipped: [query?, document?],
             device: options.device.clone(),
@@ -332,6 +347,41 @@ mod tests {
         let apart = together[0].iter().zip(&together[1]).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
         assert!(apart > 1e-4, "different texts differ, here by {apart}");
         assert!(encoder.embed(&[], Side::Query).unwrap().is_empty());
+    }
+
+    #[test]
+    fn with_eight_bits_the_vectors_are_nearly_the_same_and_the_name_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        tiny(dir.path());
+        // Widths that are multiples of 32, unlike the tiny model's 16, are those of `inner`; the others stay as they are.
+        let full = TransformerEncoder::open(dir.path()).unwrap();
+        let options = EncoderOptions { int8: true, threads: 2, ..EncoderOptions::default() };
+        let rounded = TransformerEncoder::open_with(dir.path(), &options).unwrap();
+        assert_eq!(rounded.id(), format!("{}+int8", full.id()));
+        let text = "lithium cell anode 전해질";
+        let (a, b) = (one(&full, text, Side::Document), one(&rounded, text, Side::Document));
+        let same = cosine(&a, &b);
+        assert!(same > 0.999 && same < 1.0 - 1e-9, "rounded, and little: {same}");
+        let other = one(&rounded, "cell", Side::Document);
+        assert_eq!(one(&rounded, "cell", Side::Document), other, "the same every time");
+    }
+
+    #[test]
+    fn the_folder_says_how_many_dimensions_to_keep_unless_told_otherwise() {
+        let dir = tempfile::tempdir().unwrap();
+        tiny(dir.path());
+        let whole = one(&TransformerEncoder::open(dir.path()).unwrap(), "cell anode", Side::Document);
+        let stated = dir.path().join("config_sentence_transformers.json");
+        fs_err::write(&stated, r#"{"truncate_dim": 6}"#).unwrap();
+        let encoder = TransformerEncoder::open(dir.path()).unwrap();
+        assert_eq!(encoder.dim(), 6);
+        let kept = one(&encoder, "cell anode", Side::Document);
+        let norm = whole[..6].iter().map(|x| x * x).sum::<f32>().sqrt();
+        assert!(kept.iter().zip(&whole).all(|(k, w)| (k - w / norm).abs() < 1e-5), "the first ones, of length 1 again");
+        let options = EncoderOptions { truncate_dim: Some(4), ..EncoderOptions::default() };
+        assert_eq!(TransformerEncoder::open_with(dir.path(), &options).unwrap().dim(), 4);
+        fs_err::write(&stated, r#"{"truncate_dim": 99}"#).unwrap();
+        assert!(TransformerEncoder::open(dir.path()).err().unwrap().to_string().contains("99"));
     }
 
     #[test]

@@ -95,6 +95,8 @@ struct SentenceTransformers {
     prompts: Option<BTreeMap<String, Option<String>>>,
     #[serde(default)]
     default_prompt_name: Option<String>,
+    #[serde(default)]
+    truncate_dim: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +154,15 @@ impl<'a> Folder<'a> {
     /// The transformer's `config.json`.
     pub(super) fn config<T: DeserializeOwned>(&self) -> Result<T, EmbedError> {
         self.json(&self.transformer.join("config.json"))
+    }
+
+    /// The family that `config.json` names.
+    pub(super) fn model_type(&self) -> Result<Option<String>, EmbedError> {
+        #[derive(Deserialize)]
+        struct Kind {
+            model_type: Option<String>,
+        }
+        Ok(self.config::<Kind>()?.model_type)
     }
 
     /// The transformer's weights as f32, and a hash of their bytes.
@@ -229,6 +240,13 @@ impl<'a> Folder<'a> {
             return Ok(Prompts { query: "query: ".into(), document: "passage: ".into() });
         }
         Ok(found)
+    }
+
+    /// Dimensions to keep, where the folder says so.
+    pub(super) fn truncate_dim(&self) -> Result<Option<usize>, EmbedError> {
+        let stated: Option<SentenceTransformers> =
+            self.optional(&self.root.join("config_sentence_transformers.json"))?;
+        Ok(stated.and_then(|s| s.truncate_dim))
     }
 
     /// The modules after the transformer, of vectors `hidden` wide.

@@ -1,8 +1,11 @@
 //! What the encoder families share: linear layers, embeddings by name, attention over packed texts.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
+use sectora_lm::{Linear8, Products};
 use serde::Deserialize;
 
 use super::batch::Batch;
@@ -13,10 +16,16 @@ const SCORES: usize = 8 << 20;
 
 /// `x Wᵀ + b`; the bias is added by the pass that follows.
 pub(super) struct Linear {
-    /// `[in, out]`, a view of the file's `[out, in]`.
-    weight: Tensor,
+    weights: Weights,
     /// `[out]`; zeros where the model has none.
     pub(super) bias: Tensor,
+}
+
+enum Weights {
+    /// `[in, out]`, a view of the file's `[out, in]`.
+    Full(Tensor),
+    /// Rounded to eight bits, multiplied by the language model's kernels.
+    Rounded(Linear8, Arc<Products>),
 }
 
 impl Linear {
@@ -40,12 +49,32 @@ impl Linear {
         };
         let (weights, biases): (Vec<_>, Vec<_>) =
             names.iter().map(load).collect::<Result<Vec<_>>>()?.into_iter().unzip();
-        Ok(Linear { weight: Tensor::cat(&weights, 0)?.t()?, bias: Tensor::cat(&biases, 0)? })
+        Ok(Linear { weights: Weights::Full(Tensor::cat(&weights, 0)?.t()?), bias: Tensor::cat(&biases, 0)? })
+    }
+
+    /// Rounds the weights to eight bits; one whose rows are no multiple of 32 stays as it is.
+    pub(super) fn round(&mut self, products: &Arc<Products>) -> Result<()> {
+        if let Weights::Full(weight) = &self.weights {
+            let (inputs, outputs) = weight.dims2()?;
+            let rows: Vec<f32> = weight.t()?.flatten_all()?.to_vec1()?;
+            if let Some(rounded) = products.round(&rows, outputs, inputs) {
+                self.weights = Weights::Rounded(rounded, Arc::clone(products));
+            }
+        }
+        Ok(())
     }
 
     /// `x Wᵀ`
     pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
-        x.matmul(&self.weight)
+        match &self.weights {
+            Weights::Full(weight) => x.matmul(weight),
+            Weights::Rounded(matrix, products) => {
+                let (rows, outputs) = (x.dim(0)?, self.bias.dim(0)?);
+                let mut out = vec![0.0; rows * outputs];
+                ops::with_values([x], |[x]| products.multiply(x, matrix, &mut out))?;
+                Tensor::from_vec(out, (rows, outputs), x.device())
+            }
+        }
     }
 
     /// `x Wᵀ + b`

@@ -2,13 +2,15 @@
 //!
 //! In: texts and the side they stand on. Out: `f32` vectors to be compared by cosine. Knows nothing of stores or
 //! documents. [`TransformerEncoder`] reads a sentence-transformers folder; each family of transformers is one file
-//! (`bert`, `modernbert`, `qwen3`), on shared layers (`layers`) and fused row operations (`ops`).
+//! (`bert`, `modernbert`, `qwen3`), on shared layers (`layers`) and fused row operations (`ops`). Rerankers are
+//! cross-encoders (`reranker`) or a language model that judges (`judge`).
 //! [`StaticModel`] is part of the program.
 
 mod batch;
 mod bert;
 mod encoder;
 mod folder;
+mod judge;
 mod layers;
 mod modernbert;
 mod nli;
@@ -22,6 +24,7 @@ mod static_model;
 mod tiny;
 
 pub use encoder::{EncoderOptions, TransformerEncoder};
+pub use judge::open_reranker;
 pub use nli::NliModel;
 #[cfg(test)]
 pub(crate) use pair::fixture as tiny_classifier;

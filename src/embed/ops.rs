@@ -414,7 +414,7 @@ fn part<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 }
 
 /// Calls `body` with the numbers of tensors on the CPU.
-fn with_values<const N: usize>(tensors: [&Tensor; N], body: impl FnOnce([&[f32]; N])) -> Result<()> {
+pub(super) fn with_values<const N: usize>(tensors: [&Tensor; N], body: impl FnOnce([&[f32]; N])) -> Result<()> {
     let held = tensors.map(Tensor::storage_and_layout);
     let mut values = [&[] as &[f32]; N];
     for (value, (storage, layout)) in values.iter_mut().zip(&held) {

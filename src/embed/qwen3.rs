@@ -15,7 +15,7 @@ use super::ops::{self, Activation, Sight};
 /// What `config.json` says.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Config {
-    vocab_size: usize,
+    pub(super) vocab_size: usize,
     pub(super) hidden_size: usize,
     intermediate_size: usize,
     num_hidden_layers: usize,
@@ -94,6 +94,11 @@ impl Qwen3 {
             theta: RopeConfig::theta(config.rope_parameters.as_ref(), config.rope_theta, 1_000_000.0)?,
             config: config.clone(),
         })
+    }
+
+    /// The matrices of all layers.
+    pub(super) fn linears(&mut self) -> impl Iterator<Item = &mut Linear> {
+        self.layers.iter_mut().flat_map(|l| [&mut l.q, &mut l.k, &mut l.v, &mut l.attended, &mut l.up, &mut l.down])
     }
 
     /// The last hidden state of every token.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::EmbedError;
-use super::batch::runs;
+use super::batch::{Tokens, runs};
 use super::ops::sigmoid;
 use super::pair::PairClassifier;
 
@@ -46,19 +46,28 @@ impl Reranker for CrossEncoder {
     /// The logistic function of the logit, as sentence-transformers' `CrossEncoder` gives for one label.
     fn score(&self, question: &str, texts: &[&str], until: Instant) -> Result<Vec<f32>, EmbedError> {
         let pairs = self.0.tokenize(texts.iter().map(|text| (question, *text)).collect())?;
-        let mut scores = Vec::with_capacity(texts.len());
-        let mut last = Duration::ZERO;
-        for run in runs(&pairs, RUN_TOKENS) {
-            let begin = Instant::now();
-            // The next run takes about as long as the last: better not begun than finished too late.
-            if begin + last >= until {
-                break;
-            }
-            scores.extend(self.0.forward(run)?.iter().map(|logits| sigmoid(logits[0])));
-            last = begin.elapsed();
-        }
-        Ok(scores)
+        in_time(&pairs, until, |run| Ok(self.0.forward(run)?.iter().map(|logits| sigmoid(logits[0])).collect()))
     }
+}
+
+/// Scores run by run, as many as can be had until `until`.
+pub(super) fn in_time(
+    texts: &[Tokens],
+    until: Instant,
+    mut score: impl FnMut(&[Tokens]) -> Result<Vec<f32>, EmbedError>,
+) -> Result<Vec<f32>, EmbedError> {
+    let mut scores = Vec::with_capacity(texts.len());
+    let mut last = Duration::ZERO;
+    for run in runs(texts, RUN_TOKENS) {
+        let begin = Instant::now();
+        // The next run takes about as long as the last: better not begun than finished too late.
+        if begin + last >= until {
+            break;
+        }
+        scores.extend(score(run)?);
+        last = begin.elapsed();
+    }
+    Ok(scores)
 }
 
 #[cfg(test)]
