@@ -2,26 +2,32 @@
 //!
 //! Doors (command line, server, evaluation) hold an [`App`] and ask it; they build nothing themselves.
 
+mod maintenance;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::answer::{self, Answer, AnswerError, Ask, Event, Writer};
 use crate::config::Config;
 use crate::document::{Document, Passage};
-use crate::embed::{CrossEncoder, EmbedError, Embedder, Reranker, StaticModel, TransformerEncoder};
+use crate::embed::{EmbedError, Embedder, EncoderOptions, Reranker, StaticModel, TransformerEncoder, open_reranker};
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
     ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, Memory, RemoteGenerator, RemoteOptions,
 };
 use crate::index::{
-    self, Catalog, Index, IndexError, Progress, QdrantOptions, Report, StorePlace, SyncOptions, VectorStore,
+    self, Catalog, EdgeOptions, Index, IndexError, Progress, QdrantOptions, Report, StorePlace, SyncOptions,
+    VectorStore,
 };
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::model_store::{ModelError, ModelKind, ModelStore};
 use crate::retrieve::{self, Glossary, Parts, RetrieveError, SearchOptions};
 use crate::sector::{Sector, SectorError};
+
+pub use maintenance::{Maintenance, Rebuilt};
 
 /// Everything one sector needs, ready to work.
 pub struct App {
@@ -30,8 +36,9 @@ pub struct App {
     glossary: Glossary,
     index: Index,
     embedder: Option<Box<dyn Embedder>>,
-    reranker: Option<Box<dyn Reranker>>,
-    generator: Box<dyn Generator>,
+    // Shared with the app that takes over from this one when the index gets another encoder.
+    reranker: Option<Arc<dyn Reranker>>,
+    generator: Arc<dyn Generator>,
     notes: Vec<String>,
 }
 
@@ -111,9 +118,9 @@ impl App {
         let glossary = Glossary::of_sector(&sector.glossary);
         let reranker = match (&purpose, config.search.reranker.as_str()) {
             (Purpose::Ingest { .. }, _) | (Purpose::Answer, "none") => None,
-            (Purpose::Answer, folder) => Some(Box::new(CrossEncoder::open(Path::new(folder))?) as Box<dyn Reranker>),
+            (Purpose::Answer, folder) => Some(Arc::from(open_reranker(Path::new(folder))?)),
         };
-        Ok(App { glossary, index, embedder, reranker, generator, notes, sector, config })
+        Ok(App { glossary, index, embedder, reranker, generator: generator.into(), notes, sector, config })
     }
 
     /// Settings.
@@ -260,8 +267,14 @@ enum Purpose {
 
 /// The encoder that `config.encoder` names; `auto` is the first that is present, else the one inside the program.
 fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embedder>>, AppError> {
+    let options = EncoderOptions {
+        truncate_dim: Some(config.encoder_dim).filter(|dim| *dim > 0),
+        int8: config.encoder_int8,
+        threads: config.threads,
+        ..EncoderOptions::default()
+    };
     let open = |folder: &Path| -> Result<Option<Box<dyn Embedder>>, AppError> {
-        Ok(Some(Box::new(TransformerEncoder::open(folder)?)))
+        Ok(Some(Box::new(TransformerEncoder::open_with(folder, &options)?)))
     };
     match config.encoder.as_str() {
         "none" => Ok(None),
@@ -327,14 +340,14 @@ fn remote(config: &Config) -> Result<Box<dyn Generator>, AppError> {
 fn store_place(config: &Config, sector: &Sector) -> StorePlace {
     let store = &config.store;
     if store.url.is_empty() {
-        return StorePlace::Embedded;
+        return StorePlace::Embedded(EdgeOptions { quantized: store.quantized, ..EdgeOptions::default() });
     }
     let collection = match store.collection.as_str() {
         "" => format!("sectora-{}", sector.name),
         name => name.to_owned(),
     };
     let api_key = Some(store.api_key.clone()).filter(|key| !key.is_empty());
-    StorePlace::Server(QdrantOptions { url: store.url.clone(), api_key, collection })
+    StorePlace::Server(QdrantOptions { url: store.url.clone(), api_key, collection, quantized: store.quantized })
 }
 
 fn index_folder(config: &Config, sector: &Sector) -> PathBuf {

@@ -33,6 +33,10 @@ pub struct Config {
     pub generator: String,
     /// `auto`, `none`, a model card's name, or a folder.
     pub encoder: String,
+    /// Compute an encoder of a folder with eight-bit weights: faster, and its vectors change by about 1 %.
+    pub encoder_int8: bool,
+    /// Keep so many dimensions of its vectors (models trained as Matryoshka dolls); 0: as many as the folder says, else all.
+    pub encoder_dim: usize,
     /// Threads for computing; 0: as many as there are processors.
     pub threads: usize,
     /// Reading documents.
@@ -75,6 +79,9 @@ pub struct Store {
     pub api_key: String,
     /// Collection; empty: `sectora-<sector>`.
     pub collection: String,
+    /// Search int8 copies of the vectors, held in memory, and compare the best hits again with the vectors on disk: for some
+    /// hundred thousand chunks and more. A collection of a server gets them when it is made.
+    pub quantized: bool,
 }
 
 /// Finding passages.

@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
 }
 
 /// Ctrl-C and SIGTERM stop between two files; a second one ends the program at once.
-fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = cancel.clone();
     ctrlc::set_handler(move || {
@@ -83,13 +83,13 @@ fn mapping(text: &str) -> Result<RecordMapping, Failure> {
 }
 
 /// Progress as a bar for a person, as JSON lines for a program, as nothing with `--quiet`.
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     context: &'a Context,
     bar: Option<ProgressBar>,
 }
 
 impl<'a> Shown<'a> {
-    fn new(context: &'a Context) -> Self {
+    pub(super) fn new(context: &'a Context) -> Self {
         let bar = context.output.is_interactive().then(|| {
             let style = ProgressStyle::with_template("{msg:9} {bar:30} {pos}/{len}  {per_sec}  {eta} left  {prefix}");
             ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -97,7 +97,7 @@ impl<'a> Shown<'a> {
         Shown { context, bar }
     }
 
-    fn step(&self, progress: &Progress) {
+    pub(super) fn step(&self, progress: &Progress) {
         if let Some(bar) = &self.bar {
             if bar.message() != progress.phase.name() {
                 bar.reset();
@@ -111,7 +111,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    fn done(&self) {
+    pub(super) fn done(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

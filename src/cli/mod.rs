@@ -10,6 +10,7 @@ mod config;
 mod consolidate;
 mod doctor;
 mod eval;
+mod index;
 mod ingest;
 mod matching;
 mod models;
@@ -75,6 +76,9 @@ struct Global {
 enum Command {
     /// Read documents into the sector's index
     Ingest(ingest::Arguments),
+    /// Back up, restore, migrate, change the encoder
+    #[command(subcommand)]
+    Index(index::Command),
     /// Answer one question with citations
     Ask(ask::Arguments),
     /// Ask and follow up in the terminal
@@ -182,6 +186,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
     let context = Context { config, provenance, output };
     match arguments.command {
         Command::Ingest(a) => ingest::run(&context, a),
+        Command::Index(c) => index::run(&context, c),
         Command::Ask(a) => ask::run(&context, a),
         Command::Chat(a) => chat::run(&context, a),
         Command::Serve(a) => serve::run(&context, a),

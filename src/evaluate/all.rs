@@ -325,6 +325,8 @@ fn collection(config: &Config, options: &AllOptions, dataset: PathBuf) -> Result
         split: None,
         level: None,
         encoder: folder.map(PathBuf::from),
+        int8: config.encoder_int8,
+        reranker: None,
         words_only: config.encoder == "none",
         run_out: None,
         search: config.search.clone(),

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -14,8 +14,8 @@ use super::statistics::{self, Comparison, Estimate, Pair};
 use super::{EvaluateError, beir, trec};
 use crate::config;
 use crate::document::Language;
-use crate::embed::{Embedder, Side, StaticModel, TransformerEncoder};
-use crate::index::{self, Hit, Index, IndexError, Mode, Query, StorePlace, SyncOptions};
+use crate::embed::{Embedder, EncoderOptions, Reranker, Side, StaticModel, TransformerEncoder, open_reranker};
+use crate::index::{self, EdgeOptions, Hit, Index, IndexError, Mode, Query, StorePlace, SyncOptions};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::retrieve::{Glossary, Support, fusion};
 use crate::text::bm25::{Bm25, query_vector};
@@ -50,6 +50,10 @@ pub struct RetrievalOptions {
     pub level: Option<Level>,
     /// Encoder folder.
     pub encoder: Option<PathBuf>,
+    /// Whether it is computed in eight bits.
+    pub int8: bool,
+    /// Reranker folder, to be tested against the search without it.
+    pub reranker: Option<PathBuf>,
     /// At level `embedded`: words only.
     pub words_only: bool,
     /// Where to write a TREC run of the level's mode.
@@ -65,13 +69,13 @@ pub struct RetrievalOptions {
 /// Metrics of one mode.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModeResult {
-    /// `sparse`, `dense` or `hybrid`.
+    /// `sparse`, `dense`, `hybrid`, `reranked`.
     pub mode: &'static str,
     /// By name.
     pub metrics: BTreeMap<String, f64>,
     /// 95 % bootstrap intervals of the main ones.
     pub confidence: BTreeMap<String, Estimate>,
-    /// Median milliseconds of one search, encoding left out.
+    /// Median milliseconds of one search, encoding left out (of `reranked`: of reranking alone).
     pub search_ms: f64,
     /// Every metric of every query; not part of the summary.
     #[serde(skip)]
@@ -124,10 +128,26 @@ pub struct RetrievalResult {
     pub metrics: BTreeMap<String, f64>,
     /// Metrics of every mode.
     pub modes: Vec<ModeResult>,
+    /// What the reranker is worth, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reranker: Option<Worth>,
     /// Each mode against the one the level uses, with Holm's correction over all rows.
     pub comparisons: Vec<Comparison>,
     /// Seconds of indexing.
     pub index_s: f64,
+}
+
+/// Whether a reranker pays on a collection.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Worth {
+    /// [`Reranker::id`].
+    pub id: String,
+    /// nDCG@10 with it less that without.
+    pub difference: f64,
+    /// Of the paired permutation test, corrected over the table.
+    pub p: f64,
+    /// True only where it is better and that is no chance: then `search.reranker` may name it.
+    pub keep: bool,
 }
 
 /// Indexes the corpus into a folder that is thrown away, and asks every judged query.
@@ -137,7 +157,7 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     let embedder = encoder.as_deref();
     let folder = tempfile::tempdir()?;
     let begin = Instant::now();
-    let index = index::open(folder.path(), &StorePlace::Embedded, embedder, false)?;
+    let index = index::open(folder.path(), &StorePlace::Embedded(EdgeOptions::default()), embedder, false)?;
     let report =
         index::sync(&index.catalog, &*index.store, embedder, &sync_options(&data.corpus, options), &mut |_| ())?;
     if let Some(error) = report.rows.iter().find_map(|r| r.error.clone()) {
@@ -149,24 +169,35 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     let relevant = data.qrels.values().flatten().filter(|(_, grade)| **grade > 0).map(|(document, _)| document);
     let absent: HashSet<&String> = relevant.filter(|d| !there.contains(d)).collect();
     let dense = embedder.map(|e| encode(e, data.queries.values())).transpose()?;
+    let reranker = options.reranker.as_deref().map(open_reranker).transpose()?;
     let mut modes = Vec::new();
     let mut run = Run::new();
+    let mut candidates: Vec<Vec<Hit>> = Vec::new();
     for kind in if dense.is_some() { &["sparse", "dense", "hybrid"][..] } else { &["sparse"] } {
         let mut times = Vec::with_capacity(data.queries.len());
         run = Run::new();
+        candidates.clear();
         for (i, (id, text)) in data.queries.iter().enumerate() {
             let vector = dense.as_ref().map(|d| &d[i]);
             let begin = Instant::now();
             let hits = find(&index, embedder, mode(kind, text, vector, &options.search), text)?;
             times.push(begin.elapsed().as_secs_f64() * 1e3);
             run.insert(id.clone(), rank(hits.iter().map(|h| (h.id, h.score)), &names));
+            candidates.push(hits);
         }
-        times.sort_by(f64::total_cmp);
-        let search_ms = times.get(times.len() / 2).copied().unwrap_or(0.0);
-        let per_query = metrics::per_query(&run, &data.qrels);
-        let confidence = confidence(&per_query, options.seed);
-        modes.push(ModeResult { mode: kind, metrics: metrics::means(&per_query), confidence, search_ms, per_query });
+        modes.push(result(kind, &run, times, &data.qrels, options.seed));
     }
+    if let Some(reranker) = &reranker {
+        let mut times = Vec::with_capacity(data.queries.len());
+        for ((id, text), hits) in data.queries.iter().zip(&candidates) {
+            let begin = Instant::now();
+            let ordered = reranked(&index, &**reranker, text, hits, &options.search)?;
+            times.push(begin.elapsed().as_secs_f64() * 1e3);
+            run.insert(id.clone(), rank(ordered.into_iter(), &names));
+        }
+        modes.push(result("reranked", &run, times, &data.qrels, options.seed));
+    }
+    let comparisons = between_modes(&modes, options.seed);
     if let Some(file) = &options.run_out {
         let tag = format!("sectora-{}", modes.last().map_or("sparse", |m| m.mode));
         trec::write_run(file, &run, &tag)?;
@@ -181,10 +212,49 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         queries: data.queries.len(),
         absent_documents: absent.len(),
         metrics: modes.last().map(|m| m.metrics.clone()).unwrap_or_default(),
-        comparisons: between_modes(&modes, options.seed),
+        reranker: reranker.and_then(|r| worth(r.id(), &modes, &comparisons)),
+        comparisons,
         modes,
         index_s,
     })
+}
+
+fn result(mode: &'static str, run: &Run, mut times: Vec<f64>, qrels: &metrics::Qrels, seed: u64) -> ModeResult {
+    times.sort_by(f64::total_cmp);
+    let search_ms = times.get(times.len() / 2).copied().unwrap_or(0.0);
+    let per_query = metrics::per_query(run, qrels);
+    let confidence = confidence(&per_query, seed);
+    ModeResult { mode, metrics: metrics::means(&per_query), confidence, search_ms, per_query }
+}
+
+/// The chunks, those the reranker read within its time in its order, the others behind them as they were.
+fn reranked(
+    index: &Index,
+    reranker: &dyn Reranker,
+    question: &str,
+    hits: &[Hit],
+    search: &config::Search,
+) -> Result<Vec<(u64, f32)>, EvaluateError> {
+    let until = Instant::now() + Duration::from_millis(search.rerank_ms);
+    let mut texts = Vec::new();
+    for hit in hits.iter().take(search.rerank_candidates) {
+        let chunk = index.catalog.chunk(hit.id)?;
+        let text =
+            chunk.map(|c| Ok::<_, IndexError>(c.span.slice(&index.catalog.document(&c.doc_id)?.text).to_owned()));
+        texts.push(text.transpose()?.unwrap_or_default());
+    }
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let scores = reranker.score(question, &texts, until)?;
+    // Probabilities, so above every one of those that were not read.
+    let place = |(i, hit): (usize, &Hit)| (hit.id, scores.get(i).copied().unwrap_or(-1.0 - i as f32));
+    Ok(hits.iter().enumerate().map(place).collect())
+}
+
+fn worth(id: &str, modes: &[ModeResult], comparisons: &[Comparison]) -> Option<Worth> {
+    let [.., before, _] = modes else { return None };
+    let row = comparisons.iter().find(|c| c.metric == "ndcg@10" && c.b == before.mode)?;
+    let (difference, p) = (row.difference, row.p_corrected);
+    Some(Worth { id: id.to_owned(), difference, p, keep: difference > 0.0 && p < 0.05 })
 }
 
 /// Scores a run against judgements, and against a second run question by question.
@@ -251,10 +321,11 @@ fn compare(one: (&str, &PerQuery), others: &[(&str, &PerQuery)], seed: u64) -> V
 
 fn encoder(options: &RetrievalOptions) -> Result<(Level, Option<Box<dyn Embedder>>), EvaluateError> {
     let level = options.level.unwrap_or(if options.encoder.is_some() { Level::Standard } else { Level::Embedded });
+    let how = EncoderOptions { int8: options.int8, ..EncoderOptions::default() };
     match (level, &options.encoder) {
         (Level::Embedded, _) if options.words_only => Ok((level, None)),
         (Level::Embedded, _) => Ok((level, Some(Box::new(StaticModel::embedded()?)))),
-        (Level::Standard, Some(folder)) => Ok((level, Some(Box::new(TransformerEncoder::open(folder)?)))),
+        (Level::Standard, Some(folder)) => Ok((level, Some(Box::new(TransformerEncoder::open_with(folder, &how)?)))),
         (Level::Standard, None) => {
             Err(EvaluateError::Level("level standard needs an encoder: --encoder FOLDER".into()))
         }

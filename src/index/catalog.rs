@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, IndexError};
 use crate::document::{Chunk, Document, Span};
@@ -64,8 +64,19 @@ pub(super) struct SourceRow {
     pub warnings: Vec<String>,
 }
 
+/// The terms of a whole catalogue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct TermCounts {
+    /// Mean BM25 length of a chunk.
+    pub length: f32,
+    /// The same of titles and headings alone.
+    pub headings: f32,
+    /// In how many chunks each term occurs.
+    pub terms: BTreeMap<u32, i64>,
+}
+
 /// How much an index holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Sources that gave documents.
     pub sources: u64,
@@ -269,6 +280,12 @@ impl Catalog {
         self.select_chunks("pending = 1 AND id > ?1 ORDER BY id LIMIT ?2", params![after, limit as i64])
     }
 
+    /// Any chunks, as [`Self::pending`] orders them.
+    pub(super) fn chunks(&self, after: Option<u64>, limit: usize) -> Result<Vec<Chunk>, IndexError> {
+        let after = after.map_or(i64::MIN, u64::cast_signed);
+        self.select_chunks("id > ?1 ORDER BY id LIMIT ?2", params![after, limit as i64])
+    }
+
     /// Point ids the store must forget.
     pub(super) fn deletions(&self, limit: usize) -> Result<Vec<u64>, IndexError> {
         self.with(|c| {
@@ -292,13 +309,13 @@ impl Catalog {
         self.with(|c| c.execute_batch("UPDATE chunks SET pending = 1"))
     }
 
-    /// Counts terms over the whole catalogue: the mean BM25 length, and in how many chunks each term
-    /// occurs. `indexed` makes the text that is indexed for a chunk.
+    /// Counts terms over the whole catalogue. `indexed` makes the text that is indexed for a chunk, `heading` the part of
+    /// it that names a subject.
     pub(super) fn count_terms(
         &self,
         indexed: impl Fn(&Document, &Chunk) -> String,
         heading: impl Fn(&Document, &Chunk) -> String,
-    ) -> Result<(f32, f32), IndexError> {
+    ) -> Result<TermCounts, IndexError> {
         let (mut length, mut headings, mut chunks) = (0f64, 0f64, 0u64);
         let mut terms: BTreeMap<u32, i64> = BTreeMap::new();
         let mut after = String::new();
@@ -318,13 +335,13 @@ impl Catalog {
                 }
             }
         }
-        self.transaction(|t| {
-            t.execute("DELETE FROM terms", [])?;
-            let mut insert = t.prepare("INSERT INTO terms (dimension, chunks) VALUES (?1, ?2)")?;
-            terms.iter().try_for_each(|(dimension, n)| insert.execute(params![dimension, n]).map(drop))
-        })?;
         let mean = |sum: f64| if chunks == 0 { 0.0 } else { (sum / chunks as f64) as f32 };
-        Ok((mean(length), mean(headings)))
+        Ok(TermCounts { length: mean(length), headings: mean(headings), terms })
+    }
+
+    /// Remembers in how many chunks each term occurs.
+    pub(super) fn set_terms(&self, counts: &TermCounts) -> Result<(), IndexError> {
+        self.transaction(|t| write_terms(t, counts))
     }
 
     /// The same of titles and headings alone.
@@ -365,13 +382,16 @@ impl Catalog {
         })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, IndexError> {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, IndexError> {
         // A panic while holding the lock leaves SQLite itself in order: its transactions roll back.
         let connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         work(&connection).map_err(|source| IndexError::Catalog { path: self.path.clone(), source })
     }
 
-    fn transaction<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, IndexError> {
+    pub(super) fn transaction<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, IndexError> {
         let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let run = || {
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
@@ -381,6 +401,12 @@ impl Catalog {
         };
         run().map_err(|source| IndexError::Catalog { path: self.path.clone(), source })
     }
+}
+
+pub(super) fn write_terms(t: &Transaction<'_>, counts: &TermCounts) -> rusqlite::Result<()> {
+    t.execute("DELETE FROM terms", [])?;
+    let mut insert = t.prepare("INSERT INTO terms (dimension, chunks) VALUES (?1, ?2)")?;
+    counts.terms.iter().try_for_each(|(dimension, n)| insert.execute(params![dimension, n]).map(drop))
 }
 
 const CHUNK: &str = "id, doc_id, ordinal, start, stop, path, page";

@@ -25,56 +25,71 @@ pub(super) const INDEXED: [(&str, &str); 7] = [
 /// Extra hits fetched so that equal scores at the cut are ordered by id, not by chance.
 pub(super) const TIE_MARGIN: usize = 16;
 
+/// Vectors of a segment, or those of them that a filter leaves, that are compared one by one; more are searched through a
+/// graph, and a segment with fewer needs none.
+const COMPARED: usize = 20_000;
+/// Vectors taken by their int8 copies, for each hit that is wanted, before the vectors themselves decide.
+const OVERSAMPLING: f64 = 2.0;
+/// Share of the points up to which a filter makes the graph be walked two links at a time (ACORN,
+/// <https://arxiv.org/abs/2403.04871>): of single links too few would lead on.
+const SELECTIVE: f64 = 0.4;
+
+/// How a shard keeps and finds its vectors. Changed on a shard that is there, it takes effect at the next
+/// [`VectorStore::maintain`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EdgeOptions {
+    /// Search int8 copies of the vectors, held in memory, and compare the best hits again with the vectors themselves, left
+    /// on disk.
+    pub quantized: bool,
+    /// Give every frequent value of every payload key links of its own in the graph. More to build, and it found no more
+    /// (`eval/README.md`).
+    pub payload_links: bool,
+}
+
 /// A shard in a folder of its own. One process at a time (see [`super::open`]).
 pub struct EdgeStore {
     shard: edge::EdgeShard,
     path: String,
+    options: EdgeOptions,
 }
 
 impl EdgeStore {
     /// Opens the shard in `folder`, replaying its log, or creates it; `dim` 0 means no dense vector.
-    pub fn open(folder: &Path, dim: usize) -> Result<EdgeStore, IndexError> {
-        EdgeStore::open_with(folder, dim, false)
-    }
-
-    /// As [`Self::open`]; a new shard keeps int8 copies of its vectors in memory where `quantized`, and compares the best
-    /// hits again with the vectors themselves.
-    pub fn open_with(folder: &Path, dim: usize, quantized: bool) -> Result<EdgeStore, IndexError> {
+    pub fn open(folder: &Path, dim: usize, options: EdgeOptions) -> Result<EdgeStore, IndexError> {
         if !folder.exists() {
             // Built beside and moved into place: killed half-way, nothing half-made stands in the way.
             let beside = folder.with_extension("new");
             if beside.exists() {
                 fs_err::remove_dir_all(&beside)?;
             }
-            EdgeStore::create(&beside, dim, quantized)?;
+            EdgeStore::create(&beside, dim, options)?;
             fs_err::rename(&beside, folder)?;
         }
         let path = folder.display().to_string();
-        match edge::EdgeShard::load(folder, None) {
-            Ok(shard) => Ok(EdgeStore { shard, path }),
-            Err(e) => Err(IndexError::Store { path, what: format!("{e}; `sectora ingest --rebuild` makes it anew") }),
+        let failed = |what: String| IndexError::Store { path: path.clone(), what };
+        let tuned = tuned(dim, options).map_err(|e| failed(e.to_string()))?.build();
+        match edge::EdgeShard::load(folder, Some(tuned)) {
+            Ok(shard) => Ok(EdgeStore { shard, path, options }),
+            Err(e) => Err(failed(format!("{e}; `sectora ingest --rebuild` makes it anew"))),
         }
     }
 
     /// An empty shard with its payload indexes, on disk and closed.
-    fn create(folder: &Path, dim: usize, quantized: bool) -> Result<(), IndexError> {
+    fn create(folder: &Path, dim: usize, options: EdgeOptions) -> Result<(), IndexError> {
         fs_err::create_dir_all(folder)?;
-        let sparse = edge::EdgeSparseVectorParams::builder().modifier(edge::Modifier::Idf).build();
-        let mut config = edge::EdgeConfig::builder().sparse_vector(SPARSE, sparse);
         let path = folder.display().to_string();
+        let failed = |what: String| IndexError::Store { path: path.clone(), what };
+        let sparse = edge::EdgeSparseVectorParams::builder().modifier(edge::Modifier::Idf).build();
+        let mut config = tuned(dim, options).map_err(|e| failed(e.to_string()))?.sparse_vector(SPARSE, sparse);
         if dim > 0 {
             let mut vector = edge::EdgeVectorParams::builder(dim, edge::Distance::Cosine);
-            if quantized {
-                let int8 = json!({ "scalar": { "type": "int8", "quantile": 0.99, "memory": "pinned" } });
-                let int8 = serde_json::from_value(int8);
-                let int8 = int8.map_err(|e| IndexError::Store { path: path.clone(), what: e.to_string() })?;
-                vector = vector.quantization_config(int8).memory(edge::Memory::Cold);
+            if options.quantized {
+                vector = vector.memory(edge::Memory::Cold);
             }
             config = config.vector(DENSE, vector.build());
         }
-        let shard = edge::EdgeShard::new(folder, config.build())
-            .map_err(|e| IndexError::Store { path: path.clone(), what: e.to_string() })?;
-        let store = EdgeStore { shard, path };
+        let shard = edge::EdgeShard::new(folder, config.build()).map_err(|e| failed(e.to_string()))?;
+        let store = EdgeStore { shard, path, options };
         for (key, kind) in INDEXED {
             store.index_payload(key, kind)?;
         }
@@ -113,9 +128,20 @@ impl EdgeStore {
         edge::SparseVector::new(vector.indices.clone(), vector.values.clone()).map_err(|e| self.failed(e))
     }
 
+    fn params(&self, query: &Query) -> Result<edge::SearchParams, IndexError> {
+        let mut params = json!({ "exact": query.exact });
+        if self.options.quantized && !query.exact {
+            params["quantization"] = rescored();
+        }
+        if query.filter.is_some() {
+            params["acorn"] = json!({ "enable": true, "max_selectivity": SELECTIVE });
+        }
+        serde_json::from_value(params).map_err(|e| self.failed(e))
+    }
+
     fn request(&self, query: &Query) -> Result<edge::QueryRequest, IndexError> {
         let filter = self.filter(query.filter.as_ref())?;
-        let params = edge::SearchParams { exact: query.exact, ..Default::default() };
+        let params = self.params(query)?;
         let nearest = |vector, name: &str| {
             edge::ScoringQuery::Vector(edge::QueryEnum::Nearest(edge::NamedQuery {
                 query: vector,
@@ -244,6 +270,29 @@ impl EdgeStore {
     }
 }
 
+/// What of a shard's configuration may change while it is there.
+fn tuned(dim: usize, options: EdgeOptions) -> serde_json::Result<edge::EdgeConfigBuilder> {
+    // Kilobytes of vectors.
+    let compared = (COMPARED * dim.max(1) * size_of::<f32>()).div_ceil(1024);
+    let mut graph = json!({ "m": 16, "ef_construct": 100, "full_scan_threshold": compared });
+    if !options.payload_links {
+        graph["payload_m"] = json!(0);
+    }
+    let optimizers = edge::EdgeOptimizersConfig { indexing_threshold: Some(compared), ..Default::default() };
+    let config = edge::EdgeConfig::builder().hnsw_config(serde_json::from_value(graph)?).optimizers(optimizers);
+    Ok(if options.quantized { config.quantization_config(serde_json::from_value(int8())?) } else { config })
+}
+
+/// Scalar quantization as Qdrant's API writes it: one byte a dimension, in memory; the largest 1 % of values are cut off.
+pub(super) fn int8() -> Value {
+    json!({ "scalar": { "type": "int8", "quantile": 0.99, "memory": "pinned" } })
+}
+
+/// How int8 copies are searched, as Qdrant's API writes it.
+pub(super) fn rescored() -> Value {
+    json!({ "ignore": false, "rescore": true, "oversampling": OVERSAMPLING })
+}
+
 /// A filter as Qdrant's REST API writes it, which is also what the shard reads.
 pub(super) fn filter_json(filter: &Filter) -> Value {
     let must: Vec<Value> = filter.all.iter().map(condition).collect();
@@ -274,9 +323,84 @@ mod tests {
     fn keeps_the_promises_of_a_vector_store() {
         for dim in [0, conformance::DIM] {
             let dir = tempfile::tempdir().unwrap();
-            let store = EdgeStore::open(&dir.path().join("store"), dim).unwrap();
+            let store = EdgeStore::open(&dir.path().join("store"), dim, EdgeOptions::default()).unwrap();
             conformance::all(&store, dim);
         }
+    }
+
+    /// As wide as it takes for neighbours to be apart by more than rounding.
+    const WIDE: usize = 32;
+
+    /// Numbers in -0.5..0.5, always the same for a seed.
+    fn numbers(seed: u64) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+        };
+        std::iter::repeat_with(next).skip(4).take(WIDE).collect()
+    }
+
+    /// Points in all directions.
+    fn crowd(n: u64) -> Vec<Point> {
+        let one = |id: u64| Point { dense: Some(numbers(id)), ..conformance::point(id, &[(1, 1.0)], None) };
+        (0..n).map(one).collect()
+    }
+
+    #[test]
+    fn int8_copies_with_rescoring_find_what_the_vectors_themselves_find() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("store");
+        let plain = EdgeStore::open(&folder, WIDE, EdgeOptions::default()).unwrap();
+        crowd(COMPARED as u64 + 2_000).chunks(2_000).for_each(|c| plain.upsert(c.to_vec()).unwrap());
+        drop(plain);
+        // Switched on for a shard that is there.
+        let options = EdgeOptions { quantized: true, ..EdgeOptions::default() };
+        let store = EdgeStore::open(&folder, WIDE, options).unwrap();
+        store.maintain().unwrap();
+        let ask = |seed: u64, filter: &Option<Filter>, exact| {
+            let mode = Mode::Dense(numbers(seed));
+            store.query(&Query { mode, filter: filter.clone(), limit: 10, exact }).unwrap()
+        };
+        for filter in [None, Some(Filter::default().years(Some(9_000), Some(19_999)))] {
+            let mut kept = 0;
+            for seed in 1_000_000..1_000_020 {
+                let (exact, found) = (ask(seed, &filter, true), ask(seed, &filter, false));
+                for hit in &exact {
+                    let same = found.iter().find(|f| f.id == hit.id);
+                    kept += usize::from(same.is_some());
+                    assert!(same.is_none_or(|f| (f.score - hit.score).abs() < 1e-5), "scores are the vectors' own");
+                }
+            }
+            assert!(kept >= 180, "{kept} of 200, {filter:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_searched_while_it_is_written_and_optimised() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EdgeStore::open(&dir.path().join("store"), WIDE, EdgeOptions::default()).unwrap();
+        store.upsert(crowd(500)).unwrap();
+        let written = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                crowd(6_000).chunks(500).for_each(|c| store.upsert(c.to_vec()).unwrap());
+                store.maintain().unwrap();
+                written.store(true, std::sync::atomic::Ordering::SeqCst);
+            });
+            loop {
+                let last = written.load(std::sync::atomic::Ordering::SeqCst);
+                let mode = Mode::Dense(numbers(1_000_000));
+                let found = store.query(&Query { mode, filter: None, limit: 10, exact: false }).unwrap();
+                assert_eq!(found.len(), 10);
+                if last {
+                    break;
+                }
+            }
+        });
+        assert_eq!(store.count(None).unwrap(), 6_000);
     }
 
     #[test]
@@ -284,7 +408,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("store");
         fs_err::create_dir_all(folder.with_extension("new").join("wal")).unwrap();
-        let store = EdgeStore::open(&folder, 0).unwrap();
+        let store = EdgeStore::open(&folder, 0, EdgeOptions::default()).unwrap();
         store.upsert(vec![conformance::point(7, &[(1, 1.0)], None)]).unwrap();
         assert_eq!(store.count(None).unwrap(), 1);
     }
@@ -293,13 +417,13 @@ mod tests {
     fn what_was_acknowledged_is_there_after_reopening_without_a_flush() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("store");
-        let store = EdgeStore::open(&folder, 0).unwrap();
+        let store = EdgeStore::open(&folder, 0, EdgeOptions::default()).unwrap();
         store.upsert(vec![conformance::point(7, &[(1, 1.0)], None)]).unwrap();
         // Forgotten, not dropped: no destructor flushes anything, as after `kill -9`.
         std::mem::forget(store);
         let copy = dir.path().join("copy");
         copy_folder(&folder, &copy);
-        let again = EdgeStore::open(&copy, 0).unwrap();
+        let again = EdgeStore::open(&copy, 0, EdgeOptions::default()).unwrap();
         assert_eq!(again.ids(None, 10).unwrap(), [7]);
     }
 

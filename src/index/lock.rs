@@ -14,7 +14,12 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock of the index in `folder`, or says who holds it.
     pub(super) fn take(folder: &Path) -> Result<Lock, IndexError> {
-        let path = folder.join("lock");
+        Lock::take_named(folder, "lock")
+    }
+
+    /// The same of another file there: one process at a time builds beside an index or copies it.
+    pub(super) fn take_named(folder: &Path, name: &str) -> Result<Lock, IndexError> {
+        let path = folder.join(name);
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
         match file.try_lock() {
             Ok(()) => {

@@ -4,35 +4,47 @@
 //! The **store** (qdrant-edge, or a Qdrant server) is derived from it and can be rebuilt at any time.
 //! Knows nothing of questions, answers or HTTP.
 
+mod archive;
 mod catalog;
 #[cfg(test)]
 mod conformance;
 mod edge;
+mod fill;
 mod filter;
+mod generation;
 mod lock;
 mod qdrant;
 #[cfg(test)]
 mod qdrant_standin;
+mod reembed;
 mod sync;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use archive::{Archived, BackupOptions, Manifest, Restored, backup, restore};
 pub use catalog::{Catalog, Stats};
-pub use edge::EdgeStore;
+pub use edge::{EdgeOptions, EdgeStore};
+pub use fill::{FillOptions, fill, indexed_text};
 pub use filter::{Condition, Filter};
+pub use generation::sweep;
 pub use lock::Lock;
 pub use qdrant::{QdrantOptions, QdrantStore};
-pub use sync::{Phase, Progress, Report, ReportRow, Status, SyncOptions, indexed_text, sync};
+pub use reembed::{Next, Ready};
+pub use sync::{Phase, Progress, Report, ReportRow, Status, SyncOptions, sync};
 
 use crate::embed::Embedder;
 use crate::error::{Classified, ErrorKind};
 use crate::text::ANALYSER;
 use crate::text::bm25::SparseVector;
 
-/// Layout of catalogue and store; another one is refused.
+/// Layout of catalogue and store; another one is refused, an older one can be migrated ([`Next`]).
 const LAYOUT: u32 = 2;
+
+/// The catalogue's file in an index folder.
+const CATALOG: &str = "catalog.sqlite3";
 
 /// Name of the dense vector in every store.
 pub const DENSE: &str = "dense";
@@ -163,9 +175,30 @@ fn embedded() -> String {
 #[derive(Clone, Debug)]
 pub enum StorePlace {
     /// In a shard beside the catalogue.
-    Embedded,
+    Embedded(EdgeOptions),
     /// In a collection of a Qdrant server.
     Server(QdrantOptions),
+}
+
+impl Fingerprint {
+    /// Whether an index that is made now would record the same.
+    pub fn is_now(&self, place: &StorePlace, embedder: Option<&dyn Embedder>) -> bool {
+        *self == Fingerprint::now(place, embedder)
+    }
+
+    /// What an index that is made now records.
+    fn now(place: &StorePlace, embedder: Option<&dyn Embedder>) -> Fingerprint {
+        Fingerprint {
+            layout: LAYOUT,
+            analyser: ANALYSER.to_owned(),
+            encoder: embedder.map(|e| e.id().to_owned()),
+            dim: embedder.map_or(0, Embedder::dim),
+            store: match place {
+                StorePlace::Embedded(_) => embedded(),
+                StorePlace::Server(options) => format!("{options}"),
+            },
+        }
+    }
 }
 
 /// An index ready to use. One process at a time holds it: the shard is not made for two.
@@ -174,11 +207,11 @@ pub struct Index {
     pub catalog: Catalog,
     /// Vectors.
     pub store: Box<dyn VectorStore>,
-    _lock: Lock,
+    lock: Arc<Lock>,
 }
 
 /// Opens the index in `folder`, creating it if need be, and checks that it was made as it will be used.
-/// With `rebuild` the store is started anew, to be filled from the catalogue by [`sync`].
+/// With `rebuild` the store is started anew, to be filled from the catalogue by [`sync()`].
 pub fn open(
     folder: &Path,
     place: &StorePlace,
@@ -186,67 +219,58 @@ pub fn open(
     rebuild: bool,
 ) -> Result<Index, IndexError> {
     fs_err::create_dir_all(folder)?;
-    let lock = Lock::take(folder)?;
-    let catalog = Catalog::open(&folder.join("catalog.sqlite3"))?;
-    let asked = Fingerprint {
-        layout: LAYOUT,
-        analyser: ANALYSER.to_owned(),
-        encoder: embedder.map(|e| e.id().to_owned()),
-        dim: embedder.map_or(0, Embedder::dim),
-        store: match place {
-            StorePlace::Embedded => embedded(),
-            StorePlace::Server(options) => format!("{options}"),
-        },
-    };
+    let lock = Arc::new(Lock::take(folder)?);
+    let catalog = Catalog::open(&folder.join(CATALOG))?;
+    generation::sweep(folder, place, &catalog)?;
+    let asked = Fingerprint::now(place, embedder);
     match catalog.fingerprint()? {
-        Some(found) if found != asked && !rebuild => {
-            let path = folder.display().to_string();
-            return Err(IndexError::Fingerprint { path, found: found.to_string(), asked: asked.to_string() });
-        }
+        Some(found) if found != asked && !rebuild => return Err(mismatch(folder, &found, &asked)),
         Some(_) if !rebuild => {}
         known => {
             // In this order an interruption is repaired by the next rebuild.
             catalog.mark_all_pending()?;
-            clear_store(&folder.join("vectors"), place, known.is_none() && !rebuild)?;
+            let never_ours = known.is_none() && !rebuild;
+            generation::clear(folder, place, &catalog.generation()?, never_ours)?;
             catalog.set_fingerprint(&asked)?;
         }
     }
-    let store = open_store(&catalog, &folder.join("vectors"), place, asked.dim)?;
-    Ok(Index { catalog, store, _lock: lock })
-}
-
-/// Empties the store. A collection that this catalogue never wrote is not ours to empty unless somebody said `--rebuild`.
-fn clear_store(vectors: &Path, place: &StorePlace, never_ours: bool) -> Result<(), IndexError> {
-    match place {
-        StorePlace::Embedded if vectors.exists() => fs_err::remove_dir_all(vectors)?,
-        StorePlace::Embedded => {}
-        StorePlace::Server(options) if never_ours => QdrantStore::refuse_foreign(options)?,
-        StorePlace::Server(options) => QdrantStore::remove(options.clone())?,
-    }
-    Ok(())
-}
-
-/// Opens the store. One that has vanished is made again, and the catalogue fills it.
-fn open_store(
-    catalog: &Catalog,
-    vectors: &Path,
-    place: &StorePlace,
-    dim: usize,
-) -> Result<Box<dyn VectorStore>, IndexError> {
-    let (store, new): (Box<dyn VectorStore>, bool) = match place {
-        StorePlace::Embedded => {
-            let new = !vectors.exists();
-            (Box::new(EdgeStore::open(vectors, dim)?), new)
-        }
-        StorePlace::Server(options) => {
-            let (store, new) = QdrantStore::open(options.clone(), dim)?;
-            (Box::new(store), new)
-        }
-    };
+    let (store, new) = generation::open(folder, place, &catalog.generation()?, asked.dim)?;
+    // One that has vanished was made again, and the catalogue fills it.
     if new {
         catalog.mark_all_pending()?;
     }
-    Ok(store)
+    Ok(Index { catalog, store, lock })
+}
+
+impl Index {
+    /// Takes over the store that was built beside this one's ([`Next`]): what it lacks is added, then the catalogue names
+    /// it. This index goes on answering from the old store until it is dropped; [`sweep`] then removes that.
+    pub fn successor(
+        &self,
+        folder: &Path,
+        place: &StorePlace,
+        embedder: Option<&dyn Embedder>,
+        options: FillOptions<'_>,
+    ) -> Result<Index, IndexError> {
+        let catalog = Catalog::open(&folder.join(CATALOG))?;
+        if let Some(next) = Next::begin(folder, place, embedder, "", &catalog)? {
+            next.build(&catalog, embedder, options, &mut |_| ())?;
+            next.switch(&catalog)?;
+        }
+        let dim = embedder.map_or(0, Embedder::dim);
+        let (store, _) = generation::open(folder, place, &catalog.generation()?, dim)?;
+        Ok(Index { catalog, store, lock: Arc::clone(&self.lock) })
+    }
+}
+
+/// Holds the index in `folder` without opening it; an error names who else does.
+pub fn hold(folder: &Path) -> Result<Lock, IndexError> {
+    Lock::take(folder)
+}
+
+fn mismatch(folder: &Path, found: &Fingerprint, asked: &Fingerprint) -> IndexError {
+    let path = folder.display().to_string();
+    IndexError::Fingerprint { path, found: found.to_string(), asked: asked.to_string() }
 }
 
 impl std::fmt::Display for Fingerprint {
@@ -281,7 +305,8 @@ pub enum IndexError {
     },
     /// The index was made differently.
     #[error(
-        "the index at {path} was made with {found} and cannot be used with {asked}. Use the same settings, another --data-dir, or rebuild it with `sectora ingest --rebuild`"
+        "the index at {path} was made with {found} and cannot be used with {asked}. Use the same settings or another --data-dir; or build its vectors anew from the stored texts: \
+         `sectora index reembed` for another encoder, `sectora index migrate` for an older analyser or layout"
     )]
     Fingerprint {
         /// Folder.
@@ -301,6 +326,17 @@ pub enum IndexError {
         /// Process id and command, where known.
         holder: String,
     },
+    /// Nothing was ever read into it.
+    #[error("there is no index in {0}; `sectora ingest` makes one")]
+    NoIndex(String),
+    /// An archive, or where it goes.
+    #[error("{file}: {what}")]
+    Archive {
+        /// The archive, or what is in its way.
+        file: String,
+        /// What is wrong and what to do.
+        what: String,
+    },
     /// A document that is not there.
     #[error("no document `{0}` in this index; citations and `sectora search --json` name documents by `doc_id`")]
     NoDocument(String),
@@ -317,7 +353,8 @@ impl Classified for IndexError {
         match self {
             IndexError::Io(_) | IndexError::Catalog { .. } | IndexError::Store { .. } => ErrorKind::Internal,
             IndexError::Fingerprint { .. } | IndexError::Locked { .. } => ErrorKind::Conflict,
-            IndexError::NoDocument(_) => ErrorKind::NotFound,
+            IndexError::NoDocument(_) | IndexError::NoIndex(_) => ErrorKind::NotFound,
+            IndexError::Archive { .. } => ErrorKind::BadInput,
             IndexError::Embed(e) => e.kind(),
             IndexError::Interrupted => ErrorKind::Cancelled,
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::edge::{INDEXED, TIE_MARGIN, filter_json};
+use super::edge::{INDEXED, TIE_MARGIN, filter_json, rescored};
 use super::{DENSE, Filter, Hit, IndexError, Mode, Point, Query, SPARSE, VectorStore};
 use crate::text::bm25::SparseVector;
 
@@ -33,6 +33,9 @@ pub struct QdrantOptions {
     pub api_key: Option<String>,
     /// Collection name.
     pub collection: String,
+    /// Whether the server searches int8 copies in memory and compares the best again with the vectors on disk; a collection
+    /// gets them when it is made.
+    pub quantized: bool,
 }
 
 impl fmt::Debug for QdrantOptions {
@@ -142,6 +145,11 @@ impl QdrantStore {
         let mut vectors = json!({});
         if dim > 0 {
             vectors[DENSE] = json!({ "size": dim, "distance": "Cosine" });
+            if self.options.quantized {
+                vectors[DENSE]["on_disk"] = json!(true);
+                vectors[DENSE]["quantization_config"] =
+                    json!({ "scalar": { "type": "int8", "quantile": 0.99, "always_ram": true } });
+            }
         }
         let body = json!({ "vectors": vectors, "sparse_vectors": { SPARSE: { "modifier": "idf" } } });
         self.expect("PUT", "", Some(&body)).map(|_| ())
@@ -251,7 +259,7 @@ impl VectorStore for QdrantStore {
     }
 
     fn query(&self, query: &Query) -> Result<Vec<Hit>, IndexError> {
-        let Some(body) = query_json(query) else { return Ok(Vec::new()) };
+        let Some(body) = query_json(query, self.options.quantized) else { return Ok(Vec::new()) };
         let found: Found = self.parsed(self.expect("POST", "/points/query", Some(&body))?)?;
         let mut hits: Vec<Hit> = found.points.iter().map(|p| Hit { id: p.id, score: p.score }).collect();
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
@@ -317,8 +325,11 @@ fn sparse_json(vector: &SparseVector) -> Value {
 }
 
 /// The body of a query; `None` where it can find nothing.
-fn query_json(query: &Query) -> Option<Value> {
-    let params = json!({ "exact": query.exact });
+fn query_json(query: &Query, quantized: bool) -> Option<Value> {
+    let mut params = json!({ "exact": query.exact });
+    if quantized && !query.exact {
+        params["quantization"] = rescored();
+    }
     let nearest = |vector: Value, using: &str| {
         let mut body = json!({ "query": vector, "using": using, "params": params });
         restrict(&mut body, query.filter.as_ref());
@@ -351,7 +362,21 @@ mod tests {
     use crate::index::{conformance, qdrant_standin::Standin};
 
     fn options(url: &str, collection: &str) -> QdrantOptions {
-        QdrantOptions { url: url.into(), api_key: Some("secret-key".into()), collection: collection.into() }
+        QdrantOptions {
+            url: url.into(),
+            api_key: Some("secret-key".into()),
+            collection: collection.into(),
+            quantized: false,
+        }
+    }
+
+    #[test]
+    fn a_question_to_int8_copies_asks_for_the_vectors_themselves_to_decide() {
+        let query = |exact| Query { mode: Mode::Dense(vec![1.0]), filter: None, limit: 1, exact };
+        let body = query_json(&query(false), true).unwrap();
+        assert_eq!(body["params"]["quantization"]["rescore"], json!(true));
+        assert!(query_json(&query(true), true).unwrap()["params"]["quantization"].is_null(), "exact is exact");
+        assert!(query_json(&query(false), false).unwrap()["params"]["quantization"].is_null());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use axum::routing::any;
 use serde_json::{Value, json};
 
 use super::edge::INDEXED;
-use super::{Condition, DENSE, EdgeStore, Filter, Mode, Payload, Point, Query, SPARSE, VectorStore};
+use super::{Condition, DENSE, EdgeOptions, EdgeStore, Filter, Mode, Payload, Point, Query, SPARSE, VectorStore};
 use crate::text::bm25::SparseVector;
 
 /// Runs until dropped.
@@ -123,7 +123,8 @@ impl Server {
                 }
                 let dim = body["vectors"][DENSE]["size"].as_u64().unwrap_or(0) as usize;
                 let folder = tempfile::tempdir().unwrap();
-                let store = EdgeStore::open(&folder.path().join("shard"), dim).map_err(|e| bad(e.to_string()))?;
+                let store = EdgeStore::open(&folder.path().join("shard"), dim, EdgeOptions::default())
+                    .map_err(|e| bad(e.to_string()))?;
                 collections.insert(name.to_owned(), Collection { dim, store, _folder: folder });
                 Ok(json!(true))
             }

@@ -1,7 +1,7 @@
 //! The resumable pipeline: sources -> catalogue -> store.
 //!
 //! First every source is read into the catalogue, one transaction each. Only then are terms counted
-//! (BM25 needs the mean length) and the chunks marked pending written to the store. Whatever is
+//! (BM25 needs the mean length) and the chunks marked pending written to the store (`fill`). Whatever is
 //! interrupted is found by its marks and done again; every step may be repeated without harm.
 
 use std::collections::{BTreeMap, HashSet};
@@ -14,22 +14,15 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::catalog::SourceRow;
-use super::{Catalog, IndexError, Payload, Point, VectorStore};
+use super::fill::{FillOptions, fill};
+use super::{Catalog, IndexError, VectorStore};
 use crate::document::{Chunk, Document};
-use crate::embed::{Embedder, Side};
+use crate::embed::Embedder;
 use crate::ingest::{self, ChunkOptions, ExtractOptions, Extracted, Limits, Override, ReadError, RecordMapping};
-use crate::text::bm25::{self, Bm25};
+use crate::text::bm25::Bm25;
 
 /// Version of everything between bytes and chunks; a change re-reads all sources.
 const PIPELINE: &str = "1";
-/// Chunks written to the store at a time.
-const BATCH: usize = 256;
-/// Chunks after which the store is flushed and the marks are cleared.
-const CHECKPOINT: usize = 2048;
-/// What title and headings count as a field of their own, beside the text they stand in.
-const HEADING: f32 = 0.4;
-/// Change of the mean BM25 length beyond which all sparse vectors are written anew.
-const LENGTH_DRIFT: f32 = 0.1;
 /// Worker processes at a time.
 const WORKERS: usize = 2;
 
@@ -196,7 +189,8 @@ fn sync_with(
     }
     let reading_s = begin.elapsed().as_secs_f64();
     let changed = rows.iter().any(|r| matches!(r.status, Status::Added | Status::Replaced | Status::Removed));
-    let indexed = write_store(catalog, store, embedder, options, changed, progress)?;
+    let filling = FillOptions { sector: &options.sector, bm25: options.bm25, cancel: options.cancel };
+    let indexed = fill(catalog, store, embedder, filling, changed, progress)?;
     rows.sort_by(|a, b| a.path.cmp(&b.path));
     let count = |status| rows.iter().filter(|r| r.status == status).count() as u64;
     let stats = catalog.stats()?;
@@ -217,25 +211,6 @@ fn sync_with(
         seconds: begin.elapsed().as_secs_f64(),
         rows,
     })
-}
-
-/// The text that is embedded and indexed for a chunk: title, headings, chunk.
-pub fn indexed_text(document: &Document, chunk: &Chunk) -> String {
-    let mut out = document.title.clone();
-    let headings: Vec<&str> = chunk.path.iter().map(String::as_str).filter(|h| *h != document.title).collect();
-    for part in [headings.join(" > "), chunk.span.slice(&document.text).to_owned()] {
-        if !part.is_empty() {
-            out.push('\n');
-            out.push_str(&part);
-        }
-    }
-    out
-}
-
-/// The part of [`indexed_text`] that names a subject: title and headings.
-fn heading_text(document: &Document, chunk: &Chunk) -> String {
-    let headings = chunk.path.iter().filter(|h| **h != document.title);
-    headings.fold(document.title.clone(), |all, heading| all + "\n" + heading)
 }
 
 /// A file to read: its key (absolute path) and the name shown to readers.
@@ -469,127 +444,6 @@ fn prune(catalog: &Catalog, sources: &[Source], roots: &[PathBuf]) -> Result<Vec
     Ok(rows)
 }
 
-fn write_store(
-    catalog: &Catalog,
-    store: &dyn VectorStore,
-    embedder: Option<&dyn Embedder>,
-    options: &SyncOptions<'_>,
-    changed: bool,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<u64, IndexError> {
-    let stats = catalog.stats()?;
-    let stored = catalog.average_length()?;
-    let average = match stored {
-        Some(stored) if !changed && stats.pending == 0 => stored,
-        stored => {
-            progress(Progress { phase: Phase::Counting, done: 0, total: stats.chunks, path: None });
-            let (counted, headings) = catalog.count_terms(indexed_text, heading_text)?;
-            match stored {
-                Some(stored) if (counted - stored).abs() <= LENGTH_DRIFT * stored => stored,
-                _ => {
-                    catalog.mark_all_pending()?;
-                    catalog.set_average_length(counted, headings)?;
-                    counted
-                }
-            }
-        }
-    };
-    let average = [average, catalog.average_heading_length()?.unwrap_or(0.0)];
-    forget(catalog, store)?;
-    let total = catalog.stats()?.pending;
-    let mut done = 0u64;
-    let mut written: Vec<u64> = Vec::new();
-    let mut after = None;
-    loop {
-        let batch = catalog.pending(after, BATCH)?;
-        let Some(last) = batch.last() else { break };
-        after = Some(last.id);
-        store.upsert(points(catalog, embedder, options, average, &batch)?)?;
-        written.extend(batch.iter().map(|c| c.id));
-        done += batch.len() as u64;
-        progress(Progress { phase: Phase::Indexing, done, total, path: None });
-        let cancelled = options.cancel.load(Ordering::SeqCst);
-        if written.len() >= CHECKPOINT || cancelled {
-            store.flush()?;
-            catalog.settle(&written, &[])?;
-            written.clear();
-        }
-        if cancelled {
-            return Err(IndexError::Interrupted);
-        }
-    }
-    if done > 0 {
-        store.maintain()?;
-        catalog.settle(&written, &[])?;
-    }
-    Ok(done)
-}
-
-/// Takes out of the store what the catalogue no longer has.
-fn forget(catalog: &Catalog, store: &dyn VectorStore) -> Result<(), IndexError> {
-    loop {
-        let gone = catalog.deletions(CHECKPOINT)?;
-        if gone.is_empty() {
-            return Ok(());
-        }
-        store.delete(&gone)?;
-        store.flush()?;
-        catalog.settle(&[], &gone)?;
-    }
-}
-
-fn points(
-    catalog: &Catalog,
-    embedder: Option<&dyn Embedder>,
-    options: &SyncOptions<'_>,
-    average: [f32; 2],
-    chunks: &[Chunk],
-) -> Result<Vec<Point>, IndexError> {
-    let mut documents: BTreeMap<&str, Document> = BTreeMap::new();
-    for chunk in chunks {
-        if !documents.contains_key(chunk.doc_id.as_str()) {
-            documents.insert(&chunk.doc_id, catalog.document(&chunk.doc_id)?);
-        }
-    }
-    let texts: Vec<String> = chunks.iter().map(|c| indexed_text(&documents[c.doc_id.as_str()], c)).collect();
-    let dense = match embedder {
-        Some(e) => {
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            e.embed(&texts, Side::Document)?.into_iter().map(Some).collect()
-        }
-        None => vec![None; chunks.len()],
-    };
-    let sparse = |chunk: &Chunk, text: &str| {
-        let mut whole = bm25::document_vector(text, options.bm25, average[0]);
-        let heading = heading_text(&documents[chunk.doc_id.as_str()], chunk);
-        bm25::add_field(&mut whole, &bm25::document_vector(&heading, options.bm25, average[1]), HEADING);
-        whole
-    };
-    Ok(chunks
-        .iter()
-        .zip(&texts)
-        .zip(dense)
-        .map(|((chunk, text), dense)| Point {
-            id: chunk.id,
-            dense,
-            sparse: sparse(chunk, text),
-            payload: payload(&options.sector, &documents[chunk.doc_id.as_str()]),
-        })
-        .collect())
-}
-
-fn payload(sector: &str, document: &Document) -> Payload {
-    Payload {
-        sector: sector.to_owned(),
-        doc_id: document.id.clone(),
-        institution: document.metadata.institution.as_deref().map(|i| i.trim().to_owned()),
-        year: document.metadata.year.map(i64::from),
-        doc_type: document.metadata.doc_type.clone(),
-        language: document.language.name().to_owned(),
-        access: document.metadata.access.name().to_owned(),
-    }
-}
-
 /// Hash of everything besides the bytes that shapes what a source gives.
 fn settings(options: &SyncOptions<'_>, stated: Option<&Override>, shown: &str) -> String {
     let ChunkOptions { max_tokens, min_tokens } = options.chunks;
@@ -619,8 +473,9 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::document::{Format, Metadata, UnitKind};
-    use crate::index::{EdgeStore, Mode, Query};
+    use crate::index::{EdgeOptions, EdgeStore, Mode, Query};
     use crate::ingest::Part;
+    use crate::text::bm25;
 
     /// Reads a file as one Markdown document; `bad` in it is a failure.
     fn read(path: &Path) -> Result<Vec<Extracted>, ReadError> {
@@ -651,7 +506,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             fs_err::create_dir(dir.path().join("docs")).unwrap();
             let catalog = Catalog::open(&dir.path().join("catalog.sqlite3")).unwrap();
-            let store = EdgeStore::open(&dir.path().join("vectors"), 0).unwrap();
+            let store = EdgeStore::open(&dir.path().join("vectors"), 0, EdgeOptions::default()).unwrap();
             World { dir, catalog, store, cancel: AtomicBool::new(false) }
         }
 

@@ -120,7 +120,7 @@ fn work(server: &Server, ask: &Ask, steps: &UnboundedSender<Step>) {
             Err(_) => ControlFlow::Break(()),
         }
     };
-    let outcome = server.app.answer(ask, &mut hand_on);
+    let outcome = server.app().answer(ask, &mut hand_on);
     let last = match outcome {
         Ok(answer) => Step::Done(Box::new(Finished { answer, passages })),
         Err(error) => Step::Failed(error.into()),

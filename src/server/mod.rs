@@ -17,12 +17,13 @@ mod openai;
 mod page;
 mod portfolio;
 mod signals;
+mod succession;
 mod wire;
 mod work;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -101,6 +102,7 @@ pub async fn serve(
     let server = Server::new(app, &options);
     let stop = Arc::clone(&server.stop);
     let mut signals = Signals::catch()?;
+    let successions = succession::watch(server.clone());
     listening(address);
 
     let (close, closed) = oneshot::channel::<()>();
@@ -123,6 +125,7 @@ pub async fn serve(
     };
     // Whatever still computes stops at its next sentence.
     stop.store(true, Ordering::Relaxed);
+    drop(successions);
     Ok(ended?)
 }
 
@@ -134,7 +137,8 @@ pub fn router(app: Arc<App>, options: &ServeOptions) -> Router {
 /// What handlers share.
 #[derive(Clone)]
 struct Server {
-    app: Arc<App>,
+    /// Replaced when the index gets another encoder; a request keeps the one it began with.
+    app: Arc<RwLock<Arc<App>>>,
     /// The line for answers: few at once, each takes seconds.
     answers: Line,
     /// The line for everything that takes milliseconds; answers do not hold it up.
@@ -148,12 +152,18 @@ impl Server {
     fn new(app: Arc<App>, options: &ServeOptions) -> Server {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Server {
-            app,
+            app: Arc::new(RwLock::new(app)),
             answers: Line::new(options.concurrency, options.queue),
             lookups: Line::new(processors, options.queue.saturating_mul(4).max(processors)),
             stop: Arc::default(),
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         }
+    }
+
+    /// The app that answers now.
+    fn app(&self) -> Arc<App> {
+        // Whoever panicked while holding it has only stored or cloned a pointer.
+        Arc::clone(&self.app.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// True once the time of grace is over.
@@ -167,7 +177,7 @@ impl Server {
         work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let place = self.lookups.admit()?.place().await;
-        let app = Arc::clone(&self.app);
+        let app = self.app();
         let worked = tokio::task::spawn_blocking(move || {
             let _place = place;
             work(&app)

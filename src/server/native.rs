@@ -63,7 +63,7 @@ async fn search(
     Body(request): Body<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
     let filters = request.filters.unwrap_or_default();
-    let options = filters.lower(server.app.config(), request.limit, request.mode.as_deref(), At::Body)?;
+    let options = filters.lower(server.app().config(), request.limit, request.mode.as_deref(), At::Body)?;
     find(server, request.q, options).await
 }
 
@@ -107,7 +107,7 @@ async fn search_by_link(
         }
     }
     let q = q.ok_or_else(|| ApiError::field("q", "is required").code("missing_required_parameter"))?;
-    let options = filters.lower(server.app.config(), limit, mode.as_deref(), At::Query)?;
+    let options = filters.lower(server.app().config(), limit, mode.as_deref(), At::Query)?;
     find(server, q, options).await
 }
 

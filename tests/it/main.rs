@@ -6,6 +6,7 @@ mod architecture;
 mod demonstration;
 mod gate;
 mod hostile;
+mod index;
 mod interrupted;
 mod licences;
 mod portfolio;

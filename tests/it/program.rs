@@ -7,14 +7,23 @@ use serde_json::Value;
 
 /// The program, started in the repository with a data folder of its own, words only, no model.
 pub(crate) fn sectora(data: &Path) -> Command {
-    sectora_writing(data, "extractive")
+    sectora_as(data, "none", "extractive")
 }
 
 /// The same with another generator.
 pub(crate) fn sectora_writing(data: &Path, generator: &str) -> Command {
+    sectora_as(data, "none", generator)
+}
+
+/// The same with an encoder.
+pub(crate) fn sectora_with(data: &Path, encoder: &str) -> Command {
+    sectora_as(data, encoder, "extractive")
+}
+
+fn sectora_as(data: &Path, encoder: &str, generator: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sectora"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--data-dir").arg(data);
-    command.args(["--offline", "--encoder", "none", "--generator", generator]);
+    command.args(["--offline", "--encoder", encoder, "--generator", generator]);
     command
 }
 

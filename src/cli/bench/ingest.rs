@@ -40,6 +40,9 @@ struct Report {
     /// The PDF files alone, read one after the other by each program: files and seconds.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pdf: BTreeMap<String, Pdf>,
+    /// How many times as fast this program is: their seconds over ours.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    ratios: BTreeMap<String, f64>,
 }
 
 #[derive(Serialize)]
@@ -56,8 +59,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     let mut report = measure(context, &arguments.paths)?;
     if let Some(program) = &arguments.pdftotext {
         let pdfs = pdf_files(context, &arguments.paths)?;
-        report.pdf.insert("sectora".into(), ours(context, &pdfs)?);
-        report.pdf.insert("pdftotext".into(), theirs(program, &pdfs)?);
+        let (ours, theirs) = (ours(context, &pdfs)?, theirs(program, &pdfs)?);
+        report.ratios.insert("pdftotext".into(), theirs.seconds / ours.seconds);
+        report.pdf.insert("sectora".into(), ours);
+        report.pdf.insert("pdftotext".into(), theirs);
     }
     context.output.result(&report, text);
     Ok(Outcome::Yes)
@@ -93,6 +98,7 @@ fn measure(context: &Context, paths: &[PathBuf]) -> Result<Report, Failure> {
         mib_per_s: bytes as f64 / (1 << 20) as f64 / total_s,
         chunks_per_s: done.chunks as f64 / total_s,
         pdf: BTreeMap::new(),
+        ratios: BTreeMap::new(),
     })
 }
 
@@ -149,5 +155,6 @@ fn text(r: &Report) -> String {
     for (name, pdf) in &r.pdf {
         lines.push(format!("PDF, {name}: {} files ({} failed) in {:.2} s", pdf.files, pdf.failed, pdf.seconds));
     }
+    lines.extend(r.ratios.iter().map(|(name, ratio)| format!("sectora / {name}: {ratio:.2} times the speed")));
     lines.join("\n")
 }

@@ -3,18 +3,22 @@
 //! Points are made up: dense vectors around random centres (as texts gather around subjects), sparse vectors with terms
 //! drawn by Zipf's law, years and institutions to filter on. Recall is taken against exact search of the same store.
 
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::{Context, Failure, Outcome};
 use crate::evaluate::statistics::Random;
-use crate::index::{EdgeStore, Filter, Hit, Mode, Payload, Point, Query, VectorStore};
+use crate::index::{EdgeOptions, EdgeStore, Filter, Hit, Mode, Payload, Point, Query, VectorStore};
 use crate::retrieve::fusion;
 use crate::text::bm25::SparseVector;
 
+/// The program that runs usearch.
+const PEER: &str = include_str!("../../../tools/vector_peer/peer.py");
 /// Points written at a time.
 const BATCH: usize = 512;
 /// Subjects the vectors gather around: one a hundred chunks.
@@ -45,6 +49,12 @@ pub(in crate::cli) struct Arguments {
     /// Keep int8 copies of the vectors in memory and the vectors themselves on disk, for the last comparison
     #[arg(long)]
     quantized: bool,
+    /// Give frequent values of the payload links of their own in the graph, as Qdrant does by default
+    #[arg(long)]
+    payload_links: bool,
+    /// A Python with usearch (tools/vector_peer/requirements.txt): the same vectors and questions there
+    #[arg(long, value_name = "PYTHON")]
+    usearch: Option<PathBuf>,
     /// Seed
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -58,16 +68,47 @@ struct Report {
     chunks: usize,
     dim: usize,
     quantized: bool,
+    payload_links: bool,
     /// Seconds of writing all points.
     write_s: f64,
-    /// Seconds of building the graphs afterwards.
+    /// Seconds of building the graphs afterwards, by the clock.
     optimise_s: f64,
+    /// The same in seconds of processor time of all threads: what it takes whatever else the machine does.
+    optimise_cpu_s: Option<f64>,
     /// Bytes of the index on disk.
     disk_bytes: u64,
     /// Memory of this process after the last search, files mapped into it included, and its peak.
     resident_bytes: Option<u64>,
     peak_bytes: Option<u64>,
     modes: Vec<Measured>,
+    /// Other engines: dense search without a filter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<Peer>,
+    /// Our dense search against each: how many times as fast at p50, by how much more it finds.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    ratios: BTreeMap<String, Ratio>,
+}
+
+/// What `tools/vector_peer/peer.py` prints.
+#[derive(Serialize, Deserialize)]
+struct Peer {
+    engine: String,
+    build_s: f64,
+    build_cpu_s: f64,
+    p50_ms: f64,
+    p95_ms: f64,
+    p99_ms: f64,
+    recall: f64,
+    /// Memory of its index.
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Ratio {
+    p50: f64,
+    recall_difference: f64,
+    /// Its processor time of building over ours.
+    build_cpu: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -89,7 +130,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     if folder.exists() {
         return Err(Failure::bad_input(format!("{}: exists already; name a new folder", folder.display())));
     }
-    let store = EdgeStore::open_with(&folder, arguments.dim, arguments.quantized)?;
+    let options = EdgeOptions { quantized: arguments.quantized, payload_links: arguments.payload_links };
+    let store = EdgeStore::open(&folder, arguments.dim, options)?;
     let world = World::new(arguments);
     let shown = context.output.is_interactive();
     let begin = Instant::now();
@@ -101,20 +143,29 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         }
     }
     let write_s = begin.elapsed().as_secs_f64();
-    let begin = Instant::now();
+    let (begin, used) = (Instant::now(), processor_s());
     store.maintain()?;
     let optimise_s = begin.elapsed().as_secs_f64();
+    let optimise_cpu_s = processor_s().zip(used).map(|(after, before)| after - before);
     let modes = world.measure(&store, arguments)?;
+    let peers = match &arguments.usearch {
+        Some(python) => world.usearch(&store, arguments, python)?,
+        None => Vec::new(),
+    };
     let report = Report {
         chunks: arguments.chunks,
         dim: arguments.dim,
         quantized: arguments.quantized,
+        payload_links: arguments.payload_links,
         write_s,
         optimise_s,
+        optimise_cpu_s,
         disk_bytes: bytes_below(&folder)?,
         resident_bytes: memory("VmRSS:"),
         peak_bytes: memory("VmHWM:"),
+        ratios: ratios(&modes, &peers, optimise_cpu_s),
         modes,
+        peers,
     };
     context.output.result(&report, table);
     Ok(Outcome::Yes)
@@ -217,6 +268,64 @@ impl World {
     }
 }
 
+impl World {
+    /// The same vectors and questions in usearch; its recall is against our exact search.
+    fn usearch(&self, store: &EdgeStore, arguments: &Arguments, python: &Path) -> Result<Vec<Peer>, Failure> {
+        let work = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
+        let file = |name: &str| work.path().join(name);
+        let mut vectors = BufWriter::new(create(&file("vectors"))?);
+        for i in 0..arguments.chunks {
+            write_f32(&mut vectors, &self.dense(&mut self.random(i)))?;
+        }
+        let (mut questions, mut exact) =
+            (BufWriter::new(create(&file("questions"))?), BufWriter::new(create(&file("exact"))?));
+        for asked in (0..arguments.queries).map(|i| self.asked(i)) {
+            write_f32(&mut questions, &asked.dense)?;
+            let mode = Mode::Dense(asked.dense);
+            let hits = store.query(&Query { mode, filter: None, limit: arguments.limit, exact: true })?;
+            let missing = arguments.limit.saturating_sub(hits.len());
+            let mut ids = hits.iter().map(|h| h.id).chain(std::iter::repeat_n(u64::MAX, missing));
+            ids.try_for_each(|id| exact.write_all(&id.to_le_bytes())).map_err(failed)?;
+        }
+        for mut written in [vectors, questions, exact] {
+            written.flush().map_err(failed)?;
+        }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let done = std::process::Command::new(python)
+            .args(["-c", PEER])
+            .args(["vectors", "questions", "exact"].map(file))
+            .args([arguments.dim, arguments.limit, threads].map(|n| n.to_string()))
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .map_err(|e| Failure::bad_input(format!("{}: {e}", python.display())))?;
+        serde_json::from_slice(&done.stdout)
+            .map_err(|_| Failure::bad_input("usearch did not run; its message is above"))
+    }
+}
+
+fn create(file: &Path) -> Result<fs_err::File, Failure> {
+    fs_err::File::create(file).map_err(failed)
+}
+
+fn write_f32(to: &mut impl Write, numbers: &[f32]) -> Result<(), Failure> {
+    let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+    to.write_all(&bytes).map_err(failed)
+}
+
+fn failed(e: std::io::Error) -> Failure {
+    Failure::internal(e.to_string())
+}
+
+fn ratios(modes: &[Measured], peers: &[Peer], build_cpu_s: Option<f64>) -> BTreeMap<String, Ratio> {
+    let Some(ours) = modes.iter().find(|m| m.mode == "dense") else { return BTreeMap::new() };
+    let ratio = |peer: &Peer| Ratio {
+        p50: peer.p50_ms / ours.p50_ms,
+        recall_difference: ours.recall.unwrap_or(f64::NAN) - peer.recall,
+        build_cpu: build_cpu_s.map(|s| peer.build_cpu_s / s),
+    };
+    peers.iter().map(|peer| (format!("sectora / {}", peer.engine), ratio(peer))).collect()
+}
+
 type Asking<'a> = &'a dyn Fn(&Asked) -> Result<Vec<Hit>, crate::index::IndexError>;
 
 /// Asks every question twice and takes the second time (the first maps the files into memory).
@@ -302,24 +411,54 @@ pub(super) fn memory(key: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
+/// Processor seconds that all threads of this process have used; nothing where there is no `/proc`.
+fn processor_s() -> Option<f64> {
+    /// Ticks a second, the same on every Linux that we know of.
+    const TICKS: f64 = 100.0;
+    let stat = fs_err::read_to_string("/proc/self/stat").ok()?;
+    // After the name, which may hold anything, user and system time are the 12th and 13th field.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |i: usize| fields.get(i)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / TICKS)
+}
+
 fn table(report: &Report) -> String {
     let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
     let memory = report.resident_bytes.zip(report.peak_bytes);
     let memory =
         memory.map_or_else(String::new, |(now, peak)| format!(", memory {:.0} MiB (peak {:.0})", mib(now), mib(peak)));
     let mut lines = vec![format!(
-        "{} chunks of {} dimensions{}: written in {:.1} s, graphs in {:.1} s, disk {:.0} MiB{memory}",
+        "{} chunks of {} dimensions{}{}: written in {:.1} s, graphs in {:.1} s ({:.0} s of processor time), disk {:.0} MiB{memory}",
         report.chunks,
         report.dim,
         if report.quantized { ", int8" } else { "" },
+        if report.payload_links { ", links by payload" } else { "" },
         report.write_s,
         report.optimise_s,
+        report.optimise_cpu_s.unwrap_or(f64::NAN),
         mib(report.disk_bytes)
     )];
     lines.push(format!("{:<26} {:>9} {:>9} {:>9} {:>8}", "mode", "p50 ms", "p95 ms", "p99 ms", "recall"));
     for m in &report.modes {
         let recall = m.recall.map_or_else(|| "-".to_owned(), |r| format!("{r:.4}"));
         lines.push(format!("{:<26} {:>9.2} {:>9.2} {:>9.2} {recall:>8}", m.mode, m.p50_ms, m.p95_ms, m.p99_ms));
+    }
+    for p in &report.peers {
+        let name = format!("dense, {}", p.engine);
+        lines.push(format!(
+            "{name:<26} {:>9.2} {:>9.2} {:>9.2} {:>8.4}   built in {:.1} s ({:.0} s of processor time), {:.0} MiB",
+            p.p50_ms,
+            p.p95_ms,
+            p.p99_ms,
+            p.recall,
+            p.build_s,
+            p.build_cpu_s,
+            mib(p.bytes)
+        ));
+    }
+    for (pair, r) in &report.ratios {
+        let build = r.build_cpu.map_or_else(String::new, |b| format!(", building {b:.2} times"));
+        lines.push(format!("{pair}: dense {:.2} times the speed, recall {:+.4}{build}", r.p50, r.recall_difference));
     }
     lines.join("\n")
 }
@@ -330,10 +469,19 @@ mod tests {
 
     #[test]
     fn a_small_index_is_searched_in_every_mode_and_exactly_where_that_is_said() {
-        let arguments =
-            Arguments { chunks: 300, dim: 16, queries: 5, limit: 10, quantized: false, seed: 1, keep: None };
+        let arguments = Arguments {
+            chunks: 300,
+            dim: 16,
+            queries: 5,
+            limit: 10,
+            quantized: false,
+            payload_links: false,
+            usearch: None,
+            seed: 1,
+            keep: None,
+        };
         let dir = tempfile::tempdir().unwrap();
-        let store = EdgeStore::open_with(&dir.path().join("s"), 16, false).unwrap();
+        let store = EdgeStore::open(&dir.path().join("s"), 16, EdgeOptions::default()).unwrap();
         let world = World::new(&arguments);
         store.upsert((0..300).map(|i| world.point(i)).collect()).unwrap();
         let modes = world.measure(&store, &arguments).map_err(|f| f.message).unwrap();
@@ -345,7 +493,17 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_points() {
-        let arguments = Arguments { chunks: 50, dim: 8, queries: 1, limit: 1, quantized: false, seed: 7, keep: None };
+        let arguments = Arguments {
+            chunks: 50,
+            dim: 8,
+            queries: 1,
+            limit: 1,
+            quantized: false,
+            payload_links: false,
+            usearch: None,
+            seed: 7,
+            keep: None,
+        };
         assert_eq!(World::new(&arguments).point(3), World::new(&arguments).point(3));
         assert_ne!(World::new(&arguments).point(3).dense, World::new(&arguments).point(4).dense);
     }

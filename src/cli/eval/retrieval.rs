@@ -28,6 +28,9 @@ pub(in crate::cli) struct Arguments {
     /// `embedded` uses nothing downloaded, `standard` an encoder
     #[arg(long, value_enum)]
     level: Option<Level>,
+    /// A reranker's folder: measured against the search without it, with the verdict whether it pays
+    #[arg(long, value_name = "DIR", conflicts_with = "run")]
+    reranker: Option<PathBuf>,
     /// Write a TREC run, 100 deep
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     run_out: Option<PathBuf>,
@@ -52,6 +55,8 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         split: arguments.split,
         level: arguments.level,
         encoder: encoder.map(PathBuf::from),
+        int8: context.config.encoder_int8,
+        reranker: arguments.reranker,
         words_only: context.config.encoder == "none",
         run_out: arguments.run_out,
         search: context.config.search.clone(),
@@ -84,7 +89,17 @@ pub(super) fn table(result: &RetrievalResult) -> String {
         out.push_str(&format!("{:8} {}\n", row.mode, line(&row.metrics)));
         out.push_str(&intervals(&row.confidence));
     }
-    out + &comparisons(&result.comparisons)
+    out.push_str(&comparisons(&result.comparisons));
+    if let Some(worth) = &result.reranker {
+        out.push_str(&format!(
+            "reranker {}: nDCG@10 {:+.4}, p {:.4} (Holm): {}\n",
+            worth.id,
+            worth.difference,
+            worth.p,
+            if worth.keep { "keep it (search.reranker)" } else { "leave it out: no gain that is more than chance" }
+        ));
+    }
+    out
 }
 
 fn run_table(result: &RunResult) -> String {

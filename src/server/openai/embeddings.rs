@@ -80,12 +80,13 @@ pub(super) async fn embeddings(
     State(server): State<Server>,
     Body(request): Body<EmbeddingRequest>,
 ) -> Result<Json<EmbeddingList>, ApiError> {
-    let Some(embedder) = server.app.embedder() else {
+    let app = server.app();
+    let Some(embedder) = app.embedder() else {
         let message = "this index has no encoder, search is by words only; set `encoder` to a sentence-transformers folder \
                        or a model card and run `sectora ingest --rebuild`";
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message).code("no_encoder"));
     };
-    known_model(request.model, &[vec![embedder.id().to_owned()], server.app.model_names()].concat())?;
+    known_model(request.model, &[vec![embedder.id().to_owned()], app.model_names()].concat())?;
     let model = embedder.id().to_owned();
     if let Some(n) = request.dimensions.filter(|n| usize::try_from(*n) != Ok(embedder.dim())) {
         let message = format!("{n} is not possible; {model} has {} dimensions", embedder.dim());

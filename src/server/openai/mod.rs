@@ -58,7 +58,7 @@ async fn chat_completions(
     State(server): State<Server>,
     Body(request): Body<ChatRequest>,
 ) -> Result<Response, ApiError> {
-    let asked = request.lower(&server.app)?;
+    let asked = request.lower(&server.app())?;
     respond(server, Door::Chat, asked).await
 }
 
@@ -78,7 +78,7 @@ async fn completions(
     State(server): State<Server>,
     Body(request): Body<CompletionRequest>,
 ) -> Result<Response, ApiError> {
-    let asked = request.lower(&server.app)?;
+    let asked = request.lower(&server.app())?;
     respond(server, Door::Completions, asked).await
 }
 
@@ -150,7 +150,8 @@ async fn get_model(
 
 /// What answers, then what encodes.
 fn models(server: &Server) -> Vec<Model> {
-    let encoder = server.app.embedder().map(|e| e.id().to_owned());
+    let app = server.app();
+    let encoder = app.embedder().map(|e| e.id().to_owned());
     let model = |id| Model { id, object: "model", created: server.started, owned_by: "sectora" };
-    server.app.model_names().into_iter().chain(encoder).map(model).collect()
+    app.model_names().into_iter().chain(encoder).map(model).collect()
 }
