@@ -16,6 +16,9 @@ use utoipa::ToSchema;
 
 use crate::error::{Classified, ErrorKind};
 
+/// Seconds after which a refused client is told to come back.
+const RETRY_AFTER_S: u64 = 5;
+
 /// The body of every error response.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct ErrorBody {
@@ -65,11 +68,11 @@ impl ApiError {
         ApiError::field(param, message).code("unsupported_parameter")
     }
 
-    /// 429: as many requests wait as may wait.
-    pub(super) fn busy(waiting: usize, retry_after_s: u64) -> ApiError {
-        let message = format!("{waiting} requests are waiting already; try again in {retry_after_s} s");
+    /// 429: as many requests wait as may wait, in our line or in an engine's.
+    pub(super) fn busy(message: impl Display) -> ApiError {
+        let message = format!("{message}; try again in {RETRY_AFTER_S} s");
         ApiError {
-            retry_after_s: Some(retry_after_s),
+            retry_after_s: Some(RETRY_AFTER_S),
             ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, message).code("server_busy")
         }
     }
@@ -109,7 +112,7 @@ impl<E: Classified> From<E> for ApiError {
             ErrorKind::BadInput => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Conflict => StatusCode::CONFLICT,
-            ErrorKind::Busy => StatusCode::TOO_MANY_REQUESTS,
+            ErrorKind::Busy => return ApiError::busy(error),
             ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::Cancelled => {
                 return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").code("stopping");
@@ -173,4 +176,21 @@ pub(super) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = what.unwrap_or("of an unknown kind"), "a handler panicked");
     ApiError::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::GenerateError;
+
+    #[test]
+    fn a_busy_engine_says_when_to_come_back_as_the_line_before_it_does() {
+        let behind = ApiError::from(GenerateError::Busy { model: "local:m".into(), waiting: 4 });
+        for error in [behind, ApiError::busy("4 requests are waiting already")] {
+            assert!(error.message.ends_with("try again in 5 s"), "{}", error.message);
+            let response = error.into_response();
+            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(response.headers()[RETRY_AFTER], "5");
+        }
+    }
 }

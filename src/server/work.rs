@@ -10,9 +10,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::errors::ApiError;
 
-/// Seconds after which a refused client is told to come back.
-const RETRY_AFTER_S: u64 = 5;
-
 /// So many places to work, so many to wait.
 #[derive(Clone)]
 pub(super) struct Line {
@@ -49,7 +46,7 @@ impl Line {
     pub(super) fn admit(&self) -> Result<Ticket, ApiError> {
         match Arc::clone(&self.admitted).try_acquire_owned() {
             Ok(admitted) => Ok(Ticket { places: Arc::clone(&self.places), admitted }),
-            Err(_) => Err(ApiError::busy(self.waiting, RETRY_AFTER_S)),
+            Err(_) => Err(ApiError::busy(format!("{} requests are waiting already", self.waiting))),
         }
     }
 }
