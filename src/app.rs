@@ -318,6 +318,8 @@ fn local_options(config: &Config) -> LocalOptions {
         queue: config.server.queue,
         threads: config.threads,
         sequences: config.server.concurrency,
+        kv: config.kv.into(),
+        quantize: config.quantize,
         ..LocalOptions::default()
     }
 }

@@ -29,7 +29,8 @@ pub struct Config {
     pub sectors_dir: String,
     /// Never open a network connection, except to addresses the user configured.
     pub offline: bool,
-    /// `auto`, `extractive`, `embedded`, `remote`, a model card's name, or a path to a GGUF file.
+    /// `auto`, `extractive`, `embedded`, `remote`, a model card's name, or a path to a GGUF file or a Hugging Face
+    /// folder.
     pub generator: String,
     /// `auto`, `none`, a model card's name, or a folder.
     pub encoder: String,
@@ -39,6 +40,11 @@ pub struct Config {
     pub encoder_dim: usize,
     /// Threads for computing; 0: as many as there are processors.
     pub threads: usize,
+    /// How a local model keeps keys and values on a CPU: `f16`, `f32` (exact, twice the memory) or `q8` (nine
+    /// sixteenths of it, less exact).
+    pub kv: Kv,
+    /// Matrices of floats of a local model (F32, F16, BF16) are quantized to Q8_0 when they are read.
+    pub quantize: bool,
     /// Reading documents.
     pub ingest: Ingest,
     /// Where vectors are kept.
@@ -51,6 +57,18 @@ pub struct Config {
     pub remote: Remote,
     /// The HTTP server.
     pub server: Server,
+}
+
+/// See [`Config::kv`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kv {
+    /// 16 bits a number.
+    F16,
+    /// 32 bits a number.
+    F32,
+    /// Eight bits a number and a scale for each 32.
+    Q8,
 }
 
 /// Reading documents.

@@ -40,7 +40,7 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// A GGUF file instead of random weights
+    /// A GGUF file or Hugging Face folder instead of random weights
     #[arg(long, value_name = "FILE", conflicts_with_all = ["shape", "quant"])]
     model: Option<PathBuf>,
     /// Shape of the random weights
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     quant: Vec<Quant>,
     /// What to measure: pN reads N tokens, dN writes after N tokens, tN is the first token of a second
     /// question over the same N tokens, bN is N chats that write together, all their tokens counted, cN and jN write like dN, citing passages
-    /// and as JSON
+    /// and as JSON, qN writes an answer of which two thirds stand in a prompt of N tokens, with drafts and without
     #[arg(long, value_delimiter = ',', default_value = "p128,p512,p2048,d0,d2048,t2048,b1,b4,b8")]
     tests: Vec<String>,
     /// Threads (default: the setting `threads`; 0 is one a processor)
@@ -63,7 +63,7 @@ pub(super) struct Arguments {
     /// Tokens to write in a dN test
     #[arg(long, default_value_t = 32)]
     write: usize,
-    /// Instructions to use instead of the best: amx, avx512, avx2, neon, scalar
+    /// Instructions to use instead of the best: amx, avx512, avxvnni, avx2, neon, scalar
     #[arg(long)]
     path: Option<String>,
     /// Measure candle's kernels too, in tests of at most 128 tokens (they are slow)
@@ -110,6 +110,7 @@ enum Test {
     FirstToken(usize),
     Batch(usize),
     Formed(usize, Grammar),
+    Quoting(usize),
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -145,7 +146,21 @@ struct Measured {
     /// Share of the time that the grammar takes, in cN and jN tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     grammar_share: Option<f64>,
+    /// In dN tests: bytes that a token reads, bytes a second that as many threads read from memory (the best of
+    /// all rounds), and which share of that the best round reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<Reading>,
 }
+
+#[derive(Clone, Copy, Serialize)]
+struct Reading {
+    token_bytes: u64,
+    bytes_per_s: f64,
+    share: f64,
+}
+
+/// The engine that takes no drafts, in qN tests.
+const PLAIN: &str = "sectora without drafts";
 
 pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
     let arguments = match command {
@@ -214,6 +229,8 @@ impl Bench<'_> {
             path: self.path,
             // Random weights repeat themselves, which lookup would make too good to be true.
             lookup: 0,
+            kv: self.context.config.kv.into(),
+            quantize: self.context.config.quantize,
             sequences: tests.iter().map(|&test| chats(test)).max().unwrap_or(1),
             ..Options::default()
         };
@@ -229,8 +246,18 @@ impl Bench<'_> {
         for &test in tests {
             let mut rounds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
             let mut first: Option<[f64; 2]> = None;
+            let mut bandwidth: f64 = 0.0;
             self.share.set(None);
             for _ in 0..self.arguments.rounds.max(1) {
+                if matches!(test, Test::Decode(_)) {
+                    bandwidth = bandwidth.max(sectora_lm::read_bandwidth(self.threads));
+                }
+                if let Test::Quoting(tokens) = test {
+                    let [plain, drafting] = quoting(&mut ours, tokens)?;
+                    rounds.entry(PLAIN).or_default().push(plain);
+                    rounds.entry("sectora").or_default().push(drafting);
+                    continue;
+                }
                 let (speed, seconds) = self.ours(&mut ours, test)?;
                 rounds.entry("sectora").or_default().push(speed);
                 if let Some(now) = seconds {
@@ -247,6 +274,15 @@ impl Bench<'_> {
             }
             let best = |rounds: &[f64]| rounds.iter().copied().fold(0.0, f64::max);
             let own = rounds.get("sectora").map_or(0.0, |r| best(r));
+            let bytes = match test {
+                Test::Decode(depth) => ours.token_bytes(depth + self.arguments.write / 2),
+                Test::Prefill(_) | Test::FirstToken(_) | Test::Batch(_) | Test::Formed(..) | Test::Quoting(_) => None,
+            };
+            let reading = bytes.map(|bytes| Reading {
+                token_bytes: bytes as u64,
+                bytes_per_s: bandwidth,
+                share: own * bytes as f64 / bandwidth,
+            });
             let alone = |m: &&Measured| m.test == label(Test::Batch(1)) && m.quant == self.quant;
             if chats(test) > 1
                 && let Some(one) = report.results.iter().find(alone).map(|m| m.tokens_per_s)
@@ -269,6 +305,7 @@ impl Bench<'_> {
                     rounds,
                     first_token_s: first.filter(|_| engine == "sectora"),
                     grammar_share: self.share.get().filter(|_| engine == "sectora"),
+                    reading: reading.filter(|_| engine == "sectora"),
                 });
             }
         }
@@ -339,7 +376,7 @@ impl Bench<'_> {
                 let speed = (tokens + 32) as f64 / again.first_token_s;
                 (speed, Some([cold.first_token_s, again.first_token_s]))
             }
-            Test::Batch(_) | Test::Formed(..) => unreachable!("returned above"),
+            Test::Batch(_) | Test::Formed(..) | Test::Quoting(_) => unreachable!("measured elsewhere"),
         })
     }
 
@@ -349,7 +386,7 @@ impl Bench<'_> {
         let (read, write, depth) = match test {
             Test::Prefill(tokens) => (tokens.to_string(), "0".to_owned(), 0),
             Test::Decode(depth) => ("0".to_owned(), write, depth),
-            Test::FirstToken(_) | Test::Batch(_) | Test::Formed(..) => return Ok(None),
+            Test::FirstToken(_) | Test::Batch(_) | Test::Formed(..) | Test::Quoting(_) => return Ok(None),
         };
         let (threads, depth) = (self.threads.to_string(), depth.to_string());
         let done = Process::new(program)
@@ -370,7 +407,7 @@ impl Bench<'_> {
 fn test(name: &str) -> Result<Test, Failure> {
     let wrong = || {
         Failure::bad_input(format!(
-            "test {name}: write p, d, t, c or j and a number of tokens, like p512, or b and up to 64 chats"
+            "test {name}: write p, d, t, c, j or q and a number of tokens, like p512, or b and up to 64 chats"
         ))
     };
     let (kind, tokens) = name.split_at_checked(1).ok_or_else(wrong)?;
@@ -381,6 +418,7 @@ fn test(name: &str) -> Result<Test, Failure> {
         "t" if tokens > 0 => Ok(Test::FirstToken(tokens)),
         "c" => Ok(Test::Formed(tokens, Grammar::Citing)),
         "j" => Ok(Test::Formed(tokens, Grammar::Json)),
+        "q" if tokens > 0 => Ok(Test::Quoting(tokens)),
         "b" if (1..=64).contains(&tokens) => Ok(Test::Batch(tokens)),
         _ => Err(wrong()),
     }
@@ -388,16 +426,53 @@ fn test(name: &str) -> Result<Test, Failure> {
 
 fn size(test: Test) -> usize {
     match test {
-        Test::Prefill(n) | Test::Decode(n) | Test::FirstToken(n) | Test::Formed(n, _) => n,
+        Test::Prefill(n) | Test::Decode(n) | Test::FirstToken(n) | Test::Formed(n, _) | Test::Quoting(n) => n,
         Test::Batch(_) => 16,
     }
 }
 
 fn chats(test: Test) -> usize {
     match test {
-        Test::Prefill(_) | Test::Decode(_) | Test::FirstToken(_) | Test::Formed(..) => 1,
+        Test::Prefill(_) | Test::Decode(_) | Test::FirstToken(_) | Test::Formed(..) | Test::Quoting(_) => 1,
         Test::Batch(n) => n,
     }
+}
+
+/// Tokens a second of the same answer without drafts and with them. A grammar allows one text only, so that any
+/// weights write it; of its bytes two thirds stand in the prompt, in sentences that other words join.
+fn quoting(model: &mut Model, tokens: usize) -> Result<[f64; 2], Failure> {
+    let failed = |e: sectora_lm::LmError| Failure::internal(e.to_string());
+    let passage = |n: usize| {
+        let [a, b, c] = [n * 7919 % 97, n * 104_729 % 89, n * 1_299_709 % 83];
+        format!("In trial {n} the cell kept {a}.{b} % of its charge after {c}00 cycles at {b} degrees. ")
+    };
+    let mut text: String = (0..).map(passage).take(tokens.div_ceil(20)).collect();
+    let mut prompt = model.tokenizer().encode(&text).map_err(failed)?;
+    prompt.truncate(tokens);
+    text.truncate(model.tokenizer().decode(&prompt).len());
+    let sentences: Vec<&str> = text.split_inclusive(". ").filter(|sentence| sentence.ends_with(". ")).collect();
+    let own =
+        ["As the reports of both groups say: ", "What followed was less clear, but ", "Nobody repeated it, and so "];
+    let quoted = (0..3).map(|i| format!("{}{}", own[i], sentences[sentences.len() * (i + 1) / 5]));
+    let answer: String = quoted.collect();
+    let form = Form::Json(serde_json::json!({ "const": answer }));
+    let sampling = Sampling { max_tokens: 4 * answer.len(), ..Sampling::default() };
+    let mut speeds = [0.0; 2];
+    for (speed, lookup) in speeds.iter_mut().zip([0, Options::default().lookup]) {
+        model.set_lookup(lookup);
+        let mut written = String::new();
+        let done = model.generate_as(&prompt, (&sampling, Some(&form)), &|| false, &mut |piece| {
+            written.push_str(piece);
+            ControlFlow::Continue(())
+        });
+        let done = done.map_err(failed)?;
+        if serde_json::from_str::<String>(&written).ok().as_ref() != Some(&answer) {
+            return Err(Failure::internal(format!("the model wrote {written:?} where only {answer:?} was allowed")));
+        }
+        *speed = done.completion_tokens.saturating_sub(1) as f64 / (done.total_s - done.first_token_s);
+    }
+    model.set_lookup(0);
+    Ok(speeds)
 }
 
 /// Most bytes this process had in memory so far, where the system says so.
@@ -415,6 +490,7 @@ fn label(test: Test) -> String {
         Test::Batch(n) => format!("batch {n}"),
         Test::Formed(n, Grammar::Citing) => format!("decode citing at {n}"),
         Test::Formed(n, Grammar::Json) => format!("decode JSON at {n}"),
+        Test::Quoting(n) => format!("decode quoting {n}"),
     }
 }
 
@@ -451,6 +527,10 @@ fn table(report: &Report) -> String {
     for m in &report.results {
         let first = m.first_token_s.map_or_else(String::new, |[cold, again]| {
             format!("   first token {cold:.2} s cold, {again:.3} s again ({:.1} times)", cold / again)
+        });
+        let first = m.reading.map_or(first, |r| {
+            let (bytes, speed) = (r.token_bytes as f64 / 1e6, r.bytes_per_s / 1e9);
+            format!("   {bytes:.0} MB a token, {:.0} % of {speed:.1} GB/s", 100.0 * r.share)
         });
         let first = m.grammar_share.map_or(first, |share| format!("   grammar {:.2} % of it", 100.0 * share));
         lines.push(format!("{:<10} {:<16} {:<24} {:>12.1}{first}", m.quant, m.engine, m.test, m.tokens_per_s));

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use sectora_lm::gguf::Gguf;
-use sectora_lm::{ChatMessage, Engine, Form, LmError, Memory, Model, Options};
+use sectora_lm::{ChatMessage, Engine, Form, Kv, LmError, Memory, Model, Options};
 
 use super::{
     Finish, GenerateError, Generation, Generator, Message, PromptStyle, Request, Role, Sampling, Sink, TokenLogprob,
@@ -26,11 +26,15 @@ pub struct LocalOptions {
     pub threads: usize,
     /// Requests computed together.
     pub sequences: usize,
+    /// How keys and values are kept on a CPU.
+    pub kv: Kv,
+    /// Matrices of floats are quantized to Q8_0 when they are read.
+    pub quantize: bool,
 }
 
 impl Default for LocalOptions {
     fn default() -> Self {
-        LocalOptions { context_tokens: 8192, queue: 16, threads: 0, sequences: 1 }
+        LocalOptions { context_tokens: 8192, queue: 16, threads: 0, sequences: 1, kv: Kv::F16, quantize: false }
     }
 }
 
@@ -41,12 +45,24 @@ impl LocalOptions {
             context: self.context_tokens,
             threads: self.threads,
             sequences: self.sequences,
+            kv: self.kv,
+            quantize: self.quantize,
             ..Options::default()
         }
     }
 }
 
-/// A GGUF model on its own thread.
+impl From<crate::config::Kv> for Kv {
+    fn from(kv: crate::config::Kv) -> Kv {
+        match kv {
+            crate::config::Kv::F16 => Kv::F16,
+            crate::config::Kv::F32 => Kv::F32,
+            crate::config::Kv::Q8 => Kv::Q8,
+        }
+    }
+}
+
+/// A model on its own thread.
 pub struct LocalGenerator {
     name: String,
     engine: Engine,
@@ -54,7 +70,7 @@ pub struct LocalGenerator {
 }
 
 impl LocalGenerator {
-    /// Loads a GGUF file, on CUDA or Metal where this build has them.
+    /// Loads a GGUF file or a Hugging Face folder, on CUDA or Metal where this build has them.
     pub fn open(file: &Path, options: &LocalOptions) -> Result<LocalGenerator, GenerateError> {
         let stem = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
         let name = format!("local:{stem}");
@@ -95,7 +111,7 @@ impl LocalGenerator {
             LmError::TooLong { tokens, window } => GenerateError::TooLong { model, tokens, window },
             LmError::Busy { waiting } => GenerateError::Busy { model, waiting },
             LmError::Sampling { field, what } => GenerateError::Sampling { field, what },
-            LmError::Io { .. } | LmError::Gguf { .. } | LmError::Unsupported { .. } => {
+            LmError::Io { .. } | LmError::Gguf { .. } | LmError::Folder { .. } | LmError::Unsupported { .. } => {
                 GenerateError::Load { model, what: error.to_string() }
             }
             LmError::Tokenizer(_) | LmError::Template(_) | LmError::Stopped | LmError::Compute(_) => {

@@ -260,7 +260,8 @@ fn is_gguf(path: &Path) -> bool {
 
 fn path_of_kind(path: &Path, kind: ModelKind) -> Result<PathBuf, ModelError> {
     let fits = match kind {
-        ModelKind::Generator => path.is_file() && is_gguf(path),
+        // A GGUF file, or a Hugging Face folder.
+        ModelKind::Generator => path.is_file() && is_gguf(path) || path.join("config.json").is_file(),
         ModelKind::Encoder => path.is_dir(),
     };
     if fits { Ok(path.to_owned()) } else { Err(ModelError::Kind { name: path.display().to_string(), wanted: kind }) }

@@ -2,8 +2,9 @@
 
 Usage: make_models.py OUT_DIR   (needs torch, transformers and gguf; `run.sh` makes the environment)
 
-For each case: OUT_DIR/CASE.gguf and OUT_DIR/CASE.json with `prompt` (ids read at once), `next` (ids fed
-one by one) and `logits` (one row after the prompt, one after each of `next`).
+For each case: OUT_DIR/CASE.gguf, the same weights as a Hugging Face folder OUT_DIR/CASE, and OUT_DIR/CASE.json with
+`prompt` (ids read at once), `next` (ids fed one by one), `logits` (one row after the prompt, one after each of
+`next`) and `half_shift`: by how much PyTorch's own logits move when keys and values are rounded to f16.
 The weights are renamed to GGUF's names here by hand, with the two changes llama.cpp's converter makes:
 Llama's Q and K rows are permuted for neighbouring rotary pairs, Gemma's norms are stored as 1 + weight.
 """
@@ -173,6 +174,34 @@ def write(path, architecture, model, metadata, tensors):
     writer.close()
 
 
+def write_folder(folder, model):
+    """Weights and configuration as `transformers` writes them, with a tokenizer of as many meaningless tokens."""
+    model.save_pretrained(folder)
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    vocabulary = {f"t{i}": i for i in range(model.config.vocab_size)}
+    rules = {"version": "1.0", "added_tokens": [], "pre_tokenizer": level, "decoder": level,
+             "model": {"type": "BPE", "vocab": vocabulary, "merges": []}}
+    (folder / "tokenizer.json").write_text(json.dumps(rules))
+
+
+def with_half_cache(model, ids):
+    """Logits with keys and values rounded to f16 before attention sees them."""
+    module = sys.modules[type(model).__module__]
+    attend, calls = module.eager_attention_forward, []
+
+    def rounded(self, query, key, value, *rest, **named):
+        calls.append(1)
+        return attend(self, query, key.half().float(), value.half().float(), *rest, **named)
+
+    module.eager_attention_forward = rounded
+    try:
+        logits = model(ids).logits[0]
+    finally:
+        module.eager_attention_forward = attend
+    assert len(calls) == model.config.num_hidden_layers, "the rounding was never called"
+    return logits
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
@@ -184,10 +213,14 @@ def main():
                 # Larger than the usual 0.02, so that attention is not flat and logits differ.
                 centre = 1.0 if "norm" in path and architecture != "gemma3" else 0.0
                 parameter.copy_(centre + torch.randn_like(parameter) * (0.15 if parameter.dim() > 1 else 0.3))
-            logits = model(torch.tensor([PROMPT + NEXT])).logits[0]
+            ids = torch.tensor([PROMPT + NEXT])
+            logits = model(ids).logits[0]
+            shift = (with_half_cache(model, ids) - logits)[len(PROMPT) - 1:].abs().max().item()
         rows = logits[len(PROMPT) - 1:].double().tolist()
         write(out / f"{name}.gguf", architecture, model, metadata, tensors)
-        (out / f"{name}.json").write_text(json.dumps({"prompt": PROMPT, "next": NEXT, "logits": rows}))
+        write_folder(out / name, model)
+        case = {"prompt": PROMPT, "next": NEXT, "logits": rows, "half_shift": shift}
+        (out / f"{name}.json").write_text(json.dumps(case))
         print(f"{name}: logits of {len(rows)} positions, standard deviation {logits.std():.2f}")
 
 

@@ -3,7 +3,7 @@
 //! A decoder has no memory of its own. Whoever generates holds a cache for each sequence and lends it for a
 //! step, so that several sequences can pass through the weights together.
 
-use crate::kernels::{KvLayer, Saved};
+use crate::kernels::KvLayer;
 
 /// Keys and values of one sequence, all layers.
 #[derive(Debug)]
@@ -28,9 +28,7 @@ impl CpuCache {
     /// Takes over the first `positions` of another cache, layer by layer.
     pub(crate) fn copy(&mut self, from: &CpuCache, positions: usize) {
         for (to, from) in self.layers.iter_mut().zip(&from.layers) {
-            let mut saved = Saved::default();
-            from.save(positions, &mut saved);
-            to.restore(positions, &saved, &mut 0);
+            to.copy(from, positions);
         }
         self.position = positions;
     }
@@ -39,10 +37,8 @@ impl CpuCache {
     /// size. One layer at a time exists twice.
     pub(crate) fn resize(&mut self, capacity: usize, layer: impl Fn() -> KvLayer) {
         for old in &mut self.layers {
-            let mut saved = Saved::default();
-            old.save(self.position, &mut saved);
-            *old = layer();
-            old.restore(self.position, &saved, &mut 0);
+            let small = std::mem::replace(old, layer());
+            old.copy(&small, self.position);
         }
         self.capacity = capacity;
     }

@@ -13,8 +13,8 @@ use crate::cache::CpuCache;
 use crate::candle_decoder::rope_factors;
 use crate::gguf::Gguf;
 use crate::kernels::{
-    Activations, Format, Heads, KvLayer, Matrix, Needs, Pages, Path, Pool, Rotation, View, add, gated, product,
-    rms_norm, rotate,
+    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Rotation, View, add, gated, product,
+    rms_norm, rms_norm_in_place, rotate,
 };
 use crate::{Architecture, LmError, Options, Shape};
 
@@ -27,7 +27,7 @@ pub(crate) struct CpuDecoder {
     blocks: Vec<Block>,
     norm: Vec<f32>,
     output: Linear,
-    exact_kv: bool,
+    kv: Kv,
     buffers: Buffers,
 }
 
@@ -81,7 +81,7 @@ impl CpuDecoder {
             blocks,
             norm,
             output,
-            exact_kv: options.exact_kv,
+            kv: options.kv,
             buffers: Buffers::default(),
         })
     }
@@ -93,6 +93,14 @@ impl CpuDecoder {
     pub(crate) fn describe(&self) -> String {
         let described = format!("cpu {}, {} threads", self.path.name(), self.pool.threads());
         Path::warning().map_or(described.clone(), |why| format!("{described} (AMX is not used: {why})"))
+    }
+
+    /// Bytes that writing one token after `depth` others reads: every matrix, and keys and values.
+    pub(crate) fn token_bytes(&self, depth: usize) -> usize {
+        let matrices = self.blocks.iter().flat_map(Block::matrices).chain([&self.output]);
+        let cached = |block: &Block| block.window.map_or(depth, |window| window.min(depth));
+        let positions: usize = self.blocks.iter().map(cached).sum();
+        matrices.map(|linear| linear.weight.bytes()).sum::<usize>() + positions * self.layer(0).position_bytes()
     }
 
     /// An empty cache with room for `positions`.
@@ -108,7 +116,7 @@ impl CpuDecoder {
 
     fn layer(&self, positions: usize) -> KvLayer {
         let Shape { heads, kv_heads, head_dim, .. } = self.shape;
-        KvLayer::new(Heads { queries: heads, keys: kv_heads, dim: head_dim }, positions, self.exact_kv)
+        KvLayer::new(Heads { queries: heads, keys: kv_heads, dim: head_dim }, positions, self.kv)
     }
 
     /// Reads the tokens of several sequences together, and gives the wanted logits one row after the other.
@@ -232,6 +240,19 @@ impl Block {
         })
     }
 
+    fn matrices(&self) -> Vec<&Linear> {
+        let mut all = vec![&self.attention_output, &self.down];
+        match &self.qkv {
+            Qkv::Apart(some) => all.extend(some),
+            Qkv::Joined(one) => all.push(one),
+        }
+        match &self.gate_up {
+            GateUp::Apart(some) => all.extend(some),
+            GateUp::Joined(one) => all.push(one),
+        }
+        all
+    }
+
     fn forward(&self, step: &mut Step<'_, '_>) {
         self.attend(step);
         self.feed(step);
@@ -280,9 +301,7 @@ impl Block {
                 for (i, token) in some.chunks_exact_mut(width).enumerate() {
                     for head in token.chunks_exact_mut(head_dim) {
                         if let Some(norm) = norm {
-                            let mut copy = [0.0; 1024];
-                            copy[..head_dim].copy_from_slice(head);
-                            rms_norm(path, &copy[..head_dim], norm, epsilon, head);
+                            rms_norm_in_place(path, head, norm, epsilon);
                         }
                         rope.apply(path, head, positions[chunk * 4 + i]);
                     }

@@ -126,6 +126,14 @@ impl Decoder {
         }
     }
 
+    /// Bytes that writing one token after `depth` others reads on a CPU.
+    pub(crate) fn token_bytes(&self, depth: usize) -> Option<usize> {
+        match &self.inner {
+            Inner::Cpu(decoder) => Some(decoder.token_bytes(depth)),
+            Inner::Candle(_) => None,
+        }
+    }
+
     /// True where several sequences can be held, copied and cut anywhere.
     pub(crate) fn has_many(&self) -> bool {
         matches!(self.inner, Inner::Cpu(_))

@@ -21,6 +21,14 @@ pub enum LmError {
         /// What is wrong, and at which byte.
         what: String,
     },
+    /// The folder is not a sound model of Hugging Face's form.
+    #[error("{path} is not a usable model folder: {what}")]
+    Folder {
+        /// The folder, or a file in it.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// The file is sound, but this engine cannot run it.
     #[error("{path} cannot be run here: {what}")]
     Unsupported {

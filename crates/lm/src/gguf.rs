@@ -11,10 +11,10 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{Device, Tensor};
 
-use crate::LmError;
+use crate::{LmError, folder};
 
 const MAGIC: &[u8; 4] = b"GGUF";
 const DEFAULT_ALIGNMENT: u64 = 32;
@@ -39,38 +39,83 @@ pub enum Value {
     Strings(Vec<String>),
 }
 
+impl Value {
+    /// Kinds of tokens in `tokenizer.ggml.token_type`.
+    pub(crate) const NORMAL_TOKEN: i64 = 1;
+    pub(crate) const UNKNOWN_TOKEN: i64 = 2;
+    pub(crate) const CONTROL_TOKEN: i64 = 3;
+    pub(crate) const USER_TOKEN: i64 = 4;
+}
+
 /// Where a tensor lies.
 #[derive(Clone, Debug)]
 pub struct TensorInfo {
-    /// Element type.
+    /// Element type as it is read.
     pub dtype: GgmlDType,
     /// Rows first, as candle has it (the file has them reversed).
     pub dims: Vec<usize>,
+    /// Element type in the file.
+    stored: GgmlDType,
+    /// Which of the files.
+    pub(crate) file: usize,
     /// First byte in the file.
     start: u64,
     /// Length in bytes.
     bytes: usize,
+    /// What is done with it when it is read.
+    pub(crate) change: Change,
+}
+
+/// What is done with a tensor of a Hugging Face folder when it is read; GGUF has it done already.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    None,
+    /// Rows of each head from rotary halves to neighbouring pairs.
+    Paired {
+        heads: usize,
+    },
+    /// 1 is added, in f32.
+    PlusOne,
+    /// It is not in a file: these numbers.
+    Given(Vec<f32>),
 }
 
 impl TensorInfo {
-    /// Length in the file.
+    /// A tensor as it lies in the first file.
+    pub(crate) fn at(dtype: GgmlDType, dims: Vec<usize>, start: u64, bytes: usize) -> TensorInfo {
+        TensorInfo { dtype, dims, stored: dtype, file: 0, start, bytes, change: Change::None }
+    }
+
+    /// A vector that lies in no file.
+    pub(crate) fn given(numbers: Vec<f32>) -> TensorInfo {
+        let dims = vec![numbers.len()];
+        TensorInfo { change: Change::Given(numbers), ..TensorInfo::at(GgmlDType::F32, dims, 0, 0) }
+    }
+
+    /// Most bytes that it takes while it is read.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        let numbers: usize = self.dims.iter().product();
+        // As it is stored, as f32, and quantized.
+        if self.dtype == self.stored { self.bytes } else { self.bytes + numbers * 6 }
     }
 }
 
-/// An open GGUF file.
+/// An open GGUF file, or a Hugging Face folder that is read like one.
 #[derive(Debug)]
 pub struct Gguf {
     path: PathBuf,
-    file: BufReader<File>,
+    files: Vec<BufReader<File>>,
     metadata: HashMap<String, Value>,
     tensors: HashMap<String, TensorInfo>,
 }
 
 impl Gguf {
-    /// Reads header, metadata and tensor table; tensors are read by [`Gguf::tensor`].
+    /// Reads header, metadata and tensor table; tensors are read by [`Gguf::tensor`]. A folder is taken for one of
+    /// Hugging Face: `config.json`, `tokenizer.json`, `model*.safetensors`.
     pub fn open(path: &Path) -> Result<Gguf, LmError> {
+        if path.is_dir() {
+            return folder::open(path);
+        }
         let io = |source| LmError::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let about = file.metadata().map_err(io)?;
@@ -79,7 +124,28 @@ impl Gguf {
         }
         let mut header = Header { file: BufReader::new(file), at: 0, len: about.len() };
         let (metadata, tensors) = header.read().map_err(|what| broken(path, what))?;
-        Ok(Gguf { path: path.to_owned(), file: header.file, metadata, tensors })
+        Ok(Gguf { path: path.to_owned(), files: vec![header.file], metadata, tensors })
+    }
+
+    /// From parts that were read elsewhere.
+    pub(crate) fn assembled(
+        path: PathBuf,
+        files: Vec<BufReader<File>>,
+        metadata: HashMap<String, Value>,
+        tensors: HashMap<String, TensorInfo>,
+    ) -> Gguf {
+        Gguf { path, files, metadata, tensors }
+    }
+
+    /// From now on matrices of floats are read as Q8_0, where their rows fill blocks.
+    pub fn quantize(&mut self) {
+        let floats = [GgmlDType::F32, GgmlDType::F16, GgmlDType::BF16];
+        for info in self.tensors.values_mut() {
+            let fits = info.dims.len() == 2 && info.dims[1].is_multiple_of(GgmlDType::Q8_0.block_size());
+            if fits && floats.contains(&info.dtype) {
+                info.dtype = GgmlDType::Q8_0;
+            }
+        }
     }
 
     /// The file.
@@ -151,17 +217,59 @@ impl Gguf {
         Ok(QTensor::new(storage, dims)?)
     }
 
-    /// Reads a tensor as it lies in the file.
+    /// Reads the bytes of a tensor.
     pub fn bytes(&mut self, name: &str) -> Result<(GgmlDType, Vec<u8>), LmError> {
         let Some(info) = self.tensors.get(name) else {
             return Err(broken(&self.path, format!("tensor {name} is missing")));
         };
-        let io = |source| LmError::Io { path: self.path.clone(), source };
-        let mut raw = vec![0; info.bytes];
-        self.file.seek(SeekFrom::Start(info.start)).map_err(io)?;
-        self.file.read_exact(&mut raw).map_err(io)?;
-        Ok((info.dtype, raw))
+        let raw = match &info.change {
+            Change::Given(numbers) => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Change::None | Change::Paired { .. } | Change::PlusOne => {
+                let io = |source| LmError::Io { path: self.path.clone(), source };
+                let mut raw = vec![0; info.bytes];
+                let file = &mut self.files[info.file];
+                file.seek(SeekFrom::Start(info.start)).map_err(io)?;
+                file.read_exact(&mut raw).map_err(io)?;
+                raw
+            }
+        };
+        let raw = match info.change {
+            Change::Paired { heads } => paired(&raw, info.dims[0], heads),
+            Change::None | Change::PlusOne | Change::Given(_) => raw,
+        };
+        match info.change {
+            Change::PlusOne => {
+                let more = numbers(info, raw)?.iter().flat_map(|x| (x + 1.0).to_le_bytes()).collect();
+                Ok((GgmlDType::F32, more))
+            }
+            Change::None | Change::Paired { .. } | Change::Given(_) if info.dtype == info.stored => {
+                Ok((info.dtype, raw))
+            }
+            Change::None | Change::Paired { .. } | Change::Given(_) => {
+                let floats = Tensor::from_vec(numbers(info, raw)?, info.dims.as_slice(), &Device::Cpu)?;
+                Ok((info.dtype, QTensor::quantize(&floats, info.dtype)?.data()?.into_owned()))
+            }
+        }
     }
+}
+
+/// The numbers of a tensor from its bytes as they are stored.
+fn numbers(info: &TensorInfo, raw: Vec<u8>) -> Result<Vec<f32>, LmError> {
+    let storage = QStorage::from_data(Cow::Owned(raw), &Device::Cpu, info.stored)?;
+    let tensor = QTensor::new(storage, info.dims.as_slice())?;
+    Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+}
+
+/// Rows of each head, first those of one half and then those of the other, in turns.
+fn paired(raw: &[u8], rows: usize, heads: usize) -> Vec<u8> {
+    let (row, head) = (raw.len() / rows.max(1), rows / heads.max(1));
+    let mut out = Vec::with_capacity(raw.len());
+    for index in 0..rows {
+        let (first, within) = (index / head.max(1) * head, index % head.max(1));
+        let from = first + within / 2 + within % 2 * (head / 2);
+        out.extend_from_slice(&raw[from * row..(from + 1) * row]);
+    }
+    out
 }
 
 fn broken(path: &Path, what: String) -> LmError {
@@ -248,7 +356,7 @@ impl Header {
         let elements = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
         let bytes = elements.and_then(|n| (n / dtype.block_size()).checked_mul(dtype.type_size()));
         match bytes {
-            Some(bytes) if bytes as u64 <= self.len => Ok(TensorInfo { dtype, dims, start, bytes }),
+            Some(bytes) if bytes as u64 <= self.len => Ok(TensorInfo::at(dtype, dims, start, bytes)),
             _ => Err(format!("shape {dims:?} is larger than the file")),
         }
     }

@@ -33,7 +33,10 @@ pub struct Memory {
 impl Memory {
     /// What the file at `path` would take with these options.
     pub fn plan(path: &Path, options: &Options) -> Result<Memory, LmError> {
-        let gguf = Gguf::open(path)?;
+        let mut gguf = Gguf::open(path)?;
+        if options.quantize {
+            gguf.quantize();
+        }
         let shape = Shape::read(&gguf)?;
         let window = options.context.clamp(1, shape.context);
         let mut weights = (2 * 4 * shape.rope_dim / 2 * window) as u64 * if shape.window.is_some() { 2 } else { 1 };
@@ -53,7 +56,7 @@ impl Memory {
         }
         let limits = Limits::of(options, window);
         let heads = Heads { queries: shape.heads, keys: shape.kv_heads, dim: shape.head_dim };
-        let position = KvLayer::new(heads, 0, options.exact_kv).position_bytes() * shape.layers;
+        let position = KvLayer::new(heads, 0, options.kv).position_bytes() * shape.layers;
         let (rows, logits) = (limits.rows(), limits.logits());
         let (q, kv) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
         // The stream and what is added to it; queries twice, keys and values, joined or not; gate and up

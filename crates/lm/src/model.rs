@@ -12,7 +12,7 @@ use candle_core::Device;
 use crate::constraint::Grammars;
 use crate::gguf::Gguf;
 use crate::scheduler::{Limits, Output, Scheduler};
-use crate::{ChatMessage, ChatTemplate, CpuPath, Decoder, Form, LmError, Sampling, Shape, Tokenizer};
+use crate::{ChatMessage, ChatTemplate, CpuPath, Decoder, Form, Kv, LmError, Sampling, Shape, Tokenizer};
 
 /// How to open a model.
 #[derive(Clone, Debug)]
@@ -23,8 +23,10 @@ pub struct Options {
     pub context: usize,
     /// Threads on a CPU; 0 is one a processor.
     pub threads: usize,
-    /// Keys and values on a CPU as f32 and not f16: twice the memory, exact.
-    pub exact_kv: bool,
+    /// How keys and values are kept on a CPU.
+    pub kv: Kv,
+    /// Matrices of floats (F32, F16, BF16) are quantized to Q8_0 when they are read.
+    pub quantize: bool,
     /// The instructions to use on a CPU; nothing is the best it has.
     pub path: Option<CpuPath>,
     /// candle's kernels also on a CPU, to compare.
@@ -44,7 +46,8 @@ impl Default for Options {
             device: Device::Cpu,
             context: 8192,
             threads: 0,
-            exact_kv: false,
+            kv: Kv::F16,
+            quantize: false,
             path: None,
             candle_kernels: false,
             lookup: 10,
@@ -125,9 +128,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a GGUF file.
+    /// Loads a GGUF file, or a Hugging Face folder.
     pub fn open(path: &Path, options: &Options) -> Result<Model, LmError> {
         let mut gguf = Gguf::open(path)?;
+        if options.quantize {
+            gguf.quantize();
+        }
         let shape = Shape::read(&gguf)?;
         let tokenizer = Arc::new(Tokenizer::from_gguf(&gguf)?);
         if tokenizer.len() > shape.vocabulary {
@@ -144,6 +150,17 @@ impl Model {
     /// The parts that compute.
     pub fn describe(&self) -> String {
         self.scheduler.decoder().describe()
+    }
+
+    /// Bytes of weights, keys and values that writing one token after `depth` others reads; nothing where
+    /// candle's kernels compute. With [`crate::read_bandwidth`] it says how fast decoding could be.
+    pub fn token_bytes(&self, depth: usize) -> Option<usize> {
+        self.scheduler.decoder().token_bytes(depth)
+    }
+
+    /// Most tokens of a draft from now on, as [`Options::lookup`].
+    pub fn set_lookup(&mut self, most: usize) {
+        self.scheduler.set_lookup(most);
     }
 
     /// Forgets earlier requests, so that the next is read from its beginning.

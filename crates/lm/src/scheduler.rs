@@ -125,6 +125,11 @@ impl Scheduler {
         &self.decoder
     }
 
+    /// See [`crate::Model::set_lookup`].
+    pub(crate) fn set_lookup(&mut self, most: usize) {
+        self.limits.lookup = if self.decoder.has_many() { most } else { 0 };
+    }
+
     /// True when another sequence could run beside those that are here.
     pub(crate) fn has_room(&self) -> bool {
         self.running.len() + self.waiting.len() < self.limits.sequences

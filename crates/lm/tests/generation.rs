@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use candle_core::quantized::GgmlDType;
 use sectora_lm::random::{RandomShape, write_gguf};
 use sectora_lm::{
-    Architecture, ChatMessage, Decoder, Engine, Event, Finish, Form, LmError, Model, Options, Request, Sampling,
+    Architecture, ChatMessage, Decoder, Engine, Event, Finish, Form, Kv, LmError, Model, Options, Request, Sampling,
 };
 
 struct Tiny {
@@ -241,6 +241,32 @@ fn a_short_request_ends_before_a_long_one_that_came_first() {
     let (_, long) = end(&long);
     assert_eq!(long.finish, Finish::Cancelled);
     assert!(long.completion_tokens < 400, "{}", long.completion_tokens);
+}
+
+#[test]
+fn a_long_request_is_answered_while_short_ones_keep_coming() {
+    let tiny = Tiny::new(Architecture::Qwen3);
+    let options = Options { sequences: 3, ..Options::default() };
+    let engine = Engine::start(Model::open(&tiny.path(), &options).unwrap(), 8).unwrap();
+    let ask = |text: &str| Request { messages: vec![ChatMessage::user(text)], sampling: sampling(4), form: None };
+    let (answered, shorts) = (std::sync::atomic::AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for stream in 0..2 {
+            let (engine, answered, shorts) = (&engine, &answered, &shorts);
+            scope.spawn(move || {
+                // Without an end it would show as a failure, not as a test that hangs.
+                while !answered.load(Ordering::SeqCst) && shorts.fetch_add(1, Ordering::SeqCst) < 5_000 {
+                    let short = ask(&format!("{stream}"));
+                    engine.run(short, &mut |_| ControlFlow::Continue(())).unwrap();
+                }
+            });
+        }
+        let (_, long) = end(&engine.submit(ask(&"many words ".repeat(38))).unwrap());
+        answered.store(true, Ordering::SeqCst);
+        assert!(long.prompt_tokens > 400 && long.completion_tokens <= 4, "{long:?}");
+    });
+    let shorts = shorts.into_inner();
+    assert!(shorts < 5_000, "{shorts} short requests went before a long one");
 }
 
 #[test]
@@ -539,7 +565,7 @@ fn our_kernels_and_candles_give_the_same_logits_within_the_rounding_of_activatio
         ] {
             let tiny = Tiny::of(&shape, quant);
             let logits = |candle_kernels: bool| {
-                let options = Options { candle_kernels, exact_kv: true, context: 512, ..Options::default() };
+                let options = Options { candle_kernels, kv: Kv::F32, context: 512, ..Options::default() };
                 let mut gguf = sectora_lm::gguf::Gguf::open(&tiny.path()).unwrap();
                 let mut decoder = Decoder::open(&mut gguf, &options).unwrap();
                 let tokens: Vec<u32> = (0..70).map(|i| i * 7 % 250).collect();

@@ -48,17 +48,17 @@ pub(super) unsafe fn tile(format: Format, tile: &[u8], width: usize, group: &Gro
 const F32: u8 = Format::F32 as u8;
 const F16: u8 = Format::F16 as u8;
 const BF16: u8 = Format::Bf16 as u8;
-const Q8_0: u8 = Format::Q8_0 as u8;
-const Q4_0: u8 = Format::Q4_0 as u8;
-const Q4K: u8 = Format::Q4K as u8;
-const Q5K: u8 = Format::Q5K as u8;
+pub(super) const Q8_0: u8 = Format::Q8_0 as u8;
+pub(super) const Q4_0: u8 = Format::Q4_0 as u8;
+pub(super) const Q4K: u8 = Format::Q4K as u8;
+pub(super) const Q5K: u8 = Format::Q5K as u8;
 
 /// With so few tokens memory is what is waited for.
-const FEW: usize = 4;
+pub(super) const FEW: usize = 4;
 /// How far ahead of the codes memory is asked for: the processor's own prefetching ends at each page.
-const AHEAD: usize = 1280;
+const AHEAD: usize = 4096;
 
-const fn format(number: u8) -> Format {
+pub(super) const fn format(number: u8) -> Format {
     match number {
         F32 => Format::F32,
         F16 => Format::F16,
@@ -176,7 +176,7 @@ unsafe fn quantized<const F: u8, const T: usize>(
             let x_scale = group.scale.as_ptr().add(at);
             match F {
                 Q8_0 | Q4_0 => {
-                    let d = _mm256_cvtph_ps(_mm_loadu_si128(scales.add(b * 32 + side * 16).cast()));
+                    let d = halves(scales.add(b * 32 + side * 16));
                     // Signed weights of eight bits need no zero point.
                     let begin = if F == Q8_0 { zero } else { start(group.less8.as_ptr().add(at)) };
                     accumulate(&mut sums, dot::<F, T>(codes, 0, 8, x, begin), d, x_scale);
@@ -184,10 +184,8 @@ unsafe fn quantized<const F: u8, const T: usize>(
                 Q4K | Q5K => {
                     let d = scales.add(b / 8 * SUPER_SCALES + side * 16);
                     let step = scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32 + side * 8);
-                    let min = _mm256_cvtph_ps(_mm_loadu_si128(d.add(32).cast()));
-                    let d = _mm256_cvtph_ps(_mm_loadu_si128(d.cast()));
-                    let d = _mm256_mul_ps(d, unsigned(step));
-                    let min = _mm256_mul_ps(min, unsigned(step.add(16)));
+                    let min = _mm256_mul_ps(halves(d.add(32)), unsigned(step.add(16)));
+                    let d = _mm256_mul_ps(halves(d), unsigned(step));
                     accumulate(&mut sums, dot::<F, T>(codes, 0, 8, x, zero), d, x_scale);
                     let less = group.less.as_ptr().add(at);
                     for t in 0..T {
@@ -197,10 +195,9 @@ unsafe fn quantized<const F: u8, const T: usize>(
                 _ => {
                     let d = scales.add(b / 8 * SUPER_SCALES + side * 16);
                     let step = scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32 + side * 8);
-                    let d = _mm256_cvtph_ps(_mm_loadu_si128(d.cast()));
+                    let d = halves(d);
                     for half in 0..2 {
-                        let step = _mm256_cvtepi8_epi32(_mm_loadl_epi64(step.add(half * 16).cast()));
-                        let d = _mm256_mul_ps(d, _mm256_cvtepi32_ps(step));
+                        let d = _mm256_mul_ps(d, signed(step.add(half * 16)));
                         let less = group.less32.as_ptr().add((2 * b + half) * rows + first);
                         let dots = dot::<F, T>(codes, half * 4, half * 4 + 4, x, start(less));
                         accumulate(&mut sums, dots, d, x_scale);
@@ -212,13 +209,35 @@ unsafe fn quantized<const F: u8, const T: usize>(
     sums
 }
 
+/// Eight f16 as f32.
+///
+/// # Safety
+/// Sixteen bytes can be read at `bytes`.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+pub(super) unsafe fn halves(bytes: *const u8) -> __m256 {
+    // SAFETY: the caller's promise.
+    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(bytes.cast()) })
+}
+
+/// Eight signed bytes as floats.
+///
+/// # Safety
+/// Eight bytes can be read at `bytes`.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn signed(bytes: *const u8) -> __m256 {
+    // SAFETY: the caller's promise.
+    _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(unsafe { _mm_loadl_epi64(bytes.cast()) }))
+}
+
 /// Eight unsigned bytes as floats.
 ///
 /// # Safety
 /// Eight bytes can be read at `bytes`.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn unsigned(bytes: *const u8) -> __m256 {
+pub(super) unsafe fn unsigned(bytes: *const u8) -> __m256 {
     // SAFETY: the caller's promise.
     _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(unsafe { _mm_loadl_epi64(bytes.cast()) }))
 }
@@ -239,7 +258,7 @@ unsafe fn start<const T: usize>(less: *const i32) -> [__m256i; T] {
 /// Asks for the memory that will be read [`AHEAD`] bytes later, which may be the next tile's.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn ahead(codes: *const u8, bytes: usize) {
+pub(super) fn ahead(codes: *const u8, bytes: usize) {
     for line in (0..bytes).step_by(64) {
         _mm_prefetch::<_MM_HINT_T0>(codes.wrapping_add(AHEAD + line).cast());
     }
@@ -281,6 +300,8 @@ unsafe fn dot<const F: u8, const T: usize>(
             // SAFETY: the caller's promise; a group is four activations, g < 8.
             unsafe {
                 let w = group_codes::<F>(codes, g);
+                // Signed for `vpsignb`.
+                let w = if F == Q8_0 { _mm256_xor_si256(w, _mm256_set1_epi8(-128)) } else { w };
                 for t in 0..T {
                     let x = _mm256_set1_epi32(x.add(t * BLOCK + g * 4).cast::<i32>().read_unaligned());
                     let two = match F {
@@ -300,17 +321,17 @@ unsafe fn dot<const F: u8, const T: usize>(
     dots
 }
 
-/// The 32 codes of eight rows in group `g`: signed for Q8_0, else unsigned.
+/// The 32 codes of eight rows in group `g`, as they lie there: unsigned.
 ///
 /// # Safety
 /// `codes` is a block of format `F` (or its second half of rows), `g < 8`.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn group_codes<const F: u8>(codes: *const u8, g: usize) -> __m256i {
+pub(super) unsafe fn group_codes<const F: u8>(codes: *const u8, g: usize) -> __m256i {
     // SAFETY: offsets are below `code_bytes` of the format; see `pack`.
     let load = |at: usize| unsafe { _mm256_loadu_si256(codes.add(at).cast()) };
     if F == Q8_0 {
-        return _mm256_xor_si256(load(g * 64), _mm256_set1_epi8(-128));
+        return load(g * 64);
     }
     let both = load(g % 4 * 64);
     let low = _mm256_and_si256(if g < 4 { both } else { _mm256_srli_epi16::<4>(both) }, _mm256_set1_epi8(15));

@@ -58,7 +58,7 @@ pub(super) const Q6K: u8 = Format::Q6K as u8;
 /// With so few tokens memory is what is waited for.
 const FEW: usize = 4;
 /// How far ahead of the codes memory is asked for: the processor's own prefetching ends at each page.
-const AHEAD: usize = 1280;
+const AHEAD: usize = 4096;
 
 pub(super) const fn format(number: u8) -> Format {
     match number {

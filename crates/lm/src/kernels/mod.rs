@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | AMX | `tdpbssd`, 16 rows × up to 12 tokens a tile; never run: no such machine was at hand |
 //! | AVX-512 | `vpdpbusd`, 16 rows × up to 12 tokens in registers |
+//! | AVX-VNNI | `vpdpbusd`, two times 8 rows × up to 6 tokens |
 //! | AVX2 | `vpmaddubsw`, 8 rows × up to 4 tokens |
 //! | NEON | `smull`/`sadalp`, compiled but never run: no such machine was at hand |
 //! | scalar | plain Rust: the reference, and slow |
@@ -24,6 +25,9 @@ mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avxvnni;
+mod bandwidth;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod ops;
@@ -36,8 +40,10 @@ mod scalar;
 mod tests;
 
 pub(crate) use activations::{Activations, Needs};
-pub(crate) use attention::{Heads, KvLayer, Saved, View};
-pub(crate) use ops::{Rotation, add, gated, rms_norm, rotate};
+pub use attention::Kv;
+pub(crate) use attention::{Heads, KvLayer, View};
+pub use bandwidth::read_bandwidth;
+pub(crate) use ops::{Rotation, add, gated, rms_norm, rms_norm_in_place, rotate};
 pub(crate) use pack::Matrix;
 pub(crate) use pages::Pages;
 pub use path::Path;

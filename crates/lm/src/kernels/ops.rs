@@ -21,6 +21,14 @@ pub(crate) fn rms_norm(path: Path, x: &[f32], weight: &[f32], epsilon: f32, out:
 
 #[inline(always)]
 fn norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+    let scale = norm_scale(x, epsilon);
+    for ((out, x), w) in out.iter_mut().zip(x).zip(weight) {
+        *out = x * scale * w;
+    }
+}
+
+#[inline(always)]
+fn norm_scale(x: &[f32], epsilon: f32) -> f32 {
     let mut parts = [0.0f32; 16];
     let (chunks, rest) = x.as_chunks::<16>();
     for chunk in chunks {
@@ -29,9 +37,19 @@ fn norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
         }
     }
     let sum: f32 = parts.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>();
-    let scale = 1.0 / (sum / x.len() as f32 + epsilon).sqrt();
-    for ((out, x), w) in out.iter_mut().zip(x).zip(weight) {
-        *out = x * scale * w;
+    1.0 / (sum / x.len() as f32 + epsilon).sqrt()
+}
+
+/// The same in place.
+pub(crate) fn rms_norm_in_place(path: Path, x: &mut [f32], weight: &[f32], epsilon: f32) {
+    dispatch!(path => norm_in_place(x: &mut [f32], weight: &[f32], epsilon: f32));
+}
+
+#[inline(always)]
+fn norm_in_place(x: &mut [f32], weight: &[f32], epsilon: f32) {
+    let scale = norm_scale(x, epsilon);
+    for (x, w) in x.iter_mut().zip(weight) {
+        *x = *x * scale * w;
     }
 }
 
@@ -137,6 +155,9 @@ mod tests {
                 let expect = f64::from(x[i]) / (mean + 1e-6).sqrt() * f64::from(w[i]);
                 assert!((f64::from(out[i]) - expect).abs() < 1e-5, "{path:?} {i}");
             }
+            let mut same = x.clone();
+            rms_norm_in_place(path, &mut same, &w, 1e-6);
+            assert_eq!(same, out, "{path:?}");
             gated(path, false, &x, &w, &mut out);
             for i in 0..100 {
                 let expect = f64::from(x[i]) / (1.0 + (-f64::from(x[i])).exp()) * f64::from(w[i]);

@@ -170,6 +170,11 @@ impl Matrix {
         self.columns
     }
 
+    /// Bytes that one product reads.
+    pub(crate) fn bytes(&self) -> usize {
+        self.format.packed_bytes(self.rows, self.columns)
+    }
+
     pub(super) fn tiles(&self) -> usize {
         self.rows.div_ceil(TILE)
     }

@@ -18,6 +18,8 @@ enum Kind {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "aarch64")]
     Neon,
@@ -42,6 +44,9 @@ impl Path {
             }
             if avx2 && avx512 {
                 all.push(Path(Kind::Avx512));
+            }
+            if avx2 && is_x86_feature_detected!("avxvnni") {
+                all.push(Path(Kind::AvxVnni));
             }
             if avx2 {
                 all.push(Path(Kind::Avx2));
@@ -80,13 +85,15 @@ impl Path {
         None
     }
 
-    /// `amx-int8`, `avx512-vnni`, `avx2`, `neon` or `scalar`.
+    /// `amx-int8`, `avx512-vnni`, `avxvnni`, `avx2`, `neon` or `scalar`.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Amx => "amx-int8",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Kind::AvxVnni => "avxvnni",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
             #[cfg(target_arch = "aarch64")]
@@ -136,6 +143,9 @@ impl Path {
             Kind::Avx512 | Kind::Amx => unsafe { super::avx512::tile(format, bytes, width, group, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
+            Kind::AvxVnni => unsafe { super::avxvnni::tile(format, bytes, width, group, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { super::avx2::tile(format, bytes, width, group, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
@@ -157,7 +167,7 @@ impl Path {
             Kind::Avx512 | Kind::Amx => unsafe { super::avx512::quantize(group, t, numbers) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => unsafe { avx2(group, t, numbers) },
+            Kind::AvxVnni | Kind::Avx2 => unsafe { avx2(group, t, numbers) },
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => activations::quantize(group, t, numbers),
             Kind::Scalar => activations::quantize(group, t, numbers),
@@ -200,7 +210,7 @@ macro_rules! dispatch {
             "avx512-vnni" | "amx-int8" => unsafe { avx512($($argument),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            "avx2" => unsafe { avx2($($argument),*) },
+            "avxvnni" | "avx2" => unsafe { avx2($($argument),*) },
             _ => $name($($argument),*),
         }
     }};

@@ -49,14 +49,6 @@ const END_NAMES: &[&str] = &[
     "[|endofturn|]",
 ];
 
-/// Token types of `tokenizer.ggml.token_type`.
-mod kind {
-    pub(super) const NORMAL: i64 = 1;
-    pub(super) const UNKNOWN: i64 = 2;
-    pub(super) const CONTROL: i64 = 3;
-    pub(super) const USER_DEFINED: i64 = 4;
-}
-
 impl Tokenizer {
     /// Rebuilds the tokenizer of an open model file.
     pub fn from_gguf(gguf: &Gguf) -> Result<Tokenizer, LmError> {
@@ -193,7 +185,7 @@ impl Vocabulary {
             Some(Value::Ints(types)) => types.clone(),
             _ => Vec::new(),
         };
-        types.resize(tokens.len(), kind::NORMAL);
+        types.resize(tokens.len(), Value::NORMAL_TOKEN);
         let id = |key: &str| {
             let id = gguf.int(&format!("tokenizer.ggml.{key}_token_id")).filter(|&id| id < tokens.len());
             id.map(|id| id as u32)
@@ -205,7 +197,7 @@ impl Vocabulary {
     }
 
     fn finish(self, encoder: Encoder) -> Tokenizer {
-        let is_control = |id: &u32| matches!(self.types[*id as usize], kind::CONTROL | kind::UNKNOWN);
+        let is_control = |id: &u32| matches!(self.types[*id as usize], Value::CONTROL_TOKEN | Value::UNKNOWN_TOKEN);
         let control: HashSet<u32> = (0..self.tokens.len() as u32).filter(is_control).collect();
         let named = END_NAMES.iter().filter_map(|name| self.ids.get(*name)).filter(|id| control.contains(id));
         let end = named.copied().chain(self.eos).chain(self.more_ends.iter().copied()).collect();
@@ -216,7 +208,7 @@ impl Vocabulary {
         let bytes = self.tokens.iter().zip(&self.types).enumerate().map(|(id, (token, &kind))| {
             let id = id as u32;
             match kind {
-                kind::USER_DEFINED => spm::bytes(token),
+                Value::USER_TOKEN => spm::bytes(token),
                 _ if control.contains(&id) => Vec::new(),
                 _ => piece(token),
             }
@@ -229,8 +221,8 @@ impl Vocabulary {
     /// Names of tokens that stand for themselves in a text: control and user-defined ones.
     fn special(&self) -> impl Iterator<Item = (u32, &str, bool)> {
         self.tokens.iter().zip(&self.types).enumerate().filter_map(|(id, (token, &kind))| {
-            let control = matches!(kind, kind::CONTROL | kind::UNKNOWN);
-            let special = control || kind == kind::USER_DEFINED;
+            let control = matches!(kind, Value::CONTROL_TOKEN | Value::UNKNOWN_TOKEN);
+            let special = control || kind == Value::USER_TOKEN;
             (special && !token.is_empty()).then_some((id as u32, token.as_str(), control))
         })
     }

@@ -1,0 +1,231 @@
+//! A Hugging Face folder gives what the GGUF file of the same weights gives.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sectora_lm::gguf::Gguf;
+use sectora_lm::random::{RandomShape, write_gguf};
+use sectora_lm::{Architecture, Decoder, LmError, Memory, Model, Options};
+use serde_json::json;
+
+use candle_core::Device;
+use candle_core::quantized::GgmlDType;
+
+/// A tiny GGUF and a folder with the same weights, written in the other form.
+struct Both {
+    folder: tempfile::TempDir,
+    file: PathBuf,
+}
+
+impl Both {
+    fn new(architecture: Architecture) -> Both {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("same.gguf");
+        let shape = RandomShape { tied: architecture != Architecture::Llama, ..RandomShape::tiny(architecture) };
+        write_gguf(&shape, GgmlDType::F32, &file, 5).unwrap();
+        let mut gguf = Gguf::open(&file).unwrap();
+        let names: Vec<String> = gguf.tensor_names().map(str::to_owned).collect();
+        let mut tensors = BTreeMap::new();
+        for name in names {
+            let dims = gguf.info(&name).unwrap().dims.clone();
+            let tensor = gguf.tensor(&name, &Device::Cpu).unwrap().dequantize(&Device::Cpu).unwrap();
+            let mut numbers: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
+            match architecture {
+                Architecture::Llama if name.contains("attn_q.") => numbers = halves(&numbers, dims[0], shape.heads),
+                Architecture::Llama if name.contains("attn_k.") => numbers = halves(&numbers, dims[0], shape.kv_heads),
+                Architecture::Gemma3 if name.ends_with("norm.weight") => numbers.iter_mut().for_each(|x| *x -= 1.0),
+                _ => {}
+            }
+            tensors.insert(theirs(&name, architecture), (dims, numbers));
+        }
+        write_safetensors(&folder.path().join("model.safetensors"), &tensors);
+        let model_type = match architecture {
+            Architecture::Gemma3 => "gemma3_text",
+            other => other.name(),
+        };
+        let gelu = if architecture == Architecture::Gemma3 { "gelu_pytorch_tanh" } else { "silu" };
+        let config = json!({
+            "model_type": model_type, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 128, "max_position_embeddings": 512,
+            "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "rope_local_base_freq": 10000.0, "hidden_act": gelu,
+            "tie_word_embeddings": architecture != Architecture::Llama, "eos_token_id": 287,
+            "sliding_window": if architecture == Architecture::Gemma3 { json!(16) } else { json!(null) },
+        });
+        let write = |name: &str, json: &serde_json::Value| {
+            std::fs::write(folder.path().join(name), json.to_string()).unwrap();
+        };
+        write("config.json", &config);
+        write("tokenizer.json", &tokenizer(&gguf));
+        write(
+            "tokenizer_config.json",
+            &json!({ "chat_template": "{{ messages[0].content }}", "eos_token": "<|im_end|>" }),
+        );
+        // Beside the GGUF file the rules of the folder would win.
+        let apart = tempfile::tempdir().unwrap().keep();
+        let moved = apart.join("same.gguf");
+        std::fs::rename(&file, &moved).unwrap();
+        Both { folder, file: moved }
+    }
+}
+
+impl Drop for Both {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.file.parent().unwrap());
+    }
+}
+
+/// Rows of each head from neighbouring pairs to halves.
+fn halves(numbers: &[f32], rows: usize, heads: usize) -> Vec<f32> {
+    let (width, head) = (numbers.len() / rows, rows / heads);
+    let row = |index: usize| {
+        let (first, within) = (index / head * head, index % head);
+        let from = first + within % (head / 2) * 2 + within / (head / 2);
+        &numbers[from * width..(from + 1) * width]
+    };
+    (0..rows).flat_map(row).copied().collect()
+}
+
+fn theirs(name: &str, architecture: Architecture) -> String {
+    match name {
+        "token_embd.weight" => return "model.embed_tokens.weight".into(),
+        "output_norm.weight" => return "model.norm.weight".into(),
+        "output.weight" => return "lm_head.weight".into(),
+        _ => {}
+    }
+    let mut parts = name.splitn(4, '.').skip(1);
+    let (index, part, kind) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    let module = match part {
+        "attn_norm" => "input_layernorm",
+        "attn_q" => "self_attn.q_proj",
+        "attn_k" => "self_attn.k_proj",
+        "attn_v" => "self_attn.v_proj",
+        "attn_qkv" => "self_attn.qkv_proj",
+        "attn_output" => "self_attn.o_proj",
+        "attn_q_norm" => "self_attn.q_norm",
+        "attn_k_norm" => "self_attn.k_norm",
+        "ffn_norm" if architecture == Architecture::Gemma3 => "pre_feedforward_layernorm",
+        "ffn_norm" | "post_attention_norm" => "post_attention_layernorm",
+        "post_ffw_norm" => "post_feedforward_layernorm",
+        "ffn_gate" => "mlp.gate_proj",
+        "ffn_up" if architecture == Architecture::Phi3 => "mlp.gate_up_proj",
+        "ffn_up" => "mlp.up_proj",
+        "ffn_down" => "mlp.down_proj",
+        other => panic!("{other}"),
+    };
+    format!("model.layers.{index}.{module}.{kind}")
+}
+
+fn write_safetensors(path: &Path, tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) {
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, (dims, numbers)) in tensors {
+        let start = data.len();
+        numbers.iter().for_each(|x| data.extend(x.to_le_bytes()));
+        header.insert(name.clone(), json!({ "dtype": "F32", "shape": dims, "data_offsets": [start, data.len()] }));
+    }
+    let header = serde_json::Value::Object(header).to_string();
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// The tokens of the file as byte-level BPE.
+fn tokenizer(gguf: &Gguf) -> serde_json::Value {
+    let names = gguf.strings("tokenizer.ggml.tokens").unwrap();
+    let vocab: serde_json::Map<String, _> =
+        names.iter().enumerate().map(|(id, name)| (name.clone(), json!(id))).collect();
+    let special: Vec<_> = (names.len() - 3..names.len())
+        .map(|id| {
+            json!({
+                "id": id, "content": names[id], "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true,
+            })
+        })
+        .collect();
+    let bytes = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": special, "normalizer": null,
+        "pre_tokenizer": bytes, "post_processor": null, "decoder": bytes,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab, "merges": ["a b"],
+        },
+    })
+}
+
+#[test]
+fn a_folder_gives_the_logits_of_the_file_with_the_same_weights() {
+    for architecture in Architecture::ALL {
+        let both = Both::new(architecture);
+        let logits = |path: &Path| {
+            let mut decoder = Decoder::open(&mut Gguf::open(path).unwrap(), &Options::default()).unwrap();
+            decoder.forward_all(&[5, 17, 200, 33, 5, 90]).unwrap()
+        };
+        let (expect, found) = (logits(&both.file), logits(both.folder.path()));
+        assert!(expect.iter().any(|x| x.abs() > 0.1), "{architecture:?}: the logits say nothing");
+        // Gemma's norms lose a last bit where 1 is taken away and added again.
+        let limit = if architecture == Architecture::Gemma3 { 1e-4 } else { 0.0 };
+        let difference = expect.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(expect.len() == found.len() && difference <= limit, "{architecture:?}: {difference}");
+    }
+}
+
+#[test]
+fn a_folder_speaks_with_its_own_tokenizer_and_template_and_can_be_quantized() {
+    let both = Both::new(Architecture::Qwen3);
+    let exact = Options::default();
+    let small = Options { quantize: true, ..Options::default() };
+    let size = |options| Memory::plan(both.folder.path(), options).unwrap().weights;
+    assert!(size(&small) * 3 < size(&exact), "{} {}", size(&small), size(&exact));
+    for options in [exact, small] {
+        let mut model = Model::open(both.folder.path(), &options).unwrap();
+        let messages = [sectora_lm::ChatMessage::user("cab <|im_end|>")];
+        let prompt = model.prompt(&messages).unwrap();
+        assert_eq!(model.tokenizer().decode(&prompt), "cab < |im_end|>", "a message cannot spell a control token");
+        assert!(model.tokenizer().is_end(287));
+        let sampling = sectora_lm::Sampling { max_tokens: 5, ..Default::default() };
+        let done = model.generate(&prompt, &sampling, &|| false, &mut |_| std::ops::ControlFlow::Continue(()));
+        assert!(done.unwrap().completion_tokens <= 5);
+    }
+}
+
+#[test]
+fn a_folder_that_lacks_something_or_asks_for_what_is_not_there_says_so() {
+    let both = Both::new(Architecture::Llama);
+    let path = |name: &str| both.folder.path().join(name);
+    let refused = |expect: &str| {
+        let error = Gguf::open(both.folder.path()).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    let change = |name: &str, from: &str, to: &str, expect: &str| {
+        let before = std::fs::read_to_string(path(name)).unwrap();
+        assert!(before.contains(from), "{from}");
+        std::fs::write(path(name), before.replace(from, to)).unwrap();
+        refused(expect);
+        std::fs::write(path(name), before).unwrap();
+    };
+    change("config.json", "\"llama\"", "\"mixtral\"", "model_type is mixtral");
+    change("config.json", "\"num_attention_heads\":4", "\"num_attention_heads\":-4", "num_attention_heads");
+    change(
+        "config.json",
+        "\"rope_theta\"",
+        "\"rope_scaling\":{\"rope_type\":\"yarn\"},\"rope_theta\"",
+        "rotary scaling yarn",
+    );
+    change("config.json", "\"silu\"", "\"relu\"", "activation is relu");
+    change("config.json", "{", "", "config.json is not JSON");
+    change("tokenizer.json", "\"ab\":256", "\"ab\":9999", "token 9999");
+    let whole = std::fs::read(path("model.safetensors")).unwrap();
+    for length in [0, 7, 8, 100, whole.len() - 1] {
+        std::fs::write(path("model.safetensors"), &whole[..length]).unwrap();
+        assert!(Gguf::open(both.folder.path()).is_err(), "cut to {length} bytes");
+    }
+    let mut huge = whole.clone();
+    huge[..8].fill(0xff);
+    std::fs::write(path("model.safetensors"), &huge).unwrap();
+    refused("a header of 18446744073709551615 bytes");
+    std::fs::remove_file(path("model.safetensors")).unwrap();
+    refused("no model*.safetensors");
+    std::fs::remove_file(path("config.json")).unwrap();
+    assert!(matches!(Gguf::open(both.folder.path()), Err(LmError::Io { .. })));
+}
