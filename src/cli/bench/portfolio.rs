@@ -89,8 +89,10 @@ struct Report {
     again_compared: usize,
     /// Pairs judged.
     judged: usize,
-    /// Planted repeats, those among the judged pairs as `done already`, and other pairs said so.
+    /// Planted repeats, those among the listed pairs of any kind, those judged `done already`, and other pairs said so. The
+    /// words mean nothing, so what the verdict makes of them says little; whether they are listed is the join's doing.
     repeats: usize,
+    listed: usize,
     found: usize,
     others: usize,
     /// Peak memory of the process before and after.
@@ -141,15 +143,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     };
     let (load_s, all_s, found) = once()?;
     let peak_bytes = memory("VmHWM:");
-    let said: Vec<(usize, usize)> = found
-        .pairs
-        .iter()
-        .filter(|p| p.done >= 0.5)
-        .filter_map(|p| Some((p.later.project_id.parse().ok()?, p.earlier.project_id.parse().ok()?)))
-        .collect();
+    let pairs = |least: f64| -> Vec<(usize, usize)> {
+        let likely = found.pairs.iter().filter(|p| p.done >= least);
+        likely.filter_map(|p| Some((p.later.project_id.parse().ok()?, p.earlier.project_id.parse().ok()?))).collect()
+    };
+    let said = pairs(0.5);
     let planted = |(a, b): &(usize, usize)| world.repeats(*a) == Some(*b) || world.repeats(*b) == Some(*a);
     let repeats = (0..arguments.projects).filter(|i| world.repeats(*i).is_some()).count();
     let right = said.iter().filter(|p| planted(p)).count();
+    let listed = pairs(0.0).iter().filter(|p| planted(p)).count();
     fill(context, &catalog, &world, folder.path(), arguments.projects..arguments.projects + arguments.new)?;
     let (again_load_s, again_s, again) = once()?;
     let report = Report {
@@ -165,6 +167,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         again_compared: again.compared,
         judged: found.judged,
         repeats,
+        listed,
         found: right,
         others: said.len() - right,
         before_bytes,
@@ -178,7 +181,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
 fn text(r: &Report) -> String {
     let mib = |b: Option<u64>| b.map_or_else(|| "?".into(), |b| format!("{:.0} MiB", b as f64 / f64::from(1 << 20)));
     format!(
-        "{} projects, {} neighbours each, {}\nread into the catalogue: {:.1} s\nportfolio into memory: {:.1} s ({:.2} ms a project)\noverlap --all: {:.1} s ({:.2} ms a project), {} pairs judged\n{} new projects afterwards: {:.1} s into memory, {:.1} s, {} compared\nplanted repeats: {} of {} judged done already, {} other pairs\nmemory: peak {} (before: {}); remembered: {}\n",
+        "{} projects, {} neighbours each, {}\nread into the catalogue: {:.1} s\nportfolio into memory: {:.1} s ({:.2} ms a project)\noverlap --all: {:.1} s ({:.2} ms a project), {} pairs judged\n{} new projects afterwards: {:.1} s into memory, {:.1} s, {} compared\nplanted repeats: {} of {} listed, {} judged done already; {} other pairs so\nmemory: peak {} (before: {}); remembered: {}\n",
         r.projects,
         r.neighbours,
         r.encoder,
@@ -192,8 +195,9 @@ fn text(r: &Report) -> String {
         r.again_load_s,
         r.again_s,
         r.again_compared,
-        r.found,
+        r.listed,
         r.repeats,
+        r.found,
         r.others,
         mib(r.peak_bytes),
         mib(r.before_bytes),
