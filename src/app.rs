@@ -24,7 +24,7 @@ use crate::index::{
 };
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::model_store::{ModelError, ModelKind, ModelStore};
-use crate::retrieve::{self, Glossary, Parts, RetrieveError, SearchOptions};
+use crate::retrieve::{self, Glossary, Parts, Respelling, RetrieveError, SearchOptions};
 use crate::sector::{Sector, SectorError};
 
 pub use maintenance::{Maintenance, Rebuilt};
@@ -113,9 +113,19 @@ impl App {
             // Nothing is written while documents are read: a model would only take memory.
             Purpose::Ingest { rebuild } => (Box::new(ExtractiveGenerator) as Box<dyn Generator>, *rebuild),
         };
+        if matches!(purpose, Purpose::Answer)
+            && (config.search.wordings > 0 || config.search.hyde)
+            && !generator.reads_messages()
+        {
+            notes.push(format!(
+                "search.wordings and search.hyde do not apply: {} writes no text of its own",
+                generator.name()
+            ));
+        }
         let folder = index_folder(&config, &sector);
         let index = index::open(&folder, &store_place(&config, &sector), embedder.as_deref(), rebuild)?;
-        let glossary = Glossary::of_sector(&sector.glossary);
+        let mined = if config.search.acronyms { index.catalog.same_things()? } else { Vec::new() };
+        let glossary = Glossary::of_index(&sector.glossary, &mined);
         let reranker = match (&purpose, config.search.reranker.as_str()) {
             (Purpose::Ingest { .. }, _) | (Purpose::Answer, "none") => None,
             (Purpose::Answer, folder) => Some(Arc::from(open_reranker(Path::new(folder))?)),
@@ -195,6 +205,11 @@ impl App {
         index_folder(&self.config, &self.sector)
     }
 
+    /// A question with its typing errors mended by the words of the index (`search.spelling`), and what was changed.
+    pub fn respell(&self, question: &str) -> Result<(String, Vec<Respelling>), RetrieveError> {
+        retrieve::respell(&self.parts(), question)
+    }
+
     /// The passages for a question.
     pub fn search(&self, question: &str, options: &SearchOptions) -> Result<Vec<Passage>, RetrieveError> {
         retrieve::search(&self.parts(), question, options)
@@ -216,7 +231,7 @@ impl App {
         self.index.catalog.document(id)
     }
 
-    /// Reads documents into the index; resumable, and idempotent.
+    /// Reads documents into the index; resumable, and idempotent. The abbreviations they explain are known to the next `App`.
     pub fn ingest(
         &self,
         request: &IngestRequest<'_>,

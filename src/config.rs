@@ -121,14 +121,41 @@ pub struct Search {
     /// Whether a question that asks for documents ("projects since 2021", "KIST가 수행한 과제") is taken at its word: years and
     /// institutions in it become filters, unless filters were given or nothing would be left.
     pub filters: bool,
+    /// Whether a word of the question that no document has is replaced by a near one that documents have. The answer says so.
+    pub spelling: bool,
+    /// Whether names that the documents put side by side ("redox flow battery (RFB)", "전고체전지(ASSB)") join the glossary.
+    pub acronyms: bool,
     /// A passage that shares this much of its terms with a better one is left out; 1 keeps all.
     pub near_duplicate: f32,
+    /// Other wordings of a question that the language model writes and that are searched beside it.
+    pub wordings: usize,
+    /// Whether it also writes a passage that might answer, to search with (HyDE).
+    pub hyde: bool,
+    /// What relevance counts beside novelty when passages are chosen (maximal marginal relevance): 1 keeps the order of the search.
+    pub mmr: f32,
+    /// What is shown of a found chunk: `none` more than itself, its `neighbours`, or its `section`.
+    pub expand: Expand,
+    /// At most so many tokens of them.
+    pub expand_tokens: usize,
     /// `none`, or the folder of a cross-encoder that orders the best passages anew.
     pub reranker: String,
     /// How many passages it is given.
     pub rerank_candidates: usize,
     /// Milliseconds a question it may take; passages not reached keep their order behind.
     pub rerank_ms: u64,
+}
+
+/// What is shown of a found chunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expand {
+    /// The chunk.
+    #[default]
+    None,
+    /// The chunk, the one before and the one after, where they stand under the same heading.
+    Neighbours,
+    /// As much of the section as the limit allows.
+    Section,
 }
 
 /// Writing answers.

@@ -17,6 +17,14 @@ const CONDENSE: [(Language, &str); 2] = [
     (Language::En, include_str!("../prompts/condense.en.jinja")),
 ];
 const READER: &str = include_str!("../prompts/reader.jinja");
+const WORDINGS: [(Language, &str); 2] = [
+    (Language::Ko, include_str!("../prompts/wordings.ko.jinja")),
+    (Language::En, include_str!("../prompts/wordings.en.jinja")),
+];
+const HYDE: [(Language, &str); 2] = [
+    (Language::Ko, include_str!("../prompts/hyde.ko.jinja")),
+    (Language::En, include_str!("../prompts/hyde.en.jinja")),
+];
 
 /// A template of ours that does not render: a mistake in `prompts/`, found by the tests.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +47,14 @@ pub fn personal_data(language: Language) -> &'static str {
     match language {
         Language::Ko => "개인정보에 해당하여 답하지 않습니다. 문서에는 있으나 알려 드릴 수 없습니다.",
         Language::En | Language::Other => "This is personal data. The documents hold it, but it is not given out.",
+    }
+}
+
+/// The remark that a word of the question was taken for another.
+pub fn respelt(language: Language, from: &str, to: &str) -> String {
+    match language {
+        Language::Ko => format!("‘{from}’ 대신 ‘{to}’(으)로 찾았습니다."),
+        Language::En | Language::Other => format!("Searched for “{to}” instead of “{from}”."),
     }
 }
 
@@ -88,6 +104,16 @@ pub fn condense(language: Language, question: &str, history: &[Message]) -> Resu
     let turn = |m: &Message| context! { role => speaker(m.role), content => m.content.as_str() };
     let history: Vec<_> = history.iter().map(turn).collect();
     render("condense", pick(&CONDENSE, language), context! { question, history })
+}
+
+/// The prompt that asks for the question in `count` other wordings, one a line.
+pub fn wordings(language: Language, question: &str, count: usize) -> Result<Vec<Message>, PromptError> {
+    render("wordings", pick(&WORDINGS, language), context! { question, count })
+}
+
+/// The prompt that asks for a passage that might answer.
+pub fn hyde(language: Language, question: &str) -> Result<Vec<Message>, PromptError> {
+    render("hyde", pick(&HYDE, language), context! { question })
 }
 
 fn pick(templates: &[(Language, &'static str); 2], language: Language) -> &'static str {

@@ -43,6 +43,7 @@ const TEXTS = {
     factSource: "파일",
     searchedFor: "찾은 질문",
     madeBy: (g, s) => `${g}, ${s}초`,
+    respelt: (from, to) => `‘${from}’ 대신 ‘${to}’(으)로 찾았습니다.`,
     answersBy: (g) => `답변: ${g}`,
     extractive: "문서의 문장을 그대로 (언어 모델 없음)",
     filtersSet: (n) => `(${n}개 적용)`,
@@ -94,6 +95,7 @@ const TEXTS = {
     factSource: "File",
     searchedFor: "Searched for",
     madeBy: (g, s) => `${g}, ${s} s`,
+    respelt: (from, to) => `Searched for “${to}” instead of “${from}”.`,
     answersBy: (g) => `Answers by: ${g}`,
     extractive: "sentences of the documents (no language model)",
     filtersSet: (n) => `(${n} set)`,
@@ -488,7 +490,8 @@ class Turn {
     if (this.ending === "stopped") parts.push(element("p", { className: "note", textContent: t("stopped") }));
     if (this.ending === "cutOff") parts.push(element("p", { className: "note", textContent: t("cutOff") }));
     if (!this.grounds) return parts;
-    const { abstained, citations, passages, generator, timings_ms: timings } = this.grounds;
+    const { abstained, citations, passages, generator, respelt, timings_ms: timings } = this.grounds;
+    for (const { from, to } of respelt ?? []) parts.push(element("p", { className: "note", textContent: t("respelt", from, to) }));
     const rows = abstained ? passages.slice(0, 3).map((passage) => ({ passage, citation: null })) : cited(citations, passages);
     if (rows.length) {
       parts.push(element("h3", { textContent: t(abstained ? "nearest" : "sources") }));

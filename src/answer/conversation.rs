@@ -55,23 +55,28 @@ pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &As
     let recent = &ask.history[ask.history.len().saturating_sub(CONDENSE_TURNS)..];
     let room = generator.context_tokens().saturating_sub(128);
     let messages = fit(generator, room, recent, |h| prompt::condense(language, &ask.question, h))?;
-    let coverage = Coverage::of_question(&ask.question, &[]);
-    let sampling = Sampling { max_tokens: 96, stop: vec!["\n".into()], ..Sampling::default() };
-    let request = Request {
-        schema: None,
-        question: &ask.question,
-        evidence: &[],
-        coverage: &coverage,
-        messages: &messages,
-        sampling: &sampling,
-    };
+    let text = written(generator, &ask.question, &messages, 96, vec!["\n".into()])?;
+    let rewritten = text.trim();
+    Ok(if rewritten.is_empty() { ask.question.clone() } else { rewritten.to_owned() })
+}
+
+/// What the generator writes to `messages`; not an answer, and never shown.
+pub(super) fn written(
+    generator: &dyn Generator,
+    question: &str,
+    messages: &[Message],
+    max_tokens: usize,
+    stop: Vec<String>,
+) -> Result<String, AnswerError> {
+    let coverage = Coverage::of_question(question, &[]);
+    let sampling = Sampling { max_tokens, stop, ..Sampling::default() };
+    let request = Request { schema: None, question, evidence: &[], coverage: &coverage, messages, sampling: &sampling };
     let mut text = String::new();
     generator.generate(&request, &mut |piece| {
         text.push_str(piece);
         ControlFlow::Continue(())
     })?;
-    let rewritten = text.trim();
-    Ok(if rewritten.is_empty() { ask.question.clone() } else { rewritten.to_owned() })
+    Ok(text)
 }
 
 /// Renders with as many of the latest turns as fit into `room` tokens; the oldest go first. With none

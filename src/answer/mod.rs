@@ -10,6 +10,7 @@ mod excerpt;
 mod screen;
 mod structured;
 mod verify;
+mod wordings;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -25,7 +26,7 @@ use crate::generate::{
 };
 use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
-use crate::retrieve::{self, Parts, RetrieveError, SearchOptions, Support, Translations};
+use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Support, Translations};
 use crate::text::coverage::Coverage;
 use crate::text::sentences;
 use screen::Screened;
@@ -86,7 +87,7 @@ pub struct Citation {
 /// Milliseconds spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Timings {
-    /// Condensing the question.
+    /// Condensing the question, and wording it otherwise.
     pub condense: f64,
     /// Retrieval.
     pub retrieve: f64,
@@ -103,6 +104,8 @@ pub struct Timings {
 pub struct Answer {
     /// The question that was searched for (differs from the one asked where that was a follow-up).
     pub question: String,
+    /// Words of the question that no document has, and what was searched for instead.
+    pub respelt: Vec<Respelling>,
     /// The text; each sentence ends with its citations.
     pub answer: String,
     /// True when the documents do not answer; `answer` then says so.
@@ -189,9 +192,11 @@ pub fn answer(
     let begin = Instant::now();
     let language = Language::detect(&ask.question);
     let question = conversation::standalone(writer.generator, language, ask)?;
+    let (question, respelt) = retrieve::respell(parts, &question)?;
+    let wordings = wordings::wordings(writer.generator, language, &question, parts.settings)?;
     let condensed = begin.elapsed();
 
-    let passages = retrieve::search(parts, &question, &ask.search)?;
+    let passages = retrieve::search_with(parts, &question, &wordings, &ask.search)?;
     let retrieved = begin.elapsed();
     let screened = Screened::new(&question, &passages, writer.personal_data);
     if on(Event::Passages(screened.shown(&passages))).is_break() {
@@ -225,6 +230,7 @@ pub fn answer(
     Ok(Answer {
         citations: citations(parts, &draft.sentences, &passages)?,
         question,
+        respelt,
         answer: draft.text,
         abstained,
         generator: writer.generator.name().to_owned(),

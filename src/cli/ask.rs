@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::document::{Access, Language};
 use crate::generate::{Message, Sampling};
+use crate::prompt;
 use crate::retrieve::{SearchMode, SearchOptions};
 
 #[derive(Args)]
@@ -139,8 +140,12 @@ pub(super) fn stream(context: &Context, app: &App, ask: &Ask) -> Result<Answer, 
 
 /// What stands under an answer: its sources, or what came nearest.
 pub(super) fn after(answer: &Answer) -> String {
-    let ko = Language::detect(&answer.answer) == Language::Ko;
+    let language = Language::detect(&answer.answer);
+    let ko = language == Language::Ko;
     let mut out = String::from("\n\n");
+    for r in &answer.respelt {
+        out.push_str(&format!("{}\n", prompt::respelt(language, &r.from, &r.to)));
+    }
     if answer.abstained {
         if !answer.passages.is_empty() {
             out.push_str(if ko { "가장 가까운 자료:\n" } else { "Nearest passages:\n" });

@@ -56,7 +56,7 @@ pub(super) fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     Ok(cancel)
 }
 
-fn mapping(text: &str) -> Result<RecordMapping, Failure> {
+pub(super) fn mapping(text: &str) -> Result<RecordMapping, Failure> {
     let mut mapping = RecordMapping::default();
     for pair in text.split(',').filter(|p| !p.trim().is_empty()) {
         let (field, column) = pair.split_once('=').ok_or_else(|| {

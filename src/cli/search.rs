@@ -3,7 +3,9 @@ use serde::Serialize;
 
 use super::ask::SearchArguments;
 use super::{Context, Failure, Outcome};
-use crate::document::Passage;
+use crate::document::{Language, Passage};
+use crate::prompt;
+use crate::retrieve::Respelling;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -16,6 +18,8 @@ pub(super) struct Arguments {
 #[derive(Serialize)]
 struct Found {
     query: String,
+    /// Words that no document has, and what was searched for instead.
+    respelt: Vec<Respelling>,
     mode: &'static str,
     passages: Vec<Passage>,
 }
@@ -23,11 +27,18 @@ struct Found {
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
     let options = arguments.search.lower(&context.config)?;
     let app = context.open()?;
-    let passages = app.search(&arguments.query, &options)?;
-    let found =
-        Found { query: arguments.query, mode: if app.embedder().is_some() { "hybrid" } else { "sparse" }, passages };
-    context.output.result(&found, |found| found.passages.iter().map(line).collect::<Vec<_>>().join("\n"));
+    let (question, respelt) = app.respell(&arguments.query)?;
+    let passages = app.search(&question, &options)?;
+    let mode = if app.embedder().is_some() { "hybrid" } else { "sparse" };
+    let found = Found { query: arguments.query, respelt, mode, passages };
+    context.output.result(&found, text);
     Ok(if found.passages.is_empty() { Outcome::No } else { Outcome::Yes })
+}
+
+fn text(found: &Found) -> String {
+    let language = Language::detect(&found.query);
+    let respelt = found.respelt.iter().map(|r| prompt::respelt(language, &r.from, &r.to));
+    respelt.chain(found.passages.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn line(p: &Passage) -> String {

@@ -328,6 +328,7 @@ fn collection(config: &Config, options: &AllOptions, dataset: PathBuf) -> Result
         int8: config.encoder_int8,
         reranker: None,
         words_only: config.encoder == "none",
+        mistyped: false,
         run_out: None,
         search: config.search.clone(),
         program: options.program.clone(),

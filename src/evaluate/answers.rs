@@ -17,6 +17,7 @@ use super::plant::Plant;
 use super::statistics::{self, Estimate};
 use crate::app::{App, IngestRequest};
 use crate::config::Config;
+use crate::ingest::RecordMapping;
 
 /// An index of a question set's own documents, in a folder that goes with it.
 pub struct Bench {
@@ -47,17 +48,29 @@ pub fn bench(config: &Config, documents: &[Source], program: &Path) -> Result<Be
     let pack = "name = \"evaluation\"\ntitle = { ko = \"평가\", en = \"Evaluation\" }\ndocuments = [\"documents\"]\n\
                 [records]\nid = \"_id\"\ntitle = \"title\"\ntext = [\"text\"]\naccess = \"access\"\n";
     fs_err::write(folder.path().join("sector.toml"), pack)?;
-    let app = App::open(in_folder(config, folder.path(), &folder.path().to_string_lossy()))?;
-    read(&app, program)?;
-    Ok(Bench { app, folder })
+    let config = in_folder(config, folder.path(), &folder.path().to_string_lossy());
+    Ok(Bench { app: filled(config, Vec::new(), None, program)?, folder })
 }
 
 /// A sector's own documents in a fresh index.
 pub fn bench_sector(config: &Config, program: &Path) -> Result<Bench, EvaluateError> {
     let folder = tempfile::tempdir()?;
-    let app = App::open(in_folder(config, folder.path(), &config.sector))?;
-    read(&app, program)?;
-    Ok(Bench { app, folder })
+    let config = in_folder(config, folder.path(), &config.sector);
+    Ok(Bench { app: filled(config, Vec::new(), None, program)?, folder })
+}
+
+/// These files in a fresh index, read with `mapping` where they are records.
+pub fn bench_files(
+    config: &Config,
+    roots: Vec<PathBuf>,
+    mapping: Option<RecordMapping>,
+    program: &Path,
+) -> Result<Bench, EvaluateError> {
+    let folder = tempfile::tempdir()?;
+    let pack = "name = \"evaluation\"\ntitle = { ko = \"평가\", en = \"Evaluation\" }\n";
+    fs_err::write(folder.path().join("sector.toml"), pack)?;
+    let config = in_folder(config, folder.path(), &folder.path().to_string_lossy());
+    Ok(Bench { app: filled(config, roots, mapping, program)?, folder })
 }
 
 /// The documents of `whole` in a fresh index, without those that the set's twins must not find; `None` where it has no twins.
@@ -86,15 +99,22 @@ fn in_folder(config: &Config, folder: &Path, sector: &str) -> Config {
     config
 }
 
-fn read(app: &App, program: &Path) -> Result<(), EvaluateError> {
+/// Reads the files, or without any the sector's own, then opens what was read.
+fn filled(
+    config: Config,
+    roots: Vec<PathBuf>,
+    mapping: Option<RecordMapping>,
+    program: &Path,
+) -> Result<App, EvaluateError> {
     let never = AtomicBool::new(false);
-    let request =
-        IngestRequest { roots: Vec::new(), mapping: None, prune: false, program: program.to_owned(), cancel: &never };
+    let request = IngestRequest { roots, mapping, prune: false, program: program.to_owned(), cancel: &never };
+    let app = App::open_for_ingest(config.clone(), false)?;
     let report = app.ingest(&request, &mut |_| ())?;
-    match report.rows.iter().find_map(|r| r.error.clone()) {
-        Some(what) => Err(EvaluateError::Dataset { path: app.sector().folder.display().to_string(), what }),
-        None => Ok(()),
+    if let Some(what) = report.rows.iter().find_map(|r| r.error.clone()) {
+        return Err(EvaluateError::Dataset { path: app.sector().folder.display().to_string(), what });
     }
+    drop(app);
+    Ok(App::open(config)?)
 }
 
 /// What to ask and how many.

@@ -138,7 +138,7 @@ fn wording_of(
 }
 
 /// `corpus.jsonl#ID`, `projects.jsonl#ID`, or a path.
-fn is_source(source: &str, gold: &str) -> bool {
+pub(super) fn is_source(source: &str, gold: &str) -> bool {
     source == gold || source.strip_suffix(gold).is_some_and(|rest| rest.ends_with(['#', '/']))
 }
 

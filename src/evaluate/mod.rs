@@ -25,9 +25,11 @@ pub mod report;
 pub mod retrieval;
 pub mod rewritten;
 pub mod safety;
+pub mod stages;
 pub mod statistics;
 pub mod sweep;
 pub mod trec;
+pub mod typing;
 pub mod wording;
 
 use crate::answer::AnswerError;

@@ -11,14 +11,15 @@ use serde::Serialize;
 
 use super::metrics::{self, PerQuery, Ranking, Run};
 use super::statistics::{self, Comparison, Estimate, Pair};
+use super::typing::{self, Typing};
 use super::{EvaluateError, beir, trec};
 use crate::config;
 use crate::document::Language;
 use crate::embed::{Embedder, EncoderOptions, Reranker, Side, StaticModel, TransformerEncoder, open_reranker};
 use crate::index::{self, EdgeOptions, Hit, Index, IndexError, Mode, Query, StorePlace, SyncOptions};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
-use crate::retrieve::{Glossary, Support, fusion};
-use crate::text::bm25::{Bm25, query_vector};
+use crate::retrieve::{Glossary, Support, by_vocabulary, fusion};
+use crate::text::bm25::Bm25;
 
 /// Documents of a run.
 const DEPTH: usize = 100;
@@ -56,6 +57,8 @@ pub struct RetrievalOptions {
     pub reranker: Option<PathBuf>,
     /// At level `embedded`: words only.
     pub words_only: bool,
+    /// Ask each query with a typing error too, as it is and respelt.
+    pub mistyped: bool,
     /// Where to write a TREC run of the level's mode.
     pub run_out: Option<PathBuf>,
     /// Fusion.
@@ -133,6 +136,9 @@ pub struct RetrievalResult {
     pub reranker: Option<Worth>,
     /// Each mode against the one the level uses, with Holm's correction over all rows.
     pub comparisons: Vec<Comparison>,
+    /// What typing errors did, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typing: Option<Typing>,
     /// Seconds of indexing.
     pub index_s: f64,
 }
@@ -168,25 +174,19 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     let there: HashSet<&String> = names.values().collect();
     let relevant = data.qrels.values().flatten().filter(|(_, grade)| **grade > 0).map(|(document, _)| document);
     let absent: HashSet<&String> = relevant.filter(|d| !there.contains(d)).collect();
-    let dense = embedder.map(|e| encode(e, data.queries.values())).transpose()?;
+    let glossary = Glossary::mined(&if options.search.acronyms { index.catalog.same_things()? } else { Vec::new() });
+    let bench = Asked { index: &index, embedder, glossary: &glossary, names: &names, options };
+    let kinds = if embedder.is_some() { &["sparse", "dense", "hybrid"][..] } else { &["sparse"] };
     let reranker = options.reranker.as_deref().map(open_reranker).transpose()?;
-    let mut modes = Vec::new();
     let mut run = Run::new();
-    let mut candidates: Vec<Vec<Hit>> = Vec::new();
-    for kind in if dense.is_some() { &["sparse", "dense", "hybrid"][..] } else { &["sparse"] } {
-        let mut times = Vec::with_capacity(data.queries.len());
-        run = Run::new();
-        candidates.clear();
-        for (i, (id, text)) in data.queries.iter().enumerate() {
-            let vector = dense.as_ref().map(|d| &d[i]);
-            let begin = Instant::now();
-            let hits = find(&index, embedder, mode(kind, text, vector, &options.search), text)?;
-            times.push(begin.elapsed().as_secs_f64() * 1e3);
-            run.insert(id.clone(), rank(hits.iter().map(|h| (h.id, h.score)), &names));
-            candidates.push(hits);
-        }
-        modes.push(result(kind, &run, times, &data.qrels, options.seed));
+    let mut candidates = Vec::new();
+    let mut modes = Vec::new();
+    for kind in kinds {
+        let (result, ranked, hits) = bench.ask(kind, kind, &data.queries, &data.qrels)?;
+        (run, candidates) = (ranked, hits);
+        modes.push(result);
     }
+    let asked_in = modes.last().map_or("sparse", |m| m.mode);
     if let Some(reranker) = &reranker {
         let mut times = Vec::with_capacity(data.queries.len());
         for ((id, text), hits) in data.queries.iter().zip(&candidates) {
@@ -197,10 +197,12 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         }
         modes.push(result("reranked", &run, times, &data.qrels, options.seed));
     }
-    let comparisons = between_modes(&modes, options.seed);
+    let measured = modes.len();
+    let kind = modes.last().map_or("sparse", |m| m.mode);
+    let typing = options.mistyped.then(|| bench.mistyped(asked_in, &data, &mut modes)).transpose()?;
+    let comparisons = between_modes(&modes, measured, options.seed);
     if let Some(file) = &options.run_out {
-        let tag = format!("sectora-{}", modes.last().map_or("sparse", |m| m.mode));
-        trec::write_run(file, &run, &tag)?;
+        trec::write_run(file, &run, &format!("sectora-{kind}"))?;
     }
     Ok(RetrievalResult {
         dataset: data.name,
@@ -211,9 +213,10 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         chunks: report.chunks,
         queries: data.queries.len(),
         absent_documents: absent.len(),
-        metrics: modes.last().map(|m| m.metrics.clone()).unwrap_or_default(),
-        reranker: reranker.and_then(|r| worth(r.id(), &modes, &comparisons)),
+        metrics: modes.get(measured - 1).map(|m| m.metrics.clone()).unwrap_or_default(),
+        reranker: reranker.and_then(|r| worth(r.id(), &modes[..measured], &comparisons)),
         comparisons,
+        typing,
         modes,
         index_s,
     })
@@ -255,6 +258,81 @@ fn worth(id: &str, modes: &[ModeResult], comparisons: &[Comparison]) -> Option<W
     let row = comparisons.iter().find(|c| c.metric == "ndcg@10" && c.b == before.mode)?;
     let (difference, p) = (row.difference, row.p_corrected);
     Some(Worth { id: id.to_owned(), difference, p, keep: difference > 0.0 && p < 0.05 })
+}
+
+/// An index and how it is asked.
+struct Asked<'a> {
+    index: &'a Index,
+    embedder: Option<&'a dyn Embedder>,
+    glossary: &'a Glossary,
+    names: &'a HashMap<u64, String>,
+    options: &'a RetrievalOptions,
+}
+
+impl Asked<'_> {
+    /// All queries in mode `kind`; the row is called `name`.
+    fn ask(
+        &self,
+        name: &'static str,
+        kind: &str,
+        queries: &BTreeMap<String, String>,
+        qrels: &metrics::Qrels,
+    ) -> Result<(ModeResult, Run, Vec<Vec<Hit>>), EvaluateError> {
+        let dense = self.embedder.map(|e| encode(e, queries.values())).transpose()?;
+        let mut times = Vec::with_capacity(queries.len());
+        let mut run = Run::new();
+        let mut found = Vec::with_capacity(queries.len());
+        for (i, (id, text)) in queries.iter().enumerate() {
+            let vector = dense.as_ref().map(|d| &d[i]);
+            let begin = Instant::now();
+            let hits = self.find(mode(kind, text, vector, &self.options.search, self.glossary), text)?;
+            times.push(begin.elapsed().as_secs_f64() * 1e3);
+            run.insert(id.clone(), rank(hits.iter().map(|h| (h.id, h.score)), self.names));
+            found.push(hits);
+        }
+        Ok((result(name, &run, times, qrels, self.options.seed), run, found))
+    }
+
+    /// Adds the rows of questions with one typing error each, as they are and respelt, and of those without, respelt.
+    fn mistyped(&self, kind: &str, data: &beir::Beir, modes: &mut Vec<ModeResult>) -> Result<Typing, EvaluateError> {
+        let mut random = statistics::Random::new(self.options.seed);
+        let mut typing = Typing::default();
+        let [mut wrong, mut mended, mut clean] = [data.queries.clone(), data.queries.clone(), data.queries.clone()];
+        for (id, text) in &data.queries {
+            let respell = |text: &str| by_vocabulary(&self.index.catalog, self.glossary, text);
+            let (respelt, changes) = respell(text)?;
+            typing.clean_respelt += usize::from(!changes.is_empty());
+            for c in changes {
+                *typing.clean_changes.entry(format!("{} -> {}", c.from, c.to)).or_default() += 1;
+            }
+            clean.insert(id.clone(), respelt);
+            let Some(mistyped) = typing::mistype(text, &mut random) else { continue };
+            let (respelt, changes) = respell(&mistyped)?;
+            typing.mistyped += 1;
+            typing.respelt += usize::from(!changes.is_empty());
+            typing.restored += usize::from(respelt.to_lowercase() == text.to_lowercase());
+            wrong.insert(id.clone(), mistyped);
+            mended.insert(id.clone(), respelt);
+        }
+        for (name, queries) in [("mistyped", &wrong), ("mistyped, respelt", &mended), ("unmistyped, respelt", &clean)] {
+            modes.push(self.ask(name, kind, queries, &data.qrels)?.0);
+        }
+        Ok(typing)
+    }
+
+    /// As [`crate::retrieve::search`] finds chunks.
+    fn find(&self, mode: Mode, text: &str) -> Result<Vec<Hit>, IndexError> {
+        let index = self.index;
+        match (mode, self.embedder.and_then(Embedder::score_weight)) {
+            (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
+                let support = Support::new(text, self.glossary, &index.catalog)?;
+                let question = fusion::Question { language: Language::detect(text), support: &support, dense, sparse };
+                let weights = [weights[0] * weight, weights[1]];
+                fusion::search(&index.catalog, &*index.store, question, None, weights, prefetch, CHUNKS)
+            }
+            (mode, _) => index.store.query(&Query { mode, filter: None, limit: CHUNKS, exact: false }),
+        }
+    }
 }
 
 /// Scores a run against judgements, and against a second run question by question.
@@ -301,10 +379,15 @@ fn confidence(values: &PerQuery, seed: u64) -> BTreeMap<String, Estimate> {
     MAIN.iter().filter_map(estimate).collect()
 }
 
-fn between_modes(modes: &[ModeResult], seed: u64) -> Vec<Comparison> {
-    let Some((last, others)) = modes.split_last() else { return Vec::new() };
-    let others: Vec<_> = others.iter().map(|m| (m.mode, &m.per_query)).collect();
-    compare((last.mode, &last.per_query), &others, seed)
+/// The level's mode (the last of `kinds`) against the other rows, and mistyped questions against the same respelt.
+fn between_modes(modes: &[ModeResult], kinds: usize, seed: u64) -> Vec<Comparison> {
+    let Some(last) = modes.get(kinds - 1) else { return Vec::new() };
+    let others: Vec<_> = modes.iter().filter(|m| m.mode != last.mode).map(|m| (m.mode, &m.per_query)).collect();
+    let mut rows = compare((last.mode, &last.per_query), &others, seed);
+    if let [wrong, mended, _] = &modes[kinds..] {
+        rows.extend(compare((mended.mode, &mended.per_query), &[(wrong.mode, &wrong.per_query)], seed));
+    }
+    rows
 }
 
 fn compare(one: (&str, &PerQuery), others: &[(&str, &PerQuery)], seed: u64) -> Vec<Comparison> {
@@ -379,31 +462,18 @@ fn encode<'q>(
     Ok(vectors)
 }
 
-fn mode(kind: &str, text: &str, dense: Option<&Vec<f32>>, search: &config::Search) -> Mode {
+fn mode(kind: &str, text: &str, dense: Option<&Vec<f32>>, search: &config::Search, glossary: &Glossary) -> Mode {
+    let sparse = || glossary.expand(text, search.glossary_weight);
     match (kind, dense) {
         ("dense", Some(dense)) => Mode::Dense(dense.clone()),
         ("hybrid", Some(dense)) => Mode::Hybrid {
             dense: dense.clone(),
-            sparse: query_vector(text),
+            sparse: sparse(),
             k: search.rrf_k,
             weights: [search.dense_weight, search.sparse_weight],
             prefetch: search.prefetch.max(CHUNKS),
         },
-        _ => Mode::Sparse(query_vector(text)),
-    }
-}
-
-/// As [`crate::retrieve::search`] finds chunks.
-fn find(index: &Index, embedder: Option<&dyn Embedder>, mode: Mode, text: &str) -> Result<Vec<Hit>, IndexError> {
-    let ask = |mode: Mode, limit: usize| index.store.query(&Query { mode, filter: None, limit, exact: false });
-    match (mode, embedder.and_then(Embedder::score_weight)) {
-        (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
-            let support = Support::new(text, &Glossary::new(&[]), &index.catalog)?;
-            let question = fusion::Question { language: Language::detect(text), support: &support, dense, sparse };
-            let weights = [weights[0] * weight, weights[1]];
-            fusion::search(&index.catalog, &*index.store, question, None, weights, prefetch, CHUNKS)
-        }
-        (mode, _) => ask(mode, CHUNKS),
+        _ => Mode::Sparse(sparse()),
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use super::vocabulary::{self, Vocabulary};
 use super::{Fingerprint, IndexError};
 use crate::document::{Chunk, Document, Span};
 use crate::text::{analyse, bm25};
@@ -73,6 +74,8 @@ pub(super) struct TermCounts {
     pub headings: f32,
     /// In how many chunks each term occurs.
     pub terms: BTreeMap<u32, i64>,
+    /// The words, and the names the documents give each other.
+    pub(super) vocabulary: Vocabulary,
 }
 
 /// How much an index holds.
@@ -102,6 +105,7 @@ impl Catalog {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         connection.execute_batch(SCHEMA).map_err(failed)?;
+        connection.execute_batch(vocabulary::SCHEMA).map_err(failed)?;
         Ok(Catalog { connection: Mutex::new(connection), path })
     }
 
@@ -309,7 +313,7 @@ impl Catalog {
         self.with(|c| c.execute_batch("UPDATE chunks SET pending = 1"))
     }
 
-    /// Counts terms over the whole catalogue. `indexed` makes the text that is indexed for a chunk, `heading` the part of
+    /// Counts terms and words over the whole catalogue. `indexed` makes the text that is indexed for a chunk, `heading` the part of
     /// it that names a subject.
     pub(super) fn count_terms(
         &self,
@@ -318,6 +322,7 @@ impl Catalog {
     ) -> Result<TermCounts, IndexError> {
         let (mut length, mut headings, mut chunks) = (0f64, 0f64, 0u64);
         let mut terms: BTreeMap<u32, i64> = BTreeMap::new();
+        let mut vocabulary = Vocabulary::default();
         let mut after = String::new();
         loop {
             let ids = self.document_ids(&after, 256)?;
@@ -326,7 +331,9 @@ impl Catalog {
             for id in &ids {
                 let document = self.document(id)?;
                 for chunk in self.chunks_of(id)? {
-                    let found = analyse(&indexed(&document, &chunk));
+                    let text = indexed(&document, &chunk);
+                    let found = analyse(&text);
+                    vocabulary.add(&text, &found);
                     length += found.iter().map(|t| f64::from(t.weight)).sum::<f64>();
                     headings += f64::from(bm25::length(&heading(&document, &chunk)));
                     chunks += 1;
@@ -336,7 +343,7 @@ impl Catalog {
             }
         }
         let mean = |sum: f64| if chunks == 0 { 0.0 } else { (sum / chunks as f64) as f32 };
-        Ok(TermCounts { length: mean(length), headings: mean(headings), terms })
+        Ok(TermCounts { length: mean(length), headings: mean(headings), terms, vocabulary })
     }
 
     /// Remembers in how many chunks each term occurs.
@@ -406,7 +413,8 @@ impl Catalog {
 pub(super) fn write_terms(t: &Transaction<'_>, counts: &TermCounts) -> rusqlite::Result<()> {
     t.execute("DELETE FROM terms", [])?;
     let mut insert = t.prepare("INSERT INTO terms (dimension, chunks) VALUES (?1, ?2)")?;
-    counts.terms.iter().try_for_each(|(dimension, n)| insert.execute(params![dimension, n]).map(drop))
+    counts.terms.iter().try_for_each(|(dimension, n)| insert.execute(params![dimension, n]).map(drop))?;
+    counts.vocabulary.write(t)
 }
 
 const CHUNK: &str = "id, doc_id, ordinal, start, stop, path, page";

@@ -47,7 +47,7 @@ pub fn fill(
     let stats = catalog.stats()?;
     let stored = catalog.average_length()?;
     let average = match stored {
-        Some(stored) if !changed && stats.pending == 0 => stored,
+        Some(stored) if !changed && stats.pending == 0 && catalog.has_words()? => stored,
         stored => {
             progress(Progress { phase: Phase::Counting, done: 0, total: stats.chunks, path: None });
             let counted = count_terms(catalog)?;

@@ -18,6 +18,7 @@ mod qdrant;
 mod qdrant_standin;
 mod reembed;
 mod sync;
+mod vocabulary;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use lock::Lock;
 pub use qdrant::{QdrantOptions, QdrantStore};
 pub use reembed::{Next, Ready};
 pub use sync::{Phase, Progress, Report, ReportRow, Status, SyncOptions, sync};
+pub use vocabulary::vocabulary_form;
 
 use crate::embed::Embedder;
 use crate::error::{Classified, ErrorKind};

@@ -19,7 +19,7 @@ use super::project::{Fact, Project, is_work};
 use super::proposal::Proposal;
 use super::similarity::Weigher;
 use super::verdict::{FEATURES, Features, Kind, WeightFile, Weights, severity, weights};
-use crate::config;
+use crate::config::{self, Expand};
 use crate::document::{Access, CharIndex, Document, Language, Span};
 use crate::retrieve::{self, Parts, SearchMode, SearchOptions};
 
@@ -380,7 +380,13 @@ fn candidates(
         asked.extend(by_vector.map(|(q, l)| (q.clone(), *l, SearchMode::Dense)));
     }
     // Texts that say the same are what is looked for, and a proposal's own years and institutes are no restriction.
-    let settings = config::Search { near_duplicate: 1.0, filters: false, ..parts.settings.clone() };
+    let settings = config::Search {
+        near_duplicate: 1.0,
+        filters: false,
+        mmr: 1.0,
+        expand: Expand::None,
+        ..parts.settings.clone()
+    };
     let parts = &Parts { settings: &settings, ..*parts };
     let mut scores: HashMap<String, f64> = HashMap::new();
     for (query, language, mode) in asked {

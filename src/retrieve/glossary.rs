@@ -1,16 +1,21 @@
 //! Terms that mean the same across languages, added to a question at a lower weight.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
+use super::acronyms;
 use crate::sector::GlossaryRow;
-use crate::text::analyse;
 use crate::text::bm25::{SparseVector, query_vector};
 use crate::text::coverage::Synonyms;
+use crate::text::{SameThing, analyse};
 
 /// A sector's glossary, ready to be matched against questions.
 pub struct Glossary {
     rows: Vec<Vec<Entry>>,
+    /// Rows from here on are what documents say, not what the sector does.
+    mined: usize,
+    /// Which rows have a term that begins with this word.
+    by_word: HashMap<String, Vec<usize>>,
 }
 
 struct Entry {
@@ -30,35 +35,68 @@ struct Rows {
 impl Glossary {
     /// The rows of a sector file, and the words of research administration that every sector shares.
     pub fn of_sector(rows: &[GlossaryRow]) -> Glossary {
+        Glossary::of_index(rows, &[])
+    }
+
+    /// The same, with what the documents of an index say are two names of one thing.
+    pub fn of_index(rows: &[GlossaryRow], pairs: &[(SameThing, u64)]) -> Glossary {
         let shared: Rows = toml::from_str(RESEARCH_TERMS).expect("the program's own table is tested");
-        Glossary::new(&[rows, &shared.glossary].concat())
+        let stated = [rows, &shared.glossary].concat();
+        let mined = stated.len();
+        Glossary { mined, ..Glossary::new(&[stated, acronyms::rows(pairs)].concat()) }
+    }
+
+    /// Only what the documents of an index say.
+    pub fn mined(pairs: &[(SameThing, u64)]) -> Glossary {
+        Glossary { mined: 0, ..Glossary::new(&acronyms::rows(pairs)) }
     }
 
     /// Prepares the rows of a sector file.
     pub fn new(rows: &[GlossaryRow]) -> Glossary {
         let entry = |term: &String| Entry { term: term.clone(), words: words(term).into_iter().map(|w| w.0).collect() };
-        Glossary { rows: rows.iter().map(|row| row.terms.iter().map(entry).collect()).collect() }
+        let rows: Vec<Vec<Entry>> = rows.iter().map(|row| row.terms.iter().map(entry).collect()).collect();
+        let mut by_word: HashMap<String, Vec<usize>> = HashMap::new();
+        for (i, row) in rows.iter().enumerate() {
+            for first in row.iter().filter_map(|e| e.words.first()) {
+                let places = by_word.entry(first.clone()).or_default();
+                if places.last() != Some(&i) {
+                    places.push(i);
+                }
+            }
+        }
+        Glossary { mined: rows.len(), rows, by_word }
     }
 
     /// The rows that occur in `question`, each with the terms that do not.
     pub fn matches(&self, question: &str) -> Vec<Synonyms> {
+        self.found(question).map(|(_, synonyms)| synonyms).collect()
+    }
+
+    /// The same with the number of the row.
+    fn found(&self, question: &str) -> impl Iterator<Item = (usize, Synonyms)> {
         let asked = words(question);
-        self.rows.iter().filter_map(|row| find(row, &asked)).collect()
+        let rows: BTreeSet<usize> =
+            asked.iter().filter_map(|(word, _)| self.by_word.get(word)).flatten().copied().collect();
+        rows.into_iter().filter_map(move |i| Some((i, find(&self.rows[i], &asked)?)))
     }
 
     /// The question's sparse vector with the other terms of each matched row added at `weight`
-    /// (0: none). A dimension that the question itself has keeps its own, larger value.
+    /// (0: none). A dimension that the question itself has keeps its own, larger value. The words of a name that documents
+    /// give to an abbreviation share its weight: many names are long, and their words common.
     pub fn expand(&self, question: &str, weight: f32) -> SparseVector {
         let own = query_vector(question);
         if weight <= 0.0 {
             return own;
         }
         let mut merged: BTreeMap<u32, f32> = own.indices.into_iter().zip(own.values).collect();
-        for other in self.matches(question).iter().flat_map(|m| &m.others) {
-            let added = query_vector(other);
-            for (index, value) in added.indices.into_iter().zip(added.values) {
-                let slot = merged.entry(index).or_insert(0.0);
-                *slot = slot.max(value * weight);
+        for (row, synonyms) in self.found(question) {
+            for other in &synonyms.others {
+                let shared = if row < self.mined { 1 } else { words(other).len().max(1) };
+                let added = query_vector(other);
+                for (index, value) in added.indices.into_iter().zip(added.values) {
+                    let slot = merged.entry(index).or_insert(0.0);
+                    *slot = slot.max(value * weight / shared as f32);
+                }
             }
         }
         let (indices, values) = merged.into_iter().unzip();

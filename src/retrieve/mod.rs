@@ -4,27 +4,32 @@
 //! In: a question and filters. Out: [`Passage`]s, best first, with everything needed to cite them.
 //! Knows nothing of generators, prompts or HTTP.
 
+mod acronyms;
 mod across;
+mod diversity;
+mod expand;
 pub mod fusion;
 mod glossary;
 mod rerank;
+mod several;
+mod spelling;
 mod support;
 mod understand;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::config;
+use crate::config::{self, Expand};
 use crate::document::{Access, CharIndex, Language, Passage};
 use crate::embed::{EmbedError, Embedder, Reranker, Side};
 use crate::error::{Classified, ErrorKind};
 use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore};
 use crate::sector::Sector;
 use crate::text::bm25::SparseVector;
-use crate::text::coverage::term_set;
 
 pub use across::Translations;
+use diversity::{Candidate, Chooser};
 pub use glossary::Glossary;
+pub use spelling::{Respelling, by_vocabulary, respell};
 pub use support::Support;
 
 /// What a search needs.
@@ -132,37 +137,75 @@ impl Classified for RetrieveError {
 
 /// The passages for a question, best first, numbered from 1.
 pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<Vec<Passage>, RetrieveError> {
+    search_with(parts, question, &[], options)
+}
+
+/// The same, with other wordings of the question searched beside it.
+pub fn search_with(
+    parts: &Parts<'_>,
+    question: &str,
+    wordings: &[String],
+    options: &SearchOptions,
+) -> Result<Vec<Passage>, RetrieveError> {
     if question.trim().is_empty() {
         return Err(RetrieveError::EmptyQuestion);
     }
-    let limit = parts.reranker.map_or(options.limit, |_| options.limit.max(parts.settings.rerank_candidates));
+    let settings = parts.settings;
+    let limit = parts.reranker.map_or(options.limit, |_| options.limit.max(settings.rerank_candidates));
     let stated = stated(parts, question, options)?;
     // Twice as many: some may say the same.
-    let wanted = if parts.settings.near_duplicate < 1.0 { limit * 2 } else { limit };
-    let mut hits = find(parts, question, stated.as_ref().unwrap_or(options), wanted)?;
+    let chooses = settings.near_duplicate < 1.0 || settings.mmr < 1.0 || settings.expand != Expand::None;
+    let wanted = if chooses { limit * 2 } else { limit };
+    let find = |options: &SearchOptions| -> Result<Vec<Hit>, RetrieveError> {
+        let asked = std::iter::once(question).chain(wordings.iter().map(String::as_str));
+        let lists: Result<Vec<_>, _> = asked.map(|q| find(parts, q, options, wanted)).collect();
+        Ok(several::joined(lists?, settings.rrf_k, wanted))
+    };
+    let mut hits = find(stated.as_ref().unwrap_or(options))?;
     if hits.is_empty() && stated.is_some() {
-        hits = find(parts, question, options, wanted)?;
+        hits = find(options)?;
     }
     if hits.is_empty() && parts.store.count(None)? == 0 {
         return Err(RetrieveError::EmptyIndex(parts.sector.name.clone()));
     }
-    let mut passages = Vec::with_capacity(limit);
-    let mut seen: Vec<HashSet<String>> = Vec::new();
+    let mut passages = passages(parts, &hits)?;
+    if chooses {
+        let chooser = Chooser { near_duplicate: settings.near_duplicate, relevance: settings.mmr };
+        let candidates: Vec<_> = passages.iter().map(|p| Candidate::new(&p.text, p.score)).collect();
+        let chosen = chooser.choose(&candidates, limit);
+        let mut all: Vec<Option<Passage>> = passages.into_iter().map(Some).collect();
+        passages = chosen.into_iter().filter_map(|i| all[i].take()).collect();
+    }
+    passages.truncate(limit);
+    if let Some(reranker) = parts.reranker {
+        let budget = Duration::from_millis(settings.rerank_ms);
+        passages = rerank::rerank(reranker, question, passages, budget)?;
+        passages.truncate(options.limit);
+    }
+    passages.iter_mut().zip(1..).for_each(|(passage, n)| passage.n = n);
+    Ok(passages)
+}
+
+/// The hits with their text and where it comes from. What two of them would both show is shown once.
+fn passages(parts: &Parts<'_>, hits: &[Hit]) -> Result<Vec<Passage>, RetrieveError> {
+    let settings = parts.settings;
+    let mut passages: Vec<Passage> = Vec::with_capacity(hits.len());
     for hit in hits {
-        if passages.len() == limit {
-            break;
-        }
         // A chunk deleted between the two look-ups is no longer evidence.
         let Some(chunk) = parts.catalog.chunk(hit.id)? else { continue };
         let document = parts.catalog.document(&chunk.doc_id)?;
-        if parts.settings.near_duplicate < 1.0 {
-            let terms = term_set(chunk.span.slice(&document.text));
-            if seen.iter().any(|other| shared(other, &terms) >= parts.settings.near_duplicate) {
-                continue;
+        let span = match settings.expand {
+            Expand::None => chunk.span,
+            how @ (Expand::Neighbours | Expand::Section) => {
+                let chunks = parts.catalog.chunks_of(&chunk.doc_id)?;
+                expand::expanded(&document, &chunks, &chunk, how, settings.expand_tokens)
             }
-            seen.push(terms);
+        };
+        let covers = |p: &Passage| p.doc_id == document.id && p.span.start < span.end && span.start < p.span.end;
+        if settings.expand != Expand::None && passages.iter().any(covers) {
+            continue;
         }
-        let (start, end) = CharIndex::new(&document.text).chars(chunk.span);
+        let (start, end) = CharIndex::new(&document.text).chars(span);
         passages.push(Passage {
             start,
             end,
@@ -170,8 +213,8 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
             chunk_id: chunk.id,
             page: chunk.page,
             path: chunk.path,
-            span: chunk.span,
-            text: chunk.span.slice(&document.text).to_owned(),
+            span,
+            text: span.slice(&document.text).to_owned(),
             score: hit.score,
             doc_id: document.id,
             title: document.title,
@@ -179,12 +222,6 @@ pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Res
             metadata: document.metadata,
             language: document.language,
         });
-    }
-    if let Some(reranker) = parts.reranker {
-        let budget = Duration::from_millis(parts.settings.rerank_ms);
-        passages = rerank::rerank(reranker, question, passages, budget)?;
-        passages.truncate(options.limit);
-        passages.iter_mut().zip(1..).for_each(|(passage, n)| passage.n = n);
     }
     Ok(passages)
 }
@@ -204,13 +241,6 @@ fn stated(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<
         institutions: found.institutions,
         ..options.clone()
     }))
-}
-
-/// What two texts share of all their terms (Jaccard).
-fn shared(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
-    let both = a.intersection(b).count();
-    let all = a.len() + b.len() - both;
-    if all == 0 { 1.0 } else { both as f32 / all as f32 }
 }
 
 /// The chunks, best first, at most `limit`.

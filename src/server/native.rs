@@ -47,6 +47,8 @@ struct SearchRequest {
 #[derive(Debug, Serialize, ToSchema)]
 struct SearchResponse {
     q: String,
+    /// Words of `q` that no document has, and what was searched for instead.
+    respelt: Vec<wire::Respelling>,
     /// Best first.
     passages: Vec<wire::Passage>,
 }
@@ -121,8 +123,9 @@ async fn find(server: Server, q: String, options: SearchOptions) -> Result<Json<
     }
     let found = server
         .lookup(move |app| {
-            let passages = wire::passages(&app.search(&q, &options)?);
-            Ok(SearchResponse { q, passages })
+            let (question, respelt) = app.respell(&q)?;
+            let passages = wire::passages(&app.search(&question, &options)?);
+            Ok(SearchResponse { q, respelt: wire::respelt(&respelt), passages })
         })
         .await?;
     Ok(Json(found))

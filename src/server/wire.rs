@@ -7,7 +7,7 @@ use super::errors::ApiError;
 use crate::answer::{Answer, Timings};
 use crate::config::Config;
 use crate::document::{self, Language};
-use crate::retrieve::{SearchMode, SearchOptions};
+use crate::retrieve::{self, SearchMode, SearchOptions};
 
 /// Most passages one request may ask for.
 const MAX_PASSAGES: i64 = 50;
@@ -85,11 +85,27 @@ pub(super) struct TimingsMs {
     total: f64,
 }
 
+/// A word of the question that no document has, and the near one that was searched for.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Respelling {
+    /// As asked.
+    from: String,
+    /// As searched for.
+    to: String,
+}
+
+/// What was respelt, as it is shown.
+pub(super) fn respelt(found: &[retrieve::Respelling]) -> Vec<Respelling> {
+    found.iter().map(|r| Respelling { from: r.from.clone(), to: r.to.clone() }).collect()
+}
+
 /// The extension field `sectora` of a response: what the answer rests on.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct Grounds {
     /// The question that was searched for (a follow-up is made to stand alone).
     question: String,
+    /// Words of the question that no document has, and what was searched for instead.
+    respelt: Vec<Respelling>,
     /// True when the documents do not answer; `passages` are then the nearest there is.
     abstained: bool,
     /// What wrote the answer: `extractive`, `local:<model>` or `remote:<model>`.
@@ -123,6 +139,7 @@ impl Grounds {
         let Timings { condense, retrieve, first_token, generate, total } = answer.timings_ms;
         Grounds {
             question: answer.question.clone(),
+            respelt: respelt(&answer.respelt),
             abstained: answer.abstained,
             generator: answer.generator.clone(),
             support: answer.support,

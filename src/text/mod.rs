@@ -3,6 +3,7 @@
 //! In: any text. Out: [`Term`]s with their place, sentences, [`bm25::SparseVector`]s.
 //! Knows nothing of documents, stores or models.
 
+mod abbreviations;
 mod analyse;
 pub mod bm25;
 mod codes;
@@ -13,6 +14,7 @@ mod normalise;
 mod sentences;
 mod tokens;
 
+pub use abbreviations::{SameThing, abbreviations, is_abbreviation};
 pub use analyse::{ANALYSER, Term, analyse};
 pub use sentences::sentences;
 pub use tokens::tokens;

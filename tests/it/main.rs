@@ -11,5 +11,6 @@ mod interrupted;
 mod licences;
 mod portfolio;
 mod program;
+mod query;
 mod reader;
 mod server;

@@ -6,13 +6,27 @@ use clap::Args;
 use super::super::{Context, Failure, Outcome, this_program};
 use crate::evaluate::metrics::PerQuery;
 use crate::evaluate::retrieval::{self, Level, RetrievalOptions, RetrievalResult, RunResult};
+use crate::evaluate::stages::{self, Asked, StagesOptions, StagesResult};
 use crate::evaluate::statistics::{Comparison, Estimate};
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
     /// Folder with corpus.jsonl, queries.jsonl and qrels
-    #[arg(long, value_name = "BEIR_DIR", required_unless_present = "run")]
+    #[arg(long, value_name = "BEIR_DIR", required_unless_present_any = ["run", "questions"])]
     dataset: Option<PathBuf>,
+    /// Our own questions instead: are the documents of their `gold` among the first passages? Over the sector's documents,
+    /// or over --documents
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dataset", "run"])]
+    questions: Option<PathBuf>,
+    /// Files and folders that --questions ask about (may be repeated)
+    #[arg(long, value_name = "PATH", requires = "questions")]
+    documents: Vec<PathBuf>,
+    /// Fields of record files, as in `sectora ingest --map`
+    #[arg(long, value_name = "FIELD=COLUMN,…", requires = "documents")]
+    map: Option<String>,
+    /// Switch each stage of a search over and test what it gives
+    #[arg(long, conflicts_with = "run")]
+    stages: bool,
     /// Score this TREC run instead of searching
     #[arg(long, value_name = "FILE", requires = "qrels", conflicts_with = "dataset")]
     run: Option<PathBuf>,
@@ -34,6 +48,9 @@ pub(in crate::cli) struct Arguments {
     /// Write a TREC run, 100 deep
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     run_out: Option<PathBuf>,
+    /// Ask each query with one typing error too, as it is and respelt by the words of the index
+    #[arg(long, conflicts_with = "run")]
+    mistyped: bool,
     /// Write every metric of every query as JSON
     #[arg(long, value_name = "FILE")]
     per_query: Option<PathBuf>,
@@ -49,6 +66,20 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         context.output.result(&result, run_table);
         return Ok(Outcome::Yes);
     }
+    let asked = match (arguments.questions, &arguments.dataset) {
+        (Some(file), _) => {
+            let mapping = arguments.map.as_deref().map(super::super::ingest::mapping).transpose()?;
+            Some(Asked::Questions(file, arguments.documents, mapping))
+        }
+        (None, Some(folder)) if arguments.stages => Some(Asked::Beir(folder.clone(), arguments.split.clone())),
+        (None, _) => None,
+    };
+    if let Some(asked) = asked {
+        let options = StagesOptions { asked, all: arguments.stages, program: this_program()?, seed: arguments.seed };
+        let result = stages::run(&context.config, &options)?;
+        context.output.result(&result, stages_table);
+        return Ok(Outcome::Yes);
+    }
     let encoder = Some(context.config.encoder.as_str()).filter(|e| !matches!(*e, "auto" | "embedded" | "none"));
     let options = RetrievalOptions {
         dataset: arguments.dataset.ok_or_else(|| Failure::bad_input("--dataset BEIR_DIR is missing"))?,
@@ -58,6 +89,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         int8: context.config.encoder_int8,
         reranker: arguments.reranker,
         words_only: context.config.encoder == "none",
+        mistyped: arguments.mistyped,
         run_out: arguments.run_out,
         search: context.config.search.clone(),
         program: this_program()?,
@@ -89,6 +121,12 @@ pub(super) fn table(result: &RetrievalResult) -> String {
         out.push_str(&format!("{:8} {}\n", row.mode, line(&row.metrics)));
         out.push_str(&intervals(&row.confidence));
     }
+    if let Some(t) = &result.typing {
+        out.push_str(&format!(
+            "typing errors: {} made, {} questions respelt, {} as they were; of {} without an error {} respelt\n",
+            t.mistyped, t.respelt, t.restored, result.queries, t.clean_respelt
+        ));
+    }
     out.push_str(&comparisons(&result.comparisons));
     if let Some(worth) = &result.reranker {
         out.push_str(&format!(
@@ -100,6 +138,28 @@ pub(super) fn table(result: &RetrievalResult) -> String {
         ));
     }
     out
+}
+
+fn stages_table(result: &StagesResult) -> String {
+    let mut out = format!("{}: {} questions over {} documents\n", result.questions, result.n, result.documents);
+    for s in &result.stages {
+        out.push_str(&format!(
+            "{:20} {}  documents {:.2}  characters {:.0}  {:.2} ms\n",
+            s.name,
+            line(&s.metrics),
+            s.documents,
+            s.characters,
+            s.search_ms
+        ));
+        out.push_str(&intervals(&s.confidence));
+    }
+    for (kind, row) in &result.by_kind {
+        out.push_str(&format!("{kind:24} {:4}  {}\n", row.n, line(&row.metrics)));
+    }
+    if !result.missed.is_empty() {
+        out.push_str(&format!("not among the first five: {}\n", result.missed.join(" ")));
+    }
+    out + &comparisons(&result.comparisons)
 }
 
 fn run_table(result: &RunResult) -> String {

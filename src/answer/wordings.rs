@@ -1,0 +1,95 @@
+//! What is searched beside the question itself: other wordings of it, and a passage that might answer it (HyDE), both written by
+//! the language model and never shown.
+//!
+//! In: a question and the settings. Out: texts to search with; none where the generator writes no text of its own.
+
+use super::AnswerError;
+use super::conversation::written;
+use crate::config::Search;
+use crate::document::Language;
+use crate::generate::Generator;
+use crate::prompt;
+
+/// New tokens of one wording, and of the passage.
+const WORDING_TOKENS: usize = 64;
+const PASSAGE_TOKENS: usize = 128;
+
+/// The texts, other wordings first.
+pub(super) fn wordings(
+    generator: &dyn Generator,
+    language: Language,
+    question: &str,
+    settings: &Search,
+) -> Result<Vec<String>, AnswerError> {
+    let mut texts = Vec::new();
+    if !generator.reads_messages() {
+        return Ok(texts);
+    }
+    if settings.wordings > 0 {
+        let messages = prompt::wordings(language, question, settings.wordings)?;
+        let text = written(generator, question, &messages, WORDING_TOKENS * settings.wordings, Vec::new())?;
+        let bare =
+            |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || "-*.) ".contains(c)).trim().to_owned();
+        let lines = text.lines().map(bare).filter(|l| !l.is_empty() && l != question);
+        texts.extend(lines.take(settings.wordings));
+    }
+    if settings.hyde {
+        let text = written(generator, question, &prompt::hyde(language, question)?, PASSAGE_TOKENS, Vec::new())?;
+        texts.extend(Some(text.trim().to_owned()).filter(|t| !t.is_empty()));
+    }
+    Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{ExtractiveGenerator, Finish, GenerateError, Generation, Request, Sink};
+
+    /// Writes the same text whatever it is asked.
+    struct Says(&'static str);
+
+    impl Generator for Says {
+        fn name(&self) -> &str {
+            "says"
+        }
+        fn context_tokens(&self) -> usize {
+            400
+        }
+        fn count_tokens(&self, text: &str) -> usize {
+            text.len()
+        }
+        fn reads_messages(&self) -> bool {
+            true
+        }
+        fn has_logprobs(&self) -> bool {
+            false
+        }
+        fn follows_schemas(&self) -> bool {
+            false
+        }
+        fn generate(&self, _: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
+            let _ = sink(self.0);
+            let (finish, tokens) = (Finish::Stop, Vec::new());
+            Ok(Generation { finish, prompt_tokens: 0, completion_tokens: 0, first_token_s: 0.0, tokens })
+        }
+    }
+
+    fn asked(generator: &dyn Generator, wordings: usize, hyde: bool) -> Vec<String> {
+        let defaults = crate::config::Config::load(None, &Vec::new()).unwrap().0.search;
+        let settings = Search { wordings, hyde, ..defaults };
+        super::wordings(generator, Language::En, "How thick is it?", &settings).unwrap()
+    }
+
+    #[test]
+    fn a_model_gives_other_wordings_without_their_numbers() {
+        let says = Says("1. What is its thickness?\n\nHow thick is it?\n2) How wide?\nMore?");
+        assert_eq!(asked(&says, 2, false), ["What is its thickness?", "How wide?"]);
+        assert!(asked(&says, 0, false).is_empty());
+        assert_eq!(asked(&Says(" It was thick. "), 0, true), ["It was thick."]);
+    }
+
+    #[test]
+    fn who_writes_nothing_of_his_own_gives_none() {
+        assert!(asked(&ExtractiveGenerator, 3, true).is_empty());
+    }
+}

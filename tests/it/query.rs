@@ -1,0 +1,112 @@
+//! What happens to a question before it is searched, and to what is found before it is read: through the program.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::program::{json, sectora};
+
+/// An index of three short documents.
+fn index(data: &Path) {
+    let documents = data.join("documents");
+    std::fs::create_dir_all(&documents).unwrap();
+    for (name, text) in [
+        ("a.md", "# Storage\n\nA redox flow battery (RFB) was built. The electrolyte was pumped through felt.\n"),
+        ("b.md", "# Pump hall\n\nIn June the RFB leaked for two days. 누설된 전해질은 모두 회수하였다.\n"),
+        ("c.md", "# Bearings\n\nBearing 6204-2RS was replaced twice. The membrane stayed dry.\n"),
+    ] {
+        std::fs::write(documents.join(name), text).unwrap();
+    }
+    let report = json(&sectora(data).args(["--json", "ingest"]).arg(&documents).output().unwrap());
+    assert_eq!(report["documents"], 3, "{report}");
+}
+
+fn search(data: &Path, query: &str, settings: &[(&str, &str)]) -> Value {
+    let output = sectora(data).envs(settings.iter().copied()).args(["--json", "search", query]).output().unwrap();
+    json(&output)
+}
+
+fn sources(found: &Value) -> Vec<&str> {
+    found["passages"].as_array().unwrap().iter().map(|p| p["source"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_typing_error_is_searched_for_as_the_documents_spell_it_and_the_reader_is_told() {
+    let data = tempfile::tempdir().unwrap();
+    index(data.path());
+    let found = search(data.path(), "elecrtolyte pump", &[]);
+    assert_eq!(found["respelt"], serde_json::json!([{"from": "elecrtolyte", "to": "electrolyte"}]));
+    assert_eq!(sources(&found)[0], "a.md");
+    let found = search(data.path(), "회수한 전헤질은?", &[]);
+    assert_eq!(found["respelt"], serde_json::json!([{"from": "전헤질", "to": "전해질"}]));
+    let off = search(data.path(), "elecrtolyte", &[("SECTORA_SEARCH__SPELLING", "false")]);
+    assert_eq!((off["respelt"].as_array().unwrap().len(), sources(&off).len()), (0, 0), "{off}");
+    let output = sectora(data.path()).args(["search", "elecrtolyte pump"]).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert!(words.starts_with("Searched for “electrolyte” instead of “elecrtolyte”."), "{words}");
+}
+
+#[test]
+fn codes_names_inflections_and_known_words_are_not_respelt() {
+    let data = tempfile::tempdir().unwrap();
+    index(data.path());
+    for query in ["6204-2RZ", "RFBX leak", "leak leaks leaked", "dly", "전해질막", "회수하였는가", "membranes"]
+    {
+        let found = search(data.path(), query, &[]);
+        assert_eq!(found["respelt"].as_array().unwrap().len(), 0, "{query}: {found}");
+    }
+}
+
+#[test]
+fn an_abbreviation_that_a_document_explains_finds_the_documents_that_only_abbreviate() {
+    let data = tempfile::tempdir().unwrap();
+    index(data.path());
+    let found = search(data.path(), "redox flow battery", &[]);
+    assert_eq!(sources(&found), ["a.md", "b.md"]);
+    let off = search(data.path(), "redox flow battery", &[("SECTORA_SEARCH__ACRONYMS", "false")]);
+    assert_eq!(sources(&off), ["a.md"]);
+}
+
+#[test]
+fn a_section_is_shown_around_what_was_found_and_can_still_be_opened() {
+    let data = tempfile::tempdir().unwrap();
+    let ingest = sectora(data.path()).args(["--json", "ingest"]).output().unwrap();
+    assert_eq!(json(&ingest)["failed"], 0);
+    let query = "지그 강성 팽창력";
+    let length = |found: &Value| found["passages"][0]["text"].as_str().unwrap().chars().count();
+    let alone = search(data.path(), query, &[]);
+    let found = search(data.path(), query, &[("SECTORA_SEARCH__EXPAND", "section")]);
+    assert!(length(&found) >= length(&alone));
+    for passage in found["passages"].as_array().unwrap() {
+        let id = passage["doc_id"].as_str().unwrap();
+        let document = json(&sectora(data.path()).args(["--json", "show", id]).output().unwrap());
+        let place = |key: &str| passage[key].as_u64().unwrap() as usize;
+        let (start, end) = (place("start"), place("end"));
+        let text: String = document["text"].as_str().unwrap().chars().skip(start).take(end - start).collect();
+        assert_eq!(text, passage["text"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn paraphrased_questions_of_the_demonstration_sectors_are_found_and_each_stage_is_measured() {
+    let data = tempfile::tempdir().unwrap();
+    let measure = |sector: &str, stages: &[&str]| {
+        let file = format!("eval/paraphrased/{sector}.jsonl");
+        let mut command = sectora(data.path());
+        command.args(["--sector", sector, "--json", "eval", "retrieval", "--questions", &file]).args(stages);
+        json(&command.output().unwrap())
+    };
+    let one = measure("desalination", &["--stages"]);
+    assert_eq!(one["n"], 8);
+    let names: Vec<&str> = one["stages"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
+    assert!(names.starts_with(&["as set"]) && names.contains(&"section shown"), "{names:?}");
+    let reworded = |result: &Value| {
+        let kinds = result["by_kind"].as_object().unwrap();
+        let of = |language: &str| kinds[&format!("reworded, {language}")]["metrics"]["success@5"].as_f64().unwrap();
+        of("ko").min(of("en"))
+    };
+    assert!(reworded(&one) >= 0.5, "{one}");
+    let two = measure("battery", &[]);
+    assert_eq!((two["n"].as_u64(), two["stages"].as_array().unwrap().len()), (Some(34), 1), "words only: one stage");
+    assert!(reworded(&two) >= 0.5, "{two}");
+}
