@@ -20,7 +20,33 @@ impl Candidate {
     }
 }
 
-/// Chooses as candidates come, so that none is looked at without need.
+/// Tells near-duplicates of what was shown before, as candidates come, so that none is looked at without need.
+pub(super) struct Seen {
+    near_duplicate: f32,
+    shown: Vec<HashSet<String>>,
+}
+
+impl Seen {
+    /// `near_duplicate` as in [`Chooser`].
+    pub(super) fn new(near_duplicate: f32) -> Seen {
+        Seen { near_duplicate, shown: Vec::new() }
+    }
+
+    /// False for a near-duplicate of an earlier text that was new.
+    pub(super) fn is_new(&mut self, text: &str) -> bool {
+        if self.near_duplicate >= 1.0 {
+            return true;
+        }
+        let terms = term_set(text);
+        let new = self.shown.iter().all(|other| shared(other, &terms) < self.near_duplicate);
+        if new {
+            self.shown.push(terms);
+        }
+        new
+    }
+}
+
+/// Chooses among candidates by what they score and what they add.
 pub(super) struct Chooser {
     /// Candidates this much alike to a chosen one are left out; 1: none are.
     pub(super) near_duplicate: f32,
@@ -39,17 +65,11 @@ impl Chooser {
         while chosen.len() < limit {
             left.retain(|i| self.near_duplicate >= 1.0 || alike[*i] < self.near_duplicate);
             let worth = |i: usize| self.relevance * candidates[i].score / best - (1.0 - self.relevance) * alike[i];
-            let next = if self.relevance >= 1.0 {
-                left.first().copied()
-            } else {
-                left.iter().copied().max_by(|a, b| worth(*a).total_cmp(&worth(*b)).then(b.cmp(a)))
-            };
+            let next = left.iter().copied().max_by(|a, b| worth(*a).total_cmp(&worth(*b)).then(b.cmp(a)));
             let Some(next) = next else { break };
             left.retain(|i| *i != next);
-            if self.near_duplicate < 1.0 || self.relevance < 1.0 {
-                for i in &left {
-                    alike[*i] = alike[*i].max(shared(&candidates[*i].terms, &candidates[next].terms));
-                }
+            for i in &left {
+                alike[*i] = alike[*i].max(shared(&candidates[*i].terms, &candidates[next].terms));
             }
             chosen.push(next);
         }
@@ -75,9 +95,12 @@ mod tests {
 
     #[test]
     fn a_near_duplicate_is_left_out_and_the_order_stays() {
-        let chooser = Chooser { near_duplicate: 0.9, relevance: 1.0 };
+        let mut seen = Seen::new(0.9);
+        assert_eq!(["anode dry", "separator pore", "separator pore"].map(|t| seen.is_new(t)), [true, true, false]);
+        let mut all = Seen::new(1.0);
+        assert!(all.is_new("separator pore") && all.is_new("separator pore"));
+        let chooser = Chooser { near_duplicate: 0.9, relevance: 0.99 };
         assert_eq!(chooser.choose(&candidates(), 4), [0, 1, 2]);
-        assert_eq!(Chooser { near_duplicate: 1.0, ..chooser }.choose(&candidates(), 3), [0, 1, 2]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::sector::Sector;
 use crate::text::bm25::SparseVector;
 
 pub use across::Translations;
-use diversity::{Candidate, Chooser};
+use diversity::{Candidate, Chooser, Seen};
 pub use glossary::Glossary;
 pub use spelling::{Respelling, by_vocabulary, respell};
 pub use support::Support;
@@ -168,15 +168,16 @@ pub fn search_with(
     if hits.is_empty() && parts.store.count(None)? == 0 {
         return Err(RetrieveError::EmptyIndex(parts.sector.name.clone()));
     }
-    let mut passages = passages(parts, &hits)?;
-    if chooses {
+    let mut passages = if settings.mmr < 1.0 {
+        let found = passages(parts, &hits, wanted, |_| true)?;
         let chooser = Chooser { near_duplicate: settings.near_duplicate, relevance: settings.mmr };
-        let candidates: Vec<_> = passages.iter().map(|p| Candidate::new(&p.text, p.score)).collect();
-        let chosen = chooser.choose(&candidates, limit);
-        let mut all: Vec<Option<Passage>> = passages.into_iter().map(Some).collect();
-        passages = chosen.into_iter().filter_map(|i| all[i].take()).collect();
-    }
-    passages.truncate(limit);
+        let candidates: Vec<_> = found.iter().map(|p| Candidate::new(&p.text, p.score)).collect();
+        let mut found: Vec<Option<Passage>> = found.into_iter().map(Some).collect();
+        chooser.choose(&candidates, limit).into_iter().filter_map(|i| found[i].take()).collect()
+    } else {
+        let mut seen = Seen::new(settings.near_duplicate);
+        passages(parts, &hits, limit, |p| seen.is_new(&p.text))?
+    };
     if let Some(reranker) = parts.reranker {
         let budget = Duration::from_millis(settings.rerank_ms);
         passages = rerank::rerank(reranker, question, passages, budget)?;
@@ -186,11 +187,20 @@ pub fn search_with(
     Ok(passages)
 }
 
-/// The hits with their text and where it comes from. What two of them would both show is shown once.
-fn passages(parts: &Parts<'_>, hits: &[Hit]) -> Result<Vec<Passage>, RetrieveError> {
+/// The first `limit` hits that are to be kept, with their text and where it comes from. What two of them would both show is
+/// shown once.
+fn passages(
+    parts: &Parts<'_>,
+    hits: &[Hit],
+    limit: usize,
+    mut keep: impl FnMut(&Passage) -> bool,
+) -> Result<Vec<Passage>, RetrieveError> {
     let settings = parts.settings;
-    let mut passages: Vec<Passage> = Vec::with_capacity(hits.len());
+    let mut passages: Vec<Passage> = Vec::with_capacity(limit.min(hits.len()));
     for hit in hits {
+        if passages.len() == limit {
+            break;
+        }
         // A chunk deleted between the two look-ups is no longer evidence.
         let Some(chunk) = parts.catalog.chunk(hit.id)? else { continue };
         let document = parts.catalog.document(&chunk.doc_id)?;
@@ -206,7 +216,7 @@ fn passages(parts: &Parts<'_>, hits: &[Hit]) -> Result<Vec<Passage>, RetrieveErr
             continue;
         }
         let (start, end) = CharIndex::new(&document.text).chars(span);
-        passages.push(Passage {
+        let passage = Passage {
             start,
             end,
             n: passages.len() + 1,
@@ -221,7 +231,10 @@ fn passages(parts: &Parts<'_>, hits: &[Hit]) -> Result<Vec<Passage>, RetrieveErr
             source: document.source,
             metadata: document.metadata,
             language: document.language,
-        });
+        };
+        if keep(&passage) {
+            passages.push(passage);
+        }
     }
     Ok(passages)
 }

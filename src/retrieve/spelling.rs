@@ -219,8 +219,9 @@ fn distance(a: &[char], b: &[char], most: usize) -> Option<usize> {
 /// after a consonant. `None` where it may stay.
 fn agreeing(rest: &str, from: &str, to: &str) -> Option<(usize, &'static str)> {
     const PAIRS: [(&str, &str); 5] = [("은", "는"), ("을", "를"), ("이", "가"), ("과", "와"), ("으로", "로")];
-    let closed =
-        |word: &str| word.chars().last().filter(|c| ('가'..='힣').contains(c)).map(|c| (c as u32 - 0xAC00) % 28 != 0);
+    let closed = |word: &str| {
+        word.chars().last().filter(|c| ('가'..='힣').contains(c)).map(|c| !(c as u32 - 0xAC00).is_multiple_of(28))
+    };
     let (before, now) = (closed(from)?, closed(to)?);
     if before == now {
         return None;
@@ -246,7 +247,8 @@ mod tests {
         assert_eq!(apart("electrolyte", "electrode"), None);
         assert_eq!(apart("전해질", "전헤질"), Some(1), "one vowel");
         assert_eq!(apart("전해질", "전해지"), Some(1), "one final left out");
-        assert_eq!(apart("값싼", "갑산"), Some(2), "a final of two keys and a vowel");
+        assert_eq!(apart("값", "갑"), Some(1), "one of the two keys of a final");
+        assert_eq!(apart("값싼", "감썬"), None, "three keys");
         assert_eq!(apart("", ""), Some(0));
     }
 
