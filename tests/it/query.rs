@@ -34,14 +34,14 @@ fn sources(found: &Value) -> Vec<&str> {
 fn a_typing_error_is_searched_for_as_the_documents_spell_it_and_the_reader_is_told() {
     let data = tempfile::tempdir().unwrap();
     index(data.path());
-    let found = search(data.path(), "elecrtolyte pump", &[]);
+    let found = search(data.path(), "elecrtolyte felt", &[]);
     assert_eq!(found["respelt"], serde_json::json!([{"from": "elecrtolyte", "to": "electrolyte"}]));
     assert_eq!(sources(&found)[0], "a.md");
     let found = search(data.path(), "회수한 전헤질은?", &[]);
     assert_eq!(found["respelt"], serde_json::json!([{"from": "전헤질", "to": "전해질"}]));
     let off = search(data.path(), "elecrtolyte", &[("SECTORA_SEARCH__SPELLING", "false")]);
     assert_eq!((off["respelt"].as_array().unwrap().len(), sources(&off).len()), (0, 0), "{off}");
-    let output = sectora(data.path()).args(["search", "elecrtolyte pump"]).output().unwrap();
+    let output = sectora(data.path()).args(["search", "elecrtolyte felt"]).output().unwrap();
     let words = String::from_utf8_lossy(&output.stdout);
     assert!(words.starts_with("Searched for “electrolyte” instead of “elecrtolyte”."), "{words}");
 }
