@@ -16,7 +16,8 @@ use crate::document::{Document, Passage};
 use crate::embed::{EmbedError, Embedder, EncoderOptions, Reranker, StaticModel, TransformerEncoder, open_reranker};
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
-    ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, Memory, RemoteGenerator, RemoteOptions,
+    ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, Memory, PromptStyle, RemoteGenerator,
+    RemoteOptions,
 };
 use crate::index::{
     self, Catalog, EdgeOptions, Index, IndexError, Progress, QdrantOptions, Report, StorePlace, SyncOptions,
@@ -115,7 +116,7 @@ impl App {
         };
         if matches!(purpose, Purpose::Answer)
             && (config.search.wordings > 0 || config.search.hyde)
-            && !generator.reads_messages()
+            && generator.prompt_style() != PromptStyle::Chat
         {
             notes.push(format!(
                 "search.wordings and search.hyde do not apply: {} writes no text of its own",

@@ -7,7 +7,7 @@ use super::AnswerError;
 use super::conversation::written;
 use crate::config::Search;
 use crate::document::Language;
-use crate::generate::Generator;
+use crate::generate::{Generator, PromptStyle};
 use crate::prompt;
 
 /// New tokens of one wording, and of the passage.
@@ -22,8 +22,10 @@ pub(super) fn wordings(
     settings: &Search,
 ) -> Result<Vec<String>, AnswerError> {
     let mut texts = Vec::new();
-    if !generator.reads_messages() {
-        return Ok(texts);
+    match generator.prompt_style() {
+        PromptStyle::Chat => {}
+        // The small model has learnt to read passages, not to write of its own.
+        PromptStyle::None | PromptStyle::Reader => return Ok(texts),
     }
     if settings.wordings > 0 {
         let messages = prompt::wordings(language, question, settings.wordings)?;
@@ -58,8 +60,8 @@ mod tests {
         fn count_tokens(&self, text: &str) -> usize {
             text.len()
         }
-        fn reads_messages(&self) -> bool {
-            true
+        fn prompt_style(&self) -> PromptStyle {
+            PromptStyle::Chat
         }
         fn has_logprobs(&self) -> bool {
             false
