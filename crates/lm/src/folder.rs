@@ -22,6 +22,10 @@ const MAX_HEADER: u64 = 100_000_000;
 /// Opens a folder.
 pub(crate) fn open(folder: &Path) -> Result<Gguf, LmError> {
     let broken = |what: String| LmError::Folder { path: folder.to_owned(), what };
+    if !folder.join("config.json").exists() {
+        let needs = "no config.json in it; a model folder holds config.json, tokenizer.json and model*.safetensors (a GGUF file is named itself)";
+        return Err(broken(needs.into()));
+    }
     let config = Config { json: json(folder, "config.json")?, folder };
     let architecture = config.architecture()?;
     let mut metadata = config.metadata(architecture)?;

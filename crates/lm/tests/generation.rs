@@ -516,7 +516,7 @@ fn foreign_files_are_refused_with_a_reason() {
         ("gguf_fixtures/tiny.safetensors", "GGUF"),
         ("gguf_fixtures/mnist.onnx", "GGUF"),
         ("ggml_vocab_llama/ggml-vocab-llama.gguf", "token_embd.weight"),
-        ("gguf_fixtures", "not a regular file"),
+        ("gguf_fixtures", "not a usable model folder: no config.json"),
     ];
     for (file, expect) in cases {
         let error = Model::open(&folder.join(file), &Options::default()).err().unwrap().to_string();
