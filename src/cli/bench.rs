@@ -1,7 +1,7 @@
 //! `bench`: what does this machine do? One measurement a file; here `bench llm`: how fast does the local engine read and write on this machine, next to its peers?
 //!
 //! Weights are random (speed does not depend on them), shapes are real. Engines take turns in every round,
-//! and the best round counts: on a shared machine everything else only measures the neighbours. llama.cpp
+//! and the median of the rounds counts. llama.cpp
 //! is measured by its own `llama-bench` on the same file.
 
 mod embed;
@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     /// Threads (default: the setting `threads`; 0 is one a processor)
     #[arg(long)]
     threads: Option<usize>,
-    /// Rounds; the best counts
+    /// Rounds; the median counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Tokens to write in a dN test
@@ -136,7 +136,7 @@ struct Measured {
     quant: String,
     threads: usize,
     test: String,
-    /// The best round.
+    /// The median of the rounds.
     tokens_per_s: f64,
     /// Every round.
     rounds: Vec<f64>,
@@ -147,7 +147,7 @@ struct Measured {
     #[serde(skip_serializing_if = "Option::is_none")]
     grammar_share: Option<f64>,
     /// In dN tests: bytes that a token reads, bytes a second that as many threads read from memory (the best of
-    /// all rounds), and which share of that the best round reached.
+    /// all rounds), and which share of that the median round reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     reading: Option<Reading>,
 }
@@ -272,8 +272,7 @@ impl Bench<'_> {
                     rounds.entry("llama.cpp").or_default().push(speed);
                 }
             }
-            let best = |rounds: &[f64]| rounds.iter().copied().fold(0.0, f64::max);
-            let own = rounds.get("sectora").map_or(0.0, |r| best(r));
+            let own = rounds.get("sectora").map_or(0.0, |r| median(r));
             let bytes = match test {
                 Test::Decode(depth) => ours.token_bytes(depth + self.arguments.write / 2),
                 Test::Prefill(_) | Test::FirstToken(_) | Test::Batch(_) | Test::Formed(..) | Test::Quoting(_) => None,
@@ -290,7 +289,7 @@ impl Bench<'_> {
                 report.ratios.insert(format!("{} {}/{}", self.quant, label(test), label(Test::Batch(1))), own / one);
             }
             for (engine, rounds) in rounds {
-                let speed = best(&rounds);
+                let speed = median(&rounds);
                 if engine != "sectora" {
                     let key = format!("{} {} sectora/{engine}", self.quant, label(test));
                     report.ratios.insert(key, own / speed);
@@ -542,9 +541,27 @@ fn table(report: &Report) -> String {
     lines.join("\n")
 }
 
+/// The middle one, or the mean of the two in the middle; 0 of none.
+fn median(rounds: &[f64]) -> f64 {
+    let mut sorted = rounds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match (sorted.len(), sorted.len() / 2) {
+        (0, _) => 0.0,
+        (n, middle) if n % 2 == 1 => sorted[middle],
+        (_, middle) => (sorted[middle - 1] + sorted[middle]) / 2.0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_of_the_rounds() {
+        assert_eq!(median(&[]), 0.0);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 30.0]), 3.0);
+    }
 
     #[test]
     fn tests_are_named_by_a_letter_and_a_number() {
