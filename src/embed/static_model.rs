@@ -56,6 +56,11 @@ impl StaticModel {
         }
     }
 
+    /// True if a word (lower case) is a piece of its own: it was common enough in the texts the model was made from.
+    pub fn has_word(&self, word: &str) -> bool {
+        self.table.pieces.contains_key(word)
+    }
+
     /// Pieces of `text` in order, as rows of the table.
     fn rows(&self, text: &str) -> Vec<u32> {
         let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();

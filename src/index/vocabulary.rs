@@ -92,6 +92,14 @@ impl Catalog {
         })
     }
 
+    /// True if a longer word has this one in it: 전고체 stands in 전고체전지. Reads the whole vocabulary.
+    pub fn has_compound_with(&self, word: &str) -> Result<bool, IndexError> {
+        self.with(|c| {
+            let mut statement = c.prepare_cached("SELECT EXISTS (SELECT 1 FROM words WHERE instr(word, ?1) > 0)")?;
+            statement.query_row([word], |r| r.get(0))
+        })
+    }
+
     /// In how many chunks each term occurs, whatever it is to its word.
     pub fn chunks_with_term(&self, dimension: u32) -> Result<u64, IndexError> {
         self.with(|c| {

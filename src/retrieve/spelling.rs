@@ -3,8 +3,10 @@
 //! In: a question and the words of the index. Out: the question with typing errors mended, and what was changed, to be shown.
 //! English words are compared by letters, Korean ones by the keys they are typed with, neighbours swapped counting as one error
 //! (the restricted distance of Damerau 1964). Codes, figures, acronyms and short words are never touched, nor a word that is
-//! merely an inflection, a compound or a longer form of a known one.
+//! merely an inflection, a compound or a longer form of a known one, a Korean word that known compounds are
+//! made of, or a word that the encoder inside the program knows.
 
+use crate::embed::StaticModel;
 use crate::index::{Catalog, IndexError, vocabulary_form};
 use crate::text::{Term, analyse, bm25};
 
@@ -83,7 +85,11 @@ fn doubtful(catalog: &Catalog, question: &str, term: &Term) -> Result<Option<Str
     if catalog.chunks_with_term(bm25::dimension(&term.text))? > 0 || catalog.chunks_with_word(&word)? > 0 {
         return Ok(None);
     }
-    if hangul && is_longer_form(catalog, &letters)? {
+    // A word of the language that these documents happen not to use is no error: `paint` is not `point`.
+    if StaticModel::embedded().is_ok_and(|model| model.has_word(&word)) {
+        return Ok(None);
+    }
+    if hangul && (is_longer_form(catalog, &letters)? || catalog.has_compound_with(&word)?) {
         return Ok(None);
     }
     Ok(Some(word))

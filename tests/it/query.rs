@@ -58,6 +58,20 @@ fn codes_names_inflections_and_known_words_are_not_respelt() {
 }
 
 #[test]
+fn questions_without_typing_errors_are_asked_as_they_are() {
+    let data = tempfile::tempdir().unwrap();
+    assert_eq!(json(&sectora(data.path()).args(["--json", "ingest"]).output().unwrap())["failed"], 0);
+    // 전고체 stands in the documents only within 전고체전지, and 전구체 is another thing; `paint` is in none, and is not `point`.
+    for query in [
+        "황화물 전고체 파일럿 라인에서 외부 가압 3 MPa일 때 500회 유지율은?",
+        "How were false alarms from paint smell dealt with?",
+    ] {
+        let found = search(data.path(), query, &[]);
+        assert_eq!(found["respelt"].as_array().unwrap().len(), 0, "{query}: {}", found["respelt"]);
+    }
+}
+
+#[test]
 fn an_abbreviation_that_a_document_explains_finds_the_documents_that_only_abbreviate() {
     let data = tempfile::tempdir().unwrap();
     index(data.path());
