@@ -5,7 +5,7 @@ use std::path::Path;
 use qdrant_edge as edge;
 use serde_json::{Value, json};
 
-use super::{Condition, DENSE, Filter, Hit, IndexError, Mode, Payload, Point, Query, SPARSE, VectorStore};
+use super::{Condition, DENSE, Filter, Hit, IndexError, Mode, Payload, Point, Query, SPARSE, VectorStore, best_first};
 use crate::text::bm25::SparseVector;
 
 /// Distinct values of a facet that are asked for.
@@ -204,10 +204,7 @@ impl VectorStore for EdgeStore {
             return Ok(Vec::new());
         }
         let found = self.shard.query(self.request(query)?).map_err(|e| self.failed(e))?;
-        let mut hits: Vec<Hit> = found.iter().map(|p| Hit { id: number(&p.id), score: p.score }).collect();
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-        hits.truncate(query.limit);
-        Ok(hits)
+        Ok(best_first(found.iter().map(|p| Hit { id: number(&p.id), score: p.score }), query.limit))
     }
 
     fn count(&self, filter: Option<&Filter>) -> Result<u64, IndexError> {

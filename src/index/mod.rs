@@ -133,6 +133,14 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// The `limit` best, best first; ties by id.
+pub fn best_first(hits: impl Iterator<Item = Hit>, limit: usize) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = hits.collect();
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    hits.truncate(limit);
+    hits
+}
+
 /// A place that keeps points and finds them.
 pub trait VectorStore: Send + Sync {
     /// Inserts or replaces; acknowledged means it survives `kill -9`.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::edge::{INDEXED, TIE_MARGIN, filter_json, rescored};
-use super::{DENSE, Filter, Hit, IndexError, Mode, Point, Query, SPARSE, VectorStore};
+use super::{DENSE, Filter, Hit, IndexError, Mode, Point, Query, SPARSE, VectorStore, best_first};
 use crate::text::bm25::SparseVector;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -261,10 +261,7 @@ impl VectorStore for QdrantStore {
     fn query(&self, query: &Query) -> Result<Vec<Hit>, IndexError> {
         let Some(body) = query_json(query, self.options.quantized) else { return Ok(Vec::new()) };
         let found: Found = self.parsed(self.expect("POST", "/points/query", Some(&body))?)?;
-        let mut hits: Vec<Hit> = found.points.iter().map(|p| Hit { id: p.id, score: p.score }).collect();
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-        hits.truncate(query.limit);
-        Ok(hits)
+        Ok(best_first(found.points.iter().map(|p| Hit { id: p.id, score: p.score }), query.limit))
     }
 
     fn count(&self, filter: Option<&Filter>) -> Result<u64, IndexError> {

@@ -6,7 +6,7 @@
 //! with the question, so they are looked for apart and compete by cosine alone.
 
 use crate::document::Language;
-use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore, indexed_text};
+use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore, best_first, indexed_text};
 use crate::text::bm25::SparseVector;
 
 use super::Support;
@@ -110,10 +110,7 @@ pub fn by_score(sides: &Sides<'_>, weights: [f32; 2], limit: usize) -> Vec<Hit> 
     for hit in sides.across {
         *scores.entry(hit.id).or_insert(0.0) += (hit.score - FLOOR_ACROSS).max(0.0) * ACROSS * unsure * weights[0];
     }
-    let mut hits: Vec<Hit> = scores.into_iter().map(|(id, score)| Hit { id, score }).collect();
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-    hits.truncate(limit);
-    hits
+    best_first(scores.into_iter().map(|(id, score)| Hit { id, score }), limit)
 }
 
 #[cfg(test)]

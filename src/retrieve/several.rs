@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::index::Hit;
+use crate::index::{Hit, best_first};
 
 /// The lists joined, best first, equal ones by id; one list alone keeps its scores. `k` as in reciprocal rank fusion
 /// (Cormack 2009): `sum(1 / (k + rank))`, ranks from 1.
@@ -17,10 +17,7 @@ pub(super) fn joined(mut lists: Vec<Vec<Hit>>, k: u32, limit: usize) -> Vec<Hit>
             *scores.entry(hit.id).or_default() += 1.0 / (k + rank) as f32;
         }
     }
-    let mut hits: Vec<Hit> = scores.into_iter().map(|(id, score)| Hit { id, score }).collect();
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-    hits.truncate(limit);
-    hits
+    best_first(scores.into_iter().map(|(id, score)| Hit { id, score }), limit)
 }
 
 #[cfg(test)]
