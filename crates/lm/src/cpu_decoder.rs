@@ -21,7 +21,9 @@ use crate::{Architecture, LmError, Options, Shape};
 /// A loaded model.
 pub(crate) struct CpuDecoder {
     shape: Shape,
-    path: Path,
+    /// Instructions for prompts, and for what is written.
+    reading: Path,
+    writing: Path,
     pool: Pool,
     embedding: Arc<Matrix>,
     blocks: Vec<Block>,
@@ -37,6 +39,8 @@ pub(crate) struct Part<'a> {
     pub(crate) cache: &'a mut CpuCache,
     /// What it reads now, checked by the caller.
     pub(crate) tokens: &'a [u32],
+    /// Whether it wrote these tokens; else they are a prompt's.
+    pub(crate) writes: bool,
     /// Of so many tokens at the end the logits of what follows are wanted.
     pub(crate) wanted: usize,
 }
@@ -72,10 +76,14 @@ impl CpuDecoder {
         };
         let norm = load.vector("output_norm.weight", shape.hidden)?;
         let block = |i| Block::load(&mut load, i, &ropes);
-        let blocks = (0..shape.layers).map(block).collect::<Result<_, _>>()?;
+        let blocks = (0..shape.layers).map(block).collect::<Result<Vec<_>, _>>()?;
+        let path = options.path.unwrap_or_else(Path::best);
+        // Nothing of a model of floats is rounded.
+        let quantized = blocks.iter().flat_map(Block::matrices).any(|linear| linear.needs().codes);
         Ok(CpuDecoder {
             shape: shape.clone(),
-            path: options.path.unwrap_or_else(Path::best),
+            reading: if quantized { path } else { path.for_writing() },
+            writing: path.for_writing(),
             pool: Pool::new(options.threads),
             embedding,
             blocks,
@@ -91,7 +99,11 @@ impl CpuDecoder {
     }
 
     pub(crate) fn describe(&self) -> String {
-        let described = format!("cpu {}, {} threads", self.path.name(), self.pool.threads());
+        let paths = match self.reads_as_it_writes() {
+            true => self.writing.name().to_owned(),
+            false => format!("{} (prompts) and {}", self.reading.name(), self.writing.name()),
+        };
+        let described = format!("cpu {paths}, {} threads", self.pool.threads());
         Path::warning().map_or(described.clone(), |why| format!("{described} (AMX is not used: {why})"))
     }
 
@@ -119,11 +131,41 @@ impl CpuDecoder {
         KvLayer::new(Heads { queries: heads, keys: kv_heads, dim: head_dim }, positions, self.kv)
     }
 
+    /// True where a token that was written has the same keys and values as one of a prompt, bit for bit.
+    pub(crate) fn reads_as_it_writes(&self) -> bool {
+        self.reading == self.writing
+    }
+
     /// Reads the tokens of several sequences together, and gives the wanted logits one row after the other.
     /// A row of numbers never depends on the rows beside it: what a sequence gets is the same bit for bit
     /// alone and in company.
     pub(crate) fn read(&mut self, parts: &mut [Part<'_>]) -> Vec<f32> {
-        let CpuDecoder { shape, path, pool, buffers, .. } = self;
+        let writes = parts.iter().filter(|part| part.writes).count();
+        if self.reads_as_it_writes() || writes == parts.len() {
+            return self.step(self.writing, parts);
+        }
+        if writes == 0 {
+            return self.step(self.reading, parts);
+        }
+        let of: Vec<(bool, usize)> = parts.iter().map(|part| (part.writes, part.wanted)).collect();
+        let (mut written, mut read): (Vec<_>, Vec<_>) = parts
+            .iter_mut()
+            .map(|Part { cache, tokens, writes, wanted }| Part { cache, tokens, writes: *writes, wanted: *wanted })
+            .partition(|part| part.writes);
+        let (written, read) = (self.step(self.writing, &mut written), self.step(self.reading, &mut read));
+        let (mut written, mut read) = (written.as_slice(), read.as_slice());
+        let mut logits = Vec::with_capacity(written.len() + read.len());
+        for (writes, wanted) in of {
+            let from = if writes { &mut written } else { &mut read };
+            let (rows, rest) = from.split_at(wanted * self.shape.vocabulary);
+            logits.extend_from_slice(rows);
+            *from = rest;
+        }
+        logits
+    }
+
+    fn step(&mut self, path: Path, parts: &mut [Part<'_>]) -> Vec<f32> {
+        let CpuDecoder { shape, pool, buffers, .. } = self;
         let hidden = shape.hidden;
         let factor = if shape.architecture == Architecture::Gemma3 { (hidden as f32).sqrt() } else { 1.0 };
         let tokens: Vec<u32> = parts.iter().flat_map(|part| part.tokens).copied().collect();
@@ -138,7 +180,7 @@ impl CpuDecoder {
             }
         });
         for (index, block) in self.blocks.iter().enumerate() {
-            block.forward(&mut Step { shape, path: *path, pool, positions: &positions, index, parts, buffers });
+            block.forward(&mut Step { shape, path, pool, positions: &positions, index, parts, buffers });
         }
         let (mut wanted, mut end) = (Vec::new(), 0);
         for part in parts {
@@ -152,10 +194,12 @@ impl CpuDecoder {
         let mut logits = vec![0.0; wanted.len() * shape.vocabulary];
         let (x, norm, epsilon) = (&buffers.x, &self.norm, shape.norm_epsilon as f32);
         let needs = self.output.weight.format().needs();
-        buffers.rows.fill((&mut *pool, *path, needs), (wanted.len(), hidden), &|t, out| {
-            rms_norm(*path, &x[wanted[t] * hidden..][..hidden], norm, epsilon, out);
+        // Of a prompt few rows are wanted, usually one, which are not worth expanding the largest matrix for.
+        let path = self.writing;
+        buffers.rows.fill((&mut *pool, path, needs), (wanted.len(), hidden), &|t, out| {
+            rms_norm(path, &x[wanted[t] * hidden..][..hidden], norm, epsilon, out);
         });
-        product(pool, *path, &buffers.rows, &mut [(&self.output.weight, &mut logits)]);
+        product(pool, path, &buffers.rows, &mut [(&self.output.weight, &mut logits)]);
         self.output.add_bias(&mut logits);
         logits
     }

@@ -34,6 +34,8 @@ pub(crate) struct Part<'a> {
     pub(crate) cache: &'a mut Cache,
     /// What it reads now.
     pub(crate) tokens: &'a [u32],
+    /// Whether it wrote these tokens; else they are a prompt's.
+    pub(crate) writes: bool,
     /// Of so many tokens at the end the logits of what follows are wanted.
     pub(crate) wanted: usize,
 }
@@ -93,7 +95,8 @@ impl Decoder {
         self.read_own(tokens, 0).map(|_| ())
     }
 
-    /// Reads `tokens` (at least one) and gives the logits of what follows the last.
+    /// Reads `tokens` (at least one) and gives the logits of what follows the last. One token alone counts as written:
+    /// where prompts are read with instructions of their own (AMX), its numbers are not the same bits.
     pub fn forward(&mut self, tokens: &[u32]) -> Result<Vec<f32>, LmError> {
         self.read_own(tokens, 1)
     }
@@ -107,7 +110,7 @@ impl Decoder {
         self.with_own(|decoder, own| {
             // The whole window, when first used.
             decoder.resize(own, decoder.window);
-            decoder.read(&mut [Part { cache: own, tokens, wanted }])
+            decoder.read(&mut [Part { cache: own, tokens, writes: tokens.len() == 1, wanted }])
         })
     }
 
@@ -131,6 +134,14 @@ impl Decoder {
         match &self.inner {
             Inner::Cpu(decoder) => Some(decoder.token_bytes(depth)),
             Inner::Candle(_) => None,
+        }
+    }
+
+    /// True where a token that was written has the same keys and values as one of a prompt, bit for bit.
+    pub(crate) fn reads_as_it_writes(&self) -> bool {
+        match &self.inner {
+            Inner::Cpu(decoder) => decoder.reads_as_it_writes(),
+            Inner::Candle(_) => true,
         }
     }
 
@@ -201,9 +212,9 @@ impl Decoder {
         match &mut self.inner {
             Inner::Cpu(decoder) => {
                 let mut read = Vec::with_capacity(parts.len());
-                for Part { cache, tokens, wanted } in parts {
+                for Part { cache, tokens, writes, wanted } in parts {
                     if let Cache::Cpu(cache) = cache {
-                        read.push(cpu_decoder::Part { cache, tokens, wanted: *wanted });
+                        read.push(cpu_decoder::Part { cache, tokens, writes: *writes, wanted: *wanted });
                     }
                 }
                 Ok(decoder.read(&mut read))

@@ -23,6 +23,8 @@ use crate::{Finish, Generation, LmError, Options, Sampling, Tokenizer};
 
 /// Tokens of prompts read in one step while nobody writes; between two steps a request can be cancelled.
 const READ_ALONE: usize = 256;
+/// The same where prompts have instructions of their own, which take longer to begin and less for each token.
+const READ_FAST: usize = 512;
 /// The same while others write: they wait for it.
 const READ_BESIDE: usize = 64;
 /// Tokens of drafts in one step, over all sequences: beyond it a step costs noticeably more.
@@ -57,7 +59,7 @@ impl Limits {
 
     /// Rows of the largest step.
     pub(crate) fn rows(&self) -> usize {
-        READ_ALONE.max(READ_BESIDE + self.logits())
+        READ_FAST.max(READ_BESIDE + self.logits())
     }
 
     /// Rows of logits in the largest step.
@@ -104,6 +106,7 @@ struct Running {
 
 /// What an ended sequence left.
 struct Kept {
+    /// Those that a prompt may continue.
     tokens: Vec<u32>,
     cache: Cache,
     capacity: usize,
@@ -182,8 +185,9 @@ impl Scheduler {
         self.plan();
         self.steps += 1;
         let mut parts = Vec::new();
-        for Running { cache, now, wanted, .. } in self.running.iter_mut().filter(|running| !running.now.is_empty()) {
-            parts.push(Part { cache, tokens: now, wanted: *wanted });
+        for running in self.running.iter_mut().filter(|running| !running.now.is_empty()) {
+            let Running { sequence, cache, now, wanted, .. } = running;
+            parts.push(Part { cache, tokens: now, writes: !sequence.is_reading(), wanted: *wanted });
         }
         if parts.is_empty() {
             return;
@@ -241,11 +245,12 @@ impl Scheduler {
                 _ => (self.decoder.cache(need), need, 0),
             };
         }
+        let alike = self.decoder.reads_as_it_writes();
         let best = |all: &mut dyn Iterator<Item = &[u32]>| -> (usize, usize) {
             all.enumerate().map(|(at, tokens)| (common(tokens, prompt), at)).max().unwrap_or((0, 0))
         };
         let (held, at) = best(&mut self.kept.iter().map(|kept| kept.tokens.as_slice()));
-        let (beside, runner) = best(&mut self.running.iter().map(|running| running.sequence.seen()));
+        let (beside, runner) = best(&mut self.running.iter().map(|running| running.sequence.lasting(alike)));
         if beside >= LEAST && beside > held {
             let (mut cache, capacity) = self.fresh(need, used);
             Decoder::copy(&mut cache, &self.running[runner].cache, beside);
@@ -297,6 +302,7 @@ impl Scheduler {
     /// A sequence whose prompt begins like that of an earlier one waits until that one has read the shared
     /// part, and copies it.
     fn follow(&mut self) {
+        let alike = self.decoder.reads_as_it_writes();
         for at in 0..self.running.len() {
             let (earlier, later) = self.running.split_at_mut(at);
             let Some(running) = later.first_mut() else { return };
@@ -305,7 +311,7 @@ impl Scheduler {
                 continue;
             }
             let prompt = running.sequence.reusable();
-            let best = earlier.iter().map(|other| (common(other.sequence.known(), prompt), other));
+            let best = earlier.iter().map(|other| (common(other.sequence.known(alike), prompt), other));
             let Some((shared, other)) = best.max_by_key(|(shared, _)| *shared) else { continue };
             if shared < running.sequence.seen().len() + LEAST {
                 continue;
@@ -329,7 +335,11 @@ impl Scheduler {
                 running.wanted = running.now.len();
             }
         }
-        let mut room = if writing == 0 { READ_ALONE } else { READ_BESIDE };
+        let mut room = match (writing, self.decoder.reads_as_it_writes()) {
+            (0, true) => READ_ALONE,
+            (0, false) => READ_FAST,
+            _ => READ_BESIDE,
+        };
         while room > 0 {
             let reads =
                 |running: &&mut Running| running.sequence.is_reading() && running.now.is_empty() && !running.follows;
@@ -349,7 +359,7 @@ impl Scheduler {
     fn end(&mut self, at: usize, finish: Result<Finish, LmError>, out: &mut Outputs<'_>) {
         let Running { sequence, mut cache, capacity, .. } = self.running.remove(at);
         let id = sequence.id;
-        let tokens = sequence.seen().to_vec();
+        let tokens = sequence.lasting(self.decoder.reads_as_it_writes()).to_vec();
         // What this one continues is contained in it.
         self.kept.retain(|kept| !tokens.starts_with(&kept.tokens));
         if !tokens.is_empty() && self.decoder.cut(&mut cache, tokens.len()) == tokens.len() {

@@ -81,9 +81,15 @@ impl Sequence {
         &self.seen
     }
 
-    /// What is known of its text: the prompt, or, once that is read, everything in the cache.
-    pub(crate) fn known(&self) -> &[u32] {
-        if self.is_reading() { &self.prompt } else { &self.seen }
+    /// The tokens in the cache that a prompt may continue: all, where a token is read `alike` in a prompt and when
+    /// written; else those of the prompt.
+    pub(crate) fn lasting(&self, alike: bool) -> &[u32] {
+        if alike { &self.seen } else { &self.seen[..self.seen.len().min(self.prompt.len())] }
+    }
+
+    /// What is known of its text: the prompt, or, once that is read, everything in the cache that lasts.
+    pub(crate) fn known(&self, alike: bool) -> &[u32] {
+        if self.is_reading() { &self.prompt } else { self.lasting(alike) }
     }
 
     /// Tokens of the prompt whose keys and values may be taken from elsewhere. The last is always read: its

@@ -20,6 +20,9 @@ pub(crate) struct Activations {
     /// Numbers a row.
     width: usize,
     groups: Vec<Group>,
+    /// What the AMX path takes instead of codes.
+    #[cfg(target_arch = "x86_64")]
+    tiles: super::amx::Rows,
 }
 
 /// Up to [`GROUP`] rows; `t` counts them, `b` blocks, and rows vary fastest but for the codes.
@@ -71,14 +74,27 @@ impl Activations {
         &self.groups[..self.tokens.div_ceil(GROUP)]
     }
 
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn tiles(&self) -> &super::amx::Rows {
+        &self.tiles
+    }
+
     /// Takes `tokens` rows of `width` numbers; `row` writes the row of a number into a slice.
     pub(crate) fn fill(
         &mut self,
-        (pool, path, needs): (&mut Pool, Path, Needs),
+        (pool, path, mut needs): (&mut Pool, Path, Needs),
         (tokens, width): (usize, usize),
         row: &(dyn Fn(usize, &mut [f32]) + Sync),
     ) {
         (self.tokens, self.width) = (tokens, width);
+        #[cfg(target_arch = "x86_64")]
+        if path.is_amx() && needs.codes {
+            self.tiles.fill(pool, (tokens, width), row);
+            needs.codes = false;
+            if !needs.floats {
+                return;
+            }
+        }
         let groups = tokens.div_ceil(GROUP);
         if self.groups.len() < groups {
             self.groups.resize_with(groups, Group::default);

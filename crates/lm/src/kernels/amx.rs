@@ -1,27 +1,28 @@
-//! AMX: how are 16 rows times up to 12 tokens multiplied in one instruction?
+//! AMX: how are 32 rows of weights times 32 tokens multiplied with four instructions a step?
 //!
-//! `tdpbssd` multiplies a tile of activations (a line a token) by a tile of weights (four columns of 16
-//! rows a line, which is how `pack` lays a group out) into a tile of exact int32 sums. A sum may only span
-//! columns that share their scales, so sums are stored after 32 columns (16 for Q6_K), scaled and added in
-//! f32 with AVX-512, in the order of the scalar path: the results are the same bits. The weights of a task
-//! are expanded to signed bytes once, for all its tokens. Fewer than [`LEAST`] tokens take the VNNI path.
+//! `tdpbf16ps` multiplies a tile of 16 tokens by a tile of 16 rows of weights, 32 columns deep, and adds to f32
+//! sums that stay in the registers over all columns. Numbers are bf16 on both sides. Weights are expanded, scales
+//! multiplied in, once for all tokens of a product; rounding them and the activations to eight significant bits
+//! costs less than a third of what int8 activations with a scale for 32 columns cost (`kernels/tests.rs` measures both).
+//! Int8 tiles (`tdpbssd`) have twice the peak, but their sums must leave the registers every 32 columns to be
+//! scaled: built and measured, they were slower (`ARCHITECTURE.md`).
 //!
-//! What the instructions do is behind [`Tiles`], which has two implementations: [`Registers`], the
-//! instructions themselves, on Linux; and in the tests an emulation, so that all else runs on every
-//! machine. [`usable`] asks the processor and the system and then multiplies once by way of trial:
-//! instructions that do not do what is expected of them are not used.
+//! A prompt is read this way; what is written, a token or a few at a time, is read by VNNI, so that a row
+//! never depends on how many rows stand beside it. What the instructions do is behind [`Multiply`], which has two
+//! implementations: [`Registers`], the instructions themselves, on Linux; and in the tests an emulation. [`usable`]
+//! asks the processor and the system and then multiplies once by way of trial: instructions that do not do what is
+//! expected of them are not used.
 //!
 //! Instruction set: Intel 64 and IA-32 manuals, volume 1, chapter 18 (palettes, `XCR0`), volume 2 (`LDTILECFG`,
-//! `TDPBSSD`); permission: the kernel's Documentation/arch/x86/xstate.rst.
+//! `TDPBF16PS`); permission: the kernel's Documentation/arch/x86/xstate.rst.
 
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::activations::Group;
-use super::{Activations, BLOCK, Format, GROUP, Matrix, Needs, Pages, Path, Pool, Products, SUPER, TILE, Write};
+use super::{BLOCK, Format, Matrix, Pages, Pool, SUPER, TILE, Write};
 
-mod finish;
+pub(super) mod convert;
 #[cfg(target_os = "linux")]
 mod registers;
 #[cfg(target_os = "linux")]
@@ -29,150 +30,133 @@ pub(super) use registers::Registers;
 #[cfg(test)]
 mod tests;
 
-/// Fewest tokens that are worth a tile.
-pub(super) const LEAST: usize = 4;
-/// Spans that are summed together, each in a register of its own.
-pub(super) const CHUNK: usize = 4;
+/// Tokens, and rows of weights, that are multiplied together: two tiles of each.
+pub(super) const SIDE: usize = 2 * TILE;
+/// Tiles of weights that stay in the first-level cache while all tokens pass.
+const DEEP: usize = 16;
 /// Why most processors do not use it.
-const NONE: &str = "no AMX with int8 on Linux";
-/// Bytes of a line of a tile.
-pub(super) const LINE: usize = 64;
+const NONE: &str = "no AMX with bf16 on Linux";
 
-/// Int32 sums of one span of columns: a row of 16 a token.
-#[derive(Clone, Copy)]
+/// Sixteen lines of 32 bf16. Of tokens: a line each. Of weights: a line two columns, both of one row in turn.
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub(super) struct Sums(pub(super) [[i32; TILE]; GROUP]);
+pub(super) struct Tile(pub(super) [[u16; BLOCK]; TILE]);
 
-impl Sums {
-    const ZERO: Sums = Sums([[0; TILE]; GROUP]);
+impl Tile {
+    pub(super) const ZERO: Tile = Tile([[0; BLOCK]; TILE]);
 }
 
-/// Eight tile registers: 0 to 3 hold sums, 4 and 5 activations, 6 and 7 weights.
-pub(super) trait Tiles {
-    /// Sets the shapes: sums `(tokens, 16)`, activations `(tokens, span)`, weights `(span / 4, 64)`.
-    fn configure(&mut self, tokens: usize, span: usize);
-    /// Clears a register of sums.
-    fn zero<const TO: usize>(&mut self);
-    /// Fills a register with lines that begin `stride` bytes apart.
-    fn load<const TO: usize>(&mut self, from: &[i8], stride: usize);
-    /// Adds the products of signed bytes to a register of sums.
-    fn dot<const TO: usize, const X: usize, const W: usize>(&mut self);
-    /// Writes a register of sums.
-    fn store<const FROM: usize>(&mut self, to: &mut Sums);
-}
-
-/// Sixty-four codes, aligned.
-#[derive(Clone, Copy)]
+/// Products of 16 tokens, a line each, with 16 rows.
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub(super) struct Line(pub(super) [i8; LINE]);
+pub(super) struct Sums(pub(super) [[f32; TILE]; TILE]);
 
-impl Line {
-    pub(super) const ZERO: Line = Line([0; LINE]);
+/// Of two tiles of tokens with two of rows: `[token tile][row tile]`.
+pub(super) type Square = [[Sums; 2]; 2];
+pub(super) const ZERO: Square = [[Sums([[0.0; TILE]; TILE]); 2]; 2];
+
+/// What multiplies.
+pub(super) trait Multiply {
+    /// `out[i][j] = x[i] · w[j]` over all tiles of the slices, which are of one length; `add` adds to `out`.
+    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool);
 }
 
-/// Columns whose products may be added as integers.
-pub(super) const fn span(format: Format) -> usize {
-    match format {
-        Format::Q6K => BLOCK / 2,
-        _ => BLOCK,
+/// Rows of activations as tiles: for each [`SIDE`] rows `width / 32` tiles of the first half, then of the second.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    tiles: Vec<Tile>,
+}
+
+impl Rows {
+    /// As [`Activations::fill`].
+    pub(super) fn fill(
+        &mut self,
+        pool: &mut Pool,
+        (tokens, width): (usize, usize),
+        row: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) {
+        thread_local! {
+            static NUMBERS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+        }
+        let deep = width / BLOCK;
+        let count = tokens.div_ceil(SIDE) * 2 * deep;
+        if self.tiles.len() < count {
+            self.tiles.resize(count, Tile::ZERO);
+        }
+        pool.chunks(&mut self.tiles[..count], 2 * deep, &|side, tiles| {
+            NUMBERS.with_borrow_mut(|numbers| {
+                numbers.resize(width, 0.0);
+                for (half, tiles) in tiles.chunks_exact_mut(deep).enumerate() {
+                    for line in 0..TILE {
+                        let token = side * SIDE + half * TILE + line;
+                        if token < tokens {
+                            row(token, numbers);
+                        } else {
+                            numbers.fill(0.0);
+                        }
+                        // SAFETY: only the path that has these instructions has its rows in this form.
+                        unsafe { convert::line(numbers, tiles, line) };
+                    }
+                }
+            });
+        });
+    }
+
+    /// The tiles of some rows.
+    fn side(&self, index: usize, deep: usize) -> [&[Tile]; 2] {
+        let (first, second) = self.tiles[index * 2 * deep..(index + 1) * 2 * deep].split_at(deep);
+        [first, second]
     }
 }
 
-/// Multiplies some tiles of a matrix with all groups; `write` gets a tile, a token and products from there on.
+/// Multiplies some tiles of a matrix with all rows; `write` gets a tile, a token and products from there on.
 ///
 /// # Safety
-/// The processor has what `avx512::tile` asks for; `groups` were checked against the matrix.
-pub(super) unsafe fn tiles<T: Tiles>(
-    registers: &mut T,
+/// The processor has AVX-512 with bf16; `x` holds `tokens` rows of the matrix's width.
+pub(super) unsafe fn tiles<M: Multiply>(
+    registers: &mut M,
     matrix: &Matrix,
     range: Range<usize>,
-    groups: &[Group],
+    (x, tokens): (&Rows, usize),
     write: &mut Write<'_>,
 ) {
     thread_local! {
-        static EXPANDED: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+        static SCRATCH: RefCell<(Vec<Tile>, Vec<Square>)> = const { RefCell::new((Vec::new(), Vec::new())) };
     }
-    let (format, width) = (matrix.format(), matrix.columns());
-    let size = width / 4;
-    EXPANDED.with_borrow_mut(|lines| {
-        if lines.len() < range.len() * size {
-            lines.resize(range.len() * size, Line::ZERO);
-        }
-        for (tile, lines) in range.clone().zip(lines.chunks_exact_mut(size)) {
+    let (format, width, sides) = (matrix.format(), matrix.columns(), tokens.div_ceil(SIDE));
+    let deep = width / BLOCK;
+    SCRATCH.with_borrow_mut(|(weights, sums)| {
+        weights.resize(2 * deep, Tile::ZERO);
+        sums.resize(sides.max(sums.len()), ZERO);
+        let (first, second) = weights.split_at_mut(deep);
+        for tile in range.clone().step_by(2) {
+            let both = tile + 1 < range.end;
             // SAFETY: the caller's promise.
-            unsafe { finish::expand(format, matrix.tile(tile), width, lines) };
-        }
-        let mut products: Products = [[0.0; TILE]; GROUP];
-        for (index, group) in groups.iter().enumerate() {
-            let mut first = 0;
-            while first < group.rows {
-                let tokens = match group.rows - first {
-                    12.. => 12,
-                    8.. => 8,
-                    4.. => 4,
-                    rest => rest,
-                };
-                if tokens >= LEAST {
-                    registers.configure(tokens, span(format));
+            unsafe {
+                convert::expand(format, matrix.tile(tile), width, first);
+                if both {
+                    convert::expand(format, matrix.tile(tile + 1), width, second);
                 }
-                for (tile, lines) in range.clone().zip(lines.chunks_exact(size)) {
-                    let part = Part { format, width, tile: matrix.tile(tile), lines, group, first };
-                    let out = &mut products[..tokens];
-                    // SAFETY: the caller's promise; `first` and the tokens after it are rows of the group.
-                    unsafe {
-                        match tokens {
-                            12 => finish::products::<T, 12>(registers, &part, out),
-                            8 => finish::products::<T, 8>(registers, &part, out),
-                            4 => finish::products::<T, 4>(registers, &part, out),
-                            _ => finish::rest(&part, out),
-                        }
+            }
+            for from in (0..deep).step_by(DEEP) {
+                let part = from..(from + DEEP).min(deep);
+                for (side, sums) in sums[..sides].iter_mut().enumerate() {
+                    let [x0, x1] = x.side(side, deep);
+                    let (x, w) = ([&x0[part.clone()], &x1[part.clone()]], [&first[part.clone()], &second[part.clone()]]);
+                    registers.multiply(x, w, sums, from > 0);
+                }
+            }
+            for (side, sums) in sums[..sides].iter().enumerate() {
+                for (half, sums) in sums.iter().enumerate() {
+                    let token = side * SIDE + half * TILE;
+                    let count = tokens.saturating_sub(token).min(TILE);
+                    for (j, sums) in sums.iter().enumerate().take(if count == 0 { 0 } else { 1 + usize::from(both) }) {
+                        write(tile + j, token, &sums.0[..count]);
                     }
-                    write(tile, index * GROUP + first, out);
                 }
-                first += tokens;
             }
         }
     });
-}
-
-/// One tile, expanded, and some tokens of a group.
-pub(super) struct Part<'a> {
-    pub(super) format: Format,
-    pub(super) width: usize,
-    pub(super) tile: &'a [u8],
-    pub(super) lines: &'a [Line],
-    pub(super) group: &'a Group,
-    /// The first of the tokens.
-    pub(super) first: usize,
-}
-
-/// The sums of up to [`CHUNK`] spans from `span` on.
-#[inline(always)]
-pub(super) fn sums<T: Tiles>(registers: &mut T, part: &Part<'_>, first: usize, to: &mut [Sums; CHUNK]) {
-    let size = span(part.format);
-    let count = CHUNK.min(part.width / size - first);
-    let codes = bytes(part.lines);
-    macro_rules! spans {
-        ($($index:literal $x:literal $w:literal),*) => {
-            $(if $index < count {
-                let column = (first + $index) * size;
-                let x = (column / BLOCK * part.group.rows + part.first) * BLOCK + column % BLOCK;
-                registers.zero::<$index>();
-                registers.load::<$x>(&part.group.codes[x..], BLOCK);
-                registers.load::<$w>(&codes[column * TILE..], LINE);
-                registers.dot::<$index, $x, $w>();
-            })*
-            $(if $index < count {
-                registers.store::<$index>(&mut to[$index]);
-            })*
-        };
-    }
-    spans!(0 4 6, 1 5 7, 2 4 6, 3 5 7);
-}
-
-fn bytes(lines: &[Line]) -> &[i8] {
-    // SAFETY: a `Line` is 64 bytes without padding, and any byte may be read as i8.
-    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LINE) }
 }
 
 /// Why tiles are not used, or that they are; found out once.
@@ -182,7 +166,7 @@ pub(super) fn usable() -> Result<(), &'static str> {
         #[cfg(target_os = "linux")]
         {
             registers::permitted()?;
-            match agrees(&mut registers::Registers::new()) {
+            match agrees(&mut Registers::new()) {
                 true => Ok(()),
                 false => {
                     let why = "this processor's AMX gives other products than its other instructions";
@@ -205,36 +189,43 @@ pub(super) fn warning() -> Option<&'static str> {
     }
 }
 
-/// Multiplies a little of every format and compares with the scalar path, bit for bit.
-fn agrees<T: Tiles>(registers: &mut T) -> bool {
-    let (rows, width, tokens) = (TILE, 2 * SUPER, GROUP + 8 + 4 + 1);
+/// Multiplies a little of every format and compares with the products of the same numbers term by term.
+fn agrees<M: Multiply>(registers: &mut M) -> bool {
+    let (rows, width, tokens) = (SIDE + TILE, 2 * SUPER, SIDE + 5);
     let mut state = 1u32;
     let mut random = move || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
     };
     let x: Vec<f32> = (0..tokens * width).map(|_| (f32::from(random()) - 127.0) / 64.0).collect();
-    let scalar = Path::scalar();
-    let mut activations = Activations::default();
-    let needs = Needs { codes: true, floats: false };
-    activations.fill((&mut Pool::new(1), scalar, needs), (tokens, width), &|t, out| {
-        out.copy_from_slice(&x[t * width..][..width]);
-    });
+    let mut given = Rows::default();
+    given.fill(&mut Pool::new(1), (tokens, width), &|t, out| out.copy_from_slice(&x[t * width..][..width]));
     [Format::Q8_0, Format::Q4_0, Format::Q4K, Format::Q5K, Format::Q6K].into_iter().all(|format| {
         let mut bytes: Vec<u8> = (0..format.file_bytes(rows * width)).map(|_| random()).collect();
         format.tame(&mut bytes);
         let Ok(matrix) = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes) else { return false };
+        let mut weights = vec![0.0; rows * width];
+        weights.chunks_exact_mut(width).enumerate().for_each(|(index, row)| matrix.row(index, row));
         let mut same = true;
-        // SAFETY: only called where the processor has AVX-512; the group was filled for codes of `width`.
+        // SAFETY: only called where the processor has AVX-512 with bf16; the rows have the matrix's width.
         unsafe {
-            tiles(registers, &matrix, 0..1, activations.groups(), &mut |_, token, found| {
-                let mut expect: Products = [[0.0; TILE]; GROUP];
-                scalar.tile(&matrix, 0, &activations.groups()[token / GROUP], &mut expect);
-                let expect = &expect[token % GROUP..][..found.len()];
-                let differ = |(a, b): (&f32, &f32)| a.to_bits() != b.to_bits();
-                same &= !found.as_flattened().iter().zip(expect.as_flattened()).any(differ);
+            tiles(registers, &matrix, 0..rows / TILE, (&given, tokens), &mut |tile, token, found| {
+                for (t, found) in found.iter().enumerate() {
+                    for (r, found) in found.iter().enumerate() {
+                        let (x, w) = (&x[(token + t) * width..][..width], &weights[(tile * TILE + r) * width..][..width]);
+                        same &= is_close(x, w, *found);
+                    }
+                }
             });
         }
         same
     })
+}
+
+/// True where `found` is the product of two rows that were rounded to bf16.
+fn is_close(x: &[f32], w: &[f32], found: f32) -> bool {
+    let rounded = |x: f32| f64::from(half::bf16::from_f32(x).to_f32());
+    let terms = || x.iter().zip(w).map(|(&x, &w)| rounded(x) * rounded(w));
+    // A weight is rounded from a product of its own, which may fall to the other side of the middle now and then.
+    (f64::from(found) - terms().sum::<f64>()).abs() <= 2e-4 * terms().map(f64::abs).sum::<f64>()
 }

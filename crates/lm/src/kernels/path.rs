@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::activations::Group;
 use super::pack::Matrix;
-use super::{Format, GROUP, Products, TILE, Write, activations, scalar};
+use super::{Activations, Format, GROUP, Products, TILE, Write, activations, scalar};
 
 /// A set of instructions. Only [`Path::best`] and [`Path::all`] make the fast ones, and only where the
 /// processor has them: having one is the proof that its functions may be called.
@@ -39,7 +39,7 @@ impl Path {
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vnni");
-            if avx2 && avx512 && super::amx::usable().is_ok() {
+            if avx2 && avx512 && is_x86_feature_detected!("avx512bf16") && super::amx::usable().is_ok() {
                 all.push(Path(Kind::Amx));
             }
             if avx2 && avx512 {
@@ -71,11 +71,6 @@ impl Path {
         Path::all().into_iter().find(|path| path.name() == name || short(path))
     }
 
-    /// Without any special instruction.
-    pub(super) fn scalar() -> Path {
-        Path(Kind::Scalar)
-    }
-
     /// Why a processor that has AMX does not use it.
     pub fn warning() -> Option<&'static str> {
         #[cfg(target_arch = "x86_64")]
@@ -85,11 +80,11 @@ impl Path {
         None
     }
 
-    /// `amx-int8`, `avx512-vnni`, `avxvnni`, `avx2`, `neon` or `scalar`.
+    /// `amx-bf16`, `avx512-vnni`, `avxvnni`, `avx2`, `neon` or `scalar`.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Amx => "amx-int8",
+            Kind::Amx => "amx-bf16",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512-vnni",
             #[cfg(target_arch = "x86_64")]
@@ -102,27 +97,38 @@ impl Path {
         }
     }
 
+    /// True where prompts are read in tiles of bf16.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn is_amx(self) -> bool {
+        self.0 == Kind::Amx
+    }
+
+    /// The path for what is written: the same, but for AMX, whose tiles are for many tokens at once.
+    pub(crate) fn for_writing(self) -> Path {
+        #[cfg(target_arch = "x86_64")]
+        if self.is_amx() {
+            return Path(Kind::Avx512);
+        }
+        self
+    }
+
     /// True where 16 floats fit a register.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn is_avx512(self) -> bool {
         matches!(self.0, Kind::Avx512 | Kind::Amx)
     }
 
-    /// Some tiles times all groups of tokens; `write` gets a tile, a token and products from there on.
-    pub(super) fn tiles(self, matrix: &Matrix, range: Range<usize>, groups: &[Group], write: &mut Write<'_>) {
+    /// Some tiles times all rows; `write` gets a tile, a token and products from there on.
+    pub(super) fn tiles(self, matrix: &Matrix, range: Range<usize>, x: &Activations, write: &mut Write<'_>) {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        if self.0 == Kind::Amx
-            && matrix.format().needs().codes
-            && groups.first().is_some_and(|group| group.rows >= super::amx::LEAST)
-        {
-            groups.iter().for_each(|group| group.check(matrix.format(), matrix.columns()));
+        if self.is_amx() && matrix.format().needs().codes {
             let mut registers = super::amx::Registers::new();
-            // SAFETY: having the path proves the instructions; the groups were just checked.
-            unsafe { super::amx::tiles(&mut registers, matrix, range, groups, write) };
+            // SAFETY: having the path proves the instructions; `product` compared the width.
+            unsafe { super::amx::tiles(&mut registers, matrix, range, (x.tiles(), x.tokens()), write) };
             return;
         }
         let mut products: Products = [[0.0; TILE]; GROUP];
-        for (index, group) in groups.iter().enumerate() {
+        for (index, group) in x.groups().iter().enumerate() {
             for tile in range.clone() {
                 self.tile(matrix, tile, group, &mut products);
                 write(tile, index * GROUP, &products[..group.rows]);
@@ -207,7 +213,7 @@ macro_rules! dispatch {
         match $path.name() {
             // SAFETY: having the path proves the instructions.
             #[cfg(target_arch = "x86_64")]
-            "avx512-vnni" | "amx-int8" => unsafe { avx512($($argument),*) },
+            "avx512-vnni" | "amx-bf16" => unsafe { avx512($($argument),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             "avxvnni" | "avx2" => unsafe { avx2($($argument),*) },

@@ -55,6 +55,11 @@ fn multiply(path: Path, threads: usize, matrix: &Matrix, rows: &[f32]) -> Vec<f3
     out
 }
 
+/// Those that round activations to int8 and add alike.
+fn alike() -> impl Iterator<Item = Path> {
+    Path::all().into_iter().filter(|path| path.for_writing() == *path)
+}
+
 fn scalar() -> Path {
     Path::named("scalar").unwrap()
 }
@@ -102,7 +107,7 @@ proptest! {
                 prop_assert_eq!(&row, &numbers[index * columns..][..columns], "{:?}: row {}", dtype, index);
             }
             let expect = multiply(scalar(), 1, &matrix, &x);
-            for path in Path::all() {
+            for path in alike() {
                 let found = multiply(path, threads, &matrix, &x);
                 let same = found.iter().zip(&expect).position(|(a, b)| a.to_bits() != b.to_bits());
                 prop_assert_eq!(same, None, "{:?} {:?}", dtype, path);
@@ -124,7 +129,7 @@ fn every_path_quantizes_alike_down_to_zeros_and_the_smallest_numbers() {
     (0..BLOCK).for_each(|i| rows[4 * BLOCK + i] = if i == 0 { 127.0 } else { i as f32 - 16.5 });
     let needs = Needs { codes: true, floats: false };
     let expect = activations(scalar(), &mut Pool::new(1), needs, width, &rows);
-    for path in Path::all() {
+    for path in alike() {
         let found = activations(path, &mut Pool::new(2), needs, width, &rows);
         for (a, b) in found.groups().iter().zip(expect.groups()) {
             let bits = |all: &[f32]| all.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -136,13 +141,13 @@ fn every_path_quantizes_alike_down_to_zeros_and_the_smallest_numbers() {
 }
 
 #[test]
-fn products_are_within_the_rounding_of_activations_to_eight_bits() {
+fn products_are_within_the_rounding_of_activations() {
     let mut random = StdRng::seed_from_u64(1);
     let (rows, columns, tokens) = (40, 512, 5);
     let x: Vec<f32> = (0..tokens * columns).map(|_| random.random_range(-1.0..1.0)).collect();
-    for dtype in TYPES {
+    for (dtype, path) in TYPES.into_iter().flat_map(|dtype| Path::all().into_iter().map(move |path| (dtype, path))) {
         let (matrix, numbers) = matrix(dtype, rows, columns, &mut random);
-        let found = multiply(Path::best(), 2, &matrix, &x);
+        let found = multiply(path, 2, &matrix, &x);
         let (mut error, mut size) = (0.0f64, 0.0f64);
         for t in 0..tokens {
             for r in 0..rows {
@@ -153,9 +158,15 @@ fn products_are_within_the_rounding_of_activations_to_eight_bits() {
             }
         }
         let relative = (error / size).sqrt();
-        println!("{dtype:?}: relative error {relative:.1e}");
-        // Uniform numbers rounded to 1/127 of their block's largest: 1/127/√12 over 1/√3, about 0.4 %.
-        assert!(relative < if matrix.format().needs().floats { 1e-6 } else { 5e-3 }, "{dtype:?}: {relative}");
+        println!("{dtype:?}, {}: relative error {relative:.1e}", path.name());
+        let most = match (matrix.format().needs().floats, path.for_writing() == path) {
+            (true, _) => 1e-6,
+            // Uniform numbers rounded to 1/127 of their block's largest: 1/127/√12 over 1/√3, about 0.4 %.
+            (false, true) => 5e-3,
+            // Both sides rounded to eight significant bits: √2 times 0.17 %.
+            (false, false) => 2.5e-3,
+        };
+        assert!(relative < most, "{dtype:?} {path:?}: {relative}");
     }
 }
 
@@ -168,7 +179,7 @@ fn a_row_that_is_not_a_number_shows_in_its_products_and_in_no_other() {
             let mut x = vec![1.0; 3 * 64];
             x[64 + 40] = bad;
             let out = multiply(path, 1, &matrix, &x);
-            assert!(out[32..64].iter().all(|x| x.is_nan()), "{path:?}");
+            assert!(out[32..64].iter().all(|x| !x.is_finite()), "{path:?}");
             assert!(out[..32].iter().chain(&out[64..]).all(|x| x.is_finite()), "{path:?}");
         }
     }
@@ -251,7 +262,9 @@ proptest! {
                 let mut out = vec![f32::NAN; q.len()];
                 layer.attend(&mut pool, path, view, &q, &mut out);
                 let difference = out.iter().zip(&expect).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
-                prop_assert!(difference < 2e-5, "{:?} {:?}: {}", kv, path, difference);
+                // Queries, keys, weights and values are rounded to eight significant bits for AMX, unless they are kept exactly.
+                let most = if path.for_writing() == path || kv == Kv::F32 { 2e-5 } else { 5e-2 };
+                prop_assert!(difference < most, "{:?} {:?}: {}", kv, path, difference);
             }
         }
     }

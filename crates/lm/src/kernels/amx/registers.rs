@@ -1,10 +1,13 @@
-//! The tile registers themselves: a thin layer of instructions, one function each.
+//! The tile registers themselves.
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 
-use super::{LINE, NONE, Sums, Tiles};
-use crate::kernels::{GROUP, TILE};
+use super::{Multiply, NONE, Square, Sums, Tile};
+use crate::kernels::TILE;
+
+/// Bytes of a line of a tile.
+const LINE: usize = 64;
 
 /// The state components of AMX in `XCR0`: configuration and data.
 const STATE: u64 = 3 << 17;
@@ -13,13 +16,13 @@ const ARCH_PRCTL: usize = 158;
 const REQUEST_PERMISSION: usize = 0x1023;
 const TILE_DATA: usize = 18;
 
-/// Asks the processor for AMX with int8, and the system for leave to use it. Leave holds for all threads.
+/// Asks the processor for AMX with bf16, and the system for leave to use it. Leave holds for all threads.
 pub(super) fn permitted() -> Result<(), &'static str> {
     const OSXSAVE: u32 = 1 << 27;
-    const AMX_TILE_AND_INT8: u32 = 3 << 24;
+    const AMX_TILE_AND_BF16: u32 = 1 << 24 | 1 << 22;
     // Leaf 7 exists wherever AVX-512 was found, which is asked for first.
     let (basic, extended) = (__cpuid_count(1, 0), __cpuid_count(7, 0));
-    if extended.edx & AMX_TILE_AND_INT8 != AMX_TILE_AND_INT8 {
+    if extended.edx & AMX_TILE_AND_BF16 != AMX_TILE_AND_BF16 {
         return Err(NONE);
     }
     if basic.ecx & OSXSAVE == 0 {
@@ -41,7 +44,7 @@ pub(super) fn permitted() -> Result<(), &'static str> {
     if result == 0 { Ok(()) } else { Err("this system refuses the use of AMX") }
 }
 
-/// What `ldtilecfg` reads.
+/// What `ldtilecfg` reads and `sttilecfg` writes.
 #[repr(C, align(64))]
 struct Configuration {
     palette: u8,
@@ -51,88 +54,99 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-/// The eight tiles of this thread. Only made after [`permitted`]; dropping it gives them back, so that the
-/// system need not save them.
+impl Configuration {
+    const NONE: Configuration = Configuration { palette: 0, start: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
+}
+
+/// The eight tiles of this thread, all of 16 lines of 64 bytes: 0 to 3 hold sums, 4 and 5 activations, 6 and 7
+/// weights. Only made after [`permitted`]. Dropping it brings back the shapes that were there before: candle's kernels
+/// configure a thread once and rely on that from then on.
 pub(in crate::kernels) struct Registers {
-    /// Tokens and span that are configured; zero is nothing.
-    shape: (usize, usize),
+    before: Configuration,
     /// A thread's registers do not follow the value to another thread.
     _here: std::marker::PhantomData<*const ()>,
 }
 
 impl Registers {
     pub(in crate::kernels) fn new() -> Registers {
-        Registers { shape: (0, 0), _here: std::marker::PhantomData }
+        let mut before = Configuration::NONE;
+        let all = Configuration {
+            palette: 1,
+            rows: std::array::from_fn(|i| if i < 8 { TILE as u8 } else { 0 }),
+            bytes: std::array::from_fn(|i| if i < 8 { LINE as u16 } else { 0 }),
+            ..Configuration::NONE
+        };
+        // SAFETY: AMX is permitted; `before` has room for the 64 bytes of a configuration, and `all` is a valid one of
+        // palette 1: eight tiles of 16 rows of 64 bytes.
+        unsafe {
+            asm!("sttilecfg [{}]", in(reg) &raw mut before, options(nostack, preserves_flags));
+            asm!("ldtilecfg [{}]", in(reg) &raw const all, options(nostack, readonly, preserves_flags));
+        }
+        Registers { before, _here: std::marker::PhantomData }
     }
 }
 
-impl Tiles for Registers {
-    fn configure(&mut self, tokens: usize, span: usize) {
-        assert!(
-            (1..=GROUP).contains(&tokens) && span <= LINE && span.is_multiple_of(4),
-            "no such tile: {tokens}, {span}"
-        );
-        if self.shape == (tokens, span) {
-            return;
-        }
-        let mut all = Configuration { palette: 1, start: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
-        for i in 0..8 {
-            let (rows, bytes) = match i {
-                0..=3 => (tokens, LINE),
-                4 | 5 => (tokens, span),
-                _ => (span / 4, LINE),
-            };
-            (all.rows[i], all.bytes[i]) = (rows as u8, bytes as u16);
-        }
-        // SAFETY: AMX is permitted; `all` is a valid configuration of palette 1: at most 16 rows of 64 bytes.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const all, options(nostack, readonly, preserves_flags)) };
-        self.shape = (tokens, span);
-    }
-
-    #[inline(always)]
-    fn zero<const TO: usize>(&mut self) {
-        // SAFETY: AMX is permitted and configured (`tilezero` of an unconfigured tile faults, it does not harm).
-        unsafe { asm!("tilezero tmm{t}", t = const TO, options(nomem, nostack, preserves_flags)) };
-    }
-
-    #[inline(always)]
-    fn load<const TO: usize>(&mut self, from: &[i8], stride: usize) {
-        let (tokens, span) = self.shape;
-        let (rows, bytes) = if TO < 6 { (tokens, span) } else { (span / 4, LINE) };
-        assert!((4..8).contains(&TO) && rows > 0 && from.len() >= (rows - 1) * stride + bytes, "too little to load");
-        // SAFETY: AMX is permitted; register `TO` was configured with `rows` lines of `bytes` bytes, which
-        // were just compared with what can be read.
+impl Multiply for Registers {
+    #[inline]
+    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool) {
+        let steps = x[0].len();
+        assert!(steps > 0 && x[1].len() == steps && w[0].len() == steps && w[1].len() == steps, "tiles disagree");
+        let to = out.as_mut_ptr().cast::<Sums>();
+        // SAFETY: AMX is permitted, and configured while `self` lives; sums are four times sixteen lines of 64 bytes
+        // at `to`; each slice holds `steps` tiles of sixteen such lines, of which each turn takes one.
         unsafe {
-            asm!("tileloadd tmm{t}, [{from} + {stride}*1]", t = const TO, from = in(reg) from.as_ptr(),
-                stride = in(reg) stride, options(nostack, readonly, preserves_flags));
-        }
-    }
-
-    #[inline(always)]
-    fn dot<const TO: usize, const X: usize, const W: usize>(&mut self) {
-        // SAFETY: AMX is permitted; the shapes of sums, activations and weights fit each other by `configure`.
-        unsafe {
-            asm!("tdpbssd tmm{t}, tmm{x}, tmm{w}", t = const TO, x = const X, w = const W,
-                options(nomem, nostack, preserves_flags));
-        }
-    }
-
-    #[inline(always)]
-    fn store<const FROM: usize>(&mut self, to: &mut Sums) {
-        assert!(FROM < 4 && self.shape.0 <= GROUP && LINE == TILE * 4, "sums are registers 0 to 3");
-        // SAFETY: AMX is permitted; registers 0 to 3 have at most `GROUP` lines of 64 bytes, which is `Sums`.
-        unsafe {
-            asm!("tilestored [{to} + {stride}*1], tmm{t}", t = const FROM, to = in(reg) to.0.as_mut_ptr(),
-                stride = in(reg) LINE, options(nostack, preserves_flags));
+            if add {
+                asm!(
+                    "tileloadd tmm0, [{to} + {line}*1]",
+                    "tileloadd tmm1, [{to} + {line}*1 + 1024]",
+                    "tileloadd tmm2, [{to} + {line}*1 + 2048]",
+                    "tileloadd tmm3, [{to} + {line}*1 + 3072]",
+                    to = in(reg) to, line = in(reg) LINE, options(nostack, readonly, preserves_flags)
+                );
+            } else {
+                asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nomem, nostack, preserves_flags));
+            }
+            asm!(
+                "2:",
+                "tileloadd tmm4, [{x0} + {line}*1]",
+                "tileloadd tmm6, [{w0} + {line}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{w1} + {line}*1]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{x1} + {line}*1]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {x0}, 1024",
+                "add {x1}, 1024",
+                "add {w0}, 1024",
+                "add {w1}, 1024",
+                "dec {steps}",
+                "jnz 2b",
+                "tilestored [{to} + {line}*1], tmm0",
+                "tilestored [{to} + {line}*1 + 1024], tmm1",
+                "tilestored [{to} + {line}*1 + 2048], tmm2",
+                "tilestored [{to} + {line}*1 + 3072], tmm3",
+                x0 = inout(reg) x[0].as_ptr() => _, x1 = inout(reg) x[1].as_ptr() => _,
+                w0 = inout(reg) w[0].as_ptr() => _, w1 = inout(reg) w[1].as_ptr() => _,
+                steps = inout(reg) steps => _, to = in(reg) to, line = in(reg) LINE, options(nostack)
+            );
         }
     }
 }
 
 impl Drop for Registers {
     fn drop(&mut self) {
-        if self.shape != (0, 0) {
-            // SAFETY: AMX is permitted; nothing of this thread is in the tiles any more.
-            unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) };
+        // SAFETY: AMX is permitted; nothing of ours is in the tiles any more, and `before` came from this thread. With
+        // no tiles configured the system need not save them.
+        unsafe {
+            match self.before.palette {
+                0 => asm!("tilerelease", options(nomem, nostack, preserves_flags)),
+                _ => {
+                    asm!("ldtilecfg [{}]", in(reg) &raw const self.before, options(nostack, readonly, preserves_flags));
+                }
+            }
         }
     }
 }
+
+const _: () = assert!(size_of::<Sums>() == 1024 && size_of::<Tile>() == 1024);

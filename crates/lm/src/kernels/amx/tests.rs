@@ -1,188 +1,103 @@
-//! The AMX path on an emulation of its registers, and on the registers where there are any.
-
-#![allow(clippy::needless_range_loop, reason = "several arrays share one index")]
+//! The path on this processor and on emulated registers, against products term by term.
 
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::kernels::pack::{code_at, scale_at};
+use crate::kernels::{Activations, Path, product};
 
-/// What Intel's manual says of `tilezero`, `tileloadd`, `tdpbssd` and `tilestored`.
+/// What `tdpbf16ps` does, in the order in which it adds; `wrong` swaps the two columns of a pair.
 #[derive(Default)]
 struct Emulated {
-    shape: Option<(usize, usize)>,
-    registers: [Vec<Vec<u8>>; 8],
-    /// Weights are taken as unsigned, to see whether the trial notices.
     wrong: bool,
 }
 
-impl Tiles for Emulated {
-    fn configure(&mut self, tokens: usize, span: usize) {
-        self.shape = Some((tokens, span));
-        for (i, register) in self.registers.iter_mut().enumerate() {
-            *register = match i {
-                0..=3 => vec![vec![0; 64]; tokens],
-                4 | 5 => vec![vec![0; span]; tokens],
-                _ => vec![vec![0; 64]; span / 4],
-            };
-        }
-    }
-
-    fn zero<const TO: usize>(&mut self) {
-        assert!(self.shape.is_some(), "not configured");
-        self.registers[TO].iter_mut().for_each(|line| line.fill(0));
-    }
-
-    fn load<const TO: usize>(&mut self, from: &[i8], stride: usize) {
-        assert!(self.shape.is_some(), "not configured");
-        for (i, line) in self.registers[TO].iter_mut().enumerate() {
-            line.iter_mut().zip(&from[i * stride..]).for_each(|(to, &from)| *to = from as u8);
-        }
-    }
-
-    fn dot<const TO: usize, const X: usize, const W: usize>(&mut self) {
-        let (x, w) = (self.registers[X].clone(), self.registers[W].clone());
-        let sign = |byte: u8| if self.wrong { i32::from(byte) } else { i32::from(byte as i8) };
-        for (line, x) in self.registers[TO].iter_mut().zip(x) {
-            for (n, sum) in line.chunks_exact_mut(4).enumerate() {
-                let mut total = i32::from_le_bytes(sum.try_into().unwrap());
-                for (k, w) in w.iter().enumerate() {
-                    for j in 0..4 {
-                        total += i32::from(x[k * 4 + j] as i8) * sign(w[n * 4 + j]);
+impl Multiply for Emulated {
+    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool) {
+        let number = |bits: u16| half::bf16::from_bits(bits).to_f32();
+        for (i, x) in x.iter().enumerate() {
+            for (j, w) in w.iter().enumerate() {
+                for m in 0..TILE {
+                    for n in 0..TILE {
+                        let mut sum = if add { out[i][j].0[m][n] } else { 0.0 };
+                        for (x, w) in x.iter().zip(*w) {
+                            for k in 0..TILE {
+                                for odd in 0..2 {
+                                    let from = if self.wrong { 1 - odd } else { odd };
+                                    sum += number(x.0[m][2 * k + odd]) * number(w.0[k][2 * n + from]);
+                                }
+                            }
+                        }
+                        out[i][j].0[m][n] = sum;
                     }
                 }
-                sum.copy_from_slice(&total.to_le_bytes());
             }
-        }
-    }
-
-    fn store<const FROM: usize>(&mut self, to: &mut Sums) {
-        for (to, line) in to.0.iter_mut().zip(&self.registers[FROM]) {
-            to.iter_mut().zip(line.chunks_exact(4)).for_each(|(x, b)| *x = i32::from_le_bytes(b.try_into().unwrap()));
         }
     }
 }
 
 const FORMATS: [Format; 5] = [Format::Q8_0, Format::Q4_0, Format::Q4K, Format::Q5K, Format::Q6K];
 
-struct Case {
-    matrix: Matrix,
-    x: Activations,
+/// What has to be there for conversion to bf16, beside the registers.
+fn converts() -> bool {
+    is_x86_feature_detected!("avx512bf16") && Path::all().iter().any(|path| path.name() == "avx512-vnni")
 }
 
-/// Every code occurs; scales are numbers.
-fn case(format: Format, rows: usize, width: usize, tokens: usize, seed: u64) -> Case {
+/// Multiplies random rows with a random matrix in which every code occurs; all products are close, and no token of a
+/// tile is left out.
+fn check<M: Multiply>(registers: &mut M, format: Format, (rows, width, tokens): (usize, usize, usize), seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let mut bytes = vec![0u8; format.file_bytes(rows * width)];
     random.fill(&mut bytes[..]);
     format.tame(&mut bytes);
-    let numbers: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-3.0f32..3.0).powi(3)).collect();
-    let mut x = Activations::default();
-    let needs = Needs { codes: true, floats: false };
-    x.fill((&mut Pool::new(1), Path::scalar(), needs), (tokens, width), &|t, out| {
-        out.copy_from_slice(&numbers[t * width..][..width]);
-    });
-    Case { matrix: Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap(), x }
-}
-
-/// Of a tile and a group, by the scalar path.
-fn expected(case: &Case, tile: usize, group: usize) -> Products {
-    let mut out: Products = [[0.0; TILE]; GROUP];
-    Path::scalar().tile(&case.matrix, tile, &case.x.groups()[group], &mut out);
-    out
-}
-
-fn bits(rows: &[[f32; TILE]]) -> Vec<u32> {
-    rows.as_flattened().iter().map(|x| x.to_bits()).collect()
-}
-
-fn has_avx512() -> bool {
-    Path::all().iter().any(|path| path.name() == "avx512-vnni")
-}
-
-/// All products by these registers equal the scalar ones bit for bit.
-fn check<T: Tiles>(registers: &mut T, case: &Case) {
-    let tiles_of = case.matrix.rows().div_ceil(TILE);
-    let mut seen = 0;
-    // SAFETY: the caller has seen that there is AVX-512; the groups were filled for this width.
+    let x: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-3.0f32..3.0).powi(3)).collect();
+    let mut given = Rows::default();
+    given.fill(&mut Pool::new(2), (tokens, width), &|t, out| out.copy_from_slice(&x[t * width..][..width]));
+    let matrix = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap();
+    let mut weights = vec![0.0; rows.next_multiple_of(TILE) * width];
+    (0..rows).for_each(|r| matrix.row(r, &mut weights[r * width..][..width]));
+    let mut seen = vec![0; rows.div_ceil(TILE) * tokens];
+    // SAFETY: the caller has seen that the processor converts; the rows have the matrix's width.
     unsafe {
-        tiles(registers, &case.matrix, 0..tiles_of, case.x.groups(), &mut |tile, token, found| {
-            let expect = expected(case, tile, token / GROUP);
-            assert_eq!(bits(found), bits(&expect[token % GROUP..][..found.len()]), "{:?} {tile} {token}", case.matrix);
-            seen += found.len();
+        tiles(registers, &matrix, 0..rows.div_ceil(TILE), (&given, tokens), &mut |tile, token, found| {
+            for (t, found) in found.iter().enumerate() {
+                seen[tile * tokens + token + t] += 1;
+                for (r, found) in (tile * TILE..rows).zip(found) {
+                    let (x, w) = (&x[(token + t) * width..][..width], &weights[r * width..][..width]);
+                    assert!(is_close(x, w, *found), "{format:?} row {r}, token {}: {found}", token + t);
+                }
+            }
         });
     }
-    assert_eq!(seen, tiles_of * case.x.tokens(), "every token of every tile");
+    assert!(seen.iter().all(|&times| times == 1), "every token of every tile once: {seen:?}");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// Needs no AVX-512: sums by tiles, then scaled and added as the scalar path does.
-    #[test]
-    fn sums_of_tiles_scaled_and_added_equal_the_scalar_products(
-        seed in any::<u64>(), supers in 1usize..4, tokens in 4usize..=GROUP,
-    ) {
-        for format in FORMATS {
-            let case = case(format, TILE, supers * SUPER, tokens, seed);
-            let (width, group, tile) = (case.matrix.columns(), &case.x.groups()[0], case.matrix.tile(0));
-            let mut lines = vec![Line::ZERO; width / 4];
-            for column in 0..width {
-                for r in 0..TILE {
-                    let code = code_at(format, tile, width, column / BLOCK, column % BLOCK, r) as i32 - format.zero();
-                    lines[column / 4].0[r * 4 + column % 4] = code as i8;
-                }
-            }
-            let mut registers = Emulated::default();
-            registers.configure(tokens, span(format));
-            let part = Part { format, width, tile, lines: &lines, group, first: 0 };
-            let mut found = [[0.0f32; TILE]; GROUP];
-            let mut chunk = [Sums::ZERO; CHUNK];
-            for first in (0..width / span(format)).step_by(CHUNK) {
-                sums(&mut registers, &part, first, &mut chunk);
-                for (s, sums) in (first..width / span(format)).zip(&chunk) {
-                    let (b, i) = (s * span(format) / BLOCK, s * span(format) % BLOCK);
-                    for t in 0..tokens {
-                        for r in 0..TILE {
-                            let (d, min) = scale_at(format, tile, b, i, r);
-                            let at = b * group.rows + t;
-                            found[t][r] = (sums.0[t][r] as f32).mul_add(d * group.scale[at], found[t][r]);
-                            if matches!(format, Format::Q4K | Format::Q5K) {
-                                found[t][r] = min.mul_add(group.less[at], found[t][r]);
-                            }
-                        }
-                    }
-                }
-            }
-            let expect = expected(&case, 0, 0);
-            prop_assert_eq!(bits(&found[..tokens]), bits(&expect[..tokens]), "{:?}", format);
-        }
-    }
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn the_path_on_emulated_registers_equals_the_scalar_one_bit_for_bit(
+    fn products_on_emulated_registers_are_those_of_the_rounded_numbers(
         seed in any::<u64>(), rows in 1usize..70, blocks in 1usize..20, supers in 1usize..4, tokens in 1usize..40,
     ) {
-        if !has_avx512() {
-            eprintln!("skipped: no AVX-512 here, which scales what AMX sums");
+        if !converts() {
+            eprintln!("skipped: this processor does not convert to bf16");
             return Ok(());
         }
         for format in FORMATS {
             let width = if matches!(format, Format::Q8_0 | Format::Q4_0) { blocks * BLOCK } else { supers * SUPER };
-            check(&mut Emulated::default(), &case(format, rows, width, tokens, seed));
+            check(&mut Emulated::default(), format, (rows, width, tokens), seed);
         }
     }
 
     #[test]
-    fn the_path_on_this_processor_equals_the_scalar_one_bit_for_bit(
-        seed in any::<u64>(), rows in 1usize..70, supers in 1usize..4, tokens in 1usize..40,
+    fn products_on_this_processor_are_those_of_the_rounded_numbers(
+        seed in any::<u64>(), rows in 1usize..140, supers in 1usize..6, tokens in 1usize..140,
     ) {
         #[cfg(target_os = "linux")]
-        if has_avx512() && usable().is_ok() {
+        if converts() && usable().is_ok() {
             for format in FORMATS {
-                check(&mut Registers::new(), &case(format, rows, supers * SUPER, tokens, seed));
+                check(&mut Registers::new(), format, (rows, supers * SUPER, tokens), seed);
             }
             return Ok(());
         }
@@ -192,16 +107,43 @@ proptest! {
 
 #[test]
 fn the_trial_passes_registers_that_multiply_and_fails_registers_that_do_not() {
-    if !has_avx512() {
-        eprintln!("skipped: no AVX-512 here, which scales what AMX sums");
+    if !converts() {
+        eprintln!("skipped: this processor does not convert to bf16");
         return;
     }
     assert!(agrees(&mut Emulated::default()));
-    assert!(!agrees(&mut Emulated { wrong: true, ..Emulated::default() }));
+    assert!(!agrees(&mut Emulated { wrong: true }));
 }
 
 #[test]
 fn a_path_that_is_not_usable_is_not_offered() {
-    let offered = Path::all().iter().any(|path| path.name() == "amx-int8");
-    assert_eq!(offered, has_avx512() && usable().is_ok(), "{:?}", usable());
+    let offered = Path::all().iter().any(|path| path.name() == "amx-bf16");
+    assert_eq!(offered, converts() && usable().is_ok(), "{:?}", usable());
+}
+
+#[test]
+fn a_row_does_not_depend_on_the_rows_beside_it() {
+    let Some(path) = Path::named("amx") else {
+        eprintln!("skipped: AMX cannot be used here ({:?})", usable());
+        return;
+    };
+    let mut random = StdRng::seed_from_u64(5);
+    let (format, rows, width, tokens) = (Format::Q4K, 50, 5 * SUPER, 70);
+    let mut bytes = vec![0u8; format.file_bytes(rows * width)];
+    random.fill(&mut bytes[..]);
+    format.tame(&mut bytes);
+    let matrix = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap();
+    let x: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-3.0f32..3.0)).collect();
+    let multiply = |from: usize, to: usize| -> Vec<f32> {
+        let mut given = Activations::default();
+        let how = (&mut Pool::new(2), path, format.needs());
+        given.fill(how, (to - from, width), &|t, out| out.copy_from_slice(&x[(from + t) * width..][..width]));
+        let mut out = vec![f32::NAN; (to - from) * rows];
+        product(&mut Pool::new(2), path, &given, &mut [(&matrix, &mut out)]);
+        out
+    };
+    let all = multiply(0, tokens);
+    for (from, to) in [(0, 1), (17, 18), (16, 70), (31, 33), (64, 70)] {
+        assert_eq!(multiply(from, to), all[from * rows..to * rows], "{from}..{to}");
+    }
 }

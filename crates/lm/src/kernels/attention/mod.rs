@@ -10,6 +10,8 @@
 
 #![allow(clippy::needless_range_loop, reason = "several arrays of registers share one index")]
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod store;
@@ -75,6 +77,12 @@ impl KvLayer {
         self.stores.iter().map(|store| store.position_bytes(self.width)).sum()
     }
 
+    /// True where keys and values are kept as they are, and so must not be rounded on the way either.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    fn is_exact(&self) -> bool {
+        self.stores.iter().all(|store| matches!(store, Store::Full { .. }))
+    }
+
     /// Stores `k` and `v`, `(tokens, heads.keys * heads.dim)`, from `position` on.
     pub(crate) fn write(&mut self, pool: &mut Pool, path: Path, position: usize, k: &[f32], v: &[f32]) {
         let (Heads { keys: count, dim, .. }, width) = (self.heads, self.width);
@@ -106,6 +114,11 @@ impl KvLayer {
         }
         let row = self.heads.queries * self.heads.dim;
         assert_eq!((q.len(), out.len()), (view.tokens * row, view.tokens * row), "shapes disagree");
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        if path.is_amx() && !self.is_exact() {
+            let layer = (self.heads, self.width, self.stores.as_slice());
+            return amx::attend(super::amx::Registers::new, pool, layer, view, q, out);
+        }
         let share = self.heads.queries / self.heads.keys;
         let blocks = (view.tokens * share).div_ceil(ROWS);
         let out = Shareable::new(out.as_mut_ptr());

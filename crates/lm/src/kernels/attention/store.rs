@@ -4,6 +4,9 @@
 //! llama.cpp; or an f32, where exactness matters more than half the memory; or eight bits with an f32 scale for
 //! each 32 dimensions of a position, which halves the memory and what a token of an answer has to read.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use half::vec::HalfBitsVecExt;
@@ -132,6 +135,55 @@ impl Store {
             }
             (Store::Half { .. } | Store::Full { .. } | Store::Eight { .. }, _) => {
                 unreachable!("all caches of a model have one form")
+            }
+        }
+    }
+
+    /// Dimension `d` of the sixteen keys whose tile begins at number `tile`.
+    ///
+    /// # Safety
+    /// The processor has AVX-512 F.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn key(&self, tile: usize, d: usize, width: usize) -> __m512 {
+        let at = tile + d * LANES;
+        // SAFETY: slicing proves that sixteen numbers can be read.
+        unsafe {
+            match self {
+                Store::Half { keys, .. } => _mm512_cvtph_ps(_mm256_loadu_si256(keys[at..at + LANES].as_ptr().cast())),
+                Store::Full { keys, .. } => _mm512_loadu_ps(keys[at..at + LANES].as_ptr()),
+                Store::Eight { keys, key_scales, .. } => {
+                    let codes = _mm_loadu_si128(keys[at..at + LANES].as_ptr().cast());
+                    let scales = tile / width * width.div_ceil(BLOCK) + d / BLOCK * LANES;
+                    let scales = _mm512_loadu_ps(key_scales[scales..scales + LANES].as_ptr());
+                    _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(codes)), scales)
+                }
+            }
+        }
+    }
+
+    /// Sixteen dimensions, from `d` on, of the value of a position.
+    ///
+    /// # Safety
+    /// The processor has AVX-512 F.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn value(&self, position: usize, d: usize, width: usize) -> __m512 {
+        let at = position * width + d;
+        // SAFETY: slicing proves that sixteen numbers can be read.
+        unsafe {
+            match self {
+                Store::Half { values, .. } => {
+                    _mm512_cvtph_ps(_mm256_loadu_si256(values[at..at + LANES].as_ptr().cast()))
+                }
+                Store::Full { values, .. } => _mm512_loadu_ps(values[at..at + LANES].as_ptr()),
+                Store::Eight { values, value_scales, .. } => {
+                    let codes = _mm_loadu_si128(values[at..at + LANES].as_ptr().cast());
+                    let scale = _mm512_set1_ps(value_scales[position * width.div_ceil(BLOCK) + d / BLOCK]);
+                    _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(codes)), scale)
+                }
             }
         }
     }

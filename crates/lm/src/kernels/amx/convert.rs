@@ -1,0 +1,96 @@
+//! What AVX-512 does beside the tile registers: numbers become bf16, in the order in which tiles want them.
+
+use std::arch::x86_64::*;
+
+use super::Tile;
+use crate::kernels::avx512::{Q4_0, Q4K, Q5K, Q6K, Q8_0, format, group_codes, scale};
+use crate::kernels::{BLOCK, Format, TILE};
+
+/// Two registers of f32 as bf16, one after the other.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(in crate::kernels) fn in_turn(first: __m512, second: __m512) -> __m512i {
+    // SAFETY: both are 64 bytes without invalid values.
+    unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first)) }
+}
+
+/// Two registers of f32 as bf16, number by number: what a line of weights has of two columns.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(in crate::kernels) fn side_by_side(first: __m512, second: __m512) -> __m512i {
+    const ORDER: [u16; 32] = {
+        let mut order = [0; 32];
+        let mut i = 0;
+        while i < 16 {
+            (order[2 * i], order[2 * i + 1]) = (i as u16, 16 + i as u16);
+            i += 1;
+        }
+        order
+    };
+    // SAFETY: 64 bytes.
+    let order = unsafe { _mm512_loadu_si512(ORDER.as_ptr().cast()) };
+    _mm512_permutexvar_epi16(order, in_turn(first, second))
+}
+
+/// Writes a row of numbers into line `line` of tiles of 32 columns each.
+///
+/// # Safety
+/// The processor has AVX-512 with bf16.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(in crate::kernels) unsafe fn line(numbers: &[f32], tiles: &mut [Tile], line: usize) {
+    for (block, tile) in numbers.as_chunks::<BLOCK>().0.iter().zip(tiles) {
+        // SAFETY: a block and a line are 32 numbers.
+        unsafe {
+            let both = in_turn(_mm512_loadu_ps(block.as_ptr()), _mm512_loadu_ps(block.as_ptr().add(TILE)));
+            _mm512_storeu_si512(tile.0[line].as_mut_ptr().cast(), both);
+        }
+    }
+}
+
+/// Writes the weights of a matrix's tile, 32 columns a tile.
+///
+/// # Safety
+/// The processor has AVX-512 with bf16; `tile` has `form.tile_bytes(width)` bytes.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")]
+pub(super) unsafe fn expand(form: Format, tile: &[u8], width: usize, tiles: &mut [Tile]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match form {
+            Format::Q8_0 => expand_as::<Q8_0>(tile, width, tiles),
+            Format::Q4_0 => expand_as::<Q4_0>(tile, width, tiles),
+            Format::Q4K => expand_as::<Q4K>(tile, width, tiles),
+            Format::Q5K => expand_as::<Q5K>(tile, width, tiles),
+            Format::Q6K => expand_as::<Q6K>(tile, width, tiles),
+            Format::F32 | Format::F16 | Format::Bf16 => panic!("floats have no codes"),
+        }
+    }
+}
+
+/// # Safety
+/// As [`expand`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")]
+unsafe fn expand_as<const F: u8>(tile: &[u8], width: usize, tiles: &mut [Tile]) {
+    let codes = &tile[const { format(F) }.scale_bytes(width)..];
+    let zero = _mm512_set1_ps(const { format(F) }.zero() as f32);
+    let low = _mm512_set1_epi32(255);
+    for (b, (block, out)) in codes.chunks_exact(const { format(F) }.code_bytes()).zip(tiles).enumerate() {
+        for half in 0..2 {
+            // SAFETY: `b` is a block of the tile, which has eight groups of four columns; a tile has sixteen lines.
+            unsafe {
+                let (d, min) = scale::<F>(tile.as_ptr(), b, half);
+                // weight = d (code - zero) - min
+                let less = _mm512_fmadd_ps(d, zero, min);
+                for g in half * 4..half * 4 + 4 {
+                    let codes = group_codes::<F>(block.as_ptr(), g);
+                    let weight = |code: __m512i| _mm512_fmsub_ps(_mm512_cvtepi32_ps(code), d, less);
+                    let first = weight(_mm512_and_si512(codes, low));
+                    let second = weight(_mm512_and_si512(_mm512_srli_epi32::<8>(codes), low));
+                    let third = weight(_mm512_and_si512(_mm512_srli_epi32::<16>(codes), low));
+                    let fourth = weight(_mm512_srli_epi32::<24>(codes));
+                    _mm512_store_si512(out.0[2 * g].as_mut_ptr().cast(), side_by_side(first, second));
+                    _mm512_store_si512(out.0[2 * g + 1].as_mut_ptr().cast(), side_by_side(third, fourth));
+                }
+            }
+        }
+    }
+}
