@@ -1,6 +1,6 @@
 //! Tokens a second and time to the first token, on random weights of Qwen3-0.6B's shape.
 //!
-//! `cargo run --release -p sectora-lm --example speed -- [MODEL.gguf|q8_0|q4_k] [PROMPT_TOKENS] [NEW_TOKENS]`
+//! `cargo run --release -p sectora-lm --example speed -- [MODEL.gguf|q8_0|q4_0|q4_k] [PROMPT_TOKENS] [NEW_TOKENS]`
 //! Without a file, one is written to the system's temporary folder (Q8_0: 640 MB) and kept.
 
 use std::ops::ControlFlow;
@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let in_temporary = || std::env::temp_dir().join(format!("sectora-random-qwen3-0.6b-{model}.gguf"));
     let (path, quant) = match model.as_str() {
         "q8_0" => (in_temporary(), GgmlDType::Q8_0),
+        "q4_0" => (in_temporary(), GgmlDType::Q4_0),
         "q4_k" => (in_temporary(), GgmlDType::Q4K),
         file => (PathBuf::from(file), GgmlDType::Q8_0),
     };

@@ -13,8 +13,8 @@ use crate::cache::CpuCache;
 use crate::candle_decoder::rope_factors;
 use crate::gguf::Gguf;
 use crate::kernels::{
-    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Rotation, View, add, gated, product,
-    rms_norm, rms_norm_in_place, rotate,
+    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Rotation, View, add, gated,
+    gated_product, product, rms_norm, rms_norm_in_place, rotate,
 };
 use crate::{Architecture, LmError, Options, Shape};
 
@@ -385,13 +385,19 @@ impl Block {
                 gate.resize(tokens * width, 0.0);
                 up.resize(tokens * width, 0.0);
                 rows.fill((&mut **pool, path, wg.needs().or(wu.needs())), (tokens, hidden), &normed);
-                product(pool, path, rows, &mut [(&wg.weight, gate), (&wu.weight, up)]);
-                wg.add_bias(gate);
-                wu.add_bias(up);
-                let row = |t: usize, out: &mut [f32]| {
-                    gated(path, gelu, &gate[t * width..][..width], &up[t * width..][..width], out);
-                };
-                rows.fill((&mut **pool, path, down), (tokens, width), &row);
+                let plain = wg.bias.is_none() && wu.bias.is_none();
+                if plain && gated_product(pool, path, rows, [&wg.weight, &wu.weight], gelu, gate) {
+                    let row = |t: usize, out: &mut [f32]| out.copy_from_slice(&gate[t * width..][..width]);
+                    rows.fill((&mut **pool, path, down), (tokens, width), &row);
+                } else {
+                    product(pool, path, rows, &mut [(&wg.weight, gate), (&wu.weight, up)]);
+                    wg.add_bias(gate);
+                    wu.add_bias(up);
+                    let row = |t: usize, out: &mut [f32]| {
+                        gated(path, gelu, &gate[t * width..][..width], &up[t * width..][..width], out);
+                    };
+                    rows.fill((&mut **pool, path, down), (tokens, width), &row);
+                }
             }
             GateUp::Joined(all) => {
                 joined.resize(tokens * 2 * width, 0.0);

@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::{BLOCK, Format, Matrix, Pages, Pool, SUPER, TILE, Write};
+use super::{BLOCK, Format, Matrix, Pages, Pool, SUPER, TILE};
 
 pub(super) mod convert;
 #[cfg(target_os = "linux")]
@@ -32,8 +32,10 @@ mod tests;
 
 /// Tokens, and rows of weights, that are multiplied together: two tiles of each.
 pub(super) const SIDE: usize = 2 * TILE;
-/// Tiles of weights that stay in the first-level cache while all tokens pass.
-const DEEP: usize = 16;
+/// Tiles that are multiplied before the next rows come: those of two times 16 rows stay in the first-level cache.
+const DEEP: usize = 8;
+/// Tiles that a thread expands at once: 256 rows share what is in its second-level cache.
+pub(super) const TASK: usize = 16;
 /// Why most processors do not use it.
 const NONE: &str = "no AMX with bf16 on Linux";
 
@@ -61,7 +63,8 @@ pub(super) trait Multiply {
     fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool);
 }
 
-/// Rows of activations as tiles: for each [`SIDE`] rows `width / 32` tiles of the first half, then of the second.
+/// Rows of activations as tiles: for each [`SIDE`] rows, for each part of [`DEEP`] times 32 columns, the tiles of the
+/// first half of the rows, then those of the second.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     tiles: Vec<Tile>,
@@ -86,75 +89,123 @@ impl Rows {
         pool.chunks(&mut self.tiles[..count], 2 * deep, &|side, tiles| {
             NUMBERS.with_borrow_mut(|numbers| {
                 numbers.resize(width, 0.0);
-                for (half, tiles) in tiles.chunks_exact_mut(deep).enumerate() {
-                    for line in 0..TILE {
-                        let token = side * SIDE + half * TILE + line;
-                        if token < tokens {
-                            row(token, numbers);
-                        } else {
-                            numbers.fill(0.0);
-                        }
+                for line in 0..SIDE {
+                    let token = side * SIDE + line;
+                    if token < tokens {
+                        row(token, numbers);
+                    } else {
+                        numbers.fill(0.0);
+                    }
+                    for (numbers, tiles) in numbers.chunks(DEEP * BLOCK).zip(tiles.chunks_mut(2 * DEEP)) {
+                        let half = tiles.len() / 2;
+                        let tiles = if line < TILE { &mut tiles[..half] } else { &mut tiles[half..] };
                         // SAFETY: only the path that has these instructions has its rows in this form.
-                        unsafe { convert::line(numbers, tiles, line) };
+                        unsafe { convert::line(numbers, tiles, line % TILE) };
                     }
                 }
             });
         });
     }
 
-    /// The tiles of some rows.
-    fn side(&self, index: usize, deep: usize) -> [&[Tile]; 2] {
-        let (first, second) = self.tiles[index * 2 * deep..(index + 1) * 2 * deep].split_at(deep);
+    /// The tiles of some rows and a part of the columns.
+    fn part(&self, side: usize, deep: usize, part: &Range<usize>) -> [&[Tile]; 2] {
+        let both = &self.tiles[2 * (side * deep + part.start)..2 * (side * deep + part.end)];
+        let (first, second) = both.split_at(part.len());
         [first, second]
     }
 }
 
-/// Multiplies some tiles of a matrix with all rows; `write` gets a tile, a token and products from there on.
+/// What rows are multiplied with.
+#[derive(Clone, Copy)]
+pub(super) enum Weights<'a> {
+    One(&'a Matrix),
+    /// Gate and up of one shape, whose products become one: `activation(gate) * up`, with GELU or SiLU.
+    Gated([&'a Matrix; 2], bool),
+}
+
+impl<'a> Weights<'a> {
+    fn matrix(self) -> &'a Matrix {
+        match self {
+            Weights::One(matrix) | Weights::Gated([matrix, _], _) => matrix,
+        }
+    }
+
+    /// The `at`th of the tiles that are multiplied for some tiles of the result, two of which make a pair.
+    fn tile(self, range: &Range<usize>, at: usize) -> Option<(&'a Matrix, usize)> {
+        match self {
+            Weights::One(matrix) => Some((matrix, range.start + at)).filter(|(_, tile)| *tile < range.end),
+            Weights::Gated(both, _) => Some((both[at % 2], range.start + at / 2)).filter(|(_, tile)| *tile < range.end),
+        }
+    }
+
+    fn pairs(self, tiles: usize) -> usize {
+        match self {
+            Weights::One(_) => tiles.div_ceil(2),
+            Weights::Gated(..) => tiles,
+        }
+    }
+}
+
+/// Multiplies some tiles of a matrix with all rows; `write` gets a token and its products with all rows of the tiles.
 ///
 /// # Safety
 /// The processor has AVX-512 with bf16; `x` holds `tokens` rows of the matrix's width.
 pub(super) unsafe fn tiles<M: Multiply>(
     registers: &mut M,
-    matrix: &Matrix,
+    weights: Weights<'_>,
     range: Range<usize>,
     (x, tokens): (&Rows, usize),
-    write: &mut Write<'_>,
+    write: &mut dyn FnMut(usize, &[f32]),
 ) {
     thread_local! {
         static SCRATCH: RefCell<(Vec<Tile>, Vec<Square>)> = const { RefCell::new((Vec::new(), Vec::new())) };
     }
-    let (format, width, sides) = (matrix.format(), matrix.columns(), tokens.div_ceil(SIDE));
-    let deep = width / BLOCK;
-    SCRATCH.with_borrow_mut(|(weights, sums)| {
-        weights.resize(2 * deep, Tile::ZERO);
-        sums.resize(sides.max(sums.len()), ZERO);
-        let (first, second) = weights.split_at_mut(deep);
-        for tile in range.clone().step_by(2) {
-            let both = tile + 1 < range.end;
-            // SAFETY: the caller's promise.
-            unsafe {
-                convert::expand(format, matrix.tile(tile), width, first);
-                if both {
-                    convert::expand(format, matrix.tile(tile + 1), width, second);
+    let (width, sides) = (weights.matrix().columns(), tokens.div_ceil(SIDE));
+    let (deep, pairs) = (width / BLOCK, weights.pairs(range.len()));
+    assert!(2 * pairs <= TASK, "too many tiles at once");
+    SCRATCH.with_borrow_mut(|(expanded, sums)| {
+        expanded.resize(expanded.len().max(pairs * 2 * DEEP), Tile::ZERO);
+        sums.resize(sums.len().max(pairs * sides), ZERO);
+        // A part of the columns at a time, of which the second-level cache holds all tokens and all these rows.
+        for from in (0..deep).step_by(DEEP) {
+            let part = from..(from + DEEP).min(deep);
+            for (at, expanded) in expanded.chunks_exact_mut(DEEP).enumerate().take(2 * pairs) {
+                if let Some((matrix, tile)) = weights.tile(&range, at) {
+                    let (tile, expanded) = (matrix.tile(tile), &mut expanded[..part.len()]);
+                    // SAFETY: the caller's promise.
+                    unsafe { convert::expand(matrix.format(), tile, width, part.clone(), expanded) };
                 }
             }
-            for from in (0..deep).step_by(DEEP) {
-                let part = from..(from + DEEP).min(deep);
-                for (side, sums) in sums[..sides].iter_mut().enumerate() {
-                    let [x0, x1] = x.side(side, deep);
-                    let (x, w) = ([&x0[part.clone()], &x1[part.clone()]], [&first[part.clone()], &second[part.clone()]]);
-                    registers.multiply(x, w, sums, from > 0);
+            for (expanded, sums) in expanded.chunks_exact(2 * DEEP).zip(sums.chunks_exact_mut(sides)).take(pairs) {
+                let (first, second) = expanded.split_at(DEEP);
+                for (side, sums) in sums.iter_mut().enumerate() {
+                    let w = [&first[..part.len()], &second[..part.len()]];
+                    registers.multiply(x.part(side, deep, &part), w, sums, from > 0);
                 }
             }
-            for (side, sums) in sums[..sides].iter().enumerate() {
-                for (half, sums) in sums.iter().enumerate() {
-                    let token = side * SIDE + half * TILE;
-                    let count = tokens.saturating_sub(token).min(TILE);
-                    for (j, sums) in sums.iter().enumerate().take(if count == 0 { 0 } else { 1 + usize::from(both) }) {
-                        write(tile + j, token, &sums.0[..count]);
+        }
+        let (mut products, mut result) = ([[0.0; TASK / 2 * TILE]; 2], [0.0; TASK * TILE]);
+        for token in 0..tokens {
+            let (side, half, line) = (token / SIDE, token % SIDE / TILE, token % TILE);
+            for (pair, sums) in sums.chunks_exact(sides).take(pairs).enumerate() {
+                let [first, second] = &sums[side][half];
+                products[0][pair * TILE..][..TILE].copy_from_slice(&first.0[line]);
+                products[1][pair * TILE..][..TILE].copy_from_slice(&second.0[line]);
+            }
+            let result = &mut result[..range.len() * TILE];
+            match weights {
+                Weights::One(_) => {
+                    for (at, result) in result.as_chunks_mut::<TILE>().0.iter_mut().enumerate() {
+                        result.copy_from_slice(&products[at % 2][at / 2 * TILE..][..TILE]);
                     }
                 }
+                Weights::Gated(_, gelu) => {
+                    let [gate, up] = &products;
+                    // SAFETY: the caller's promise.
+                    unsafe { convert::gate(gelu, &gate[..result.len()], &up[..result.len()], result) };
+                }
             }
+            write(token, result);
         }
     });
 }
@@ -209,13 +260,9 @@ fn agrees<M: Multiply>(registers: &mut M) -> bool {
         let mut same = true;
         // SAFETY: only called where the processor has AVX-512 with bf16; the rows have the matrix's width.
         unsafe {
-            tiles(registers, &matrix, 0..rows / TILE, (&given, tokens), &mut |tile, token, found| {
-                for (t, found) in found.iter().enumerate() {
-                    for (r, found) in found.iter().enumerate() {
-                        let (x, w) = (&x[(token + t) * width..][..width], &weights[(tile * TILE + r) * width..][..width]);
-                        same &= is_close(x, w, *found);
-                    }
-                }
+            tiles(registers, Weights::One(&matrix), 0..rows / TILE, (&given, tokens), &mut |token, found| {
+                let x = &x[token * width..][..width];
+                same &= found.iter().zip(weights.chunks_exact(width)).all(|(found, w)| is_close(x, w, *found));
             });
         }
         same

@@ -60,9 +60,6 @@ const GROUP: usize = 12;
 const BLOCK: usize = 32;
 /// Numbers that share the scale of scales in the K formats.
 const SUPER: usize = 256;
-/// Tiles that a thread takes at once when there are many: 64 rows share the activations in its cache.
-const TILES_A_TASK: usize = 4;
-
 /// How the numbers of a tile are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -79,8 +76,48 @@ pub(crate) enum Format {
 /// The products of one tile: a row of 16 numbers a token.
 type Products = [[f32; TILE]; GROUP];
 
-/// Takes a tile, a token, and the products of that tile with the tokens from there on.
-type Write<'a> = dyn FnMut(usize, usize, &[[f32; TILE]]) + 'a;
+/// Takes the first of some rows of a matrix, a token, and its products with them.
+type Write<'a> = dyn FnMut(usize, usize, &[f32]) + 'a;
+
+/// `out = activation(x gateᵀ) * (x upᵀ)`, `(tokens, rows)`, without writing the two products down. False where the path
+/// cannot, and then nothing was done.
+pub(crate) fn gated_product(
+    pool: &mut Pool,
+    path: Path,
+    x: &Activations,
+    both: [&Matrix; 2],
+    gelu: bool,
+    out: &mut [f32],
+) -> bool {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if path.is_amx() && both.iter().all(|matrix| matrix.format().needs().codes) {
+        let [gate, up] = both;
+        let rows = gate.rows();
+        assert_eq!((rows, gate.columns()), (up.rows(), up.columns()), "gates of two shapes");
+        assert_eq!((out.len(), x.width()), (x.tokens() * rows, gate.columns()), "shapes disagree");
+        let step = amx::TASK / 2;
+        let out = Shareable::new(out.as_mut_ptr());
+        pool.run(gate.tiles().div_ceil(step), &|task| {
+            let tiles = task * step..(task * step + step).min(gate.tiles());
+            let first = tiles.start * TILE;
+            let mut write = |token: usize, products: &[f32]| {
+                let width = products.len().min(rows - first);
+                // SAFETY: a token's row of `out`, whose length was compared above, has `rows` numbers; each tile
+                // belongs to one task, and `out` is borrowed mutably until `run` returns.
+                let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(token * rows + first), width) };
+                out.copy_from_slice(&products[..width]);
+            };
+            let weights = amx::Weights::Gated(both, gelu);
+            // SAFETY: having the path proves the instructions; the width was compared above.
+            unsafe {
+                amx::tiles(&mut amx::Registers::new(), weights, tiles, (x.tiles(), x.tokens()), &mut write);
+            }
+        });
+        return true;
+    }
+    let _ = (pool, path, x, both, gelu, out);
+    false
+}
 
 /// Multiplies the same activations with several matrices; `out` is `(tokens, rows)`.
 pub(crate) fn product(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [f32])]) {
@@ -89,7 +126,7 @@ pub(crate) fn product(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(
         out: Shareable<f32>,
         tasks: usize,
     }
-    let step = if x.tokens() > 1 { TILES_A_TASK } else { 2 * TILES_A_TASK };
+    let step = path.tiles_a_task(x.tokens());
     let parts: Vec<Part<'_>> = all
         .iter_mut()
         .map(|(matrix, out)| {
@@ -110,16 +147,17 @@ pub(crate) fn product(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(
         };
         let (matrix, rows) = (part.matrix, part.matrix.rows());
         let tiles = task * step..(task * step + step).min(matrix.tiles());
-        path.tiles(matrix, tiles, x, &mut |tile, token, products| {
-            let first = tile * TILE;
-            let width = TILE.min(rows - first);
-            for (t, product) in products.iter().enumerate() {
-                let at = (token + t) * rows + first;
-                // SAFETY: `at + width` is within the token's row of `out`, whose length was compared
-                // above; each tile of each matrix belongs to one task, so no two tasks write the same
-                // numbers, and `all` is borrowed mutably until `run` returns.
-                let out = unsafe { std::slice::from_raw_parts_mut(part.out.get().add(at), width) };
-                out.copy_from_slice(&product[..width]);
+        path.tiles(matrix, tiles, x, &mut |first, token, products| {
+            let width = products.len().min(rows - first);
+            let at = token * rows + first;
+            // SAFETY: `at + width` is within the token's row of `out`, whose length was compared above; each tile of
+            // each matrix belongs to one task, so no two tasks write the same numbers, and `all` is borrowed mutably
+            // until `run` returns.
+            let out = unsafe { std::slice::from_raw_parts_mut(part.out.get().add(at), width) };
+            match <&mut [f32; TILE]>::try_from(&mut *out) {
+                // A copy of a length that is known is two instructions.
+                Ok(out) => out.copy_from_slice(&products[..TILE]),
+                Err(_) => out.copy_from_slice(&products[..width]),
             }
         });
     });

@@ -118,20 +118,37 @@ impl Path {
         matches!(self.0, Kind::Avx512 | Kind::Amx)
     }
 
-    /// Some tiles times all rows; `write` gets a tile, a token and products from there on.
+    /// Tiles of a matrix that a thread takes at once.
+    pub(super) fn tiles_a_task(self, tokens: usize) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if self.is_amx() {
+            return super::amx::TASK;
+        }
+        // 64 rows share the activations in the cache; of one token there are few.
+        if tokens > 1 { 4 } else { 8 }
+    }
+
+    /// Some tiles times all rows; `write` gets the first of some rows of the matrix, a token, and its products with them.
     pub(super) fn tiles(self, matrix: &Matrix, range: Range<usize>, x: &Activations, write: &mut Write<'_>) {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if self.is_amx() && matrix.format().needs().codes {
             let mut registers = super::amx::Registers::new();
-            // SAFETY: having the path proves the instructions; `product` compared the width.
-            unsafe { super::amx::tiles(&mut registers, matrix, range, (x.tiles(), x.tokens()), write) };
+            let first = range.start * TILE;
+            let mut write = |token: usize, products: &[f32]| write(first, token, products);
+            // SAFETY: having the path proves the instructions; `product` compared the width, and takes so many tiles.
+            unsafe {
+                let weights = super::amx::Weights::One(matrix);
+                super::amx::tiles(&mut registers, weights, range, (x.tiles(), x.tokens()), &mut write);
+            }
             return;
         }
         let mut products: Products = [[0.0; TILE]; GROUP];
         for (index, group) in x.groups().iter().enumerate() {
             for tile in range.clone() {
                 self.tile(matrix, tile, group, &mut products);
-                write(tile, index * GROUP, &products[..group.rows]);
+                for (t, products) in products[..group.rows].iter().enumerate() {
+                    write(tile * TILE, index * GROUP + t, products);
+                }
             }
         }
     }

@@ -1,9 +1,11 @@
 //! What AVX-512 does beside the tile registers: numbers become bf16, in the order in which tiles want them.
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 use super::Tile;
 use crate::kernels::avx512::{Q4_0, Q4K, Q5K, Q6K, Q8_0, format, group_codes, scale};
+use crate::kernels::ops::{gate_gelu, gate_silu};
 use crate::kernels::{BLOCK, Format, TILE};
 
 /// Two registers of f32 as bf16, one after the other.
@@ -47,20 +49,20 @@ pub(in crate::kernels) unsafe fn line(numbers: &[f32], tiles: &mut [Tile], line:
     }
 }
 
-/// Writes the weights of a matrix's tile, 32 columns a tile.
+/// Writes the weights of some blocks of a matrix's tile, 32 columns a tile.
 ///
 /// # Safety
-/// The processor has AVX-512 with bf16; `tile` has `form.tile_bytes(width)` bytes.
+/// The processor has AVX-512 with bf16; `tile` has `form.tile_bytes(width)` bytes, and these blocks.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")]
-pub(super) unsafe fn expand(form: Format, tile: &[u8], width: usize, tiles: &mut [Tile]) {
+pub(super) unsafe fn expand(form: Format, tile: &[u8], width: usize, blocks: Range<usize>, tiles: &mut [Tile]) {
     // SAFETY: the caller's promise.
     unsafe {
         match form {
-            Format::Q8_0 => expand_as::<Q8_0>(tile, width, tiles),
-            Format::Q4_0 => expand_as::<Q4_0>(tile, width, tiles),
-            Format::Q4K => expand_as::<Q4K>(tile, width, tiles),
-            Format::Q5K => expand_as::<Q5K>(tile, width, tiles),
-            Format::Q6K => expand_as::<Q6K>(tile, width, tiles),
+            Format::Q8_0 => expand_as::<Q8_0>(tile, width, blocks, tiles),
+            Format::Q4_0 => expand_as::<Q4_0>(tile, width, blocks, tiles),
+            Format::Q4K => expand_as::<Q4K>(tile, width, blocks, tiles),
+            Format::Q5K => expand_as::<Q5K>(tile, width, blocks, tiles),
+            Format::Q6K => expand_as::<Q6K>(tile, width, blocks, tiles),
             Format::F32 | Format::F16 | Format::Bf16 => panic!("floats have no codes"),
         }
     }
@@ -69,11 +71,17 @@ pub(super) unsafe fn expand(form: Format, tile: &[u8], width: usize, tiles: &mut
 /// # Safety
 /// As [`expand`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")]
-unsafe fn expand_as<const F: u8>(tile: &[u8], width: usize, tiles: &mut [Tile]) {
+unsafe fn expand_as<const F: u8>(tile: &[u8], width: usize, blocks: Range<usize>, tiles: &mut [Tile]) {
     let codes = &tile[const { format(F) }.scale_bytes(width)..];
     let zero = _mm512_set1_ps(const { format(F) }.zero() as f32);
     let low = _mm512_set1_epi32(255);
-    for (b, (block, out)) in codes.chunks_exact(const { format(F) }.code_bytes()).zip(tiles).enumerate() {
+    let tile_bytes = format(F).tile_bytes(width);
+    for (b, out) in blocks.zip(tiles) {
+        let block = &codes[b * const { format(F) }.code_bytes()..][..const { format(F) }.code_bytes()];
+        // The same of the next tile, which comes next: at each tile the processor's own prefetching begins anew.
+        for line in (0..block.len()).step_by(64) {
+            _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().wrapping_add(tile_bytes + line).cast());
+        }
         for half in 0..2 {
             // SAFETY: `b` is a block of the tile, which has eight groups of four columns; a tile has sixteen lines.
             unsafe {
@@ -93,4 +101,13 @@ unsafe fn expand_as<const F: u8>(tile: &[u8], width: usize, tiles: &mut [Tile]) 
             }
         }
     }
+}
+
+/// As `ops::gated`, here where the products are.
+///
+/// # Safety
+/// The processor has AVX-512.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,fma")]
+pub(super) unsafe fn gate(gelu: bool, gate: &[f32], up: &[f32], out: &mut [f32]) {
+    if gelu { gate_gelu(gate, up, out) } else { gate_silu(gate, up, out) }
 }

@@ -108,12 +108,12 @@ impl Multiply for Registers {
             }
             asm!(
                 "2:",
-                "tileloadd tmm4, [{x0} + {line}*1]",
+                "tileloaddt1 tmm4, [{x0} + {line}*1]",
                 "tileloadd tmm6, [{w0} + {line}*1]",
                 "tdpbf16ps tmm0, tmm4, tmm6",
                 "tileloadd tmm7, [{w1} + {line}*1]",
                 "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{x1} + {line}*1]",
+                "tileloaddt1 tmm5, [{x1} + {line}*1]",
                 "tdpbf16ps tmm2, tmm5, tmm6",
                 "tdpbf16ps tmm3, tmm5, tmm7",
                 "add {x0}, 1024",

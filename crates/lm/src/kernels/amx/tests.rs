@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::kernels::{Activations, Path, product};
+use crate::kernels::{Activations, Path, gated, gated_product, product};
 
 /// What `tdpbf16ps` does, in the order in which it adds; `wrong` swaps the two columns of a pair.
 #[derive(Default)]
@@ -44,8 +44,8 @@ fn converts() -> bool {
     is_x86_feature_detected!("avx512bf16") && Path::all().iter().any(|path| path.name() == "avx512-vnni")
 }
 
-/// Multiplies random rows with a random matrix in which every code occurs; all products are close, and no token of a
-/// tile is left out.
+/// Multiplies random rows with a random matrix in which every code occurs; all products are close, and no token is
+/// left out.
 fn check<M: Multiply>(registers: &mut M, format: Format, (rows, width, tokens): (usize, usize, usize), seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let mut bytes = vec![0u8; format.file_bytes(rows * width)];
@@ -57,20 +57,19 @@ fn check<M: Multiply>(registers: &mut M, format: Format, (rows, width, tokens): 
     let matrix = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap();
     let mut weights = vec![0.0; rows.next_multiple_of(TILE) * width];
     (0..rows).for_each(|r| matrix.row(r, &mut weights[r * width..][..width]));
-    let mut seen = vec![0; rows.div_ceil(TILE) * tokens];
+    let mut seen = vec![0; tokens];
     // SAFETY: the caller has seen that the processor converts; the rows have the matrix's width.
     unsafe {
-        tiles(registers, &matrix, 0..rows.div_ceil(TILE), (&given, tokens), &mut |tile, token, found| {
-            for (t, found) in found.iter().enumerate() {
-                seen[tile * tokens + token + t] += 1;
-                for (r, found) in (tile * TILE..rows).zip(found) {
-                    let (x, w) = (&x[(token + t) * width..][..width], &weights[r * width..][..width]);
-                    assert!(is_close(x, w, *found), "{format:?} row {r}, token {}: {found}", token + t);
-                }
+        tiles(registers, Weights::One(&matrix), 0..rows.div_ceil(TILE), (&given, tokens), &mut |token, found| {
+            seen[token] += 1;
+            assert_eq!(found.len(), rows.next_multiple_of(TILE));
+            for (r, found) in found.iter().take(rows).enumerate() {
+                let (x, w) = (&x[token * width..][..width], &weights[r * width..][..width]);
+                assert!(is_close(x, w, *found), "{format:?} row {r}, token {token}: {found}");
             }
         });
     }
-    assert!(seen.iter().all(|&times| times == 1), "every token of every tile once: {seen:?}");
+    assert!(seen.iter().all(|&times| times == 1), "every token once: {seen:?}");
 }
 
 proptest! {
@@ -119,6 +118,39 @@ fn the_trial_passes_registers_that_multiply_and_fails_registers_that_do_not() {
 fn a_path_that_is_not_usable_is_not_offered() {
     let offered = Path::all().iter().any(|path| path.name() == "amx-bf16");
     assert_eq!(offered, converts() && usable().is_ok(), "{:?}", usable());
+}
+
+#[test]
+fn gates_are_those_of_the_two_products() {
+    let Some(path) = Path::named("amx") else {
+        eprintln!("skipped: AMX cannot be used here ({:?})", usable());
+        return;
+    };
+    let mut random = StdRng::seed_from_u64(7);
+    // 17 tiles: the last task has one, and that not whole.
+    let (rows, width, tokens) = (16 * TILE + 3, 3 * SUPER, 37);
+    let mut matrix = |format: Format| {
+        let mut bytes = vec![0u8; format.file_bytes(rows * width)];
+        random.fill(&mut bytes[..]);
+        format.tame(&mut bytes);
+        Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap()
+    };
+    let (gate, up) = (matrix(Format::Q4K), matrix(Format::Q6K));
+    let x: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-0.01f32..0.01)).collect();
+    let mut pool = Pool::new(2);
+    let mut given = Activations::default();
+    given.fill((&mut pool, path, gate.format().needs()), (tokens, width), &|t, out| {
+        out.copy_from_slice(&x[t * width..][..width]);
+    });
+    let (mut g, mut u) = (vec![0.0; tokens * rows], vec![0.0; tokens * rows]);
+    product(&mut pool, path, &given, &mut [(&gate, &mut g), (&up, &mut u)]);
+    for gelu in [false, true] {
+        let (mut expect, mut found) = (vec![0.0; tokens * rows], vec![f32::NAN; tokens * rows]);
+        gated(path, gelu, &g, &u, &mut expect);
+        assert!(gated_product(&mut pool, path, &given, [&gate, &up], gelu, &mut found));
+        assert_eq!(found, expect, "gelu {gelu}");
+        assert!(!gated_product(&mut pool, path.for_writing(), &given, [&gate, &up], gelu, &mut found));
+    }
 }
 
 #[test]

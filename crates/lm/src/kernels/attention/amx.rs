@@ -8,9 +8,10 @@ use std::arch::x86_64::*;
 use std::cell::RefCell;
 
 use super::store::Store;
-use super::{Heads, KEYS, View, exp};
+use super::{Heads, KEYS, View};
 use crate::kernels::amx::convert::{in_turn, line, side_by_side};
 use crate::kernels::amx::{Multiply, SIDE, Square, Tile, ZERO};
+use crate::kernels::ops::exp_fused as exp;
 use crate::kernels::pool::{Pool, Shareable};
 use crate::kernels::{BLOCK, TILE};
 
@@ -221,7 +222,7 @@ impl Scratch {
     ///
     /// # Safety
     /// The processor has AVX-512 with bf16.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")]
     unsafe fn softmax(&mut self, r: usize, a: usize, b: usize) {
         let (half, r16) = (r / TILE, r % TILE);
         let weights = &mut self.weights[half * (KEYS / BLOCK)..][..KEYS / BLOCK];
@@ -235,9 +236,11 @@ impl Scratch {
         let mut most = _mm512_set1_ps(before);
         for (j, score) in scores.iter_mut().flat_map(|square| &mut square[half]).enumerate() {
             let row = &mut score.0[r16];
-            let (a, b) = (a.clamp(j * TILE, (j + 1) * TILE) - j * TILE, b.clamp(j * TILE, (j + 1) * TILE) - j * TILE);
-            row[..a].fill(f32::NEG_INFINITY);
-            row[b.max(a)..].fill(f32::NEG_INFINITY);
+            if a > j * TILE || b < (j + 1) * TILE {
+                let (a, b) = (a.clamp(j * TILE, (j + 1) * TILE) - j * TILE, b.clamp(j * TILE, (j + 1) * TILE) - j * TILE);
+                row[..a].fill(f32::NEG_INFINITY);
+                row[b..].fill(f32::NEG_INFINITY);
+            }
             // What is not a number is passed over here and shows in its weight.
             // SAFETY: a row is sixteen floats.
             most = _mm512_max_ps(unsafe { _mm512_loadu_ps(row.as_ptr()) }, most);
