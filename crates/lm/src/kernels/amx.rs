@@ -2,8 +2,8 @@
 //!
 //! `tdpbf16ps` multiplies a tile of 16 tokens by a tile of 16 rows of weights, 32 columns deep, and adds to f32
 //! sums that stay in the registers over all columns. Numbers are bf16 on both sides. Weights are expanded, scales
-//! multiplied in, once for all tokens of a product; rounding them and the activations to eight significant bits
-//! costs less than a third of what int8 activations with a scale for 32 columns cost (`kernels/tests.rs` measures both).
+//! multiplied in, once for all tokens of a product. Rounding them and the activations to eight significant bits moves a
+//! product about half as much as int8 activations with a scale for 32 columns do (`kernels/tests.rs` measures both).
 //! Int8 tiles (`tdpbssd`) have twice the peak, but their sums must leave the registers every 32 columns to be
 //! scaled: built and measured, they were slower (`ARCHITECTURE.md`).
 //!
@@ -33,7 +33,7 @@ mod tests;
 /// Tokens, and rows of weights, that are multiplied together: two tiles of each.
 pub(super) const SIDE: usize = 2 * TILE;
 /// Tiles that are multiplied before the next rows come: those of two times 16 rows stay in the first-level cache.
-const DEEP: usize = 8;
+const DEEP: usize = 16;
 /// Tiles that a thread expands at once: 256 rows share what is in its second-level cache.
 pub(super) const TASK: usize = 16;
 /// Why most processors do not use it.

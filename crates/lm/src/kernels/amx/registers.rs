@@ -55,7 +55,8 @@ struct Configuration {
 }
 
 impl Configuration {
-    const NONE: Configuration = Configuration { palette: 0, start: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
+    const NONE: Configuration =
+        Configuration { palette: 0, start: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
 }
 
 /// The eight tiles of this thread, all of 16 lines of 64 bytes: 0 to 3 hold sums, 4 and 5 activations, 6 and 7
@@ -104,7 +105,13 @@ impl Multiply for Registers {
                     to = in(reg) to, line = in(reg) LINE, options(nostack, readonly, preserves_flags)
                 );
             } else {
-                asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nomem, nostack, preserves_flags));
+                asm!(
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    options(nomem, nostack, preserves_flags)
+                );
             }
             asm!(
                 "2:",

@@ -103,7 +103,8 @@ pub(super) fn attend<M: Multiply>(
                         for r in 0..SIDE {
                             let first = block * KEYS;
                             let seen = seen(r);
-                            let (a, b) = (seen.start.max(first) - first, seen.end.min(first + KEYS).saturating_sub(first));
+                            let (a, b) =
+                                (seen.start.max(first) - first, seen.end.min(first + KEYS).saturating_sub(first));
                             // SAFETY: as above.
                             unsafe { scratch.softmax(r, a.min(KEYS), b) };
                         }
@@ -237,7 +238,8 @@ impl Scratch {
         for (j, score) in scores.iter_mut().flat_map(|square| &mut square[half]).enumerate() {
             let row = &mut score.0[r16];
             if a > j * TILE || b < (j + 1) * TILE {
-                let (a, b) = (a.clamp(j * TILE, (j + 1) * TILE) - j * TILE, b.clamp(j * TILE, (j + 1) * TILE) - j * TILE);
+                let (a, b) =
+                    (a.clamp(j * TILE, (j + 1) * TILE) - j * TILE, b.clamp(j * TILE, (j + 1) * TILE) - j * TILE);
                 row[..a].fill(f32::NEG_INFINITY);
                 row[b..].fill(f32::NEG_INFINITY);
             }
