@@ -1,4 +1,4 @@
-//! From text to weighted terms, without a dictionary. Version `koen-1`.
+//! From text to weighted terms, without a dictionary. Version `koen-2`.
 //!
 //! | text | terms (weight) |
 //! | --- | --- |
@@ -10,8 +10,10 @@
 //! | number `1,000`, `0.8` | without separators of thousands (1) |
 //! | number with unit `5 mg`, `300억` | number (1), unit as a word (1), both joined (1) |
 //! | Han, kana | pairs (1) and single characters (0.5); a lone character (1) |
+//! | Han with a Korean reading, `電池` | the word it spells, as a Korean word: `전지`; its pairs and characters (0.5) |
 //!
-//! A word ends where the script changes, and a particle left over there gives no term.
+//! A word ends where the script changes, and a particle left over there gives no term. A reading that stands beside its
+//! characters, `전지(電池)` or `電池(전지)`, is not counted twice.
 //!
 //! Sparse vectors hold more, at 0.35, which help Korean ranking only ([`Role::Aid`]): the first and the
 //! last two syllables of a longer stem as words, the single syllables of a short one, the bigram of a
@@ -21,10 +23,10 @@
 use std::ops::Range;
 
 use super::normalise::{Letter, normalise};
-use super::{codes, english, korean};
+use super::{codes, english, hanja, korean};
 
 /// Name and version of the analyser; an index records it and refuses another.
-pub const ANALYSER: &str = "koen-1";
+pub const ANALYSER: &str = "koen-2";
 
 /// One term of a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,11 +102,18 @@ pub(super) fn each_term(text: &str, mut emit: impl FnMut(&str, Role, Range<usize
         let run = &letters[at..end];
         match script {
             Script::Hangul => {
-                let glued = at > 0 && Script::of(letters[at - 1].ch) == Script::Latin;
+                let glued = at > 0 && matches!(Script::of(letters[at - 1].ch), Script::Latin | Script::Han);
                 let last = if glued { None } else { before.filter(|_| letters[at - 1].ch == ' ') };
                 before = hangul(run, glued, last, &mut buffer, &mut emit);
             }
-            Script::Han | Script::Kana => ideographs(run, &mut buffer, &mut emit),
+            Script::Han => {
+                let word = hanja::reading(run);
+                ideographs(run, if word.is_some() { Role::Part } else { Role::Whole }, &mut buffer, &mut emit);
+                if let Some(word) = word.filter(|word| !stands_beside(&letters, at..end, word)) {
+                    hangul(&word, false, None, &mut buffer, &mut emit);
+                }
+            }
+            Script::Kana => ideographs(run, Role::Whole, &mut buffer, &mut emit),
             Script::Latin if is_clitic(&letters[..at], run) => {}
             Script::Latin => codes::terms(run, &letters[end..], &mut buffer, &mut emit),
             Script::None => {}
@@ -213,16 +222,25 @@ fn fill(buffer: &mut String, chars: &[char]) {
     buffer.extend(chars);
 }
 
+/// True where the word in Hangul stands in brackets behind these letters, or they do behind it.
+fn stands_beside(letters: &[Letter], run: Range<usize>, word: &[Letter]) -> bool {
+    let same = |some: &[Letter]| some.iter().map(|l| l.ch).eq(word.iter().map(|l| l.ch));
+    let opens = |letter: Option<&Letter>| letter.is_some_and(|l| matches!(l.ch, '(' | '['));
+    let before = || run.start.checked_sub(word.len() + 1).is_some_and(|at| same(&letters[at..run.start - 1]));
+    let behind = || letters.get(run.end + 1..run.end + 1 + word.len()).is_some_and(same);
+    (opens(run.start.checked_sub(1).map(|at| &letters[at])) && before()) || (opens(letters.get(run.end)) && behind())
+}
+
 /// Han or kana: pairs and single characters, since nothing marks the words.
-fn ideographs(run: &[Letter], buffer: &mut String, emit: &mut impl FnMut(&str, Role, &[Letter])) {
-    let single = if run.len() == 1 { Role::Whole } else { Role::Part };
+fn ideographs(run: &[Letter], pair: Role, buffer: &mut String, emit: &mut impl FnMut(&str, Role, &[Letter])) {
+    let single = if run.len() == 1 { pair } else { Role::Part };
     for (i, letter) in run.iter().enumerate() {
         buffer.clear();
         buffer.push(letter.ch);
         emit(buffer, single, &run[i..=i]);
         if let Some(next) = run.get(i + 1) {
             buffer.push(next.ch);
-            emit(buffer, Role::Whole, &run[i..i + 2]);
+            emit(buffer, pair, &run[i..i + 2]);
         }
     }
 }
@@ -290,9 +308,20 @@ mod tests {
 
     #[test]
     fn han_and_kana_give_pairs_and_single_characters() {
-        assert_eq!(terms("電解質"), ["電", "電解", "解", "解質", "質"]);
-        assert_eq!(terms("電"), ["電"]);
-        assert_eq!(terms("電池は"), ["電", "電池", "池", "は"]);
+        assert_eq!(terms("働込"), ["働", "働込", "込"]);
+        assert_eq!(terms("は"), ["は"]);
+    }
+
+    #[test]
+    fn chinese_characters_meet_the_korean_word_that_they_spell() {
+        assert_eq!(terms("電池"), ["電", "電池", "池", "전지", "~전지"]);
+        assert!(terms("二次電池의 效率").contains(&"효율".to_owned()));
+        let whole =
+            |text: &str| analyse(text).into_iter().filter(|t| t.weight == 1.0).map(|t| t.text).collect::<Vec<_>>();
+        assert_eq!(whole("電解質을"), whole("전해질을"));
+        for text in ["전지(電池)", "電池(전지)", "전지[電池]"] {
+            assert_eq!(whole(text), ["전지"], "{text}");
+        }
     }
 
     #[test]

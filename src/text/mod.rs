@@ -9,6 +9,7 @@ pub mod bm25;
 mod codes;
 pub mod coverage;
 mod english;
+mod hanja;
 mod korean;
 mod normalise;
 mod sentences;
