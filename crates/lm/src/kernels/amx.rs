@@ -34,8 +34,8 @@ mod tests;
 pub(super) const SIDE: usize = 2 * TILE;
 /// Tiles that are multiplied before the next rows come: those of two times 16 rows stay in the first-level cache.
 const DEEP: usize = 16;
-/// Tiles that a thread expands at once: 256 rows share what is in its second-level cache.
-pub(super) const TASK: usize = 16;
+/// Tiles that a thread expands at once, at most: 256 rows share what is in its second-level cache.
+const TASK: usize = 16;
 /// Why most processors do not use it.
 const NONE: &str = "no AMX with bf16 on Linux";
 
@@ -56,6 +56,11 @@ pub(super) struct Sums(pub(super) [[f32; TILE]; TILE]);
 /// Of two tiles of tokens with two of rows: `[token tile][row tile]`.
 pub(super) type Square = [[Sums; 2]; 2];
 pub(super) const ZERO: Square = [[Sums([[0.0; TILE]; TILE]); 2]; 2];
+
+/// Tiles that a thread takes at once, an even number: as many as it can where each thread still gets two lots.
+pub(super) fn task(tiles: usize, threads: usize) -> usize {
+    (tiles / (2 * threads)).next_multiple_of(2).clamp(2, TASK)
+}
 
 /// What multiplies.
 pub(super) trait Multiply {

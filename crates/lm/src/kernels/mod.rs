@@ -95,7 +95,7 @@ pub(crate) fn gated_product(
         let rows = gate.rows();
         assert_eq!((rows, gate.columns()), (up.rows(), up.columns()), "gates of two shapes");
         assert_eq!((out.len(), x.width()), (x.tokens() * rows, gate.columns()), "shapes disagree");
-        let step = amx::TASK / 2;
+        let step = amx::task(2 * gate.tiles(), pool.threads()) / 2;
         let out = Shareable::new(out.as_mut_ptr());
         pool.run(gate.tiles().div_ceil(step), &|task| {
             let tiles = task * step..(task * step + step).min(gate.tiles());
@@ -126,7 +126,8 @@ pub(crate) fn product(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(
         out: Shareable<f32>,
         tasks: usize,
     }
-    let step = path.tiles_a_task(x.tokens());
+    let tiles = all.iter().map(|(matrix, _)| matrix.tiles()).sum();
+    let step = path.tiles_a_task(x.tokens(), tiles, pool.threads());
     let parts: Vec<Part<'_>> = all
         .iter_mut()
         .map(|(matrix, out)| {

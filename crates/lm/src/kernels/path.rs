@@ -118,12 +118,13 @@ impl Path {
         matches!(self.0, Kind::Avx512 | Kind::Amx)
     }
 
-    /// Tiles of a matrix that a thread takes at once.
-    pub(super) fn tiles_a_task(self, tokens: usize) -> usize {
+    /// Tiles that a thread takes at once of the `tiles` that `threads` share.
+    pub(super) fn tiles_a_task(self, tokens: usize, tiles: usize, threads: usize) -> usize {
         #[cfg(target_arch = "x86_64")]
         if self.is_amx() {
-            return super::amx::TASK;
+            return super::amx::task(tiles, threads);
         }
+        let _ = (tiles, threads);
         // 64 rows share the activations in the cache; of one token there are few.
         if tokens > 1 { 4 } else { 8 }
     }
