@@ -1,6 +1,6 @@
 //! How are Chinese characters read in Korean? 電池 is 전지, and 理論 is 이론.
 //!
-//! The readings are those of the Unicode Character Database (field `kHangul`), one a character, written into
+//! The readings are those of the Unicode Character Database (field `kHangul`; Unicode licence v3), one a character, written into
 //! `hanja.txt` by `tools/hanja/make.py`: a reading, and the characters read so. At the beginning of a word ㄹ and ㄴ
 //! soften (두음법칙, Hangul orthography 10 to 12), and 렬 and 률 do after a vowel or ㄴ (11).
 
