@@ -5,16 +5,17 @@
 //! made once. Weights have the names of the GGUF convention and are repacked at load; types without a
 //! kernel of their own (Q2_K, Q3_K, Q4_1, Q5_0, Q5_1) become f16, which is larger but not less exact.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::Device;
 
 use crate::cache::CpuCache;
-use crate::candle_decoder::rope_factors;
+use crate::cpu_rope::{Rope, Ropes};
 use crate::gguf::Gguf;
 use crate::kernels::{
-    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Rotation, View, add, gated,
-    gated_product, product, rms_norm, rms_norm_in_place, rotate,
+    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Turn, View, add, gated, gated_product,
+    product, rms_norm, rms_norm_in_place,
 };
 use crate::{Architecture, LmError, Options, Shape};
 
@@ -41,6 +42,8 @@ pub(crate) struct Part<'a> {
     pub(crate) tokens: &'a [u32],
     /// Whether it wrote these tokens; else they are a prompt's.
     pub(crate) writes: bool,
+    /// Where these tokens stand; what is between the runs, and before them, is in the cache.
+    pub(crate) runs: &'a [Range<usize>],
     /// Of so many tokens at the end the logits of what follows are wanted.
     pub(crate) wanted: usize,
 }
@@ -126,6 +129,31 @@ impl CpuDecoder {
         cache.resize(positions, || self.layer(positions));
     }
 
+    /// A copy of some positions, as the first of a cache of their own.
+    pub(crate) fn take(&mut self, from: &CpuCache, positions: Range<usize>) -> CpuCache {
+        let mut cache = self.cache(positions.len());
+        for (to, from) in cache.layers.iter_mut().zip(&from.layers) {
+            to.paste((&mut self.pool, self.writing), from, positions.clone(), 0, None);
+        }
+        cache.position = positions.len();
+        cache
+    }
+
+    /// Puts what [`CpuDecoder::take`] copied to `at`, which is `by` positions on from where it was computed.
+    pub(crate) fn place(&mut self, cache: &mut CpuCache, segment: &CpuCache, at: usize, by: usize) {
+        let CpuDecoder { pool, writing: path, blocks, .. } = self;
+        for ((to, from), block) in cache.layers.iter_mut().zip(&segment.layers).zip(blocks) {
+            let (cos, sin) = block.rope.turn(by);
+            let turn = Turn { cos: &cos, sin: &sin, rotation: block.rope.rotation() };
+            to.paste((pool, *path), from, 0..segment.position, at, (by > 0).then_some(turn));
+        }
+    }
+
+    /// Bytes that the keys and values of one position take.
+    pub(crate) fn position_bytes(&self) -> usize {
+        self.layer(0).position_bytes() * self.blocks.len()
+    }
+
     fn layer(&self, positions: usize) -> KvLayer {
         let Shape { heads, kv_heads, head_dim, .. } = self.shape;
         KvLayer::new(Heads { queries: heads, keys: kv_heads, dim: head_dim }, positions, self.kv)
@@ -150,7 +178,7 @@ impl CpuDecoder {
         let of: Vec<(bool, usize)> = parts.iter().map(|part| (part.writes, part.wanted)).collect();
         let (mut written, mut read): (Vec<_>, Vec<_>) = parts
             .iter_mut()
-            .map(|Part { cache, tokens, writes, wanted }| Part { cache, tokens, writes: *writes, wanted: *wanted })
+            .map(|Part { cache, tokens, writes, runs, wanted }| Part { cache, tokens, writes: *writes, runs, wanted: *wanted })
             .partition(|part| part.writes);
         let (written, read) = (self.step(self.writing, &mut written), self.step(self.reading, &mut read));
         let (mut written, mut read) = (written.as_slice(), read.as_slice());
@@ -169,8 +197,7 @@ impl CpuDecoder {
         let hidden = shape.hidden;
         let factor = if shape.architecture == Architecture::Gemma3 { (hidden as f32).sqrt() } else { 1.0 };
         let tokens: Vec<u32> = parts.iter().flat_map(|part| part.tokens).copied().collect();
-        let place = |part: &Part<'_>| part.cache.position..part.cache.position + part.tokens.len();
-        let positions: Vec<usize> = parts.iter().flat_map(place).collect();
+        let positions: Vec<usize> = parts.iter().flat_map(|part| part.runs.iter().cloned().flatten()).collect();
         buffers.x.resize(tokens.len() * hidden, 0.0);
         let embedding = &self.embedding;
         pool.chunks(&mut buffers.x, hidden, &|t, row| {
@@ -184,7 +211,7 @@ impl CpuDecoder {
         }
         let (mut wanted, mut end) = (Vec::new(), 0);
         for part in parts {
-            part.cache.position += part.tokens.len();
+            part.cache.position = part.runs.last().map_or(part.cache.position, |run| run.end);
             end += part.tokens.len();
             wanted.extend(end - part.wanted..end);
         }
@@ -354,13 +381,16 @@ impl Block {
         }
         let mut first = 0;
         for part in parts.iter_mut() {
-            let (layer, position, tokens) = (&mut part.cache.layers[*index], part.cache.position, part.tokens.len());
-            let (queries, keys) =
-                (first * q_width..(first + tokens) * q_width, first * kv_width..(first + tokens) * kv_width);
-            layer.write(pool, path, position, &k[keys.clone()], &v[keys]);
-            let view = View { position, tokens, window: self.window, scale: shape.attention_scale as f32 };
-            layer.attend(pool, path, view, &q[queries.clone()], &mut context[queries]);
-            first += tokens;
+            let layer = &mut part.cache.layers[*index];
+            for run in part.runs {
+                let (position, tokens) = (run.start, run.len());
+                let (queries, keys) =
+                    (first * q_width..(first + tokens) * q_width, first * kv_width..(first + tokens) * kv_width);
+                layer.write(pool, path, position, &k[keys.clone()], &v[keys]);
+                let view = View { position, tokens, window: self.window, scale: shape.attention_scale as f32 };
+                layer.attend(pool, path, view, &q[queries.clone()], &mut context[queries]);
+                first += tokens;
+            }
         }
         rows.fill((&mut **pool, path, self.attention_output.needs()), (tokens, q_width), &|t, out| {
             out.copy_from_slice(&context[t * q_width..][..q_width]);
@@ -457,57 +487,6 @@ impl Linear {
                 row.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
             }
         }
-    }
-}
-
-/// Cosines and sines of every position, `(positions, dim / 2)`.
-struct Rope {
-    cos: Vec<f32>,
-    sin: Vec<f32>,
-    half: usize,
-    rotation: Rotation,
-}
-
-impl Rope {
-    fn apply(&self, path: Path, head: &mut [f32], position: usize) {
-        let row = position * self.half..(position + 1) * self.half;
-        rotate(path, self.rotation, head, &self.cos[row.clone()], &self.sin[row]);
-    }
-}
-
-/// The rotary tables of layers that see everything, and of those with a sliding window.
-struct Ropes {
-    global: Arc<Rope>,
-    local: Arc<Rope>,
-}
-
-impl Ropes {
-    fn load(gguf: &mut Gguf, shape: &Shape, window: usize) -> Result<Ropes, LmError> {
-        let rotation = match shape.architecture {
-            Architecture::Llama => Rotation::Neighbours,
-            Architecture::Qwen2 | Architecture::Qwen3 | Architecture::Gemma3 | Architecture::Phi3 => Rotation::Halves,
-        };
-        let (factors, magnitude) = rope_factors(gguf, shape, window)?;
-        let half = shape.rope_dim / 2;
-        let table = |base: f64, scale: f64, factors: Option<&[f32]>, magnitude: f64| {
-            let inverse: Vec<f32> = (0..half)
-                .map(|i| {
-                    let factor = factors.and_then(|f| f.get(i)).copied().unwrap_or(1.0);
-                    (1.0 / base.powf(2.0 * i as f64 / shape.rope_dim as f64) / scale) as f32 / factor
-                })
-                .collect();
-            let angles = |turn: fn(f32) -> f32| -> Vec<f32> {
-                let row = |p: usize| inverse.iter().map(move |&f| turn(p as f32 * f) * magnitude as f32);
-                (0..window).flat_map(row).collect()
-            };
-            Arc::new(Rope { cos: angles(f32::cos), sin: angles(f32::sin), half, rotation })
-        };
-        let global = table(shape.rope_base, shape.rope_scale, factors.as_deref(), magnitude);
-        let local = match shape.window {
-            Some(_) => table(shape.local_rope_base, 1.0, None, 1.0),
-            None => global.clone(),
-        };
-        Ok(Ropes { global, local })
     }
 }
 

@@ -4,6 +4,8 @@
 //! files and are held to the same numbers. On a CPU several sequences pass through a step together, each with
 //! its own [`Cache`]; candle's layers hold one sequence.
 
+use std::ops::Range;
+
 use candle_core::Device;
 
 use crate::cache::{Cache, CpuCache};
@@ -36,6 +38,8 @@ pub(crate) struct Part<'a> {
     pub(crate) tokens: &'a [u32],
     /// Whether it wrote these tokens; else they are a prompt's.
     pub(crate) writes: bool,
+    /// Where these tokens stand, in order; what is between the runs, and before them, must be in the cache.
+    pub(crate) runs: &'a [Range<usize>],
     /// Of so many tokens at the end the logits of what follows are wanted.
     pub(crate) wanted: usize,
 }
@@ -110,7 +114,9 @@ impl Decoder {
         self.with_own(|decoder, own| {
             // The whole window, when first used.
             decoder.resize(own, decoder.window);
-            decoder.read(&mut [Part { cache: own, tokens, writes: tokens.len() == 1, wanted }])
+            let from = decoder.position_of(own);
+            let run = from..from + tokens.len();
+            decoder.read(&mut [Part { cache: own, tokens, writes: tokens.len() == 1, runs: &[run], wanted }])
         })
     }
 
@@ -177,6 +183,39 @@ impl Decoder {
         }
     }
 
+    /// Bytes that the keys and values of one position take on a CPU.
+    pub(crate) fn position_bytes(&self) -> Option<usize> {
+        match &self.inner {
+            Inner::Cpu(decoder) => Some(decoder.position_bytes()),
+            Inner::Candle(_) => None,
+        }
+    }
+
+    /// A copy of some positions of a cache, as a cache of their own.
+    pub(crate) fn take(&mut self, from: &Cache, positions: Range<usize>) -> Cache {
+        match (&mut self.inner, from) {
+            (Inner::Cpu(decoder), Cache::Cpu(from)) => Cache::Cpu(decoder.take(from, positions)),
+            (Inner::Cpu(_) | Inner::Candle(_), _) => Cache::Device,
+        }
+    }
+
+    /// Puts what [`Decoder::take`] copied to `at`, which is `by` positions on from where it was computed.
+    pub(crate) fn place(&mut self, cache: &mut Cache, segment: &Cache, at: usize, by: usize) {
+        if let (Inner::Cpu(decoder), Cache::Cpu(cache), Cache::Cpu(segment)) = (&mut self.inner, cache, segment) {
+            decoder.place(cache, segment, at, by);
+        }
+    }
+
+    /// Says that the first `positions` tokens are what a cache holds, whatever was written after them.
+    pub(crate) fn hold(&mut self, cache: &mut Cache, positions: usize) {
+        match cache {
+            Cache::Cpu(cache) => cache.position = positions,
+            Cache::Device => {
+                self.cut(cache, positions);
+            }
+        }
+    }
+
     /// Tokens that a cache holds.
     pub(crate) fn position_of(&self, cache: &Cache) -> usize {
         match (&self.inner, cache) {
@@ -212,9 +251,10 @@ impl Decoder {
         match &mut self.inner {
             Inner::Cpu(decoder) => {
                 let mut read = Vec::with_capacity(parts.len());
-                for Part { cache, tokens, writes, wanted } in parts {
+                for Part { cache, tokens, writes, runs, wanted } in parts {
                     if let Cache::Cpu(cache) = cache {
-                        read.push(cpu_decoder::Part { cache, tokens, writes: *writes, wanted: *wanted });
+                        let (writes, wanted) = (*writes, *wanted);
+                        read.push(cpu_decoder::Part { cache, tokens, writes, runs, wanted });
                     }
                 }
                 Ok(decoder.read(&mut read))
@@ -246,7 +286,8 @@ impl Decoder {
             Cache::Cpu(CpuCache { capacity, .. }) => self.window.min(*capacity),
             Cache::Device => self.window,
         };
-        let all = self.position_of(part.cache) + part.tokens.len();
+        let all = part.runs.last().map_or(0, |run| run.end);
+        debug_assert_eq!(part.runs.iter().map(Range::len).sum::<usize>(), part.tokens.len(), "runs and tokens disagree");
         if part.tokens.is_empty() || all > room {
             return Err(LmError::TooLong { tokens: all, window: room });
         }

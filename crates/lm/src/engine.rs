@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use crate::constraint::{Constraint, Grammars};
 use crate::scheduler::Output;
-use crate::{ChatMessage, ChatTemplate, Form, Generation, LmError, Model, Sampling, Shape, Tokenizer, model};
+use crate::{ChatMessage, ChatTemplate, Form, Generation, LmError, Model, Prompt, Sampling, Shape, Tokenizer, model};
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -25,6 +25,9 @@ pub struct Request {
     pub sampling: Sampling,
     /// What the text must look like.
     pub form: Option<Form>,
+    /// Texts in the messages, in their order there, that other requests may hold too, each at another place: their
+    /// keys and values may be computed apart, where [`crate::Options::segment_bytes`] allows it.
+    pub segments: Vec<String>,
 }
 
 /// What a request gives back, in this order: text any number of times, then one end.
@@ -70,10 +73,11 @@ pub struct Engine {
     grammars: Arc<Grammars>,
     shape: Shape,
     window: usize,
+    has_segments: bool,
 }
 
 struct Job {
-    prompt: Vec<u32>,
+    prompt: Prompt,
     sampling: Sampling,
     constraint: Option<Constraint>,
     asked: Instant,
@@ -149,12 +153,12 @@ impl Engine {
     /// Starts the thread; `waiting` requests may queue behind those that run.
     pub fn start(model: Model, waiting: usize) -> Result<Engine, LmError> {
         let (tokenizer, template, grammars) = (model.tokenizer(), model.template(), model.grammars());
-        let (shape, window) = (model.shape().clone(), model.window());
+        let (shape, window, has_segments) = (model.shape().clone(), model.window(), model.scheduler.has_segments());
         let queue = Arc::new(Queue { jobs: Mutex::default(), changed: Condvar::new(), waiting: waiting.max(1) });
         let theirs = queue.clone();
         let worker = std::thread::Builder::new().name("sectora-lm".into()).spawn(move || work(model, theirs));
         let worker = Some(worker.map_err(|_| LmError::Stopped)?);
-        Ok(Engine { queue, worker, tokenizer, template, grammars, shape, window })
+        Ok(Engine { queue, worker, tokenizer, template, grammars, shape, window, has_segments })
     }
 
     /// Queues a request.
@@ -165,6 +169,10 @@ impl Engine {
         if prompt.len() >= self.window {
             return Err(LmError::TooLong { tokens: prompt.len(), window: self.window });
         }
+        let prompt = match self.has_segments {
+            true => Prompt::marked(prompt, &self.tokenizer, &request.messages, &request.segments),
+            false => Prompt::from(prompt),
+        };
         let (events, receiver) = channel();
         let cancelled = Arc::new(AtomicBool::new(false));
         let client = Client { events, cancelled: cancelled.clone() };

@@ -12,7 +12,8 @@
 //!
 //! let engine = Engine::start(Model::open("Qwen3-0.6B-Q8_0.gguf".as_ref(), &Options::default())?, 4)?;
 //! let messages = vec![ChatMessage::user("What is a separator?")];
-//! engine.run(Request { messages, sampling: Sampling::default(), form: None }, &mut |text| {
+//! let request = Request { messages, sampling: Sampling::default(), form: None, segments: Vec::new() };
+//! engine.run(request, &mut |text| {
 //!     print!("{text}");
 //!     ControlFlow::Continue(())
 //! })?;
@@ -25,6 +26,7 @@ mod candle_decoder;
 mod chat;
 mod constraint;
 mod cpu_decoder;
+mod cpu_rope;
 mod decoder;
 mod engine;
 mod error;
@@ -35,11 +37,13 @@ mod linear;
 mod lookup;
 mod memory;
 mod model;
+mod prompt;
 pub mod random;
 mod rope;
 mod sampler;
 mod sampling;
 mod scheduler;
+mod segments;
 mod sequence;
 mod shape;
 mod text_stream;
@@ -54,6 +58,7 @@ pub use kernels::{Kv, Path as CpuPath, read_bandwidth};
 pub use linear::{Linear8, Products};
 pub use memory::Memory;
 pub use model::{Finish, Generation, Model, Options, TokenLogprob, device};
+pub use prompt::Prompt;
 pub use sampler::{Drawn, Sampler};
 pub use sampling::{MAX_TOP_LOGPROBS, Sampling};
 pub use shape::{Architecture, Shape};

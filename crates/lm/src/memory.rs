@@ -22,6 +22,8 @@ pub struct Memory {
     pub weights: u64,
     /// Keys and values of running and ended requests together.
     pub kv: u64,
+    /// Kept segments.
+    pub segments: u64,
     /// Rows on their way through a layer, and logits.
     pub work: u64,
     /// The tokenizer.
@@ -73,6 +75,7 @@ impl Memory {
         Ok(Memory {
             weights,
             kv: (limits.positions.next_multiple_of(16) * position) as u64,
+            segments: limits.segment_bytes as u64,
             work: work as u64,
             vocabulary: shape.vocabulary as u64 * TOKEN,
             loading,
@@ -81,16 +84,20 @@ impl Memory {
 
     /// The most there is at any time.
     pub fn peak(&self) -> u64 {
-        self.weights + self.vocabulary + self.loading.max(self.kv + self.work)
+        self.weights + self.vocabulary + self.loading.max(self.kv + self.segments + self.work)
     }
 }
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mb = |bytes: u64| bytes.div_ceil(1 << 20);
-        let Memory { weights, kv, work, vocabulary, .. } = *self;
+        let Memory { weights, kv, segments, work, vocabulary, .. } = *self;
         let all = [mb(self.peak()), mb(weights), mb(kv), mb(work), mb(vocabulary)];
         let [peak, weights, kv, work, vocabulary] = all;
-        write!(f, "{peak} MB at most: weights {weights}, keys and values {kv}, work {work}, vocabulary {vocabulary}")
+        write!(f, "{peak} MB at most: weights {weights}, keys and values {kv}, ")?;
+        if segments > 0 {
+            write!(f, "those of segments {}, ", mb(segments))?;
+        }
+        write!(f, "work {work}, vocabulary {vocabulary}")
     }
 }

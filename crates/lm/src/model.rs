@@ -12,7 +12,7 @@ use candle_core::Device;
 use crate::constraint::Grammars;
 use crate::gguf::Gguf;
 use crate::scheduler::{Limits, Output, Scheduler};
-use crate::{ChatMessage, ChatTemplate, CpuPath, Decoder, Form, Kv, LmError, Sampling, Shape, Tokenizer};
+use crate::{ChatMessage, ChatTemplate, CpuPath, Decoder, Form, Kv, LmError, Prompt, Sampling, Shape, Tokenizer};
 
 /// How to open a model.
 #[derive(Clone, Debug)]
@@ -38,6 +38,11 @@ pub struct Options {
     /// Positions whose keys and values fit in memory, of running requests and kept from ended ones; 0 is one
     /// context, or 4096 for each of `sequences` if that is more.
     pub kv_positions: usize,
+    /// Bytes in which keys and values of prompts' segments are kept, to be used again at other places; 0 switches
+    /// that off, and segments are read like any other text. Changes the text a little. On a CPU. See [`Prompt`].
+    pub segment_bytes: usize,
+    /// Of each segment that is computed apart, the share at its beginning that is read again in its place, 0 to 1.
+    pub segment_reread: f64,
 }
 
 impl Default for Options {
@@ -53,6 +58,8 @@ impl Default for Options {
             lookup: 10,
             sequences: 1,
             kv_positions: 0,
+            segment_bytes: 0,
+            segment_reread: 0.0,
         }
     }
 }
@@ -90,7 +97,7 @@ pub struct Generation {
     pub prompt_tokens: usize,
     /// Tokens written, the one that ended the turn not counted.
     pub completion_tokens: usize,
-    /// Tokens of the prompt that an earlier request had left in the cache.
+    /// Tokens of the prompt whose keys and values an earlier request had left.
     pub reused_tokens: usize,
     /// Tokens that prompt lookup proposed, and those of them that the model then chose itself.
     pub drafted_tokens: usize,
@@ -163,6 +170,21 @@ impl Model {
         self.scheduler.set_lookup(most);
     }
 
+    /// Computes segments apart from now on, as [`Options::segment_bytes`] and [`Options::segment_reread`] say, and
+    /// forgets earlier requests.
+    pub fn set_segments(&mut self, bytes: usize, reread: f64) {
+        self.scheduler.set_segments(bytes, reread);
+    }
+
+    /// Logits of what follows a prompt, as a request would see them.
+    pub fn logits(&mut self, prompt: impl Into<Prompt>) -> Result<Vec<f32>, LmError> {
+        self.scheduler.watch(true);
+        let one = Sampling { max_tokens: 1, ..Sampling::default() };
+        let done = self.generate(prompt, &one, &|| false, &mut |_| ControlFlow::Continue(()));
+        let logits = self.scheduler.watch(false);
+        done.map(|_| logits)
+    }
+
     /// Forgets earlier requests, so that the next is read from its beginning.
     pub fn forget(&mut self) {
         self.scheduler.forget();
@@ -198,10 +220,13 @@ impl Model {
     }
 
     /// Writes what follows each of the prompts, together; only how it went is given back.
-    pub fn generate_all(&mut self, requests: &[(Vec<u32>, Sampling)]) -> Result<Vec<Generation>, LmError> {
+    pub fn generate_all(
+        &mut self,
+        requests: &[(impl Clone + Into<Prompt>, Sampling)],
+    ) -> Result<Vec<Generation>, LmError> {
         let begin = Instant::now();
         for (prompt, sampling) in requests {
-            self.scheduler.add(prompt.clone(), sampling, None, begin)?;
+            self.scheduler.add(prompt.clone().into(), sampling, None, begin)?;
         }
         let mut ends = Vec::new();
         while !self.scheduler.is_idle() {
@@ -220,7 +245,7 @@ impl Model {
     /// before each step: a piece of the prompt, or a token.
     pub fn generate(
         &mut self,
-        prompt: &[u32],
+        prompt: impl Into<Prompt>,
         sampling: &Sampling,
         cancelled: &dyn Fn() -> bool,
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
@@ -231,14 +256,14 @@ impl Model {
     /// The same for a text that must have a form.
     pub fn generate_as(
         &mut self,
-        prompt: &[u32],
+        prompt: impl Into<Prompt>,
         (sampling, form): (&Sampling, Option<&Form>),
         cancelled: &dyn Fn() -> bool,
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generation, LmError> {
         let begin = Instant::now();
         let constraint = form.map(|form| self.grammars.constraint(form)).transpose()?;
-        let mine = self.scheduler.add(prompt.to_vec(), sampling, constraint, begin)?;
+        let mine = self.scheduler.add(prompt.into(), sampling, constraint, begin)?;
         let mut end = None;
         let mut out = |id, output: Output<'_>| match output {
             Output::Text(text) if id == mine => sink(text),

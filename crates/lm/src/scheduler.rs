@@ -8,16 +8,19 @@
 //! Memory: each sequence gets a cache for its prompt and the most it may write, out of a fixed number of
 //! positions; one that does not fit waits its turn. What ended sequences leave is kept while there is
 //! room, least recently used first out, and a prompt that begins like one of them, or like one that is
-//! running, takes its keys and values over. Knows nothing of threads, queues or messages.
+//! running, takes its keys and values over. Segments of prompts are computed once, in the room of the cache that asks
+//! for them, kept in a budget of their own and put where they are wanted. Knows nothing of threads, queues or messages.
 
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cache::Cache;
 use crate::constraint::Constraint;
 use crate::decoder::{Decoder, Part};
+use crate::prompt::{Apart, Prompt};
+use crate::segments::Segments;
 use crate::sequence::Sequence;
 use crate::{Finish, Generation, LmError, Options, Sampling, Tokenizer};
 
@@ -45,6 +48,10 @@ pub(crate) struct Limits {
     pub(crate) positions: usize,
     /// Longest draft.
     pub(crate) lookup: usize,
+    /// Bytes of kept segments; without any, none is computed apart.
+    pub(crate) segment_bytes: usize,
+    /// Share of a segment that is read again in its place.
+    pub(crate) segment_reread: f64,
 }
 
 impl Limits {
@@ -54,7 +61,8 @@ impl Limits {
             0 => window.max(sequences.saturating_mul(window.min(POSITIONS))),
             some => some.max(window),
         };
-        Limits { sequences, positions, lookup: options.lookup }
+        let Options { lookup, segment_bytes, segment_reread, .. } = *options;
+        Limits { sequences, positions, lookup, segment_bytes, segment_reread }
     }
 
     /// Rows of the largest step.
@@ -89,6 +97,9 @@ pub(crate) struct Scheduler {
     running: Vec<Running>,
     /// The most recently used last.
     kept: Vec<Kept>,
+    segments: Segments,
+    /// The last rows of logits, where somebody wants to see them.
+    watched: Option<Vec<f32>>,
     steps: usize,
     last_id: u64,
 }
@@ -97,8 +108,9 @@ struct Running {
     sequence: Sequence,
     cache: Cache,
     capacity: usize,
-    /// What it reads in this step, and of how many tokens at the end it wants the logits.
+    /// What it reads in this step, where to, and of how many tokens at the end it wants the logits.
     now: Vec<u32>,
+    runs: Vec<Range<usize>>,
     wanted: usize,
     /// Another sequence is reading the same text for it.
     follows: bool,
@@ -108,6 +120,8 @@ struct Running {
 struct Kept {
     /// Those that a prompt may continue.
     tokens: Vec<u32>,
+    /// What of them was computed apart.
+    apart: Apart,
     cache: Cache,
     capacity: usize,
 }
@@ -119,9 +133,12 @@ impl Scheduler {
             sequences: if many { limits.sequences.max(1) } else { 1 },
             positions: limits.positions.max(decoder.window()),
             lookup: if many { limits.lookup } else { 0 },
+            segment_bytes: if many { limits.segment_bytes } else { 0 },
+            segment_reread: limits.segment_reread,
         };
         let (waiting, running, kept) = (VecDeque::new(), Vec::new(), Vec::new());
-        Scheduler { decoder, tokenizer, limits, waiting, running, kept, steps: 0, last_id: 0 }
+        let segments = Segments::new(limits.segment_bytes);
+        Scheduler { decoder, tokenizer, limits, waiting, running, kept, segments, watched: None, steps: 0, last_id: 0 }
     }
 
     pub(crate) fn decoder(&self) -> &Decoder {
@@ -131,6 +148,23 @@ impl Scheduler {
     /// See [`crate::Model::set_lookup`].
     pub(crate) fn set_lookup(&mut self, most: usize) {
         self.limits.lookup = if self.decoder.has_many() { most } else { 0 };
+    }
+
+    /// See [`crate::Model::set_segments`].
+    pub(crate) fn set_segments(&mut self, bytes: usize, reread: f64) {
+        self.limits.segment_bytes = if self.decoder.has_many() { bytes } else { 0 };
+        self.limits.segment_reread = reread;
+        self.forget();
+    }
+
+    /// True when segments are computed apart.
+    pub(crate) fn has_segments(&self) -> bool {
+        self.limits.segment_bytes > 0
+    }
+
+    /// From now on the logits of the last step that had any are kept, or no longer; gives the last.
+    pub(crate) fn watch(&mut self, on: bool) -> Vec<f32> {
+        std::mem::replace(&mut self.watched, on.then(Vec::new)).unwrap_or_default()
     }
 
     /// True when another sequence could run beside those that are here.
@@ -146,6 +180,7 @@ impl Scheduler {
     /// Forgets what ended sequences left.
     pub(crate) fn forget(&mut self) {
         self.kept.clear();
+        self.segments = Segments::new(self.limits.segment_bytes);
         if !self.decoder.has_many() && self.running.is_empty() {
             self.decoder.clear();
         }
@@ -154,7 +189,7 @@ impl Scheduler {
     /// Takes a request that was asked at `begin`; gives its number.
     pub(crate) fn add(
         &mut self,
-        prompt: Vec<u32>,
+        prompt: Prompt,
         sampling: &Sampling,
         constraint: Option<Constraint>,
         begin: Instant,
@@ -162,6 +197,11 @@ impl Scheduler {
         sampling.check(self.decoder.shape().vocabulary)?;
         self.last_id += 1;
         let frame = (self.decoder.window(), self.limits.lookup, begin);
+        let apart = match self.decoder.position_bytes().filter(|_| self.has_segments()) {
+            Some(position) => prompt.apart(self.limits.segment_reread, self.limits.segment_bytes / position / 16 * 16),
+            None => Apart::default(),
+        };
+        let prompt = (prompt, apart);
         self.waiting.push_back(Sequence::new(self.last_id, prompt, sampling, constraint, frame)?);
         Ok(self.last_id)
     }
@@ -182,12 +222,13 @@ impl Scheduler {
     pub(crate) fn step(&mut self, out: &mut Outputs<'_>) {
         while self.admit() {}
         self.follow();
+        self.place();
         self.plan();
         self.steps += 1;
         let mut parts = Vec::new();
         for running in self.running.iter_mut().filter(|running| !running.now.is_empty()) {
-            let Running { sequence, cache, now, wanted, .. } = running;
-            parts.push(Part { cache, tokens: now, writes: !sequence.is_reading(), wanted: *wanted });
+            let Running { sequence, cache, now, runs, wanted, .. } = running;
+            parts.push(Part { cache, tokens: now, writes: !sequence.is_reading(), runs, wanted: *wanted });
         }
         if parts.is_empty() {
             return;
@@ -196,6 +237,9 @@ impl Scheduler {
             Ok(logits) => logits,
             Err(error) => return self.fail(&error.to_string(), out),
         };
+        if let Some(watched) = self.watched.as_mut().filter(|_| !logits.is_empty()) {
+            watched.clone_from(&logits);
+        }
         let vocabulary = self.decoder.shape().vocabulary;
         let mut rest = logits.as_slice();
         let mut ended = Vec::new();
@@ -207,15 +251,21 @@ impl Scheduler {
             rest = later;
             let id = sequence.id;
             let read = std::mem::take(now);
+            if sequence.next_piece().is_some() {
+                sequence.advance_apart(read.len());
+                self.decoder.hold(cache, sequence.seen().len());
+                continue;
+            }
             let mut sink = |text: &str| out(id, Output::Text(text));
             match sequence.advance(&read, (rows, vocabulary), &self.tokenizer, &mut sink) {
                 Ok(None) => {}
                 Ok(Some(finish)) => ended.push((at, Ok(finish))),
                 Err(error) => ended.push((at, Err(error))),
             }
-            // What a draft got wrong.
-            self.decoder.cut(cache, sequence.seen().len());
+            // Without what a draft got wrong, and with pieces that were there already.
+            self.decoder.hold(cache, sequence.seen().len());
         }
+        self.keep_segments();
         for (at, finish) in ended.into_iter().rev() {
             self.end(at, finish, out);
         }
@@ -230,27 +280,35 @@ impl Scheduler {
             return false;
         }
         let Some(mut sequence) = self.waiting.pop_front() else { return false };
-        let (cache, capacity, held) = self.cache_for(sequence.reusable(), need, used);
+        let (cache, capacity, held) = self.cache_for(&sequence, need, used);
         sequence.reuse(held);
-        self.running.push(Running { sequence, cache, capacity, now: Vec::new(), wanted: 0, follows: false });
+        let (now, runs) = (Vec::new(), Vec::new());
+        self.running.push(Running { sequence, cache, capacity, now, runs, wanted: 0, follows: false });
         true
     }
 
-    /// A cache with room for `need` positions, its room, and how many tokens of `prompt` it holds already;
+    /// A cache with room for `need` positions, its room, and how many tokens of the prompt it holds already;
     /// running sequences use `used`.
-    fn cache_for(&mut self, prompt: &[u32], need: usize, used: usize) -> (Cache, usize, usize) {
+    fn cache_for(&mut self, sequence: &Sequence, need: usize, used: usize) -> (Cache, usize, usize) {
         if !self.decoder.has_many() {
             return match self.kept.pop() {
-                Some(kept) if prompt.starts_with(&kept.tokens) => (kept.cache, need, kept.tokens.len()),
+                Some(kept) if sequence.reusable().starts_with(&kept.tokens) => (kept.cache, need, kept.tokens.len()),
                 _ => (self.decoder.cache(need), need, 0),
             };
         }
         let alike = self.decoder.reads_as_it_writes();
-        let best = |all: &mut dyn Iterator<Item = &[u32]>| -> (usize, usize) {
-            all.enumerate().map(|(at, tokens)| (common(tokens, prompt), at)).max().unwrap_or((0, 0))
+        // Pieces that are to be computed would be read into the place of what follows the context.
+        let usable = |held: usize| {
+            let known = |(context, tokens): (&[u32], &[u32])| self.segments.contains(context, tokens);
+            if sequence.pieces_beyond(held).all(known) { held } else { held.min(sequence.apart().context) }
         };
-        let (held, at) = best(&mut self.kept.iter().map(|kept| kept.tokens.as_slice()));
-        let (beside, runner) = best(&mut self.running.iter().map(|running| running.sequence.lasting(alike)));
+        let best = |all: &mut dyn Iterator<Item = (&[u32], &Apart)>| -> (usize, usize) {
+            let shared = all.enumerate().map(|(at, (tokens, apart))| (usable(sequence.shared(tokens, apart)), at));
+            shared.max().unwrap_or((0, 0))
+        };
+        let (held, at) = best(&mut self.kept.iter().map(|kept| (kept.tokens.as_slice(), &kept.apart)));
+        let beside = self.running.iter().map(|running| (running.sequence.lasting(alike), running.sequence.apart()));
+        let (beside, runner) = best(&mut { beside });
         if beside >= LEAST && beside > held {
             let (mut cache, capacity) = self.fresh(need, used);
             Decoder::copy(&mut cache, &self.running[runner].cache, beside);
@@ -260,14 +318,14 @@ impl Scheduler {
             let (cache, capacity) = self.fresh(need, used);
             return (cache, capacity, 0);
         }
-        let Kept { tokens, mut cache, capacity } = self.kept.remove(at);
+        let Kept { tokens, apart, mut cache, capacity } = self.kept.remove(at);
         if tokens.len() >= held + LEAST && used + need + capacity <= self.limits.positions {
             // What it holds beyond the shared beginning may be asked for again: both are kept.
             let (mut copy, room) = self.fresh(need, used + capacity);
             if held >= LEAST {
                 Decoder::copy(&mut copy, &cache, held);
             }
-            self.kept.push(Kept { tokens, cache, capacity });
+            self.kept.push(Kept { tokens, apart, cache, capacity });
             return (copy, room, if held >= LEAST { held } else { 0 });
         }
         self.decoder.cut(&mut cache, held);
@@ -310,14 +368,18 @@ impl Scheduler {
             if !running.sequence.is_reading() {
                 continue;
             }
-            let prompt = running.sequence.reusable();
-            let best = earlier.iter().map(|other| (common(other.sequence.known(alike), prompt), other));
-            let Some((shared, other)) = best.max_by_key(|(shared, _)| *shared) else { continue };
+            let mine = &running.sequence;
+            let best = earlier.iter().map(|Running { sequence, cache, .. }| {
+                let shared = mine.shared(sequence.known(alike), sequence.apart());
+                // What comes after the context is placed, not copied.
+                (if mine.apart().pieces.is_empty() { shared } else { shared.min(mine.apart().context) }, sequence, cache)
+            });
+            let Some((shared, sequence, cache)) = best.max_by_key(|(shared, ..)| *shared) else { continue };
             if shared < running.sequence.seen().len() + LEAST {
                 continue;
             }
-            if other.sequence.seen().len() >= shared {
-                Decoder::copy(&mut running.cache, &other.cache, shared);
+            if sequence.seen().len() >= shared {
+                Decoder::copy(&mut running.cache, cache, shared);
                 running.sequence.reuse(shared);
             } else {
                 running.follows = true;
@@ -325,14 +387,50 @@ impl Scheduler {
         }
     }
 
+    /// Puts segments that are known where sequences want them. A sequence waits for one that an earlier sequence
+    /// is computing.
+    fn place(&mut self) {
+        for at in 0..self.running.len() {
+            let (earlier, later) = self.running.split_at_mut(at);
+            let Some(Running { sequence, cache, follows, .. }) = later.first_mut() else { return };
+            while let Some((piece, (context, tokens))) = sequence.next_piece().zip(sequence.next_key()) {
+                let Some(segment) = self.segments.find(context, tokens) else { break };
+                let by = piece.range.start - context.len();
+                self.decoder.place(cache, segment, piece.given.start, by);
+                sequence.placed(true);
+                self.decoder.hold(cache, sequence.seen().len());
+            }
+            let wanted = sequence.next_key();
+            *follows |= wanted.is_some() && earlier.iter().any(|other| other.sequence.next_key() == wanted);
+        }
+    }
+
+    /// Keeps, and puts where they are wanted, segments that were computed in this step.
+    fn keep_segments(&mut self) {
+        let Some(position) = self.decoder.position_bytes() else { return };
+        for Running { sequence, cache, .. } in &mut self.running {
+            let Some((read, piece)) = sequence.piece_read().zip(sequence.next_piece()) else { continue };
+            let Some((context, tokens)) = sequence.next_key() else { continue };
+            let (at, by) = (piece.given.start, piece.range.start - context.len());
+            let bytes = read.len().next_multiple_of(16) * position;
+            self.segments.make_room(bytes);
+            let segment = self.decoder.take(cache, read);
+            self.decoder.place(cache, &segment, at, by);
+            self.segments.insert(context, tokens, segment, bytes);
+            sequence.placed(false);
+            self.decoder.hold(cache, sequence.seen().len());
+        }
+    }
+
     /// Gives every sequence what it reads in this step.
     fn plan(&mut self) {
         let writing = self.running.iter().filter(|running| !running.sequence.is_reading()).count();
-        for running in &mut self.running {
-            (running.now, running.wanted) = (Vec::new(), 0);
-            if !running.sequence.is_reading() {
-                running.now = running.sequence.write(DRAFTS / writing);
-                running.wanted = running.now.len();
+        for Running { sequence, now, runs, wanted, .. } in &mut self.running {
+            (*now, *wanted) = (Vec::new(), 0);
+            if !sequence.is_reading() {
+                *now = sequence.write(DRAFTS / writing);
+                *wanted = now.len();
+                *runs = vec![sequence.seen().len()..sequence.seen().len() + now.len()];
             }
         }
         let mut room = match (writing, self.decoder.reads_as_it_writes()) {
@@ -351,7 +449,7 @@ impl Scheduler {
                 _ => readers.min_by_key(|running| running.sequence.unread()),
             };
             let Some(running) = next else { break };
-            (running.now, running.wanted) = running.sequence.read(room);
+            (running.now, running.runs, running.wanted) = running.sequence.read(room);
             room -= running.now.len();
         }
     }
@@ -359,11 +457,11 @@ impl Scheduler {
     fn end(&mut self, at: usize, finish: Result<Finish, LmError>, out: &mut Outputs<'_>) {
         let Running { sequence, mut cache, capacity, .. } = self.running.remove(at);
         let id = sequence.id;
-        let tokens = sequence.lasting(self.decoder.reads_as_it_writes()).to_vec();
+        let (tokens, apart) = (sequence.lasting(self.decoder.reads_as_it_writes()).to_vec(), sequence.apart().clone());
         // What this one continues is contained in it.
-        self.kept.retain(|kept| !tokens.starts_with(&kept.tokens));
+        self.kept.retain(|kept| !tokens.starts_with(&kept.tokens) || apart.departs(&kept.apart) < kept.tokens.len());
         if !tokens.is_empty() && self.decoder.cut(&mut cache, tokens.len()) == tokens.len() {
-            self.kept.push(Kept { tokens, cache, capacity });
+            self.kept.push(Kept { tokens, apart, cache, capacity });
         }
         let done = finish.map(|finish| sequence.finish(finish, &mut |text| out(id, Output::Text(text))));
         // It has ended already: nothing is left to cancel.
@@ -382,9 +480,4 @@ impl Scheduler {
             self.decoder.clear();
         }
     }
-}
-
-/// Tokens at the beginning that two texts share.
-fn common(a: &[u32], b: &[u32]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

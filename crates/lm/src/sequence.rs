@@ -3,11 +3,12 @@
 //! In: rows of logits for the tokens it was given to read. Out: text, and the tokens to read next. It knows
 //! nothing of other requests and holds no cache; [`crate::scheduler`] lends it one.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
 use crate::constraint::Constraint;
 use crate::lookup::{Reach, draft};
+use crate::prompt::{Apart, Piece, Prompt};
 use crate::sampler::Drawn;
 use crate::text_stream::TextStream;
 use crate::{Finish, Generation, LmError, Sampler, Sampling, TokenLogprob, Tokenizer};
@@ -16,6 +17,14 @@ use crate::{Finish, Generation, LmError, Sampler, Sampling, TokenLogprob, Tokeni
 pub(crate) struct Sequence {
     pub(crate) id: u64,
     prompt: Vec<u32>,
+    /// What of it is computed apart.
+    apart: Apart,
+    /// Of its pieces those that are not in the cache yet; the last is the next.
+    pending: Range<usize>,
+    /// Tokens of the next piece that were read after the context.
+    read_apart: usize,
+    /// How far the prompt is in the cache when what is being read is.
+    reaching: usize,
     /// New tokens at most.
     most: usize,
     /// The tokens whose keys and values are in the cache.
@@ -36,7 +45,7 @@ impl Sequence {
     /// `begin` is when it was asked, `lookup` the longest draft; refuses a prompt that leaves no room.
     pub(crate) fn new(
         id: u64,
-        prompt: Vec<u32>,
+        (Prompt { tokens: prompt, .. }, apart): (Prompt, Apart),
         sampling: &Sampling,
         constraint: Option<Constraint>,
         (window, lookup, begin): (usize, usize, Instant),
@@ -47,6 +56,10 @@ impl Sequence {
         Ok(Sequence {
             id,
             most: sampling.max_tokens.min(window - prompt.len()),
+            pending: 0..apart.pieces.len(),
+            apart,
+            read_apart: 0,
+            reaching: 0,
             seen: Vec::new(),
             next: None,
             drafted: Vec::new(),
@@ -92,16 +105,74 @@ impl Sequence {
         if self.is_reading() { &self.prompt } else { self.lasting(alike) }
     }
 
+    /// What of its prompt is computed apart.
+    pub(crate) fn apart(&self) -> &Apart {
+        &self.apart
+    }
+
+    /// Tokens at the beginning of the prompt whose keys and values another text has just so.
+    pub(crate) fn shared(&self, tokens: &[u32], apart: &Apart) -> usize {
+        let common = tokens.iter().zip(self.reusable()).take_while(|(a, b)| a == b).count();
+        common.min(self.apart.departs(apart))
+    }
+
     /// Tokens of the prompt whose keys and values may be taken from elsewhere. The last is always read: its
     /// logits are not kept.
     pub(crate) fn reusable(&self) -> &[u32] {
         &self.prompt[..self.prompt.len() - 1]
     }
 
-    /// The cache now holds the first `positions` of the prompt.
+    /// The cache now holds the first `positions` of the prompt; pieces beyond them are to be placed (again).
     pub(crate) fn reuse(&mut self, positions: usize) {
         self.generation.reused_tokens += positions - self.seen.len();
         self.seen = self.prompt[..positions].to_vec();
+        let there = self.apart.pieces.iter().take_while(|piece| piece.given.end <= positions).count();
+        self.pending = there..self.apart.pieces.len();
+    }
+
+    /// Context and tokens of each piece of which the first `positions` of the prompt lack something.
+    pub(crate) fn pieces_beyond(&self, positions: usize) -> impl Iterator<Item = (&[u32], &[u32])> {
+        let lacking = self.apart.pieces.iter().filter(move |piece| piece.given.end > positions);
+        lacking.map(|piece| (&self.prompt[..self.apart.context], &self.prompt[piece.range.clone()]))
+    }
+
+    /// The piece that must be placed next. They are taken from the last to the first, so that what is read after
+    /// the context, into the cache's own room there, never meets one that is at its place.
+    pub(crate) fn next_piece(&self) -> Option<&Piece> {
+        let ready = self.seen.len() >= self.apart.context;
+        self.apart.pieces[self.pending.clone()].last().filter(|_| ready)
+    }
+
+    /// Its context and its tokens.
+    pub(crate) fn next_key(&self) -> Option<(&[u32], &[u32])> {
+        let piece = self.next_piece()?;
+        Some((&self.prompt[..self.apart.context], &self.prompt[piece.range.clone()]))
+    }
+
+    /// Where in the cache it was read, if all of it was.
+    pub(crate) fn piece_read(&self) -> Option<Range<usize>> {
+        let Piece { range, given } = self.next_piece().filter(|piece| piece.range.len() == self.read_apart)?;
+        let context = self.apart.context;
+        Some(context + given.start - range.start..context + range.len())
+    }
+
+    /// It is at its place now; `known` when it had been computed before.
+    pub(crate) fn placed(&mut self, known: bool) {
+        if let Some(piece) = self.next_piece().filter(|_| known) {
+            self.generation.reused_tokens += piece.given.end - piece.given.start.max(self.seen.len());
+        }
+        self.pending.end -= 1;
+        self.read_apart = 0;
+        if self.pending.is_empty() {
+            let to = self.beyond_pieces(self.seen.len());
+            self.seen.extend(&self.prompt[self.seen.len()..to]);
+        }
+    }
+
+    /// `at`, or the end of the placed piece it stands in.
+    fn beyond_pieces(&self, at: usize) -> usize {
+        let here = |piece: &&Piece| piece.given.contains(&at);
+        self.apart.pieces.iter().find(here).map_or(at, |piece| piece.given.end)
     }
 
     /// True until the prompt is read.
@@ -111,14 +182,36 @@ impl Sequence {
 
     /// Tokens of the prompt that are not read yet.
     pub(crate) fn unread(&self) -> usize {
-        self.prompt.len().saturating_sub(self.seen.len())
+        let placed = self.apart.pieces[self.pending.end..].iter().filter(|piece| piece.given.end > self.seen.len());
+        let placed: usize = placed.map(|piece| piece.given.len()).sum();
+        self.prompt.len().saturating_sub(self.seen.len() + placed)
     }
 
-    /// The next `most` tokens of the prompt, and whether the logits after them are wanted.
-    pub(crate) fn read(&mut self, most: usize) -> (Vec<u32>, usize) {
-        let from = self.seen.len();
-        let to = self.prompt.len().min(from + most);
-        (self.prompt[from..to].to_vec(), usize::from(to == self.prompt.len()))
+    /// The next `most` tokens of the prompt, where they are read to, and whether the logits after them are wanted.
+    /// While a piece is to be computed, its tokens after the context.
+    pub(crate) fn read(&mut self, most: usize) -> (Vec<u32>, Vec<Range<usize>>, usize) {
+        if let Some(Piece { range, .. }) = self.next_piece() {
+            debug_assert_eq!(self.seen.len(), self.apart.context, "what stands after the context would be lost");
+            let tokens = self.prompt[range.start + self.read_apart..range.end].iter().take(most);
+            let from = self.apart.context + self.read_apart;
+            return (tokens.copied().collect(), vec![from..from + most.min(range.len() - self.read_apart)], 0);
+        }
+        let end = if self.pending.is_empty() { self.prompt.len() } else { self.apart.context };
+        let (mut at, mut tokens, mut runs) = (self.seen.len(), Vec::new(), Vec::new());
+        while at < end && tokens.len() < most {
+            let next = self.apart.pieces.iter().map(|piece| piece.given.start).find(|&start| start >= at);
+            let to = end.min(next.unwrap_or(end)).min(at + most - tokens.len());
+            tokens.extend(&self.prompt[at..to]);
+            runs.push(at..to);
+            at = if self.pending.is_empty() { self.beyond_pieces(to) } else { to };
+        }
+        self.reaching = at;
+        (tokens, runs, usize::from(at == self.prompt.len()))
+    }
+
+    /// What was given to read belongs to the next piece.
+    pub(crate) fn advance_apart(&mut self, tokens: usize) {
+        self.read_apart += tokens;
     }
 
     /// The token drawn last and a draft of at most `draft_most`, which are to be read.
@@ -142,7 +235,10 @@ impl Sequence {
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Option<Finish>, LmError> {
         let drafted = std::mem::take(&mut self.drafted);
-        self.seen.extend(&read[..read.len() - drafted.len()]);
+        match self.is_reading() {
+            true => self.seen.extend(&self.prompt[self.seen.len()..self.reaching]),
+            false => self.seen.extend(&read[..read.len() - drafted.len()]),
+        }
         let mut right = 0;
         for row in logits.chunks_exact(vocabulary) {
             if self.generation.completion_tokens >= self.most {

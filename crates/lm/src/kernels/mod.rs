@@ -42,7 +42,7 @@ mod tests;
 
 pub(crate) use activations::{Activations, Needs};
 pub use attention::Kv;
-pub(crate) use attention::{Heads, KvLayer, View};
+pub(crate) use attention::{Heads, KvLayer, Turn, View};
 pub use bandwidth::read_bandwidth;
 pub(crate) use ops::{Rotation, add, gated, rms_norm, rms_norm_in_place, rotate};
 pub(crate) use pack::Matrix;

@@ -15,10 +15,12 @@ mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod store;
+mod turn;
 
 use std::cell::RefCell;
 
 pub use store::Kv;
+pub(crate) use turn::Turn;
 
 use self::store::Store;
 use super::ops::exp;
