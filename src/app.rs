@@ -336,6 +336,8 @@ fn local_options(config: &Config) -> LocalOptions {
         sequences: config.server.concurrency,
         kv: config.kv.into(),
         quantize: config.quantize,
+        passage_kv_mb: config.passage_kv_mb,
+        passage_kv_reread: config.passage_kv_reread,
         ..LocalOptions::default()
     }
 }

@@ -45,6 +45,11 @@ pub struct Config {
     pub kv: Kv,
     /// Matrices of floats of a local model (F32, F16, BF16) are quantized to Q8_0 when they are read.
     pub quantize: bool,
+    /// MiB in which a local model on a CPU keeps keys and values of passages, to use them again wherever a passage stands
+    /// in a prompt; 0: passages are read anew unless a prompt begins alike. Changes answers somewhat.
+    pub passage_kv_mb: usize,
+    /// Of each passage so used, the share at its beginning that is read again in its place, 0 to 1.
+    pub passage_kv_reread: f32,
     /// Reading documents.
     pub ingest: Ingest,
     /// Where vectors are kept.
@@ -319,6 +324,8 @@ impl Config {
             })
         };
         let unit = |x: f32| (0.0..=1.0).contains(&x);
+        rule("passage_kv_mb", self.passage_kv_mb <= 1 << 20, "must be at most 1048576")?;
+        rule("passage_kv_reread", unit(self.passage_kv_reread), "must be 0 to 1")?;
         rule("search.passages", (1..=50).contains(&self.search.passages), "must be 1 to 50")?;
         rule("search.prefetch", (1..=10_000).contains(&self.search.prefetch), "must be 1 to 10000")?;
         rule("search.rrf_k", self.search.rrf_k >= 1, "must be at least 1")?;

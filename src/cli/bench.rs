@@ -8,6 +8,7 @@ mod embed;
 mod ingest;
 mod portfolio;
 mod retrieve;
+mod reuse;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -51,7 +52,8 @@ pub(super) struct Arguments {
     quant: Vec<Quant>,
     /// What to measure: pN reads N tokens, dN writes after N tokens, tN is the first token of a second
     /// question over the same N tokens, bN is N chats that write together, all their tokens counted, cN and jN write like dN, citing passages
-    /// and as JSON, qN writes an answer of which two thirds stand in a prompt of N tokens, with drafts and without
+    /// and as JSON, qN writes an answer of which two thirds stand in a prompt of N tokens, with drafts and without, rN is the first token over
+    /// six passages of N tokens in all that come again in another order, and what using their keys and values again changes
     #[arg(long, value_delimiter = ',', default_value = "p128,p512,p2048,d0,d2048,t2048,b1,b4,b8")]
     tests: Vec<String>,
     /// Threads (default: the setting `threads`; 0 is one a processor)
@@ -111,6 +113,7 @@ enum Test {
     Batch(usize),
     Formed(usize, Grammar),
     Quoting(usize),
+    Reordered(usize),
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -122,6 +125,9 @@ enum Grammar {
 #[derive(Serialize)]
 struct Report {
     results: Vec<Measured>,
+    /// Of rN tests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reused: Vec<reuse::Reused>,
     /// How many times as fast as a peer: `QUANT TEST sectora/PEER`, and as one chat: `QUANT batch N/batch 1`.
     ratios: BTreeMap<String, f64>,
     /// Most bytes in memory that were announced from the file's header, and that the process had in the end.
@@ -186,7 +192,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failur
     let temporary = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
     let folder = arguments.keep.as_deref().unwrap_or(temporary.path());
     fs_err::create_dir_all(folder).map_err(|e| Failure::bad_input(e.to_string()))?;
-    let mut report = Report { results: Vec::new(), ratios: BTreeMap::new(), memory: None };
+    let mut report = Report { results: Vec::new(), reused: Vec::new(), ratios: BTreeMap::new(), memory: None };
     let quants: Vec<Option<Quant>> = match arguments.model {
         Some(_) => vec![None],
         None => arguments.quant.iter().copied().map(Some).collect(),
@@ -232,6 +238,7 @@ impl Bench<'_> {
             kv: self.context.config.kv.into(),
             quantize: self.context.config.quantize,
             sequences: tests.iter().map(|&test| chats(test)).max().unwrap_or(1),
+            segment_bytes: if tests.iter().any(|t| matches!(t, Test::Reordered(_))) { reuse::BYTES } else { 0 },
             ..Options::default()
         };
         let announced = Memory::plan(self.file, &options).map_err(|e| Failure::bad_input(e.to_string()))?.peak();
@@ -244,6 +251,11 @@ impl Bench<'_> {
             false => None,
         };
         for &test in tests {
+            if let Test::Reordered(tokens) = test {
+                let place = (self.model.as_str(), self.quant.as_str(), self.threads);
+                report.reused.extend(reuse::run(&mut ours, tokens, self.arguments.rounds.max(1), place)?);
+                continue;
+            }
             let mut rounds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
             let mut first: Option<[f64; 2]> = None;
             let mut bandwidth: f64 = 0.0;
@@ -275,7 +287,12 @@ impl Bench<'_> {
             let own = rounds.get("sectora").map_or(0.0, |r| median(r));
             let bytes = match test {
                 Test::Decode(depth) => ours.token_bytes(depth + self.arguments.write / 2),
-                Test::Prefill(_) | Test::FirstToken(_) | Test::Batch(_) | Test::Formed(..) | Test::Quoting(_) => None,
+                Test::Prefill(_)
+                | Test::FirstToken(_)
+                | Test::Batch(_)
+                | Test::Formed(..)
+                | Test::Quoting(_)
+                | Test::Reordered(_) => None,
             };
             let reading = bytes.map(|bytes| Reading {
                 token_bytes: bytes as u64,
@@ -375,7 +392,9 @@ impl Bench<'_> {
                 let speed = (tokens + 32) as f64 / again.first_token_s;
                 (speed, Some([cold.first_token_s, again.first_token_s]))
             }
-            Test::Batch(_) | Test::Formed(..) | Test::Quoting(_) => unreachable!("measured elsewhere"),
+            Test::Batch(_) | Test::Formed(..) | Test::Quoting(_) | Test::Reordered(_) => {
+                unreachable!("measured elsewhere")
+            }
         })
     }
 
@@ -385,7 +404,9 @@ impl Bench<'_> {
         let (read, write, depth) = match test {
             Test::Prefill(tokens) => (tokens.to_string(), "0".to_owned(), 0),
             Test::Decode(depth) => ("0".to_owned(), write, depth),
-            Test::FirstToken(_) | Test::Batch(_) | Test::Formed(..) | Test::Quoting(_) => return Ok(None),
+            Test::FirstToken(_) | Test::Batch(_) | Test::Formed(..) | Test::Quoting(_) | Test::Reordered(_) => {
+                return Ok(None);
+            }
         };
         let (threads, depth) = (self.threads.to_string(), depth.to_string());
         let done = Process::new(program)
@@ -406,7 +427,7 @@ impl Bench<'_> {
 fn test(name: &str) -> Result<Test, Failure> {
     let wrong = || {
         Failure::bad_input(format!(
-            "test {name}: write p, d, t, c, j or q and a number of tokens, like p512, or b and up to 64 chats"
+            "test {name}: write p, d, t, c, j, q or r and a number of tokens, like p512, or b and up to 64 chats"
         ))
     };
     let (kind, tokens) = name.split_at_checked(1).ok_or_else(wrong)?;
@@ -418,6 +439,7 @@ fn test(name: &str) -> Result<Test, Failure> {
         "c" => Ok(Test::Formed(tokens, Grammar::Citing)),
         "j" => Ok(Test::Formed(tokens, Grammar::Json)),
         "q" if tokens > 0 => Ok(Test::Quoting(tokens)),
+        "r" if tokens >= 512 => Ok(Test::Reordered(tokens)),
         "b" if (1..=64).contains(&tokens) => Ok(Test::Batch(tokens)),
         _ => Err(wrong()),
     }
@@ -425,15 +447,25 @@ fn test(name: &str) -> Result<Test, Failure> {
 
 fn size(test: Test) -> usize {
     match test {
-        Test::Prefill(n) | Test::Decode(n) | Test::FirstToken(n) | Test::Formed(n, _) | Test::Quoting(n) => n,
+        Test::Prefill(n)
+        | Test::Decode(n)
+        | Test::FirstToken(n)
+        | Test::Formed(n, _)
+        | Test::Quoting(n)
+        | Test::Reordered(n) => n,
         Test::Batch(_) => 16,
     }
 }
 
 fn chats(test: Test) -> usize {
     match test {
-        Test::Prefill(_) | Test::Decode(_) | Test::FirstToken(_) | Test::Formed(..) | Test::Quoting(_) => 1,
         Test::Batch(n) => n,
+        Test::Prefill(_)
+        | Test::Decode(_)
+        | Test::FirstToken(_)
+        | Test::Formed(..)
+        | Test::Quoting(_)
+        | Test::Reordered(_) => 1,
     }
 }
 
@@ -490,6 +522,7 @@ fn label(test: Test) -> String {
         Test::Formed(n, Grammar::Citing) => format!("decode citing at {n}"),
         Test::Formed(n, Grammar::Json) => format!("decode JSON at {n}"),
         Test::Quoting(n) => format!("decode quoting {n}"),
+        Test::Reordered(n) => format!("first token reordered {n}"),
     }
 }
 
@@ -534,6 +567,7 @@ fn table(report: &Report) -> String {
         let first = m.grammar_share.map_or(first, |share| format!("   grammar {:.2} % of it", 100.0 * share));
         lines.push(format!("{:<10} {:<16} {:<24} {:>12.1}{first}", m.quant, m.engine, m.test, m.tokens_per_s));
     }
+    lines.extend(report.reused.iter().map(reuse::line));
     lines.extend(report.ratios.iter().map(|(what, ratio)| format!("{what}: {ratio:.2}")));
     if let Some([announced, measured]) = report.memory {
         lines.push(format!("memory: {} MB announced, {} MB at most in use", announced >> 20, measured >> 20));
@@ -569,7 +603,8 @@ mod tests {
         assert!(matches!(test("d0"), Ok(Test::Decode(0))));
         assert!(matches!(test("t20"), Ok(Test::FirstToken(20))));
         assert!(matches!(test("b8"), Ok(Test::Batch(8))));
-        for wrong in ["", "p", "p0", "b0", "b65", "x5", "d-1", "é1", "p99999999"] {
+        assert!(matches!(test("r2048"), Ok(Test::Reordered(2048))));
+        for wrong in ["", "p", "p0", "r100", "b0", "b65", "x5", "d-1", "é1", "p99999999"] {
             assert!(test(wrong).is_err(), "{wrong}");
         }
     }

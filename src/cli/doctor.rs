@@ -75,6 +75,7 @@ fn processor() -> Check {
         ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
         ("FMA", std::arch::is_x86_feature_detected!("fma")),
         ("F16C", std::arch::is_x86_feature_detected!("f16c")),
+        ("AVX-VNNI", std::arch::is_x86_feature_detected!("avxvnni")),
         ("AVX-512F", std::arch::is_x86_feature_detected!("avx512f")),
         ("AVX-512 VNNI", std::arch::is_x86_feature_detected!("avx512vnni")),
     ] {

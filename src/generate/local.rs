@@ -9,14 +9,15 @@ use sectora_lm::gguf::Gguf;
 use sectora_lm::{ChatMessage, Engine, Form, Kv, LmError, Memory, Model, Options};
 
 use super::{
-    Finish, GenerateError, Generation, Generator, Message, PromptStyle, Request, Role, Sampling, Sink, TokenLogprob,
+    Evidence, Finish, GenerateError, Generation, Generator, Message, PromptStyle, Request, Role, Sampling, Sink,
+    TokenLogprob,
 };
 
 /// The metadata in which a GGUF file names another prompt layout than its chat template's.
 const PROMPT_KEY: &str = "sectora.prompt";
 
 /// How to open a local model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LocalOptions {
     /// Most tokens of prompt and answer together; a model's own limit is kept.
     pub context_tokens: usize,
@@ -30,11 +31,24 @@ pub struct LocalOptions {
     pub kv: Kv,
     /// Matrices of floats are quantized to Q8_0 when they are read.
     pub quantize: bool,
+    /// MiB of keys and values of passages that are kept to be used again at another place; 0 is off.
+    pub passage_kv_mb: usize,
+    /// Share of such a passage that is read again in its place.
+    pub passage_kv_reread: f32,
 }
 
 impl Default for LocalOptions {
     fn default() -> Self {
-        LocalOptions { context_tokens: 8192, queue: 16, threads: 0, sequences: 1, kv: Kv::F16, quantize: false }
+        LocalOptions {
+            context_tokens: 8192,
+            queue: 16,
+            threads: 0,
+            sequences: 1,
+            kv: Kv::F16,
+            quantize: false,
+            passage_kv_mb: 0,
+            passage_kv_reread: 0.1,
+        }
     }
 }
 
@@ -47,6 +61,8 @@ impl LocalOptions {
             sequences: self.sequences,
             kv: self.kv,
             quantize: self.quantize,
+            segment_bytes: self.passage_kv_mb << 20,
+            segment_reread: self.passage_kv_reread.into(),
             ..Options::default()
         }
     }
@@ -154,12 +170,13 @@ impl Generator for LocalGenerator {
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
         let sampling = lowered(request.sampling);
         let messages = request.messages.iter().map(chat_message).collect();
+        let segments = passages(request);
         let form = match (request.schema, request.evidence) {
             (Some(schema), _) => Some(Form::Json(schema.clone())),
             (None, []) => None,
             (None, evidence) => Some(Form::Citing(evidence.iter().map(|e| (e.n, e.text.to_owned())).collect())),
         };
-        let done = self.engine.run(sectora_lm::Request { messages, sampling, form }, sink);
+        let done = self.engine.run(sectora_lm::Request { messages, sampling, form, segments }, sink);
         let done = done.map_err(|e| self.failed(e))?;
         Ok(Generation {
             finish: match done.finish {
@@ -173,6 +190,28 @@ impl Generator for LocalGenerator {
             tokens: done.tokens.into_iter().map(logprob).collect(),
         })
     }
+}
+
+/// Headings and texts of the passages as the last message has them, without their numbers: what is the same when
+/// a passage comes back in another place.
+fn passages(request: &Request<'_>) -> Vec<String> {
+    let Some(Message { content, .. }) = request.messages.last() else { return Vec::new() };
+    let (mut all, mut from) = (Vec::new(), 0);
+    let mark = |e: &Evidence<'_>| format!("[{}] {}\n", e.n, e.heading);
+    for (i, evidence) in request.evidence.iter().enumerate() {
+        let Some(at) = content[from..].find(&mark(evidence)) else { return Vec::new() };
+        let rest = &content[from + at + format!("[{}] ", evidence.n).len()..];
+        let whole = format!("{}\n{}", evidence.heading, evidence.text);
+        // A small window gets excerpts: up to the next passage, or to the empty line before the question.
+        let text = match (rest.starts_with(&whole), request.evidence.get(i + 1)) {
+            (true, _) => &rest[..whole.len()],
+            (false, Some(next)) => rest.find(&mark(next)).map_or(rest, |end| &rest[..end]),
+            (false, None) => rest.rfind("\n\n").map_or(rest, |end| &rest[..end]),
+        };
+        all.push(text.trim_end().to_owned());
+        from = content.len() - rest.len() + text.len();
+    }
+    all
 }
 
 fn lowered(sampling: &Sampling) -> sectora_lm::Sampling {
@@ -263,6 +302,31 @@ mod tests {
         let (_dir, generator) = tiny();
         let error = ask(&generator, &"y".repeat(900), 5).unwrap_err();
         assert!(matches!(error, GenerateError::TooLong { window: 512, tokens: 900.., .. }), "{error}");
+    }
+
+    #[test]
+    fn passages_are_found_as_the_prompt_shows_them() {
+        let coverage = Coverage::of_question("q?", &[]);
+        let evidence = [
+            Evidence { n: 1, heading: "A | 2024".into(), text: "one\n\ntwo" },
+            Evidence { n: 2, heading: "B".into(), text: "three. four." },
+        ];
+        let found = |content: &str| {
+            passages(&Request {
+                question: "q?",
+                evidence: &evidence,
+                coverage: &coverage,
+                messages: &[Message { role: Role::User, content: content.into() }],
+                sampling: &Sampling::default(),
+                schema: None,
+            })
+        };
+        let whole = ["A | 2024\none\n\ntwo", "B\nthree. four."];
+        assert_eq!(found("[1] A | 2024\none\n\ntwo\n\n[2] B\nthree. four.\n\nQuestion: q?\n\nAnswer as JSON"), whole);
+        let excerpts = ["A | 2024\ntwo", "B\nfour."];
+        assert_eq!(found("q?\n\n[1] A | 2024\ntwo\n\n[2] B\nfour.\n\nq?"), excerpts);
+        assert!(found("[1] another heading\none\n\nq?").is_empty());
+        assert!(found("").is_empty());
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub enum ModelKind {
 impl fmt::Display for ModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ModelKind::Generator => "generator (a GGUF file)",
+            ModelKind::Generator => "generator (a GGUF file, or a Hugging Face folder with config.json, tokenizer.json and model*.safetensors)",
             ModelKind::Encoder => "encoder (a folder with config.json, tokenizer.json and model.safetensors)",
         })
     }

@@ -26,7 +26,7 @@ const READER: &str = "reader.gguf";
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// Neither a card nor a path.
-    #[error("no model is called {name} and no file has this path; `sectora models list` shows: {known}")]
+    #[error("no model is called {name} and no file or folder has this path; `sectora models list` shows: {known}")]
     Unknown {
         /// What was asked for.
         name: String,
