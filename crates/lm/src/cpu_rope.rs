@@ -116,7 +116,10 @@ mod tests {
                     let (expect, expect_values) = there.layers[0].contents(head, place);
                     let largest = expect.iter().fold(0.0f32, |m, x| m.max(x.abs()));
                     let most = keys.iter().zip(&expect).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                    assert!(largest > 0.1 && most < tolerance * largest, "{architecture:?} {kv:?}: {most} of {largest}");
+                    assert!(
+                        largest > 0.1 && most < tolerance * largest,
+                        "{architecture:?} {kv:?}: {most} of {largest}"
+                    );
                     assert_eq!(values, expect_values);
                 }
             }

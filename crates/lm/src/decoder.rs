@@ -287,7 +287,11 @@ impl Decoder {
             Cache::Device => self.window,
         };
         let all = part.runs.last().map_or(0, |run| run.end);
-        debug_assert_eq!(part.runs.iter().map(Range::len).sum::<usize>(), part.tokens.len(), "runs and tokens disagree");
+        debug_assert_eq!(
+            part.runs.iter().map(Range::len).sum::<usize>(),
+            part.tokens.len(),
+            "runs and tokens disagree"
+        );
         if part.tokens.is_empty() || all > room {
             return Err(LmError::TooLong { tokens: all, window: room });
         }

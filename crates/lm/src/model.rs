@@ -219,6 +219,11 @@ impl Model {
         prompt(&self.tokenizer, &self.template, messages)
     }
 
+    /// The same with `segments`: texts in the messages, in their order there, that may be computed apart.
+    pub fn prompt_with(&self, messages: &[ChatMessage], segments: &[String]) -> Result<Prompt, LmError> {
+        Ok(Prompt::marked(self.prompt(messages)?, &self.tokenizer, messages, segments))
+    }
+
     /// Writes what follows each of the prompts, together; only how it went is given back.
     pub fn generate_all(
         &mut self,

@@ -372,7 +372,11 @@ impl Scheduler {
             let best = earlier.iter().map(|Running { sequence, cache, .. }| {
                 let shared = mine.shared(sequence.known(alike), sequence.apart());
                 // What comes after the context is placed, not copied.
-                (if mine.apart().pieces.is_empty() { shared } else { shared.min(mine.apart().context) }, sequence, cache)
+                (
+                    if mine.apart().pieces.is_empty() { shared } else { shared.min(mine.apart().context) },
+                    sequence,
+                    cache,
+                )
             });
             let Some((shared, sequence, cache)) = best.max_by_key(|(shared, ..)| *shared) else { continue };
             if shared < running.sequence.seen().len() + LEAST {

@@ -163,8 +163,12 @@ fn the_engine_answers_busy_when_its_queue_is_full_and_drops_what_nobody_waits_fo
     // Large enough that the running answer is not over before the line has been filled behind it.
     let shape = RandomShape { layers: 12, hidden: 256, feed_forward: 1024, ..RandomShape::tiny(Architecture::Qwen3) };
     let engine = Engine::start(Tiny::of(&shape, GgmlDType::F32).model(), 1).unwrap();
-    let ask =
-        |max_tokens| Request { messages: vec![ChatMessage::user("x")], sampling: sampling(max_tokens), form: None, segments: Vec::new() };
+    let ask = |max_tokens| Request {
+        messages: vec![ChatMessage::user("x")],
+        sampling: sampling(max_tokens),
+        form: None,
+        segments: Vec::new(),
+    };
     let running = engine.submit(ask(450)).unwrap();
     assert!(matches!(running.next(), Some(Event::Text(_))));
     let waiting = engine.submit(ask(4)).unwrap();
@@ -209,7 +213,12 @@ fn requests_computed_together_get_the_text_that_each_gets_alone() {
                 seed: i as u64,
                 ..sampling(40 + 9 * i)
             };
-            Request { messages: vec![ChatMessage::user(&format!("{i} {words}"))], sampling: drawn, form: None, segments: Vec::new() }
+            Request {
+                messages: vec![ChatMessage::user(&format!("{i} {words}"))],
+                sampling: drawn,
+                form: None,
+                segments: Vec::new(),
+            }
         };
         let mut alone = open(1);
         let expect: Vec<String> = (0..7)
@@ -232,7 +241,8 @@ fn a_short_request_ends_before_a_long_one_that_came_first() {
     let shape = RandomShape { layers: 6, hidden: 256, feed_forward: 512, ..RandomShape::tiny(Architecture::Qwen3) };
     let model = Model::open(&Tiny::of(&shape, GgmlDType::F32).path(), &Options { sequences: 2, ..Options::default() });
     let engine = Engine::start(model.unwrap(), 4).unwrap();
-    let ask = |n| Request { messages: vec![ChatMessage::user("x")], sampling: sampling(n), form: None, segments: Vec::new() };
+    let ask =
+        |n| Request { messages: vec![ChatMessage::user("x")], sampling: sampling(n), form: None, segments: Vec::new() };
     let long = engine.submit(ask(400)).unwrap();
     assert!(matches!(long.next(), Some(Event::Text(_))));
     let (_, short) = end(&engine.submit(ask(3)).unwrap());
@@ -248,7 +258,12 @@ fn a_long_request_is_answered_while_short_ones_keep_coming() {
     let tiny = Tiny::new(Architecture::Qwen3);
     let options = Options { sequences: 3, ..Options::default() };
     let engine = Engine::start(Model::open(&tiny.path(), &options).unwrap(), 8).unwrap();
-    let ask = |text: &str| Request { messages: vec![ChatMessage::user(text)], sampling: sampling(4), form: None, segments: Vec::new() };
+    let ask = |text: &str| Request {
+        messages: vec![ChatMessage::user(text)],
+        sampling: sampling(4),
+        form: None,
+        segments: Vec::new(),
+    };
     let (answered, shorts) = (std::sync::atomic::AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for stream in 0..2 {
@@ -278,7 +293,14 @@ fn the_same_beginning_is_read_once_by_requests_that_run_together() {
     let passages = "the same passages for everybody ".repeat(9);
     let asked: Vec<String> = (0..3).map(|i| format!("{passages}{i}?")).collect();
     let submit = |q: &String| {
-        engine.submit(Request { messages: vec![ChatMessage::user(q)], sampling: sampling(20), form: None, segments: Vec::new() }).unwrap()
+        engine
+            .submit(Request {
+                messages: vec![ChatMessage::user(q)],
+                sampling: sampling(20),
+                form: None,
+                segments: Vec::new(),
+            })
+            .unwrap()
     };
     let tickets: Vec<_> = asked.iter().map(submit).collect();
     let ends: Vec<_> = tickets.iter().map(end).collect();
@@ -302,7 +324,12 @@ fn what_does_not_fit_in_memory_waits_and_is_answered() {
     let mut fresh = tiny.model();
     let question = |i: usize| format!("{i}{}", "y".repeat(250));
     let submit = |i| {
-        engine.submit(Request { messages: vec![ChatMessage::user(&question(i))], sampling: sampling(40), form: None, segments: Vec::new() })
+        engine.submit(Request {
+            messages: vec![ChatMessage::user(&question(i))],
+            sampling: sampling(40),
+            form: None,
+            segments: Vec::new(),
+        })
     };
     let tickets: Vec<_> = (0..4).map(|i| submit(i).unwrap()).collect();
     for (i, ticket) in tickets.iter().enumerate() {

@@ -6,7 +6,9 @@ use std::ops::{ControlFlow, Range};
 
 use candle_core::quantized::GgmlDType;
 use sectora_lm::random::{RandomShape, write_gguf};
-use sectora_lm::{Architecture, ChatMessage, Engine, Generation, Kv, Memory, Model, Options, Prompt, Request, Sampling};
+use sectora_lm::{
+    Architecture, ChatMessage, Engine, Generation, Kv, Memory, Model, Options, Prompt, Request, Sampling,
+};
 
 struct Tiny(tempfile::TempDir);
 
@@ -65,7 +67,8 @@ fn a_segment_at_its_own_place_changes_no_bit() {
     for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3, Architecture::Phi3] {
         let tiny = Tiny::new(&RandomShape::tiny(architecture));
         for kv in [Kv::F16, Kv::F32, Kv::Q8] {
-            let (mut apart, mut plain) = (tiny.open(&Options { kv, ..apart(0.0) }), tiny.open(&Options { kv, ..plain() }));
+            let (mut apart, mut plain) =
+                (tiny.open(&Options { kv, ..apart(0.0) }), tiny.open(&Options { kv, ..plain() }));
             let mut own = prompt(&[1, 2]);
             // The first segment follows the context at once; the second is read with what stands between.
             (own.context, own.segments) = (43, vec![own.segments[0].clone()]);
@@ -116,7 +119,10 @@ fn what_was_at_hand_changes_the_work_and_not_a_bit_of_the_logits() {
         for reread in [0.0, 0.2] {
             let mut model = tiny.open(&apart(reread));
             let first = model.logits(&prompt(&[2, 4, 1])).unwrap();
-            assert!(largest(&first, &tiny.open(&plain()).logits(&prompt(&[2, 4, 1])).unwrap()) > 1e-6, "{architecture:?}: nothing was computed apart");
+            assert!(
+                largest(&first, &tiny.open(&plain()).logits(&prompt(&[2, 4, 1])).unwrap()) > 1e-6,
+                "{architecture:?}: nothing was computed apart"
+            );
             model.forget();
             for order in [&[1, 2][..], &[4, 3, 2], &[2, 4, 3]] {
                 write(&mut model, &prompt(order));

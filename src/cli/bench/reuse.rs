@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use sectora_lm::{LmError, Model, Prompt, Sampling};
 use serde::Serialize;
 
-use super::{Failure, median};
+use super::Failure;
 
 /// Room for the passages.
 pub(super) const BYTES: usize = 512 << 20;
@@ -33,12 +33,17 @@ pub(super) struct Reused {
     reread: Option<f64>,
     /// Tokens of the second prompt that were not computed again.
     reused_tokens: usize,
-    /// Medians of the seconds to the first token: when the passages are first read, and in another order.
+    /// Least seconds to the first token of all rounds: when the passages are first read, and in another order.
     first_token_s: [f64; 2],
     /// The same in each round.
     rounds: Vec<[f64; 2]>,
+    /// With one thread, least seconds that it had a processor meanwhile: what counts on a machine that does other things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processor_s: Option<[f64; 2]>,
     /// From the logits of reading all.
     difference: Difference,
+    /// For comparison, what it changes to read all in the first order.
+    other_order: Difference,
 }
 
 /// Between logits of the same prompt.
@@ -63,8 +68,9 @@ pub(super) fn run(
     let failed = |e: LmError| Failure::internal(e.to_string());
     let vocabulary = model.tokenizer().len();
     let prompt = |order: &[usize], question: usize| prompt(tokens, vocabulary, order, question);
-    let (first, second) = (prompt(&PASSAGES, 0), prompt(&REORDERED, 1));
+    let (first, second, same) = (prompt(&PASSAGES, 0), prompt(&REORDERED, 1), prompt(&PASSAGES, 1));
     let mut seconds: Vec<Vec<[f64; 2]>> = vec![Vec::new(); MODES.len()];
+    let mut processor: Vec<Option<[f64; 2]>> = vec![None; MODES.len()];
     let mut reused = [0; MODES.len()];
     for _ in 0..rounds {
         for (at, mode) in MODES.into_iter().enumerate() {
@@ -74,20 +80,26 @@ pub(super) fn run(
                 model.generate(prompt, &one, &|| false, &mut |_| ControlFlow::Continue(())).map_err(failed)
             };
             read(&Prompt::from(&[1, 2]))?;
-            let (cold, again) = (read(&first)?, read(&second)?);
+            let clocks = processor_time();
+            let cold = read(&first)?;
+            let between = processor_time();
+            let again = read(&second)?;
             seconds[at].push([cold.first_token_s, again.first_token_s]);
             reused[at] = again.reused_tokens;
+            if let (1, Some(begin), Some(between), Some(end)) = (threads, clocks, between, processor_time()) {
+                let [cold, again] = processor[at].unwrap_or([f64::MAX; 2]);
+                processor[at] = Some([cold.min(between - begin), again.min(end - between)]);
+            }
         }
     }
-    let mut plain = Vec::new();
+    model.set_segments(0, 0.0);
+    let plain = model.logits(&second).map_err(failed)?;
+    let other_order = difference(&plain, &model.logits(&same).map_err(failed)?);
     let mut all = Vec::new();
-    for ((mode, rounds), reused_tokens) in MODES.into_iter().zip(seconds).zip(reused) {
+    for (((mode, rounds), processor_s), reused_tokens) in MODES.into_iter().zip(seconds).zip(processor).zip(reused) {
         model.set_segments(mode.map_or(0, |_| BYTES), mode.unwrap_or(0.0));
         let logits = model.logits(&second).map_err(failed)?;
-        if mode.is_none() {
-            plain.clone_from(&logits);
-        }
-        let middle = |i: usize| median(&rounds.iter().map(|round| round[i]).collect::<Vec<_>>());
+        let least = |i: usize| rounds.iter().map(|round: &[f64; 2]| round[i]).fold(f64::MAX, f64::min);
         all.push(Reused {
             model: name.to_owned(),
             quant: quant.to_owned(),
@@ -95,13 +107,21 @@ pub(super) fn run(
             tokens,
             reread: mode,
             reused_tokens,
-            first_token_s: [middle(0), middle(1)],
+            first_token_s: [least(0), least(1)],
             rounds,
+            processor_s,
             difference: difference(&plain, &logits),
+            other_order,
         });
     }
     model.set_segments(0, 0.0);
     Ok(all)
+}
+
+/// Seconds that this thread has had a processor, where the system says so.
+fn processor_time() -> Option<f64> {
+    let text = fs_err::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse::<f64>().ok().map(|ns| ns / 1e9)
 }
 
 /// Rules, passages in this order with a number before each, a question.
@@ -154,11 +174,18 @@ fn difference(plain: &[f32], other: &[f32]) -> Difference {
 }
 
 pub(super) fn line(reused: &Reused) -> String {
-    let Reused { quant, tokens, reread, reused_tokens, first_token_s: [cold, again], difference: d, .. } = reused;
+    let Reused { quant, tokens, reread, reused_tokens, first_token_s: [cold, again], .. } = reused;
     let mode = reread.map_or("read anew".to_owned(), |share| format!("used again but {:.0} %", 100.0 * share));
+    let (what, d) = match reread {
+        None => ("in the first order logits differ", &reused.other_order),
+        Some(_) => ("logits differ", &reused.difference),
+    };
+    let processor = reused.processor_s.map_or_else(String::new, |[cold, again]| {
+        format!(" (on the processor {cold:.2} and {again:.3} s, {:.1} times)", cold / again)
+    });
     format!(
-        "{quant:<10} {tokens} tokens, passages in another order, {mode:<22} first token {cold:.2} s at first, {again:.3} s then \
-         ({reused_tokens} tokens reused); logits differ by {:.4} at most, {:.4} on average (their deviation {:.2}), KL {:.6}{}",
+        "{quant:<10} {tokens} tokens, passages in another order, {mode:<22} first token {cold:.2} s at first, {again:.3} s then{processor} \
+         ({reused_tokens} tokens reused); {what} by {:.4} at most, {:.4} on average (their deviation {:.2}), KL {:.5}{}",
         d.largest,
         d.mean,
         d.deviation,
