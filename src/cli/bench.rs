@@ -359,7 +359,7 @@ impl Bench<'_> {
                 })),
             };
             let wanted = (&sampling, Some(&form));
-            let done = model.generate_as(&prompt(depth, 0), wanted, &|| false, &mut |_| ControlFlow::Continue(()));
+            let done = model.generate_as(prompt(depth, 0), wanted, &|| false, &mut |_| ControlFlow::Continue(()));
             let done = done.map_err(failed)?;
             let seconds = done.total_s - done.first_token_s;
             self.share.set(Some(done.form_s / seconds));

@@ -178,7 +178,13 @@ impl CpuDecoder {
         let of: Vec<(bool, usize)> = parts.iter().map(|part| (part.writes, part.wanted)).collect();
         let (mut written, mut read): (Vec<_>, Vec<_>) = parts
             .iter_mut()
-            .map(|Part { cache, tokens, writes, runs, wanted }| Part { cache, tokens, writes: *writes, runs, wanted: *wanted })
+            .map(|Part { cache, tokens, writes, runs, wanted }| Part {
+                cache,
+                tokens,
+                writes: *writes,
+                runs,
+                wanted: *wanted,
+            })
             .partition(|part| part.writes);
         let (written, read) = (self.step(self.writing, &mut written), self.step(self.reading, &mut read));
         let (mut written, mut read) = (written.as_slice(), read.as_slice());

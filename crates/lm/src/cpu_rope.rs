@@ -103,7 +103,13 @@ mod tests {
                 let read = |decoder: &mut CpuDecoder, at: usize| -> CpuCache {
                     let mut cache = decoder.cache(512);
                     let run = at..at + tokens.len();
-                    decoder.read(&mut [Part { cache: &mut cache, tokens: &tokens, runs: &[run], wanted: 0 }]);
+                    decoder.read(&mut [Part {
+                        cache: &mut cache,
+                        tokens: &tokens,
+                        writes: false,
+                        runs: &[run],
+                        wanted: 0,
+                    }]);
                     cache
                 };
                 let (from, there) = (read(&mut decoder, 37), read(&mut decoder, 301));

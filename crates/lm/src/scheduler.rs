@@ -434,7 +434,8 @@ impl Scheduler {
             if !sequence.is_reading() {
                 *now = sequence.write(DRAFTS / writing);
                 *wanted = now.len();
-                *runs = vec![sequence.seen().len()..sequence.seen().len() + now.len()];
+                let run = sequence.seen().len()..sequence.seen().len() + now.len();
+                *runs = vec![run];
             }
         }
         let mut room = match (writing, self.decoder.reads_as_it_writes()) {

@@ -194,7 +194,8 @@ impl Sequence {
             debug_assert_eq!(self.seen.len(), self.apart.context, "what stands after the context would be lost");
             let tokens = self.prompt[range.start + self.read_apart..range.end].iter().take(most);
             let from = self.apart.context + self.read_apart;
-            return (tokens.copied().collect(), vec![from..from + most.min(range.len() - self.read_apart)], 0);
+            let run = from..from + most.min(range.len() - self.read_apart);
+            return (tokens.copied().collect(), vec![run], 0);
         }
         let end = if self.pending.is_empty() { self.prompt.len() } else { self.apart.context };
         let (mut at, mut tokens, mut runs) = (self.seen.len(), Vec::new(), Vec::new());
