@@ -46,7 +46,7 @@ pub struct Config {
     /// Matrices of floats of a local model (F32, F16, BF16) are quantized to Q8_0 when they are read.
     pub quantize: bool,
     /// MiB in which a local model on a CPU keeps keys and values of passages, to use them again wherever a passage stands
-    /// in a prompt; 0: passages are read anew unless a prompt begins alike. Changes answers somewhat.
+    /// in a prompt; 0: passages are read anew unless a prompt begins alike. Costs answers (ARCHITECTURE.md).
     pub passage_kv_mb: usize,
     /// Of each passage so used, the share at its beginning that is read again in its place, 0 to 1.
     pub passage_kv_reread: f32,
