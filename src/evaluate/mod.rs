@@ -4,6 +4,7 @@
 
 pub mod all;
 pub mod answers;
+pub mod at_recall;
 mod beir;
 pub mod calls;
 pub mod citations;

@@ -6,8 +6,8 @@
 use super::context::{Alone, CONTEXT, context};
 use super::facet::{Facet, Sentence};
 use super::similarity::{Meaning, Scale, Terms, Weigher, alike, dense_cosine, mean_vector, meanings};
-use super::verdict::{FEATURES, Features};
-use super::words::{Words, meet};
+use super::verdict::{BY_WORDS, FEATURES, Features};
+use super::words::{Words, meet, meet_exactly};
 use crate::document::{Language, Span};
 use crate::retrieve::RetrieveError;
 use crate::text::analyse;
@@ -16,6 +16,8 @@ use crate::text::analyse;
 pub(super) const STRONG: f32 = 0.3;
 /// Sentences of one side that are compared, most telling first.
 const SENTENCES: usize = 160;
+/// Shares below this are as good as nothing to divide by.
+const LITTLE: f32 = 0.1;
 /// A facet is matched by the mean of its best sentences, so many.
 const BEST: usize = 3;
 
@@ -93,6 +95,11 @@ impl Side {
         self.sentences.get(sentence).map(|(s, _)| s.span).unwrap_or_default()
     }
 
+    /// The language it is written in.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
     /// The whole text's weighed terms.
     pub fn terms(&self) -> &Terms {
         &self.whole.terms
@@ -121,24 +128,52 @@ pub fn compare(p: &Side, candidates: &[&Side]) -> Vec<Comparison> {
         }
     }
     pairs.sort_by_key(|pair| pair.at);
-    let alone: Vec<Alone> = pairs.iter().map(|pair| pair.alone.clone()).collect();
-    let met_by_any = |group: &[usize]| {
-        let mut any = pairs.first().map_or_else(Vec::new, |first| vec![0f32; first.met.len()]);
-        for worth in group.iter().map(|i| &pairs[*i].met) {
-            any.iter_mut().zip(worth).for_each(|(a, w)| *a = a.max(*w));
-        }
-        [p.words.over_all(&any), p.words.over_aims(&any), p.words.over_methods(&any)]
+    let seen = |look: &dyn Fn(&Pair) -> &Look| -> Vec<[f32; CONTEXT]> {
+        let alone: Vec<Alone> = pairs.iter().map(|pair| look(pair).alone.clone()).collect();
+        let met_by_any = |group: &[usize]| {
+            let mut any = pairs.first().map_or_else(Vec::new, |first| vec![0f32; look(first).met.len()]);
+            for worth in group.iter().map(|i| &look(&pairs[*i]).met) {
+                any.iter_mut().zip(worth).for_each(|(a, w)| *a = a.max(*w));
+            }
+            [p.words.over_all(&any), p.words.over_aims(&any), p.words.over_methods(&any)]
+        };
+        context(&alone, &facets, met_by_any)
     };
-    let among = context(&alone, &facets, met_by_any);
-    let own = FEATURES.len() - CONTEXT;
+    let (among, by_words) = (seen(&|pair| &pair.look), seen(&|pair| &pair.by_words));
+    let orders: Vec<f32> = pairs.iter().map(|pair| pair.by_words.alone.vector).collect();
     pairs
         .into_iter()
-        .zip(among)
-        .map(|(mut pair, among)| {
-            pair.features[own..].copy_from_slice(&among);
+        .enumerate()
+        .zip(among.iter().zip(&by_words))
+        .map(|((i, mut pair), (among, by_words))| {
+            pair.features[BY_WORDS - CONTEXT..BY_WORDS].copy_from_slice(among);
+            let mut literal = literal(&pair.by_words.alone, &orders, i, by_words);
+            if candidates[i].language != p.language {
+                // Nothing stands in the same order in another language: words that the glossary brings are not strewn.
+                literal[literal.len() - 1] = 0.0;
+            }
+            pair.features[BY_WORDS..].copy_from_slice(&literal);
             Comparison { features: pair.features, matches: pair.matches }
         })
         .collect()
+}
+
+/// What words alone say of candidate `i`: the same terms met, how much of that in the same order, and both beside the other
+/// candidates. A text of the same vocabulary meets many words, but strewn.
+fn literal(alone: &Alone, orders: &[f32], i: usize, among: &[f32; CONTEXT]) -> [f32; FEATURES.len() - BY_WORDS] {
+    let [words, back, _, order, title, ..] = *among;
+    let others = orders.iter().enumerate().filter(|(j, _)| *j != i).fold(0f32, |most, (_, o)| most.max(*o));
+    let said = alone.vector;
+    [
+        alone.met,
+        said,
+        order,
+        title,
+        (said / alone.met.max(LITTLE)).min(1.0),
+        said / said.max(others).max(LITTLE),
+        ((said - others) * 4.0).clamp(-1.0, 1.0),
+        (words.min(back) - order.max(title)).max(0.0),
+    ]
 }
 
 /// The scale of sentence vectors among these texts (see [`Scale`]).
@@ -168,6 +203,14 @@ struct Pair {
     at: usize,
     features: Features,
     matches: Vec<Match>,
+    /// By words and, where there is an encoder, vectors.
+    look: Look,
+    /// By words alone, which vectors blur: the same terms, in the same sentences, in the same order.
+    by_words: Look,
+}
+
+/// What is seen of one candidate, in one way of looking.
+struct Look {
     alone: Alone,
     /// For each word of the proposal how near the candidate's nearest is.
     met: Vec<f32>,
@@ -179,6 +222,7 @@ fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
     let mut best_of_c = vec![0f32; nc];
     let mut vector_of_p = vec![0f32; np];
     let mut nearest = vec![0f32; np];
+    let mut by_words = vec![(0f32, 0usize); np];
     for (i, (_, a)) in p.sentences.iter().enumerate() {
         for (j, (_, b)) in c.sentences.iter().enumerate() {
             let words = a.terms.cosine(&b.terms);
@@ -186,6 +230,9 @@ fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
             let s = cosine.map_or(words, |c| words.max(sentences.worth(c)));
             if s > best_of_p[i].0 {
                 best_of_p[i] = (s, j);
+            }
+            if words > by_words[i].0 {
+                by_words[i] = (words, j);
             }
             best_of_c[j] = best_of_c[j].max(s);
             nearest[i] = nearest[i].max(cosine.unwrap_or(words));
@@ -206,6 +253,8 @@ fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
     let shared = p.figures.iter().filter(|f| c.figures.binary_search(f).is_ok()).count();
     let few = p.figures.len().min(c.figures.len());
     let (met, met_of_c) = meet(&p.words, &p.whole.terms, &c.words, &c.whole.terms);
+    let (exact, exact_of_c) = meet_exactly(&p.words, &p.whole.terms, &c.words, &c.whole.terms);
+    let in_order = p.words.in_order(&c.words, |i| by_words.get(i).filter(|b| b.0 > 0.0).map(|b| b.1));
     let vector = dense_cosine(&p.whole, &c.whole);
     let alone = Alone {
         language: c.language as usize,
@@ -217,6 +266,17 @@ fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
         aim_met: p.words.over_aims(&met),
         method_met: p.words.over_methods(&met),
         candidate_met: c.words.over_all(&met_of_c),
+    };
+    let words_alone = Alone {
+        language: alone.language,
+        whole: alone.whole,
+        vector: in_order,
+        title: p.title.terms.cosine(&c.title.terms),
+        nearest: by_words.iter().map(|b| b.0).collect(),
+        met: p.words.over_all(&exact),
+        aim_met: p.words.over_aims(&exact),
+        method_met: p.words.over_methods(&exact),
+        candidate_met: c.words.over_all(&exact_of_c),
     };
     let mut features: Features = [0.0; FEATURES.len()];
     let of_pair = [
@@ -250,7 +310,7 @@ fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
         .filter(|(_, b)| b.0 > 0.0)
         .map(|(proposal, &(alike, candidate))| Match { proposal, candidate, alike })
         .collect();
-    Pair { at, features, matches, alone, met }
+    Pair { at, features, matches, look: Look { alone, met }, by_words: Look { alone: words_alone, met: exact } }
 }
 
 /// Mean of the best few; 0 for none.

@@ -9,7 +9,7 @@ use super::facet::Facet;
 
 /// With fewer others of its language a candidate is compared with those of all languages.
 const FEW: usize = 4;
-/// Number of features.
+/// Number of features of a context.
 pub(super) const CONTEXT: usize = 23;
 
 /// What is known of one candidate without the others.
@@ -19,7 +19,7 @@ pub(super) struct Alone {
     pub language: usize,
     /// Cosine of the whole texts' terms.
     pub whole: f32,
-    /// Cosine of their vectors; 0 without an encoder.
+    /// Cosine of their vectors (0 without an encoder); where words alone are looked at, how much is said in the same order.
     pub vector: f32,
     /// Titles, by vector or else by words.
     pub title: f32,

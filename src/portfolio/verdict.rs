@@ -64,8 +64,9 @@ impl Kind {
     }
 }
 
-/// Names of the features, in order: of the pair alone (0 to 1), then among the other candidates (−1 to 1).
-pub const FEATURES: [&str; 45] = [
+/// Names of the features, in order: of the pair alone (0 to 1), then among the other candidates (−1 to 1); from [`BY_WORDS`]
+/// on by words alone, which vectors blur.
+pub const FEATURES: [&str; 53] = [
     "whole_cosine",
     "proposal_covered",
     "candidate_covered",
@@ -111,21 +112,38 @@ pub const FEATURES: [&str; 45] = [
     "aim_over_method_sentences",
     "length",
     "standing",
+    "exact_words_met",
+    "said_in_order",
+    "order_stands_out",
+    "exact_title_stands_out",
+    "order_of_met",
+    "order_share_of_best",
+    "order_lead",
+    "words_strewn",
 ];
 
 /// Place of the feature that says best, without any weights, how a candidate stands among the others.
-pub const STANDING: usize = FEATURES.len() - 1;
+pub const STANDING: usize = BY_WORDS - 1;
+
+/// Place of the first feature of words alone.
+pub const BY_WORDS: usize = 45;
 
 /// Features that say nothing about how much is repeated.
 const FREE: [&str; 4] = ["same_language", "aim_over_method", "aim_over_method_sentences", "length"];
 /// Features that speak against a repetition the larger they are.
-const AGAINST: [&str; 3] = ["met_elsewhere", "aim_met_elsewhere", "method_met_elsewhere"];
+const AGAINST: [&str; 4] = ["met_elsewhere", "aim_met_elsewhere", "method_met_elsewhere", "words_strewn"];
 /// Rows of [`Kind::FITTED`] (`done already`, `related`, `none`) of which none may fall behind the next as two texts become
 /// more alike.
 const ORDERED: [usize; 3] = [0, 3, 4];
 
+/// Row of `related`.
+const RELATED: usize = ORDERED[1];
+
 /// Cosine of whole texts from which two texts begin to be copies, and from which they are.
 const COPY: [f64; 2] = [0.7, 0.9];
+
+/// Place of `words_strewn`, the last feature, which is not fitted but ruled by [`Weights::strewn`].
+const STREWN: usize = FEATURES.len() - 1;
 
 /// The features of one pair.
 pub type Features = [f32; FEATURES.len()];
@@ -149,6 +167,9 @@ pub struct Weights {
     pub deviation: Vec<f64>,
     /// One row a kind of [`Kind::FITTED`], the constant last.
     pub rows: Vec<Vec<f64>>,
+    /// From which `words_strewn` up `done already` begins to fade, and from which it is not said; without it nothing fades.
+    #[serde(default)]
+    pub strewn: Option<[f64; 2]>,
 }
 
 /// The file: one set for indexes without an encoder, one for those with.
@@ -205,7 +226,14 @@ impl Weights {
     pub fn probabilities(&self, features: &Features) -> [f64; 5] {
         let [from, to] = COPY;
         let copy = ((f64::from(features[0]) - from) / (to - from)).clamp(0.0, 1.0);
-        let mut p = self.fitted(features).map(|p| p * (1.0 - copy));
+        let mut p = self.fitted(features);
+        if let Some([from, to]) = self.strewn {
+            // Many of the proposal's words, but neither its title nor their order: another text of the same vocabulary.
+            let faded = p[0] * ((f64::from(features[STREWN]) - from) / (to - from)).clamp(0.0, 1.0);
+            p[0] -= faded;
+            p[RELATED] += faded;
+        }
+        let mut p = p.map(|p| p * (1.0 - copy));
         p[0] += copy;
         p
     }
@@ -256,8 +284,8 @@ impl Weights {
                 *d += w * (f64::from(*v) - m).powi(2) / total;
             }
         }
-        // A feature that never varies (vectors without an encoder) gets no weight.
-        let flat: Vec<bool> = deviation.iter().map(|d| *d < 1e-10).collect();
+        // What is ruled is not fitted. A feature that never varies (vectors without an encoder) gets no weight.
+        let flat: Vec<bool> = deviation.iter().enumerate().map(|(i, d)| i == STREWN || *d < 1e-10).collect();
         deviation.iter_mut().for_each(|d| *d = d.sqrt().max(1e-3));
         let mut weights = Weights {
             made,
@@ -265,6 +293,7 @@ impl Weights {
             mean,
             deviation,
             rows: vec![vec![0.0; n + 1]; 5],
+            strewn: None,
         };
         let standard: Vec<Vec<f64>> = pairs.iter().map(|(x, _)| weights.standardise(x)).collect();
         let mut speed = vec![vec![0f64; n + 1]; 5];
@@ -332,8 +361,9 @@ mod tests {
                 "same_language" => 1.0,
                 "length" => 0.5,
                 n if n.ends_with("elsewhere") => (0.5 - alone) / 2.0,
+                "words_strewn" => 0.0,
                 n if n.starts_with("aim_over") => 0.0,
-                n if n.contains("stand") || n.starts_with("lead") => among,
+                n if n.contains("stand") || n.contains("lead") => among,
                 _ => alone,
             };
         }
@@ -356,6 +386,16 @@ mod tests {
         let mut copy = features(0.0, 0.0);
         copy[0] = 0.97;
         assert!(weights(true).probabilities(&copy)[0] > 0.99);
+    }
+
+    #[test]
+    fn strewn_words_are_related_at_most() {
+        let mut strewn = features(0.9, 0.8);
+        assert!(weights(true).probabilities(&strewn)[0] > 0.9);
+        strewn[0] = 0.5;
+        strewn[STREWN] = 0.5;
+        let p = weights(true).probabilities(&strewn);
+        assert!(p[0] == 0.0 && (p.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{p:?}");
     }
 
     #[test]

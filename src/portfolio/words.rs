@@ -25,6 +25,8 @@ pub(super) struct Words {
     all: Vec<Word>,
     /// One after the other; empty without an encoder that knows words.
     vectors: Vec<f32>,
+    /// The terms of each sentence with their weights, as they follow each other.
+    sentences: Vec<Vec<(u32, f32)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +42,25 @@ impl Words {
     pub(super) fn of(weigher: &Weigher<'_>, title: &str, sentences: &[(Facet, &str)]) -> Result<Words, RetrieveError> {
         let mut found: BTreeMap<u32, (String, bool, bool)> = BTreeMap::new();
         let texts = [(Facet::Other, title)];
+        let mut following: Vec<Vec<u32>> = Vec::with_capacity(sentences.len() + 1);
         for (facet, text) in texts.iter().chain(sentences) {
+            let mut terms: Vec<(usize, u32)> = Vec::new();
             for term in analyse(text).into_iter().filter(|t| t.weight >= 1.0) {
                 let surface = || text.get(term.span.clone()).unwrap_or("").to_lowercase();
-                let slot = found.entry(bm25::dimension(&term.text)).or_insert_with(|| (surface(), false, false));
+                let dimension = bm25::dimension(&term.text);
+                let slot = found.entry(dimension).or_insert_with(|| (surface(), false, false));
                 slot.1 |= *facet == Facet::Aim;
                 slot.2 |= matches!(facet, Facet::Method | Facet::Material);
+                terms.push((term.span.start, dimension));
             }
+            terms.sort_unstable();
+            following.push(terms.into_iter().map(|t| t.1).collect());
+        }
+        let mut ordered = Vec::with_capacity(sentences.len());
+        for terms in &following[1..] {
+            let weighed =
+                terms.iter().map(|t| Ok((*t, weigher.idf(*t)?))).collect::<Result<Vec<_>, RetrieveError>>()?;
+            ordered.push(weighed.into_iter().filter(|(_, idf)| *idf > 0.0).collect());
         }
         let mut all: Vec<(Word, String)> = Vec::new();
         for (term, (surface, aim, method)) in found {
@@ -65,7 +79,18 @@ impl Words {
             let texts: Vec<&str> = all.iter().map(|w| w.1.as_str()).collect();
             vectors = embedder.embed(&texts, Side::Document)?.concat();
         }
-        Ok(Words { all: all.into_iter().map(|w| w.0).collect(), vectors })
+        Ok(Words { all: all.into_iter().map(|w| w.0).collect(), vectors, sentences: ordered })
+    }
+
+    /// How much of these sentences' weight the other text says in the same order, 0 to 1: for each sentence of this text
+    /// the one of `other` that `with` names, and of those two the heaviest common subsequence of terms (Wagner and
+    /// Fischer 1974), from two terms on. Words strewn over another text meet one by one, hardly ever in a row.
+    pub(super) fn in_order(&self, other: &Words, with: impl Fn(usize) -> Option<usize>) -> f32 {
+        let weight = |s: &[(u32, f32)]| s.iter().map(|t| t.1).sum::<f32>();
+        let total: f32 = self.sentences.iter().map(|s| weight(s)).sum();
+        let said =
+            self.sentences.iter().enumerate().filter_map(|(i, s)| Some(common(s, other.sentences.get(with(i)?)?)));
+        if total > 0.0 { said.sum::<f32>() / total } else { 0.0 }
     }
 
     /// The words' weights, in order.
@@ -99,8 +124,45 @@ impl Words {
     }
 }
 
-/// How near the nearest word of the other text is, for each word of `a` and of `b`; the terms are those of the whole
-/// texts with what the glossary adds.
+/// Weight of the heaviest common subsequence; 0 where it is a single term.
+fn common(a: &[(u32, f32)], b: &[(u32, f32)]) -> f32 {
+    let mut above = vec![(0f32, 0u32); b.len() + 1];
+    for (term, idf) in a {
+        let mut row = Vec::with_capacity(b.len() + 1);
+        row.push((0f32, 0u32));
+        for (j, (other, _)) in b.iter().enumerate() {
+            let left: (f32, u32) = row[j];
+            let mut best = if left.0 > above[j + 1].0 { left } else { above[j + 1] };
+            if term == other && above[j].0 + idf > best.0 {
+                best = (above[j].0 + idf, above[j].1 + 1);
+            }
+            row.push(best);
+        }
+        above = row;
+    }
+    above.last().map_or(0.0, |(weight, terms)| if *terms >= 2 { *weight } else { 0.0 })
+}
+
+/// For each word of `a` and of `b` how near the nearest word of the other text is: 1 for the same term, less for one that
+/// the glossary brings, nothing else. The terms are those of the whole texts with what the glossary adds.
+pub(super) fn meet_exactly(a: &Words, a_terms: &Terms, b: &Words, b_terms: &Terms) -> (Vec<f32>, Vec<f32>) {
+    let (mut of_a, mut of_b) = (vec![0f32; a.all.len()], vec![0f32; b.all.len()]);
+    same(a, &mut of_a, b, b_terms);
+    same(b, &mut of_b, a, a_terms);
+    (of_a, of_b)
+}
+
+fn same(words: &Words, worth: &mut [f32], other: &Words, terms: &Terms) {
+    for (word, worth) in words.all.iter().zip(worth) {
+        if other.all.binary_search_by_key(&word.term, |w| w.term).is_ok() {
+            *worth = 1.0;
+        } else if terms.contains(word.term) {
+            *worth = worth.max(BY_GLOSSARY);
+        }
+    }
+}
+
+/// The same where words also meet by their vectors.
 pub(super) fn meet(a: &Words, a_terms: &Terms, b: &Words, b_terms: &Terms) -> (Vec<f32>, Vec<f32>) {
     let (mut of_a, mut of_b) = (vec![0f32; a.all.len()], vec![0f32; b.all.len()]);
     let dim = if a.all.is_empty() { 0 } else { a.vectors.len() / a.all.len() };
@@ -114,15 +176,6 @@ pub(super) fn meet(a: &Words, a_terms: &Terms, b: &Words, b_terms: &Terms) -> (V
         }
         of_a.iter_mut().chain(&mut of_b).for_each(|c| *c = ((*c - FLOOR) / (1.0 - FLOOR)).clamp(0.0, 1.0));
     }
-    let same = |words: &Words, worth: &mut [f32], other: &Words, terms: &Terms| {
-        for (word, worth) in words.all.iter().zip(worth) {
-            if other.all.binary_search_by_key(&word.term, |w| w.term).is_ok() {
-                *worth = 1.0;
-            } else if terms.contains(word.term) {
-                *worth = worth.max(BY_GLOSSARY);
-            }
-        }
-    };
     same(a, &mut of_a, b, b_terms);
     same(b, &mut of_b, a, a_terms);
     debug_assert!(a.idf().all(|i| i > 0.0));
@@ -134,7 +187,24 @@ mod tests {
     use super::*;
 
     fn words(all: &[(u32, bool)], vectors: Vec<f32>) -> Words {
-        Words { all: all.iter().map(|&(term, aim)| Word { term, idf: 1.0, aim, method: !aim }).collect(), vectors }
+        Words {
+            all: all.iter().map(|&(term, aim)| Word { term, idf: 1.0, aim, method: !aim }).collect(),
+            vectors,
+            sentences: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn words_in_a_row_are_said_in_order_and_strewn_words_are_not() {
+        let said = |sentences: &[&[u32]]| Words {
+            sentences: sentences.iter().map(|s| s.iter().map(|t| (*t, 1.0)).collect()).collect(),
+            ..Words::default()
+        };
+        let a = said(&[&[1, 2, 3, 4], &[5, 6]]);
+        assert_eq!(a.in_order(&said(&[&[9, 1, 2, 8, 4]]), |_| Some(0)), 0.5);
+        assert_eq!(a.in_order(&said(&[&[4, 9], &[3, 2, 1]]), Some), 0.0);
+        assert_eq!(a.in_order(&a, Some), 1.0);
+        assert_eq!(a.in_order(&a, |_| None), 0.0);
     }
 
     #[test]

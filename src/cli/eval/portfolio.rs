@@ -5,6 +5,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Context, Failure, Outcome};
+use crate::evaluate::at_recall::AtRecall;
 use crate::evaluate::calls::{Opened, Supported, openings, supported};
 use crate::evaluate::groups::{Grouped, grouped};
 use crate::evaluate::matching::{MatchMeasured, time_split};
@@ -122,6 +123,13 @@ fn shown(estimate: &Option<Estimate>) -> String {
     estimate.map_or_else(|| "-".into(), |e| format!("{:.3} [{:.3}, {:.3}] (n {})", e.mean, e.low, e.high, e.n))
 }
 
+fn at_recall(found: &Option<AtRecall>) -> String {
+    found.map_or_else(
+        || "-".into(),
+        |a| format!("{:.3} [{:.3}, {:.3}] (threshold {:.3})", a.precision, a.low, a.high, a.threshold),
+    )
+}
+
 fn measured_text(m: &Measured) -> String {
     let mut out = format!(
         "{} projects, {} test proposals, {} documents, {}\nweights: {}\n",
@@ -132,11 +140,9 @@ fn measured_text(m: &Measured) -> String {
         m.weights
     );
     out.push_str(&format!("done already: recall {}  precision {}\n", shown(&m.recall), shown(&m.precision)));
-    if let Some((precision, threshold)) = m.at_recall_90 {
-        out.push_str(&format!("precision at recall 0.90: {precision:.3} (threshold {threshold:.3})\n"));
-    }
+    out.push_str(&format!("precision at recall 0.90: {}\n", at_recall(&m.at_recall_90)));
     for r in &m.by_noise {
-        let at = r.at_recall_90.map_or_else(|| "-".into(), |(p, t)| format!("{p:.3} (threshold {t:.3})"));
+        let at = at_recall(&r.at_recall_90);
         out.push_str(&format!(
             "{:.0} to {:.0} % of words changed: recall {}  precision {}  precision at recall 0.90 {at}\n",
             r.from * 100.0,
@@ -147,12 +153,14 @@ fn measured_text(m: &Measured) -> String {
     }
     for r in &m.recipes {
         out.push_str(&format!(
-            "{:14} {:24} right {}  recall@10 {}  proposals with a false alarm {}\n",
+            "{:14} {:24} right {}  recall@10 {}  proposals with a false alarm {}  precision {}  at recall 0.90 {}\n",
             format!("{:?}", r.recipe),
             r.label.name(),
             shown(&r.right),
             shown(&r.recall_10),
-            r.false_alarms
+            r.false_alarms,
+            shown(&r.precision),
+            at_recall(&r.at_recall_90)
         ));
     }
     out.push_str("label -> verdict\n");
