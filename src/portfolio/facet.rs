@@ -4,6 +4,9 @@
 //! heading above, cue phrases in Korean and English, and the place in the text, in this order of weight.
 //! It does not understand the sentence: where no cue stands, the place decides and confidence is low.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Span;
@@ -320,7 +323,7 @@ const PHRASES: [(Facet, &[(&str, f32)]); 5] = [
 /// Sentences that carry content, each with its facet. Headings decide but are not returned; lines of
 /// facts (`name: value | name: value`) and table rows of figures only are left out.
 pub fn facets(text: &str) -> Vec<Sentence> {
-    let spans = sentences(text);
+    let spans: Vec<Span> = sentences(text).into_iter().flat_map(|span| apart(text, span)).collect();
     let mut out: Vec<Sentence> = Vec::new();
     let mut heading: Option<Facet> = None;
     for span in &spans {
@@ -347,6 +350,23 @@ pub fn facets(text: &str) -> Vec<Sentence> {
     }
     out
 }
+
+/// Sentences that stand together without a blank between them, as where the tags of a page were dropped
+/// (`… toward shared goals.This category …`, `Scope:This award …`).
+fn apart(text: &str, span: Span) -> Vec<Span> {
+    let mut out = Vec::new();
+    let mut start = span.start;
+    for found in GLUED.captures_iter(span.slice(text)) {
+        let end = span.start + found.get(1).expect("the first group is not optional").end();
+        out.push(Span { start, end });
+        start = end;
+    }
+    out.push(Span { start, end: span.end });
+    out
+}
+
+static GLUED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?:[a-z]{3}|[a-z]\))([.;:!?])[A-Z][a-z]*[ ,]").expect("constant pattern"));
 
 fn judge(sentence: &str, heading: Option<Facet>, place: f32) -> (Facet, f32) {
     let lower = sentence.to_lowercase();
@@ -414,6 +434,15 @@ mod tests {
         assert!(found[1].0.starts_with("리튬박을"));
         let en = "We aim to extend the life of anode-free cells. Lithium foil is pressed on copper using a heated roll. The cells retained 81 % after 300 cycles.";
         assert_eq!(of(en).iter().map(|f| f.1).collect::<Vec<_>>(), [Facet::Aim, Facet::Method, Facet::Result]);
+    }
+
+    #[test]
+    fn sentences_without_a_blank_between_them_are_two() {
+        let text =
+            "This builds relationships on shared goals.The category honours those who work in Node.js and e.g. Java.";
+        let found: Vec<&str> = of(text).iter().map(|f| f.0).collect();
+        assert_eq!(found.len(), 2);
+        assert!(found[0].ends_with("goals.") && found[1].starts_with("The category"), "{found:?}");
     }
 
     #[test]

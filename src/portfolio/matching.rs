@@ -4,7 +4,9 @@
 //! per language; each project found is compared sentence by sentence. An institute's score is
 //! `(its share of what all compared projects score + 0.1) · (its passages in the index) ^ 0.5`, with a project's score
 //! `strongest⁴ · (0.5 + 0.5 · recency)`: who does much is likelier to do this too, and the text says how much likelier.
-//! Every match cites at least two sentences, of two projects where there are two. The gap is what no cited project says.
+//! Every match cites at least two sentences, of two projects where there are two: those that say what a sentence of the
+//! need asks for ([`said`]). Institutes without two such sentences are marked `thin` and stand last. The gap is what none
+//! of its projects says.
 //! It knows nothing of people's time or prices.
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,20 +14,23 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::PortfolioError;
-use super::compare::{Side, compare};
+use super::compare::{Match as Pairing, Side};
 use super::facet::Facet;
-use super::holdings::{Citation, Holdings};
+use super::holdings::{Citation, Holdings, citation};
 use super::institute::Institutes;
 use super::overlap::{Compared, OverlapOptions, compared};
 use super::project::{Project, is_call};
 use super::proposal::Proposal;
-use super::similarity::{Terms, Weigher};
+use super::similarity::{Scale, Terms, Weigher, dense_cosine};
 use crate::document::{Access, CharIndex};
+use crate::embed::Embedder;
 use crate::index::Filter;
 use crate::retrieve::Parts;
 
-/// A sentence of the need that is less alike to everything an institute did is a gap.
-const GAP: f32 = 0.14;
+/// Two sentences less alike than this do not speak of the same: not enough to cite, and a gap of the need.
+const SAID: f32 = 0.15;
+/// Sentences cited.
+const CITED: usize = 3;
 /// Recency counts half after so many years.
 const HALF_LIFE: f64 = 10.0;
 
@@ -77,7 +82,7 @@ pub struct Match {
     pub citations: Vec<NeedCitation>,
     /// Sentences of the need that none of its projects speaks of.
     pub gap: Vec<String>,
-    /// True where fewer than two sentences support it: look for yourself.
+    /// True where fewer than two sentences say what the need asks for: look for yourself.
     pub thin: bool,
 }
 
@@ -128,7 +133,7 @@ pub fn for_need(
         let share = members.iter().map(|m| m.0).sum::<f64>() / total;
         let size = sizes.get(&key).copied().unwrap_or(1).max(1) as f64;
         let score = (share + UNSAID) * size.powf(SIZE);
-        let citations = citations(need, &own, &members, &index);
+        let (citations, gap) = evidence(need, &own, &members, &index, parts.embedder.and_then(Embedder::score_weight));
         let mut people: Vec<String> = Vec::new();
         for (_, c) in &members {
             people.extend(c.project.people.iter().filter(|p| !people.contains(p)).cloned().collect::<Vec<_>>());
@@ -138,12 +143,14 @@ pub fn for_need(
             institution: members[0].1.project.institute.as_ref().map_or_else(String::new, |i| i.name.clone()),
             score,
             people,
-            gap: gap(need, &own, &members),
-            thin: citations.len() < 2 || citations.iter().all(|c| c.alike < GAP),
+            gap,
+            thin: citations.iter().filter(|c| c.alike >= SAID).count() < 2,
             citations,
         });
     }
-    matches.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.institution.cmp(&b.institution)));
+    matches.sort_by(|a, b| {
+        a.thin.cmp(&b.thin).then(b.score.total_cmp(&a.score)).then_with(|| a.institution.cmp(&b.institution))
+    });
     matches.truncate(options.limit);
     Ok(Matches { matches, compared: found.len() })
 }
@@ -174,58 +181,79 @@ fn score(candidate: &Compared, present: i32) -> f64 {
     strongest.powi(4) * (0.5 + 0.5 * 0.5f64.powf(age / HALF_LIFE))
 }
 
-fn citations(need: &Proposal, own: &Side, members: &[(f64, &Compared)], index: &CharIndex) -> Vec<NeedCitation> {
-    let mut out: Vec<NeedCitation> = Vec::new();
-    // The best pair of each of the first projects, then second pairs, until there are three.
-    for round in 0..3 {
-        for (_, c) in members.iter().take(3) {
-            let mut order = c.comparison.matches.clone();
-            order.sort_by(|a, b| b.alike.total_cmp(&a.alike).then(a.proposal.cmp(&b.proposal)));
-            order.dedup_by_key(|m| m.candidate);
-            let Some(m) = order.get(round) else { continue };
-            let (there, here) = (c.side.span(m.candidate), own.span(m.proposal));
-            let (start, end) = CharIndex::new(&c.document.text).chars(there);
-            let quote = there.slice(&c.document.text).to_owned();
-            if out.iter().any(|o| o.citation.quote == quote) {
-                continue;
+/// Pairs of sentences in which `work` says what `need` asks for, the most telling first. Within one language words decide,
+/// weighed by their rarity: by the vectors of a `weak` encoder every sentence on projects and aims is like every other.
+/// Sentences that say what the need is about count more than what calls say in general.
+fn said(need: &Side, work: &Side, weak: Option<f32>) -> Vec<Pairing> {
+    let by_vector = weak.is_none() || need.language() != work.language();
+    let pairs = || need.sentences.iter().flat_map(|(_, a)| work.sentences.iter().map(move |(_, b)| (a, b)));
+    let scale = if by_vector {
+        Scale::of(&pairs().filter_map(|(a, b)| dense_cosine(a, b)).collect::<Vec<_>>())
+    } else {
+        Scale::of(&[])
+    };
+    let mut found: Vec<(f32, Pairing)> = Vec::new();
+    for (i, (sentence, a)) in need.sentences.iter().enumerate() {
+        let telling = a.terms.cosine(need.terms()) * if sentence.facet == Facet::Other { 0.5 } else { 1.0 };
+        for (j, (_, b)) in work.sentences.iter().enumerate() {
+            let vector = dense_cosine(a, b).filter(|_| by_vector).map_or(0.0, |c| scale.worth(c) * weak.unwrap_or(1.0));
+            // One word in common is no statement in common.
+            let words = if a.terms.shared(&b.terms) >= 2 { a.terms.cosine(&b.terms) } else { 0.0 };
+            let alike = words.max(vector);
+            if alike > 0.0 {
+                found.push((alike * (0.25 + telling), Pairing { proposal: i, candidate: j, alike }));
             }
-            let (need_start, need_end) = index.chars(here);
-            out.push(NeedCitation {
-                citation: Citation {
-                    project_id: c.project.id.clone(),
-                    doc_id: c.project.doc_id.clone(),
-                    title: c.project.title.clone(),
-                    year: c.project.year,
-                    start,
-                    end,
-                    quote,
-                },
-                need: here.slice(&need.document.text).to_owned(),
-                need_start,
-                need_end,
-                alike: m.alike,
-            });
-            if out.len() == 3 {
-                return out;
-            }
-        }
-        if out.len() >= 2 {
-            break;
         }
     }
-    out
+    found.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1.proposal, a.1.candidate).cmp(&(b.1.proposal, b.1.candidate))));
+    found.into_iter().map(|f| f.1).collect()
 }
 
-fn gap(need: &Proposal, own: &Side, members: &[(f64, &Compared)]) -> Vec<String> {
-    let mut nearest: HashMap<usize, f32> = HashMap::new();
-    for (_, c) in members {
-        for m in &c.comparison.matches {
-            let slot = nearest.entry(m.proposal).or_insert(0.0);
-            *slot = slot.max(m.alike);
+/// Up to three citations, the best pair of each project first, and the sentences of the need that nothing says.
+fn evidence(
+    need: &Proposal,
+    own: &Side,
+    members: &[(f64, &Compared)],
+    index: &CharIndex,
+    weak: Option<f32>,
+) -> (Vec<NeedCitation>, Vec<String>) {
+    let said: Vec<Vec<Pairing>> = members.iter().map(|(_, c)| said(own, &c.side, weak)).collect();
+    let mut nearest = vec![0f32; own.sentences.len()];
+    for pair in said.iter().flatten() {
+        nearest[pair.proposal] = nearest[pair.proposal].max(pair.alike);
+    }
+    let unmet = (0..own.sentences.len()).filter(|i| nearest[*i] < SAID);
+    let gap = unmet.map(|i| own.span(i).slice(&need.document.text).to_owned()).collect();
+    // What says it stands before what hardly does, then each project's best before any second.
+    let mut order: Vec<(bool, usize, usize, Pairing)> = Vec::new();
+    for (m, pairs) in said.iter().enumerate() {
+        let mut sentences: Vec<usize> = Vec::new();
+        for pair in pairs {
+            if !sentences.contains(&pair.candidate) && sentences.len() < CITED {
+                order.push((pair.alike < SAID, sentences.len(), m, *pair));
+                sentences.push(pair.candidate);
+            }
         }
     }
-    let unmet = |i: &usize| nearest.get(i).copied().unwrap_or(0.0) < GAP;
-    (0..own.sentences.len()).filter(unmet).map(|i| own.span(i).slice(&need.document.text).to_owned()).collect()
+    order.sort_by_key(|o| (o.0, o.1));
+    let mut out: Vec<NeedCitation> = Vec::new();
+    for (_, _, m, pair) in order {
+        let c = members[m].1;
+        let (there, here) = (c.side.span(pair.candidate), own.span(pair.proposal));
+        let quote = there.slice(&c.document.text).to_owned();
+        if out.len() == CITED || out.iter().any(|o| o.citation.quote == quote) {
+            continue;
+        }
+        let (need_start, need_end) = index.chars(here);
+        out.push(NeedCitation {
+            citation: citation(&c.project, &c.document, there),
+            need: here.slice(&need.document.text).to_owned(),
+            need_start,
+            need_end,
+            alike: pair.alike,
+        });
+    }
+    (out, gap)
 }
 
 /// Calls and needs of the index for an institute.
@@ -323,32 +351,22 @@ pub fn for_institute(
         let document = parts.catalog.document(&opening.doc_id)?;
         let read = Project::read(&document, institutes);
         let call = Side::new(&weigher, &document.title, &document.text, &read.sentences)?;
-        let all: Vec<&Side> = sides.iter().map(|s| &s.2).collect();
-        let compared = compare(&call, &all);
+        let weak = parts.embedder.and_then(Embedder::score_weight);
         let mut pairs: Vec<(f32, Citation, Citation)> = Vec::new();
-        let place = |document: &crate::document::Document, project: &Project, span: crate::document::Span| {
-            let (start, end) = CharIndex::new(&document.text).chars(span);
-            Citation {
-                project_id: project.id.clone(),
-                doc_id: document.id.clone(),
-                title: document.title.clone(),
-                year: project.year,
-                start,
-                end,
-                quote: span.slice(&document.text).to_owned(),
-            }
-        };
-        for ((project, mine, side), comparison) in sides.iter().zip(compared) {
-            for m in comparison.matches {
-                if call.sentences[m.proposal].0.facet != Facet::Other {
-                    let (a, b) = (call.span(m.proposal), side.span(m.candidate));
-                    pairs.push((m.alike, place(&document, &read, a), place(mine, project, b)));
-                }
+        for (project, mine, side) in &sides {
+            for m in said(&call, side, weak).into_iter().take(CITED).filter(|m| m.alike >= SAID) {
+                let (a, b) = (call.span(m.proposal), side.span(m.candidate));
+                pairs.push((m.alike, citation(&read, &document, a), citation(project, mine, b)));
             }
         }
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.start.cmp(&b.1.start)));
-        pairs.dedup_by(|a, b| a.1.start == b.1.start);
-        opening.pairs = pairs.into_iter().take(3).map(|(_, a, b)| (a, b)).collect();
+        let mut seen: Vec<(usize, String)> = Vec::new();
+        pairs.retain(|(_, a, b)| {
+            let new = !seen.iter().any(|(start, quote)| *start == a.start || *quote == b.quote);
+            seen.push((a.start, b.quote.clone()));
+            new
+        });
+        opening.pairs = pairs.into_iter().take(CITED).map(|(_, a, b)| (a, b)).collect();
     }
     Ok(Openings { institution: wanted.name, projects: sides.len(), calls })
 }
