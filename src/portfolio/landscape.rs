@@ -165,7 +165,7 @@ pub fn landscape(
     };
     let changed = join(holdings, &mut known, options);
     let judge = Judge { parts, institutes, holdings, model, known: &known, options };
-    for (i, judged, pairs) in judge.all(&changed)? {
+    for (i, judged, pairs) in judge.all(&side_by_side(&changed, &known.near))? {
         known.judged[i] = judged;
         known.pairs[i] = pairs;
     }
@@ -230,6 +230,23 @@ fn join(holdings: &Holdings, known: &mut Remembered, options: &LandscapeOptions)
     changed.sort_unstable();
     changed.dedup();
     changed
+}
+
+/// The same projects so that neighbours stand near each other: each is followed by its nearest that was not yet there. Their
+/// texts are then still taken apart when they are needed again; in the order of ids, which are hashes, a large portfolio
+/// would take every text apart once for each neighbour.
+fn side_by_side(projects: &[usize], near: &[Option<Vec<(usize, f32)>>]) -> Vec<usize> {
+    let mut waiting = vec![false; near.len()];
+    projects.iter().for_each(|&i| waiting[i] = true);
+    let mut out = Vec::with_capacity(projects.len());
+    let mut next: Vec<usize> = projects.iter().rev().copied().collect();
+    while let Some(i) = next.pop() {
+        if std::mem::take(&mut waiting[i]) {
+            out.push(i);
+            next.extend(near[i].iter().flatten().rev().map(|(j, _)| *j).filter(|j| waiting[*j]));
+        }
+    }
+    out
 }
 
 /// Gives each processor a share of `items`; results in order.
@@ -439,4 +456,17 @@ fn avoidable(holdings: &Holdings, pairs: &[&Judged], limit: usize) -> (Vec<Avoid
     let total = rows.iter().map(|r| r.spending).sum();
     rows.truncate(limit);
     (rows, total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::side_by_side;
+
+    #[test]
+    fn each_project_is_judged_once_beside_its_nearest() {
+        let near = |list: &[usize]| Some(list.iter().map(|j| (*j, 0.5)).collect());
+        let lists = [near(&[4, 2]), near(&[3]), near(&[0]), near(&[1]), near(&[2, 0]), None];
+        assert_eq!(side_by_side(&[0, 1, 2, 3, 4, 5], &lists), [0, 4, 2, 1, 3, 5]);
+        assert_eq!(side_by_side(&[1, 2, 3], &lists), [1, 3, 2]);
+    }
 }
