@@ -11,6 +11,8 @@ const TEXTS = {
     working: "비교하는 중…", empty: "먼저 내용을 적으세요.", nothing: "겹치는 과제를 찾지 못했습니다.",
     fresh: "제안서에서 새로운 내용", reached: "도달 수준", gap: "남는 부족분", lead: "주도", nobody: "뚜렷한 주도 기관 없음",
     onlyHere: "여기에만 있는 것", broken: "요청이 실패했습니다.", thin: "근거가 적음", budget: "예산",
+    file: "또는 파일 (PDF, HWP, HWPX, DOCX, PPTX, XLSX, 텍스트)", reading: "파일을 읽는 중…", suggestions: "역할 분담 제안",
+    thinTip: "근거 문장이 두 개가 되지 않습니다. 직접 확인하세요.",
     kinds: {
       "done already": "이미 수행됨", "same aim, other method": "목표 같음, 방법 다름", "same method, other aim": "방법 같음, 목표 다름",
       "continuation by the same group": "같은 연구진의 후속", related: "관련 있음", none: "무관",
@@ -25,6 +27,8 @@ const TEXTS = {
     working: "Comparing…", empty: "Write something first.", nothing: "Nothing that overlaps was found.",
     fresh: "New in the proposal", reached: "How far it got", gap: "Gap that stays", lead: "leads", nobody: "nobody clearly leads",
     onlyHere: "only here", broken: "The request failed.", thin: "thin evidence", budget: "budget",
+    file: "Or a file (PDF, HWP, HWPX, DOCX, PPTX, XLSX, text)", reading: "Reading the file…", suggestions: "Suggested division of labour",
+    thinTip: "Fewer than two sentences support this: look for yourself.",
     kinds: {},
   },
 };
@@ -100,6 +104,7 @@ const show = {
     found.matches.forEach((m, i) => {
       const s = element("section");
       s.append(element("h3", `${i + 1}. ${m.institution}${m.thin ? ` (${t().thin})` : ""}`));
+      if (m.thin) s.append(element("p", t().thinTip, "facts"));
       if (m.people.length) s.append(element("p", m.people.join(", "), "facts"));
       for (const c of m.citations) s.append(pair(c.need, c.quote, "", `${c.title} (${c.project_id}, ${c.start}–${c.end})`));
       if (m.gap.length) s.append(element("p", `${t().gap}: ${m.gap.slice(0, 3).join(" / ")}`));
@@ -119,7 +124,7 @@ const show = {
   all(found, out) {
     out.append(element("p", `${found.projects} ${t().projects}, ${found.judged} ${t().pairs}`, "facts"));
     if (!found.pairs.length) out.append(element("p", t().nothing));
-    const money = (n) => Math.round(n).toLocaleString(language);
+    const money = (n) => (Math.round(n) || 0).toLocaleString(language);
     if (found.avoidable.length) {
       const s = element("section");
       s.append(element("h3", `${t().avoidable}: ${money(found.avoidable_total)}`));
@@ -152,9 +157,18 @@ const show = {
   },
   strengths(found, out) {
     const map = element("img", undefined, "map");
-    map.src = "/v1/strengths.svg";
+    map.src = `/v1/strengths.svg?language=${language}`;
     map.alt = t().strengths;
-    out.append(map);
+    const box = element("div", undefined, "scroll");
+    box.append(map);
+    out.append(box);
+    if (found.suggestions.length) {
+      const s = element("section");
+      const list = element("ul");
+      found.suggestions.forEach((line) => list.append(element("li", line)));
+      s.append(element("h3", t().suggestions), list);
+      out.append(s);
+    }
     for (const topic of found.topics) {
       const s = element("section");
       s.append(element("h3", `${topic.label.join(", ")} (${topic.projects}): ${topic.leads ? `${topic.leads} ${t().lead}` : t().nobody}`));
@@ -165,7 +179,6 @@ const show = {
       }
       out.append(s);
     }
-    found.suggestions.forEach((line) => out.append(element("p", line)));
   },
   consolidate(found, out) {
     if (!found.groups.length) out.append(element("p", t().nothing));
@@ -216,10 +229,34 @@ function withText(what, path, field) {
 
 $("overlap").addEventListener("click", () => withText("overlap", "/v1/overlap", "text"));
 $("match").addEventListener("click", () => withText("match", "/v1/match", "need"));
-$("strengths").addEventListener("click", () => ask("strengths", "/v1/strengths"));
-$("consolidate").addEventListener("click", () => ask("consolidate", "/v1/consolidate", {}));
+const strengths = () => ask("strengths", `/v1/strengths?language=${language}`);
+const consolidate = () => ask("consolidate", "/v1/consolidate", { language });
+$("strengths").addEventListener("click", strengths);
+$("consolidate").addEventListener("click", consolidate);
 $("calls").addEventListener("click", () => withText("calls", "/v1/match", "institution"));
 $("all").addEventListener("click", () => ask("all", "/v1/overlap/all"));
+
+// A file becomes the text above: whoever asks sees what was read, and the offsets of the answer count its characters.
+$("file").addEventListener("change", async () => {
+  const file = $("file").files[0];
+  if (!file) return;
+  $("problem").hidden = true;
+  $("saves").hidden = true;
+  last = null;
+  $("out").replaceChildren(element("p", t().reading));
+  try {
+    const response = await fetch(`/v1/extract?name=${encodeURIComponent(file.name)}`, {
+      method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file,
+    });
+    const found = await response.json();
+    if (!response.ok) throw new Error(found.error?.message || t().broken);
+    $("text").value = found.text;
+  } catch (error) {
+    $("problem").textContent = error.message || t().broken;
+    $("problem").hidden = false;
+  }
+  $("out").replaceChildren();
+});
 
 function keep(blob, name) {
   const link = document.createElement("a");
@@ -232,7 +269,7 @@ function keep(blob, name) {
 async function save(kind) {
   if (kind === "json") return keep(new Blob([JSON.stringify(last.found, null, 2)], { type: "application/json" }), "sectora-portfolio.json");
   const response = kind === "svg"
-    ? await fetch("/v1/strengths.svg")
+    ? await fetch(`/v1/strengths.svg?language=${language}`)
     : await fetch("/v1/overlap/report", {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...last.body, format: kind, language }),
     });
@@ -248,6 +285,9 @@ document.querySelectorAll("[data-language]").forEach((b) => b.addEventListener("
   language = b.dataset.language;
   localStorage.setItem("language", language);
   speak();
-  if (last) { $("out").replaceChildren(); show[last.what](last.found, $("out")); }
+  // Sentences that the program writes are asked for again; everything else is at hand.
+  const again = { strengths, consolidate }[last?.what];
+  if (again) again();
+  else if (last) { $("out").replaceChildren(); show[last.what](last.found, $("out")); }
 }));
 speak();

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     must_not: Vec<String>,
     /// Two projects more alike than this gain from being together
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, default_value_t = 0.4)]
     threshold: f32,
     /// Only projects with at most this budget, in the source's unit
     #[arg(long, value_name = "AMOUNT")]
@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// Groups shown
     #[arg(long, default_value_t = 20)]
     limit: usize,
+    /// Language of the reasons
+    #[arg(long, value_parser = ["ko", "en"], default_value = "en")]
+    language: String,
     /// Highest access level you are cleared for
     #[arg(long, value_parser = super::access_levels(), default_value = "public")]
     access: Access,
@@ -42,6 +45,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         threshold: arguments.threshold,
         max_budget: arguments.max_budget,
         limit: arguments.limit,
+        reader: super::reader(&arguments.language),
     };
     let found = consolidate(&app.parts(), &institutes, &holdings, &options)?;
     context.output.result(&found, text);

@@ -30,7 +30,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
 use crate::config::{Config, Flags, Provenance};
-use crate::document::Access;
+use crate::document::{Access, Language};
 use crate::error::{Classified, ErrorKind};
 use output::Output;
 
@@ -206,6 +206,11 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
 }
 
 /// The program itself, to be started as a worker.
+/// The language of `--language ko|en`.
+fn reader(language: &str) -> Language {
+    if language == "ko" { Language::Ko } else { Language::En }
+}
+
 fn this_program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|e| Failure::internal(format!("cannot find this program: {e}")))
 }

@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Write the map topics × institutes
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
+    /// Language of the suggestions and of the map
+    #[arg(long, value_parser = ["ko", "en"], default_value = "en")]
+    language: String,
     /// Highest access level you are cleared for
     #[arg(long, value_parser = super::access_levels(), default_value = "public")]
     access: Access,
@@ -30,10 +33,11 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let app = context.open()?;
     let institutes = Institutes::new(&app.sector().institutes);
     let access = arguments.access;
+    let reader = super::reader(&arguments.language);
     let holdings = Holdings::load(&app.parts(), &institutes, access)?;
-    let mut found = strengths(&app.parts(), &holdings, arguments.topics)?;
+    let mut found = strengths(&app.parts(), &holdings, arguments.topics, reader)?;
     if let Some(file) = &arguments.svg {
-        fs_err::write(file, found.svg()).map_err(|e| Failure::bad_input(e.to_string()))?;
+        fs_err::write(file, found.svg(reader)).map_err(|e| Failure::bad_input(e.to_string()))?;
     }
     if let Some(name) = &arguments.institution {
         let wanted = institutes.find(name).name;

@@ -16,6 +16,7 @@ use super::holdings::{Citation, Holdings, cite};
 use super::institute::Institutes;
 use super::similarity::Terms;
 use super::strengths::{present, weight};
+use crate::document::Language;
 use crate::retrieve::Parts;
 
 /// Neighbours of a project that count; farther ones are taken as not alike.
@@ -38,6 +39,8 @@ pub struct ConsolidateOptions {
     pub max_budget: Option<f64>,
     /// Groups shown.
     pub limit: usize,
+    /// Language of the reasons.
+    pub reader: Language,
 }
 
 impl Default for ConsolidateOptions {
@@ -49,6 +52,7 @@ impl Default for ConsolidateOptions {
             threshold: 0.4,
             max_budget: None,
             limit: 20,
+            reader: Language::En,
         }
     }
 }
@@ -146,7 +150,7 @@ pub fn consolidate(
         if members.len() < options.min_size || !must.iter().all(|m| present_keys.contains(m.as_str())) {
             continue;
         }
-        groups.push(group(parts, holdings, &members, &table, options.threshold)?);
+        groups.push(group(parts, holdings, &members, &table, options)?);
     }
     groups.sort_by(|a, b| b.gain.total_cmp(&a.gain).then_with(|| a.label.cmp(&b.label)));
     let objective = groups.iter().map(|g| g.gain).sum();
@@ -246,8 +250,9 @@ fn group(
     holdings: &Holdings,
     members: &[usize],
     table: &HashMap<(usize, usize), f32>,
-    threshold: f32,
+    options: &ConsolidateOptions,
 ) -> Result<Group, PortfolioError> {
+    let threshold = options.threshold;
     let year = present(holdings);
     let pair =
         |a: usize, b: usize| table.get(&(a.min(b), a.max(b))).map_or_else(|| holdings.alike(a, b), |g| g + threshold);
@@ -291,15 +296,18 @@ fn group(
         });
     }
     let lead = leaders.first().map(|l| l.0.to_owned());
-    let institutes = leaders.len();
-    let reason = format!(
-        "{} projects of {} institutes share {}; their mean alikeness is {:.2}, above the threshold of {threshold:.2}.{}",
-        members.len(),
-        institutes,
-        label.join(", "),
-        f64::from(threshold) + gain / ((members.len() * (members.len() - 1)) as f64 / 2.0),
-        lead.as_ref().map(|l| format!(" {l} leads by weighed work.")).unwrap_or_default()
-    );
+    let (n, institutes, shared) = (members.len(), leaders.len(), label.join(", "));
+    let alike = f64::from(threshold) + gain / ((n * (n - 1)) as f64 / 2.0);
+    let reason = match options.reader {
+        Language::Ko => format!(
+            "{institutes}개 기관의 과제 {n}건이 {shared}에서 만난다. 평균 유사도는 {alike:.2}로 기준 {threshold:.2}보다 높다.{}",
+            lead.as_ref().map(|l| format!(" 가중한 실적으로는 {l}이(가) 앞선다.")).unwrap_or_default()
+        ),
+        Language::En | Language::Other => format!(
+            "{n} projects of {institutes} institutes share {shared}; their mean alikeness is {alike:.2}, above the threshold of {threshold:.2}.{}",
+            lead.as_ref().map(|l| format!(" {l} leads by weighed work.")).unwrap_or_default()
+        ),
+    };
     let projects = || members.iter().map(|i| &holdings.all[*i].project);
     Ok(Group {
         label,

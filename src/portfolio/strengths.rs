@@ -15,6 +15,7 @@ use super::PortfolioError;
 use super::holdings::{Citation, Holding, Holdings, cite};
 use super::report::escape;
 use super::topics::{Topic, fitting, topics};
+use crate::document::Language;
 use crate::retrieve::Parts;
 
 /// Years after which a project counts half.
@@ -109,8 +110,13 @@ pub fn present(holdings: &Holdings) -> i32 {
     holdings.all.iter().filter_map(|h| h.project.year.or(h.project.start)).max().unwrap_or(2000)
 }
 
-/// Works out the strengths; `k` topics, or as many as fit.
-pub fn strengths(parts: &Parts<'_>, holdings: &Holdings, k: Option<usize>) -> Result<Strengths, PortfolioError> {
+/// Works out the strengths; `k` topics, or as many as fit; suggestions in the reader's language.
+pub fn strengths(
+    parts: &Parts<'_>,
+    holdings: &Holdings,
+    k: Option<usize>,
+    reader: Language,
+) -> Result<Strengths, PortfolioError> {
     if holdings.all.is_empty() {
         return Err(PortfolioError::Nothing("the index holds no projects; ingest records or reports first".into()));
     }
@@ -150,7 +156,7 @@ pub fn strengths(parts: &Parts<'_>, holdings: &Holdings, k: Option<usize>) -> Re
         })
         .collect();
     institutes.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.institution.cmp(&b.institution)));
-    let suggestions = rows.iter().filter_map(suggestion).collect();
+    let suggestions = rows.iter().filter_map(|row| suggestion(row, reader)).collect();
     Ok(Strengths { projects: holdings.all.len(), year, institutes, topics: rows, suggestions })
 }
 
@@ -229,45 +235,49 @@ fn beta(a: f64, b: f64) -> (f64, (f64, f64)) {
 }
 
 /// A sentence on who could do what, with its reasons; `None` where there is nothing to divide.
-fn suggestion(row: &TopicRow) -> Option<String> {
+fn suggestion(row: &TopicRow, reader: Language) -> Option<String> {
     let [first, second, ..] = row.shares.as_slice() else { return None };
     let topic = row.label.join(", ");
     let quote =
         |s: &Share| s.citations.first().map(|c| format!(" ({}, {})", c.project_id, c.title)).unwrap_or_default();
     let percent =
         |s: &Share| format!("{:.0} % [{:.0}–{:.0}]", s.share * 100.0, s.interval.0 * 100.0, s.interval.1 * 100.0);
-    Some(match &row.leads {
-        Some(_) => format!(
-            "{topic}: {} could lead, because {} of {} projects are its own, a share of {}{}; {} could contribute, with {}{}.",
-            first.institution,
-            first.projects,
-            row.projects,
-            percent(first),
-            quote(first),
-            second.institution,
-            percent(second),
-            quote(second)
+    let (a, b) = (&first.institution, &second.institution);
+    let (share_a, share_b, cited_a, cited_b) = (percent(first), percent(second), quote(first), quote(second));
+    let (own, all) = (first.projects, row.projects);
+    Some(match (row.leads.is_some(), reader) {
+        (true, Language::Ko) => format!(
+            "{topic}: {a} 주도 제안. 과제 {all}건 가운데 {own}건이 이 기관의 것이고 비중은 {share_a}이다{cited_a}. {b}의 참여 제안: 비중 {share_b}{cited_b}."
         ),
-        None => format!(
-            "{topic}: nobody clearly leads; {} with {}{} and {} with {}{} work on it side by side and could divide it or join.",
-            first.institution,
-            percent(first),
-            quote(first),
-            second.institution,
-            percent(second),
-            quote(second)
+        (false, Language::Ko) => format!(
+            "{topic}: 뚜렷한 주도 기관이 없다. {a}({share_a}){cited_a}, {b}({share_b}){cited_b} 두 기관이 나란히 하고 있으므로 나누거나 합칠 수 있다."
+        ),
+        (true, Language::En | Language::Other) => format!(
+            "{topic}: {a} could lead, because {own} of {all} projects are its own, a share of {share_a}{cited_a}; {b} could contribute, with {share_b}{cited_b}."
+        ),
+        (false, Language::En | Language::Other) => format!(
+            "{topic}: nobody clearly leads; {a} with {share_a}{cited_a} and {b} with {share_b}{cited_b} work on it side by side and could divide it or join."
         ),
     })
 }
 
 impl Strengths {
-    /// The map topics × institutes: the darker, the larger the share; a thin ring where the interval is wide.
-    pub fn svg(&self) -> String {
+    /// The map topics × institutes, labelled in the reader's language: the darker, the larger the share; a thin ring where
+    /// the interval is wide.
+    pub fn svg(&self, reader: Language) -> String {
+        let (title, unit, legend) = match reader {
+            Language::Ko => ("주제 × 기관", "과제", "넓이: 주제에서 차지하는 비중, 옅을수록 불확실함 (90 % 구간)"),
+            Language::En | Language::Other => (
+                "Topics × institutes",
+                "projects",
+                "area: share of the topic; the paler, the less sure (90 % interval)",
+            ),
+        };
         let institutes: Vec<&Profile> = self.institutes.iter().take(24).collect();
         let (left, top, cell) = (320, 200, 34);
-        let (width, height) = (left + cell * institutes.len() + 20, top + cell * self.topics.len() + 50);
+        let (width, height) = (left + cell * institutes.len() + 150, top + cell * self.topics.len() + 50);
         let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n<title>Topics × institutes</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n<title>{title}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
         );
         for (x, profile) in institutes.iter().enumerate() {
             let (px, py) = (left + x * cell + cell / 2, top - 8);
@@ -295,12 +305,12 @@ impl Strengths {
                 let radius = 3.0 + 12.0 * share.share.sqrt();
                 let sure = 1.0 - (share.interval.1 - share.interval.0).min(1.0);
                 out.push_str(&format!(
-                    "<circle cx=\"{px}\" cy=\"{py}\" r=\"{radius:.1}\" fill=\"#1f6f8b\" fill-opacity=\"{:.2}\" stroke=\"#1f6f8b\"><title>{}: {}, {:.0} % [{:.0}–{:.0}], {} projects</title></circle>\n",
+                    "<circle cx=\"{px}\" cy=\"{py}\" r=\"{radius:.1}\" fill=\"#1f6f8b\" fill-opacity=\"{:.2}\" stroke=\"#1f6f8b\"><title>{}: {}, {:.0} % [{:.0}–{:.0}], {} {unit}</title></circle>\n",
                     0.15 + 0.85 * sure, escape(&profile.institution), escape(&topic.label.join(", ")), share.share * 100.0, share.interval.0 * 100.0, share.interval.1 * 100.0, share.projects
                 ));
             }
         }
-        out.push_str(&format!("<text x=\"8\" y=\"{}\" fill=\"#555\">area: share of the topic; the paler, the less sure (90 % interval)</text>\n</svg>\n", height - 14));
+        out.push_str(&format!("<text x=\"8\" y=\"{}\" fill=\"#555\">{legend}</text>\n</svg>\n", height - 14));
         out
     }
 }

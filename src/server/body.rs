@@ -1,4 +1,4 @@
-//! Reads a JSON body and says which field is wrong.
+//! Reads a JSON body and says which field is wrong; or a file.
 
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use super::errors::ApiError;
 
 /// Largest body, bytes: a long conversation is some hundred kilobytes.
 pub(super) const MAX_BODY: usize = 2 << 20;
+/// Largest file, bytes: a proposal with its figures.
+pub(super) const MAX_FILE: usize = 32 << 20;
 /// How long a client may take to send its body.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
@@ -25,31 +27,53 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        if !says_json(&request) {
+        if !says(&request, "application/json") {
             let message = "the body must be JSON and say so: send the header `Content-Type: application/json`";
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).code("unsupported_media_type"));
         }
-        let bytes = match tokio::time::timeout(BODY_TIME, Bytes::from_request(request, state)).await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                let message = format!("the body is over {} MiB", MAX_BODY >> 20);
-                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message).code("body_too_large"));
-            }
-            Ok(Err(rejection)) => {
-                return Err(ApiError::new(StatusCode::BAD_REQUEST, format!("the body could not be read: {rejection}")));
-            }
-            Err(_) => {
-                let message = format!("the body did not arrive within {} s", BODY_TIME.as_secs());
-                return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, message).code("body_timeout"));
-            }
-        };
+        let bytes = received(request, state, MAX_BODY).await?;
         parse(&bytes).map(Body)
     }
 }
 
-fn says_json(request: &Request) -> bool {
+/// The bytes of a file, sent as `application/octet-stream`, which a page of another site cannot send without asking
+/// either.
+pub(super) struct FileBody(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for FileBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !says(&request, "application/octet-stream") {
+            let message =
+                "the body must be the file itself and say so: send the header `Content-Type: application/octet-stream`";
+            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).code("unsupported_media_type"));
+        }
+        received(request, state, MAX_FILE).await.map(FileBody)
+    }
+}
+
+/// All bytes of the body; of more than `most` the router has cut it off.
+async fn received<S: Send + Sync>(request: Request, state: &S, most: usize) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(BODY_TIME, Bytes::from_request(request, state)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("the body is over {} MiB", most >> 20);
+            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message).code("body_too_large"))
+        }
+        Ok(Err(rejection)) => {
+            Err(ApiError::new(StatusCode::BAD_REQUEST, format!("the body could not be read: {rejection}")))
+        }
+        Err(_) => {
+            let message = format!("the body did not arrive within {} s", BODY_TIME.as_secs());
+            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, message).code("body_timeout"))
+        }
+    }
+}
+
+fn says(request: &Request, kind: &str) -> bool {
     let value = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    value.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json")
+    value.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case(kind)
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

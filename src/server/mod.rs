@@ -11,6 +11,7 @@
 mod answering;
 mod body;
 mod errors;
+mod extract;
 mod guard;
 mod native;
 mod openai;
@@ -211,6 +212,7 @@ fn routes(server: Server, hosts: Hosts) -> Router {
         .merge(openai::routes())
         .merge(native::routes())
         .merge(portfolio::routes())
+        .merge(extract::routes())
         .split_for_parts();
     api.merge(page::routes())
         .merge(portfolio::page())

@@ -4,13 +4,14 @@
 
 use axum::Json;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -127,12 +128,7 @@ async fn overlap_report(
 ) -> Result<impl IntoResponse, ApiError> {
     let ReportRequest { text, format, language, limit, exclude, until } = request;
     let limit = limited("limit", limit, 10)?;
-    let language = match language.as_deref() {
-        None => None,
-        Some("ko") => Some(Language::Ko),
-        Some("en") => Some(Language::En),
-        Some(other) => return Err(ApiError::field("language", format!("`{other}`: must be ko or en"))),
-    };
+    let language = reader(language.as_deref())?;
     let request = OverlapRequest { text, limit: None, exclude, until };
     let found = server.lookup(move |app| checked(app, request, limit)).await?;
     let language = language.unwrap_or_else(|| found.language());
@@ -209,30 +205,46 @@ async fn matching(State(server): State<Server>, Body(request): Body<MatchRequest
         .await
 }
 
+/// `?language=ko`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ReaderQuery {
+    /// `ko` or `en` (default): language of the sentences that the program writes.
+    language: Option<String>,
+}
+
 /// Who is strong in what, with evidence and uncertainty
-#[utoipa::path(get, path = "/v1/strengths", tag = "portfolio", responses(
+#[utoipa::path(get, path = "/v1/strengths", tag = "portfolio", params(ReaderQuery), responses(
     (status = 200, body = Value),
     (status = 404, body = ErrorBody),
     (status = 429, body = ErrorBody),
 ))]
-async fn strengths(State(server): State<Server>) -> Result<Json<Value>, ApiError> {
-    server.lookup(|app| json(&strengths_of(app)?)).await
+async fn strengths(
+    State(server): State<Server>,
+    query: Result<Query<ReaderQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let reader = reader(query?.language.as_deref())?.unwrap_or(Language::En);
+    server.lookup(move |app| json(&strengths_of(app, reader)?)).await
 }
 
 /// The map topics × institutes
-#[utoipa::path(get, path = "/v1/strengths.svg", tag = "portfolio", responses(
+#[utoipa::path(get, path = "/v1/strengths.svg", tag = "portfolio", params(ReaderQuery), responses(
     (status = 200, body = String, content_type = "image/svg+xml"),
     (status = 404, body = ErrorBody),
 ))]
-async fn strengths_map(State(server): State<Server>) -> Result<impl IntoResponse, ApiError> {
-    let svg = server.lookup(|app| Ok(strengths_of(app)?.svg())).await?;
+async fn strengths_map(
+    State(server): State<Server>,
+    query: Result<Query<ReaderQuery>, QueryRejection>,
+) -> Result<impl IntoResponse, ApiError> {
+    let reader = reader(query?.language.as_deref())?.unwrap_or(Language::En);
+    let svg = server.lookup(move |app| Ok(strengths_of(app, reader)?.svg(reader))).await?;
     Ok(([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "no-cache")], svg))
 }
 
-fn strengths_of(app: &App) -> Result<Strengths, ApiError> {
+fn strengths_of(app: &App, reader: Language) -> Result<Strengths, ApiError> {
     let institutes = Institutes::new(&app.sector().institutes);
     let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
-    Ok(profile(&app.parts(), &holdings, None)?)
+    Ok(profile(&app.parts(), &holdings, None, reader)?)
 }
 
 /// `POST /v1/consolidate`.
@@ -253,6 +265,8 @@ struct ConsolidateRequest {
     max_budget: Option<f64>,
     /// Groups, 1 to 100; 20 by default.
     limit: Option<usize>,
+    /// `ko` or `en` (default): language of the reasons.
+    language: Option<String>,
 }
 
 /// Small projects that should be one programme
@@ -273,6 +287,7 @@ async fn consolidate(
         threshold: request.threshold.unwrap_or(plain.threshold),
         max_budget: request.max_budget,
         limit: limited("limit", request.limit, plain.limit)?,
+        reader: reader(request.language.as_deref())?.unwrap_or(Language::En),
     };
     server
         .lookup(move |app| {
@@ -281,6 +296,15 @@ async fn consolidate(
             json(&group(&app.parts(), &institutes, &holdings, &options)?)
         })
         .await
+}
+
+fn reader(language: Option<&str>) -> Result<Option<Language>, ApiError> {
+    match language {
+        None => Ok(None),
+        Some("ko") => Ok(Some(Language::Ko)),
+        Some("en") => Ok(Some(Language::En)),
+        Some(other) => Err(ApiError::field("language", format!("`{other}`: must be ko or en"))),
+    }
 }
 
 fn limited(field: &str, given: Option<usize>, plain: usize) -> Result<usize, ApiError> {

@@ -20,11 +20,20 @@ async fn a_match_is_for_a_need_or_an_institution_and_the_page_is_there() {
     assert!(found["matches"].is_array());
     assert!(send("/v1/consolidate", json!({})).await["groups"].is_array());
     assert_eq!(call(&SERVICE, get("/portfolio")).await.status(), StatusCode::OK);
-    assert_eq!(call(&SERVICE, get("/v1/strengths.svg")).await.status(), StatusCode::OK);
+    let map = call(&SERVICE, get("/v1/strengths.svg?language=ko")).await;
+    assert_eq!(map.status(), StatusCode::OK);
+    assert!(String::from_utf8(map.into_body()).unwrap().contains("주제 × 기관"));
+    assert_eq!(call(&SERVICE, get("/v1/strengths?language=fr")).await.status(), StatusCode::BAD_REQUEST);
     let api = fetch("/openapi.json").await;
-    for path in
-        ["/v1/overlap", "/v1/overlap/report", "/v1/overlap/all", "/v1/match", "/v1/strengths", "/v1/consolidate"]
-    {
+    for path in [
+        "/v1/overlap",
+        "/v1/overlap/report",
+        "/v1/overlap/all",
+        "/v1/match",
+        "/v1/strengths",
+        "/v1/consolidate",
+        "/v1/extract",
+    ] {
         assert!(api["paths"][path].is_object(), "{path}");
     }
 }

@@ -99,6 +99,35 @@ fn a_running_answer_is_finished_after_sigterm() {
 }
 
 #[test]
+fn a_proposal_is_read_from_a_file_as_it_is() {
+    let engine = Engine::start(TRUE, 1);
+    let served = Served::start(&engine, 1);
+    let send = |kind: &str, name: &str, file: &[u8]| {
+        let mut stream = TcpStream::connect(&served.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let head = format!(
+            "POST /v1/extract?name={name} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            served.address,
+            file.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(file).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let file = std::fs::read("sectors/battery/documents/proposals/dry-electrode-proposal.hwpx").unwrap();
+    let octets = "application/octet-stream";
+    let answer = send(octets, "dry.hwpx", &file);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("건식"), "{answer}");
+    let answer = send(octets, "dry.hwpx", b"no archive");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("dry.hwpx: "), "{answer}");
+    assert!(!answer.contains("/tmp/"), "{answer}");
+    assert!(send("text/plain", "dry.hwpx", &file).starts_with("HTTP/1.1 415"));
+    assert!(send(octets, "..%2F", &file).starts_with("HTTP/1.1 4"));
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     let engine = Engine::start(TRUE, usize::MAX);
     let mut served = Served::start(&engine, 600);
