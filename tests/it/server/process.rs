@@ -120,7 +120,7 @@ fn a_proposal_is_read_from_a_file_as_it_is() {
     let octets = "application/octet-stream";
     let answer = send(octets, "dry.hwpx", &file);
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("건식"), "{answer}");
-    let answer = send(octets, "dry.hwpx", b"no archive");
+    let answer = send(octets, "dry.hwpx", b"PK\x03\x04 and nothing more");
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("dry.hwpx: "), "{answer}");
     assert!(!answer.contains("/tmp/"), "{answer}");
     assert!(send("text/plain", "dry.hwpx", &file).starts_with("HTTP/1.1 415"));
