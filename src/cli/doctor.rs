@@ -86,7 +86,16 @@ fn processor() -> Check {
     #[cfg(target_arch = "aarch64")]
     found.push("NEON");
     let features = if found.is_empty() { "no vector extensions known".to_owned() } else { found.join(", ") };
-    Check { name: "cpu", ok: true, detail: format!("{threads} threads, {features}") }
+    let best = sectora_lm::CpuPath::best();
+    let kernels = match best.for_writing() {
+        writing if writing == best => best.name().to_owned(),
+        writing => format!("{} for prompts and {}", best.name(), writing.name()),
+    };
+    Check {
+        name: "cpu",
+        ok: true,
+        detail: format!("{threads} threads, {features}; a local model computes with {kernels}"),
+    }
 }
 
 fn opened(app: &App) -> Result<Vec<Check>, Failure> {

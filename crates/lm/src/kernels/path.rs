@@ -104,7 +104,7 @@ impl Path {
     }
 
     /// The path for what is written: the same, but for AMX, whose tiles are for many tokens at once.
-    pub(crate) fn for_writing(self) -> Path {
+    pub fn for_writing(self) -> Path {
         #[cfg(target_arch = "x86_64")]
         if self.is_amx() {
             return Path(Kind::Avx512);
