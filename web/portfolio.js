@@ -86,7 +86,7 @@ const show = {
       s.append(element("p", facts.filter(Boolean).join(" · "), "facts"));
       if (v.reached) { const p = element("p", `${t().reached}: `); p.append(element("q", v.reached.quote)); s.append(p); }
       for (const e of v.evidence) {
-        s.append(pair(e.proposal.quote, e.source.quote, `${e.proposal.start}–${e.proposal.end}`, `${e.source.doc_id} ${e.source.start}–${e.source.end}`));
+        s.append(pair(e.proposal.quote, e.source.quote, `${e.proposal.start}–${e.proposal.end}`, `${v.project_id} ${e.source.page ? `p. ${e.source.page}, ` : ""}${e.source.start}–${e.source.end}`));
       }
       out.append(s);
     }

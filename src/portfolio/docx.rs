@@ -85,12 +85,12 @@ impl Body {
             self.paragraph("Normal", &format!("{}: “{}” ({}–{})", t.reached, line(&r.quote), r.start, r.end));
         }
         if !v.evidence.is_empty() {
-            self.table(&v.evidence, t);
+            self.table(&v.project_id, &v.evidence, t);
         }
     }
 
     /// Three columns: the proposal's sentence, the earlier work's, how alike.
-    fn table(&mut self, evidence: &[Evidence], t: &Words) {
+    fn table(&mut self, project: &str, evidence: &[Evidence], t: &Words) {
         const WIDTHS: [u32; 3] = [4250, 4250, 900];
         self.xml.push_str(r#"<w:tbl><w:tblPr><w:tblW w:w="9400" w:type="dxa"/><w:tblBorders>"#);
         for side in ["top", "left", "bottom", "right", "insideH", "insideV"] {
@@ -110,7 +110,7 @@ impl Body {
                 ),
                 (
                     run(&format!("“{}”", line(&source.quote)), ""),
-                    run(&format!("{} {}–{}{page}", source.doc_id, source.start, source.end), SMALL),
+                    run(&format!("{project} {}–{}{page}", source.start, source.end), SMALL),
                 ),
                 (run(&format!("{alike:.2}"), ""), String::new()),
             ];

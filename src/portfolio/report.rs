@@ -60,7 +60,7 @@ impl Overlap {
                 proposal.end,
                 line(&proposal.quote),
                 t.source,
-                source.doc_id,
+                v.project_id,
                 source.start,
                 source.end,
                 line(&source.quote),
@@ -104,7 +104,7 @@ impl Overlap {
                 let page = e.source.page.map(|p| format!(", p. {p}")).unwrap_or_default();
                 out.push_str(&format!(
                     "<tr><td><q>{}</q><br><small>{}–{}</small></td><td><q>{}</q><br><small>{} {}–{}{page}</small></td><td>{:.2}</td></tr>\n",
-                    escape(&e.proposal.quote), e.proposal.start, e.proposal.end, escape(&e.source.quote), escape(&e.source.doc_id),
+                    escape(&e.proposal.quote), e.proposal.start, e.proposal.end, escape(&e.source.quote), escape(&v.project_id),
                     e.source.start, e.source.end, e.alike
                 ));
             }
