@@ -162,7 +162,9 @@ impl App {
             "extractive" | "remote" => None,
             "auto" if !config.remote.url.is_empty() => None,
             "auto" => models.present(ModelKind::Generator),
-            "embedded" => Some(models.reader()?),
+            "embedded" => {
+                return Ok(Some(LocalGenerator::reader_memory(models.reader().as_deref(), &local_options(config))?));
+            }
             name => Some(models.resolve(name, ModelKind::Generator)?),
         };
         match file {
@@ -309,7 +311,7 @@ fn generator(config: &Config, models: &ModelStore, notes: &mut Vec<String>) -> R
     let local = |file: &Path| LocalGenerator::open(file, &options);
     match config.generator.as_str() {
         "extractive" => Ok(Box::new(ExtractiveGenerator)),
-        "embedded" => Ok(Box::new(LocalGenerator::open_reader(&models.reader()?, &options)?)),
+        "embedded" => Ok(Box::new(LocalGenerator::open_reader(models.reader().as_deref(), &options)?)),
         "remote" => remote(config),
         "auto" if !config.remote.url.is_empty() => remote(config),
         "auto" => match models.present(ModelKind::Generator).map(|file| local(&file)) {

@@ -1,6 +1,6 @@
 //! May an answer in JSON be shown, and which words support it?
 //!
-//! Every string is read as sentences, each of which must stand as one of a plain answer would; every number
+//! Every string is read as sentences, each of which must stand as one of a plain answer would (a fragment whatever the question); every number
 //! must occur in a passage or in the question. Names that the schema itself gives (`enum`, `const`), booleans
 //! and `null` are choices, not claims: they are not checked, and an answer of nothing else is not shown.
 
@@ -56,7 +56,7 @@ fn stands(
         }
         Value::String(text) if given.contains(text.as_str()) => true,
         Value::String(text) => {
-            sentences(text).into_iter().map(|span| span.slice(text)).all(|piece| match verifier.check(piece) {
+            sentences(text).into_iter().map(|span| span.slice(text)).all(|piece| match verifier.check_value(piece) {
                 Some(claim) => {
                     claims.push(claim);
                     true

@@ -13,6 +13,10 @@ use super::{
     TokenLogprob,
 };
 
+/// The project's own reading model (`models/reader/`), part of the program.
+static READER: &[u8] = include_bytes!("../../models/reader/reader.gguf");
+const READER_NAME: &str = "embedded";
+
 /// The metadata in which a GGUF file names another prompt layout than its chat template's.
 const PROMPT_KEY: &str = "sectora.prompt";
 
@@ -89,23 +93,15 @@ impl LocalGenerator {
     /// Loads a GGUF file or a Hugging Face folder, on CUDA or Metal where this build has them.
     pub fn open(file: &Path, options: &LocalOptions) -> Result<LocalGenerator, GenerateError> {
         let stem = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
-        let name = format!("local:{stem}");
-        let load = |e: LmError| GenerateError::Load { model: name.clone(), what: e.to_string() };
-        let settings = options.settings();
-        let style = match Gguf::open(file).map_err(load)?.str(PROMPT_KEY) {
-            Some("reader") => PromptStyle::Reader,
-            Some(_) | None => PromptStyle::Chat,
-        };
-        let engine = Engine::start(Model::open(file, &settings).map_err(load)?, options.queue).map_err(load)?;
-        Ok(LocalGenerator { name, engine, style })
+        LocalGenerator::started(format!("local:{stem}"), Gguf::open(file), options)
     }
 
-    /// The project's own reading model, which answers as `embedded`.
-    pub fn open_reader(file: &Path, options: &LocalOptions) -> Result<LocalGenerator, GenerateError> {
-        let generator = LocalGenerator::open(file, options)?;
-        match generator.style {
-            PromptStyle::Reader => Ok(LocalGenerator { name: "embedded".into(), ..generator }),
-            PromptStyle::Chat | PromptStyle::None => Err(GenerateError::Load {
+    /// The project's own reading model, which answers as `embedded`: that of a file, else the one inside the program.
+    pub fn open_reader(file: Option<&Path>, options: &LocalOptions) -> Result<LocalGenerator, GenerateError> {
+        let generator = LocalGenerator::started(READER_NAME.into(), reader(file), options)?;
+        match (generator.style, file) {
+            (PromptStyle::Reader, _) | (_, None) => Ok(generator),
+            (PromptStyle::Chat | PromptStyle::None, Some(file)) => Err(GenerateError::Load {
                 model: file.display().to_string(),
                 what: format!(
                     "it has no {PROMPT_KEY} = reader, so models/reader/export.py did not write it; use --generator {}",
@@ -115,10 +111,30 @@ impl LocalGenerator {
         }
     }
 
+    fn started(
+        name: String,
+        file: Result<Gguf, LmError>,
+        options: &LocalOptions,
+    ) -> Result<LocalGenerator, GenerateError> {
+        let load = |e: LmError| GenerateError::Load { model: name.clone(), what: e.to_string() };
+        let gguf = file.map_err(load)?;
+        let style = match gguf.str(PROMPT_KEY) {
+            Some("reader") => PromptStyle::Reader,
+            Some(_) | None => PromptStyle::Chat,
+        };
+        let model = Model::of(gguf, &options.settings()).map_err(load)?;
+        let engine = Engine::start(model, options.queue).map_err(load)?;
+        Ok(LocalGenerator { name, engine, style })
+    }
+
     /// What the model would take in memory, from the header of its file.
     pub fn memory(file: &Path, options: &LocalOptions) -> Result<Memory, GenerateError> {
-        let failed = |e: LmError| GenerateError::Load { model: file.display().to_string(), what: e.to_string() };
-        Memory::plan(file, &options.settings()).map_err(failed)
+        planned(Gguf::open(file), &file.display().to_string(), options)
+    }
+
+    /// The same of the reading model.
+    pub fn reader_memory(file: Option<&Path>, options: &LocalOptions) -> Result<Memory, GenerateError> {
+        planned(reader(file), READER_NAME, options)
     }
 
     fn failed(&self, error: LmError) -> GenerateError {
@@ -135,6 +151,15 @@ impl LocalGenerator {
             }
         }
     }
+}
+
+fn reader(file: Option<&Path>) -> Result<Gguf, LmError> {
+    file.map_or_else(|| Gguf::of_bytes("the reader inside the program", READER), Gguf::open)
+}
+
+fn planned(file: Result<Gguf, LmError>, name: &str, options: &LocalOptions) -> Result<Memory, GenerateError> {
+    let memory = file.and_then(|gguf| Memory::of(gguf, &options.settings()));
+    memory.map_err(|e| GenerateError::Load { model: name.into(), what: e.to_string() })
 }
 
 impl Generator for LocalGenerator {

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Classified, ErrorKind};
 
-/// File name of the project's own reading model.
+/// File name of a reading model that is taken instead of the one inside the program.
 const READER: &str = "reader.gguf";
 
 /// What can go wrong with a model.
@@ -47,14 +47,6 @@ pub enum ModelError {
         /// Card.
         name: String,
         /// Where its files may be put by hand.
-        folder: PathBuf,
-    },
-    /// The project's own reading model is not on this machine.
-    #[error(
-        "no {READER} in {}, beside the program or in models/reader; models/reader/README.md says how one is made", folder.display()
-    )]
-    NoReader {
-        /// Where it may be put by hand.
         folder: PathBuf,
     },
     /// Downloads are switched off.
@@ -107,7 +99,7 @@ pub enum ModelError {
 impl Classified for ModelError {
     fn kind(&self) -> ErrorKind {
         match self {
-            ModelError::Unknown { .. } | ModelError::Absent { .. } | ModelError::NoReader { .. } => ErrorKind::NotFound,
+            ModelError::Unknown { .. } | ModelError::Absent { .. } => ErrorKind::NotFound,
             ModelError::Kind { .. } | ModelError::Unpinned { .. } | ModelError::Card { .. } => ErrorKind::BadInput,
             ModelError::Offline { .. } | ModelError::Hub { .. } | ModelError::Io(_) => ErrorKind::Unavailable,
             ModelError::Hash { .. } => ErrorKind::Conflict,
@@ -179,14 +171,9 @@ impl ModelStore {
         })
     }
 
-    /// The project's own reading model: `reader.gguf` in the models folder, beside the program, or in a checkout's
-    /// `models/reader`.
-    pub fn reader(&self) -> Result<PathBuf, ModelError> {
-        let program = std::env::current_exe().ok();
-        let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(READER));
-        let places = [Some(self.folder.join(READER)), beside, Some(Path::new("models/reader").join(READER))];
-        let found = places.into_iter().flatten().find(|path| path.is_file());
-        found.ok_or_else(|| ModelError::NoReader { folder: self.folder.clone() })
+    /// A reading model of one's own, `reader.gguf` in the models folder; without it the one inside the program is meant.
+    pub fn reader(&self) -> Option<PathBuf> {
+        Some(self.folder.join(READER)).filter(|path| path.is_file())
     }
 
     /// The path that a setting means: a path that exists, or the model of a card.

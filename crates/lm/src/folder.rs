@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use candle_core::quantized::GgmlDType;
 use serde_json::Value as Json;
 
-use crate::gguf::{Change, Gguf, TensorInfo, Value};
+use crate::gguf::{Change, Gguf, Source, TensorInfo, Value};
 use crate::{Architecture, LmError};
 
 /// Longest header of a safetensors file, as its own library has it.
@@ -210,7 +210,7 @@ fn llama3(dim: usize, base: f64, factor: f64, [low, high]: [f64; 2], original: f
     (0..dim / 2).map(|i| stretch(i) as f32).collect()
 }
 
-type Placed = (Vec<BufReader<File>>, HashMap<String, TensorInfo>);
+type Placed = (Vec<Source>, HashMap<String, TensorInfo>);
 
 /// The tensors of all files, under GGUF's names.
 fn tensors(folder: &Path, config: &Config<'_>, architecture: Architecture) -> Result<Placed, LmError> {
@@ -252,7 +252,7 @@ fn tensors(folder: &Path, config: &Config<'_>, architecture: Architecture) -> Re
                 return Err(broken(format!("tensor {name} is there twice")));
             }
         }
-        files.push(file);
+        files.push(Source::File(file));
     }
     Ok((files, all))
 }

@@ -1,6 +1,6 @@
 //! What is in a GGUF file: metadata, and tensors by name.
 //!
-//! In: a path. Out: [`Gguf`], whose every declared length was checked against the length of the file
+//! In: a path, or the bytes of a file. Out: [`Gguf`], whose every declared length was checked against the length of the file
 //! before anything was allocated, so that a truncated or hostile file is an error and not a crash.
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little endian.
 //! Does not know what a model is.
@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
@@ -104,9 +104,34 @@ impl TensorInfo {
 #[derive(Debug)]
 pub struct Gguf {
     path: PathBuf,
-    files: Vec<BufReader<File>>,
+    files: Vec<Source>,
     metadata: HashMap<String, Value>,
     tensors: HashMap<String, TensorInfo>,
+}
+
+/// Where bytes are read from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    File(BufReader<File>),
+    Program(Cursor<&'static [u8]>),
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Source::File(file) => file.read(into),
+            Source::Program(bytes) => bytes.read(into),
+        }
+    }
+}
+
+impl Seek for Source {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        match self {
+            Source::File(file) => file.seek(to),
+            Source::Program(bytes) => bytes.seek(to),
+        }
+    }
 }
 
 impl Gguf {
@@ -122,7 +147,16 @@ impl Gguf {
         if !about.is_file() {
             return Err(broken(path, "not a regular file".into()));
         }
-        let mut header = Header { file: BufReader::new(file), at: 0, len: about.len() };
+        Gguf::read(path, Source::File(BufReader::new(file)), about.len())
+    }
+
+    /// The same for a file that is part of the program; `name` is what errors call it.
+    pub fn of_bytes(name: &str, bytes: &'static [u8]) -> Result<Gguf, LmError> {
+        Gguf::read(Path::new(name), Source::Program(Cursor::new(bytes)), bytes.len() as u64)
+    }
+
+    fn read(path: &Path, file: Source, len: u64) -> Result<Gguf, LmError> {
+        let mut header = Header { file, at: 0, len };
         let (metadata, tensors) = header.read().map_err(|what| broken(path, what))?;
         Ok(Gguf { path: path.to_owned(), files: vec![header.file], metadata, tensors })
     }
@@ -130,7 +164,7 @@ impl Gguf {
     /// From parts that were read elsewhere.
     pub(crate) fn assembled(
         path: PathBuf,
-        files: Vec<BufReader<File>>,
+        files: Vec<Source>,
         metadata: HashMap<String, Value>,
         tensors: HashMap<String, TensorInfo>,
     ) -> Gguf {
@@ -280,7 +314,7 @@ type Parsed = (HashMap<String, Value>, HashMap<String, TensorInfo>);
 
 /// A reader that never believes a length it has not compared with the bytes that are left.
 struct Header {
-    file: BufReader<File>,
+    file: Source,
     at: u64,
     len: u64,
 }

@@ -35,7 +35,11 @@ pub struct Memory {
 impl Memory {
     /// What the file at `path` would take with these options.
     pub fn plan(path: &Path, options: &Options) -> Result<Memory, LmError> {
-        let mut gguf = Gguf::open(path)?;
+        Memory::of(Gguf::open(path)?, options)
+    }
+
+    /// The same of a file that is open already.
+    pub fn of(mut gguf: Gguf, options: &Options) -> Result<Memory, LmError> {
         if options.quantize {
             gguf.quantize();
         }

@@ -137,7 +137,11 @@ pub struct Model {
 impl Model {
     /// Loads a GGUF file, or a Hugging Face folder.
     pub fn open(path: &Path, options: &Options) -> Result<Model, LmError> {
-        let mut gguf = Gguf::open(path)?;
+        Model::of(Gguf::open(path)?, options)
+    }
+
+    /// Loads what is open already.
+    pub fn of(mut gguf: Gguf, options: &Options) -> Result<Model, LmError> {
         if options.quantize {
             gguf.quantize();
         }
@@ -145,7 +149,7 @@ impl Model {
         let tokenizer = Arc::new(Tokenizer::from_gguf(&gguf)?);
         if tokenizer.len() > shape.vocabulary {
             let what = format!("{} tokens have names and {} have an embedding", tokenizer.len(), shape.vocabulary);
-            return Err(LmError::Gguf { path: path.to_owned(), what });
+            return Err(LmError::Gguf { path: gguf.path().to_owned(), what });
         }
         let template = Arc::new(ChatTemplate::of(&gguf, shape.architecture, &tokenizer));
         let decoder = Decoder::open(&mut gguf, options)?;
