@@ -10,7 +10,8 @@ tied head reads as the next token. All other outputs into the stream start at ze
 
 import torch
 
-SCALE = 0.1     # standard deviation of the stream
+SCALE = 0.5     # standard deviation of the stream
+HEAD = 0.1      # what the last norm brings it to for the tied head
 SHARP_PLACE = 10.0   # factor of the scores of block 0 (product of the norms' weights)
 SHARP_MATCH = 6.0    # and of block 1
 LOUD = 3.0      # how much louder than the token itself its successor is said
@@ -34,6 +35,7 @@ def start(model, seed=0):
         block.down.weight.zero_()
     # A token of the stream has this root mean square, by which the norms divide.
     mean_square = SCALE * ((half + 1) / s.hidden) ** 0.5
+    model.norm.weight.fill_(HEAD / SCALE)
     share = s.heads // s.kv_heads
 
     place = model.blocks[0]

@@ -10,9 +10,10 @@ import random
 import numpy
 
 from bpe import END_OF_TEXT, TASK, USER
-from tasks import cloze, example, selected
+from reading import cloze, selected
+from tasks import example
 
-PROMPT_SHARE, PROMPT_WEIGHT = 0.15, 0.3
+PROMPT_SHARE, PROMPT_WEIGHT = 0.1, 0.3
 
 
 def copied(rng, vocabulary):

@@ -1,7 +1,6 @@
 """Examples for the reader: what it is told to do, what it reads, what it should write.
 
-`example(rng, most)` invents one `(task, prompt, answer)` over at most `most` passages; `cloze(rng, texts, most)` makes one out of
-real text. The same `rng` gives the same example. The prompt's layout is the one of prompts/reader.jinja:
+`example(rng, most)` invents one `(task, prompt, answer)` over at most `most` passages; `reading.py` makes them out of real text. The same `rng` gives the same example. The prompt's layout is the one of prompts/reader.jinja:
 
     QUESTION
 
@@ -16,10 +15,9 @@ The question stands before and after the passages: a small causal model marks wh
 An answer is a span copied from a passage and its number, `32억 원 [2].`; a question why or for what gets the whole sentence.
 """
 
-import re
-
-from korean import PAIRS, fill, particle
+from korean import fill
 from phrasings import ABSTENTION, APART, FILLERS, FOLLOW, KINDS, OLDER, OPENERS, ORDERS, PRONOUNS, SAME
+from reading import cited, prompt
 from world import World
 
 LANGUAGES = ("ko", "en")
@@ -92,15 +90,6 @@ def passage(rng, world, project, language, kinds, fillers=1, order=None):
         lines.insert(rng.randint(0, len(lines)), order)
     lines = [line[0].upper() + line[1:] for line in lines]
     return heading(rng, project, language), " ".join(lines), told
-
-
-def prompt(asked, passages):
-    body = "\n\n".join(f"[{n}] {head}\n{text}" for n, (head, text) in enumerate(passages, 1))
-    return f"{asked}\n\n{body}\n\n{asked}"
-
-
-def cited(text, n):
-    return f"{text.rstrip('.')} [{n}]."
 
 
 def answer_of(project, kind, language, told):
@@ -236,106 +225,3 @@ def compare(rng, world):
     text = fill((SAME if same else APART)[language], slots)
     body = "\n\n".join(f"[{n}] {head}\n{text_}" for n, (head, text_, _) in enumerate(parts, 1))
     return f"compare {language}", body, text[0].upper() + text[1:]
-
-
-SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"(가-힣0-9])")
-SPAN = re.compile(r"\d[\d,.]*\d?(?: ?(?:%|[A-Za-z°µ]{1,6}\b|억 원|만원|백만원|년|명|개|회|일|월|시간|분))?|[A-Z][\w-]+(?: (?:of |the |and )?[A-Z][\w-]+)*")
-ASKED = {"year": ["when", "in which year"], "number": ["how many", "how much", "what number"], "word": ["what", "who", "which", "what is the name"]}
-# Korean asks in place: the particle after the span goes to the asking word.
-PARTICLE = re.compile(r"(으로|은|는|이|가|을|를|의|에서|에|로|와|과)(?=\s|$)")
-ENDINGS = [("습니다", "습니까"), ("니다", "니까"), ("이다", "인가"), ("었다", "었나"), ("았다", "았나"), ("였다", "였나"), ("했다", "했나"), ("된다", "되나"), ("한다", "하나"), ("있다", "있나"), ("다", "는가")]
-
-
-def sentences(text):
-    return [s.strip() for s in SENTENCE.split(text) if s.strip()]
-
-
-def language_of(text):
-    hangul = sum("가" <= c <= "힣" for c in text)
-    return "ko" if hangul * 3 > len(text.replace(" ", "")) else "en"
-
-
-def cloze(rng, texts, most=4, longest=500):
-    """A question out of a sentence of real text: a span taken out, words dropped, an asking word put in its place (after Lewis
-    et al. 2019, unsupervised question answering by cloze translation). `texts` is a list of (title, text). None where no span fits."""
-    title, text = rng.choice(texts)
-    own = sentences(cut(rng, text, longest))
-    candidates = [s for s in own if 40 < len(s) < 300]
-    if not candidates:
-        return None
-    chosen = rng.choice(candidates)
-    language = language_of(chosen)
-    spans = [m for m in SPAN.finditer(chosen) if m.start() > 0 or m.group()[0].isdigit()]
-    if language == "ko":
-        spans += [m for m in re.finditer(r"[가-힣A-Za-z0-9]{2,}(?: [가-힣A-Za-z0-9]{2,})?(?=(?:은|는|이|가|을|를|의|에|으로|로|와|과)\s)", chosen)]
-    spans = [m for m in spans if 1 < len(m.group()) < 50]
-    abstains = rng.random() < 0.15
-    if not spans:
-        return None
-    span = rng.choice(spans)
-    number = span.group()[0].isdigit()
-    what = "year" if re.fullmatch(r"(19|20)\d\d", span.group()) else "number" if number else "word"
-    before, after = chosen[: span.start()].split(), chosen[span.end():].split()
-    keep = rng.uniform(0.35, 0.9)
-    thin = lambda words: [w.strip(".,;:()\"") for w in words if rng.random() < keep]
-    # The particle of a Korean span and the verb are kept, so that the question stays one.
-    first, last = (after[:1], after[-1:]) if language == "ko" else ([], [])
-    before, after = thin(before)[-9:], first + thin(after[len(first): len(after) - len(last)])[:9] + ([w.strip(".") for w in last] if len(after) > 1 else [])
-    if len(before) + len(after) < 3:
-        return None
-    asked = asked_ko(rng, number, before, after) if language == "ko" else asked_en(rng, what, before, after)
-    if abstains:
-        own = [s for s in own if s != chosen]
-    if not own:
-        return None
-    passages = [(title, " ".join(own), True)]
-    while len(passages) < rng.randint(1, most):
-        t, body = rng.choice(texts)
-        if t != title:
-            passages.append((t, cut(rng, body, longest), False))
-    rng.shuffle(passages)
-    n = next(n for n, p in enumerate(passages, 1) if p[2])
-    shown = prompt(asked, [(t, b) for t, b, _ in passages])
-    return f"answer {language}", shown, ABSTENTION[language] if abstains else cited(span.group(), n)
-
-
-def asked_en(rng, what, before, after):
-    words = after + before if rng.random() < 0.5 else before + after
-    return (rng.choice(ASKED[what]) + " " + " ".join(words)).capitalize() + "?"
-
-
-def asked_ko(rng, number, before, after):
-    word, mark = "얼마" if number else "무엇", ""
-    if after and (found := PARTICLE.fullmatch(after[0])):
-        mark, after = {"은": "이", "는": "이"}.get(found.group(), found.group()), after[1:]
-    text = " ".join([*before, word + (particle(word, mark) if mark in PAIRS else mark), *after])
-    for said, asks in ENDINGS:
-        if text.endswith(said):
-            return text[: -len(said)] + asks + "?"
-    return text.rstrip("?") + "?"
-
-
-def cut(rng, text, longest):
-    """A run of whole sentences of at most about `longest` characters."""
-    parts = sentences(text)
-    start = rng.randrange(max(1, len(parts) - 2))
-    out, size = [], 0
-    for part in parts[start:]:
-        if out and size + len(part) > longest:
-            break
-        out.append(part[:longest])
-        size += len(part)
-    return " ".join(out)
-
-
-def selected(rng, texts, most=4, longest=400):
-    """Title to text: which passage is about this title; the answer is its first sentence."""
-    chosen = rng.sample(texts, rng.randint(2, most))
-    bodies = [cut(rng, text, longest) for _, text in chosen]
-    n = rng.randrange(len(chosen))
-    first = sentences(bodies[n])[:1]
-    if not first or len(first[0]) < 20:
-        return None
-    language = language_of(chosen[n][0])
-    asked = {"ko": f"{chosen[n][0]}에 관한 자료는?", "en": f"Which passage is about {chosen[n][0]}?"}[language]
-    return f"answer {language}", prompt(asked, [("", body) for body in bodies]), cited(first[0], n + 1)

@@ -31,16 +31,16 @@ from weights import load
 
 SIZES = {
     "tiny": dict(hidden=64, layers=3, heads=2, kv_heads=1, head_dim=32, feed_forward=128, context=1024, rope_base=1e6),
-    "cpu": dict(hidden=192, layers=5, heads=6, kv_heads=3, head_dim=32, feed_forward=512, context=1024, rope_base=1e6),
+    "cpu": dict(hidden=256, layers=6, heads=4, kv_heads=2, head_dim=64, feed_forward=704, context=1024, rope_base=1e6),
     "gpu": dict(hidden=512, layers=8, heads=8, kv_heads=4, head_dim=64, feed_forward=1536, context=4096, rope_base=1e6),
 }
 # Share of the run at which a stage begins; shares of invented, cloze, selected and copied examples; passages; facts a passage; longest text.
 STAGES = {
     "cpu": [
-        dict(at=0.0, mix=(0.86, 0.1, 0, 0.04), most=2, sizes=(1, 2), longest=256),
-        dict(at=0.35, mix=(0.77, 0.2, 0.02, 0.01), most=3, sizes=(1, 3), longest=512),
-        dict(at=0.65, mix=(0.72, 0.25, 0.03, 0), most=5, sizes=(1, 3), longest=768),
-        dict(at=0.85, mix=(0.7, 0.26, 0.04, 0), most=7, sizes=(1, 4), longest=1024),
+        dict(at=0.0, mix=(0.72, 0.22, 0.02, 0.04), most=2, sizes=(1, 2), longest=256),
+        dict(at=0.4, mix=(0.55, 0.41, 0.03, 0.01), most=3, sizes=(1, 3), longest=448),
+        dict(at=0.7, mix=(0.5, 0.46, 0.04, 0), most=5, sizes=(1, 3), longest=640),
+        dict(at=0.88, mix=(0.48, 0.48, 0.04, 0), most=7, sizes=(1, 4), longest=960),
     ],
     "gpu": [
         dict(at=0.0, mix=(0.8, 0.15, 0, 0.05), most=2, sizes=(1, 2), longest=256),
@@ -68,10 +68,17 @@ def held_out(texts):
     return [r for r in texts if not hidden(r)], [r for r in texts if hidden(r)]
 
 
+def each(hidden, embedding, targets):
+    return F.cross_entropy(F.linear(hidden, embedding).float(), targets, reduction="none")
+
+
+LOSSES = each
+
+
 def loss_of(model, batch, device):
     tokens, rows, targets, weights = (torch.from_numpy(x).to(device, non_blocking=True) for x in batch)
     hidden = model(tokens).flatten(0, 1)[rows]
-    losses = F.cross_entropy(model.head(hidden).float(), targets, reduction="none")
+    losses = LOSSES(hidden, model.embedding.weight, targets)
     answers = weights == 1
     return (losses * weights).sum() / weights.sum(), losses[answers].mean().detach(), losses[~answers].mean().detach() if (~answers).any() else losses.new_zeros(())
 
@@ -107,7 +114,7 @@ class Optimisers:
             (1.0, muon(pick(lambda n, p: p.ndim == 2 and "embedding" not in n and not gentle(n)))),
             (0.1, muon(pick(lambda n, p: p.ndim == 2 and gentle(n)))),
             (0.25, torch.optim.AdamW(pick(lambda n, p: p.ndim == 1), weight_decay=0.0, betas=(0.9, 0.95))),
-            (0.25, torch.optim.AdamW(pick(lambda n, p: "embedding" in n), weight_decay=0.0, betas=(0.9, 0.95), eps=1e-3)),
+            (0.75, torch.optim.AdamW(pick(lambda n, p: "embedding" in n), weight_decay=0.0, betas=(0.9, 0.95), eps=2e-4)),
         ]
 
     def step(self, rate):
@@ -145,6 +152,7 @@ def main():
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true", help="fuse what is not a product (torch.compile, needs a C++ compiler)")
     parser.add_argument("--workers", type=int, default=0, help="processes that make examples")
     parser.add_argument("--save-every", type=float, default=2.0, help="minutes")
     parser.add_argument("--log-every", type=int, default=50, help="steps")
@@ -166,6 +174,10 @@ def main():
     if options.start == "induction":
         induction.start(model, options.seed)
     model.to(device)
+    if options.compile:
+        for block in model.blocks:
+            block.compile(dynamic=True)
+        globals()["LOSSES"] = torch.compile(each, dynamic=True)
     optimisers = Optimisers(model)
     state = dict(step=0, tokens=0, seconds=0.0, next=0)
     saved = options.out / "checkpoint.pt"

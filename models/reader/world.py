@@ -4,6 +4,7 @@
 made up from syllables, so that a reader of these texts has to copy what it sees and cannot know it beforehand.
 """
 
+import functools
 import pathlib
 
 from korean import latin
@@ -35,6 +36,7 @@ WANTS = [("비용을 줄이는 것", "reducing the cost of {t}"), ("수명을 �
 MONTHS = "January February March April May June July August September October November December".split()
 
 
+@functools.cache
 def terms():
     """(Korean, English) nouns of the project's own list, one synonym each."""
     pairs = []
