@@ -311,7 +311,17 @@ fn generator(config: &Config, models: &ModelStore, notes: &mut Vec<String>) -> R
     let local = |file: &Path| LocalGenerator::open(file, &options);
     match config.generator.as_str() {
         "extractive" => Ok(Box::new(ExtractiveGenerator)),
-        "embedded" => Ok(Box::new(LocalGenerator::open_reader(models.reader().as_deref(), &options)?)),
+        "embedded" => {
+            let own = models.reader();
+            if own.is_none() {
+                notes.push(
+                    "the reader inside the program is a first small model and mostly wrong on real documents \
+                     (models/reader/README.md says how often); `--generator extractive` quotes the documents instead"
+                        .into(),
+                );
+            }
+            Ok(Box::new(LocalGenerator::open_reader(own.as_deref(), &options)?))
+        }
         "remote" => remote(config),
         "auto" if !config.remote.url.is_empty() => remote(config),
         "auto" => match models.present(ModelKind::Generator).map(|file| local(&file)) {

@@ -1,4 +1,4 @@
-//! `--generator embedded`: the project's own reading model, here one with random weights.
+//! `--generator embedded`: the project's own reading model, as shipped and with random weights.
 
 use std::path::Path;
 
@@ -26,19 +26,37 @@ fn write_reader(file: &Path) {
     gguf_file::write(&mut std::fs::File::create(file).unwrap(), &metadata, &tensors).unwrap();
 }
 
+/// The weights of the repository, without any file beside the program. They are weak on real documents (models/reader/README.md), but plain
+/// sentences they read; two of three, because a processor's rounding may tip one.
 #[test]
-fn without_a_reader_the_program_says_where_it_looked() {
+fn the_shipped_reader_reads_plain_sentences_and_warns_of_itself() {
     let dir = tempfile::tempdir().unwrap();
-    // Not in the checkout, which may hold one.
-    let sector = concat!(env!("CARGO_MANIFEST_DIR"), "/sectors/battery");
-    let output = sectora_writing(dir.path(), "embedded")
-        .args(["--sector", sector, "ask", "q"])
-        .current_dir(&dir)
-        .output()
-        .unwrap();
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(code(&output), 2, "{words}");
-    assert!(words.contains("reader.gguf") && words.contains("models/reader/README.md"), "{words}");
+    let notes = dir.path().join("notes");
+    std::fs::create_dir_all(&notes).unwrap();
+    let graphite = "# 청림소재연구원 | 고순도 흑연 정제 과제 | 2021\n\n고순도 흑연 정제 과제의 총 예산은 32억 원이다. 이 과제의 책임자는 한도윤이다. \
+                    반응 온도는 450 °C로 정하였다.\n";
+    let paste = "# Calder Institute | Silver paste project | 2019\n\nThe budget of the silver paste project was 4.2 million euros. The project \
+                 ran from 2016 to 2019. The paste reached a resistivity of 2.1 µΩ cm.\n";
+    std::fs::write(notes.join("graphite.md"), graphite).unwrap();
+    std::fs::write(notes.join("paste.md"), paste).unwrap();
+    let run =
+        |arguments: &[&str]| sectora_writing(dir.path(), "embedded").arg("--json").args(arguments).output().unwrap();
+    assert_eq!(code(&run(&["ingest", notes.to_str().unwrap()])), 0);
+    let mut right = 0;
+    for (question, expected) in [
+        ("고순도 흑연 정제 과제의 예산은 얼마인가?", "32억 원"),
+        ("고순도 흑연 정제 과제의 반응 온도는 얼마인가?", "450 °C"),
+        ("What resistivity did the silver paste project reach?", "2.1 µΩ cm"),
+    ] {
+        let output = run(&["ask", question]);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("mostly wrong on real documents"));
+        let answer = json(&output);
+        assert_eq!(answer["generator"], "embedded");
+        let cited = answer["citations"].as_array().unwrap();
+        let quoted = cited.iter().any(|c| c["quote"].as_str().is_some_and(|quote| quote.contains(expected)));
+        right += usize::from(answer["answer"].as_str().unwrap().contains(expected) && quoted);
+    }
+    assert!(right >= 2, "{right} of 3");
 }
 
 #[test]
