@@ -17,7 +17,8 @@ mkdir -p "$work/pack"
 "$python" - "$here" <<'PY' | xz -c > "$work/pack/texts.jsonl.xz"
 import json, random, sys
 sys.path.insert(0, sys.argv[1])
-from tasks import facets, language_of
+from reading import language_of
+from tasks import facets
 from world import World
 for i in range(2500):
     rng = random.Random(f"texts:{i}")

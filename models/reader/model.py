@@ -67,9 +67,9 @@ def attend(q, k, v):
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     q, t, out = q * q.shape[-1] ** -0.5, q.shape[-2], []
-    # In pieces, so that of what is masked less is computed (lengths are multiples of 16).
+    # In pieces, so that of what is masked less is computed.
     for piece in range(PIECES):
-        start, end = piece * (t // PIECES), (piece + 1) * (t // PIECES)
+        start, end = piece * t // PIECES, (piece + 1) * t // PIECES
         hidden = torch.ones(end - start, end, dtype=torch.bool).triu_(1 + start)
         scores = q[:, :, start:end] @ k[:, :, :end].transpose(-1, -2)
         out.append(scores.masked_fill(hidden, float("-inf")).softmax(-1) @ v[:, :, :end])

@@ -5,7 +5,7 @@
 //! `(its share of what all compared projects score + 0.1) · (its passages in the index) ^ 0.5`, with a project's score
 //! `strongest⁴ · (0.5 + 0.5 · recency)`: who does much is likelier to do this too, and the text says how much likelier.
 //! Every match cites at least two sentences, of two projects where there are two: those that say what a sentence of the
-//! need asks for ([`said`]). Institutes without two such sentences are marked `thin` and stand last. The gap is what none
+//! need asks for (`said`). Institutes without two such sentences are marked `thin` and stand last. The gap is what none
 //! of its projects says.
 //! It knows nothing of people's time or prices.
 
