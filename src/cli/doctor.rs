@@ -86,11 +86,7 @@ fn processor() -> Check {
     #[cfg(target_arch = "aarch64")]
     found.push("NEON");
     let features = if found.is_empty() { "no vector extensions known".to_owned() } else { found.join(", ") };
-    let best = sectora_lm::CpuPath::best();
-    let kernels = match best.for_writing() {
-        writing if writing == best => best.name().to_owned(),
-        writing => format!("{} for prompts and {}", best.name(), writing.name()),
-    };
+    let kernels = sectora_lm::CpuPath::best().describe();
     Check {
         name: "cpu",
         ok: true,

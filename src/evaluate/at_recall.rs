@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::statistics::Random;
+use super::statistics::{Random, percentile};
 
 /// Resamples.
 const RESAMPLES: usize = 1000;
@@ -52,8 +52,7 @@ pub(super) fn at_recall(pairs: &[Pair], recall: f64, seed: u64) -> Option<AtReca
         })
         .collect();
     drawn.sort_by(f64::total_cmp);
-    let at = |share: f64| drawn.get((drawn.len().saturating_sub(1) as f64 * share).round() as usize).copied();
-    Some(AtRecall { precision, low: at(0.025)?, high: at(0.975)?, threshold })
+    Some(AtRecall { precision, low: percentile(&drawn, 0.025)?, high: percentile(&drawn, 0.975)?, threshold })
 }
 
 /// `pairs` fall by probability; each counts as often as its project was drawn.

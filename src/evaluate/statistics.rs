@@ -67,8 +67,13 @@ pub fn bootstrap(values: &[f64], seed: u64) -> Option<Estimate> {
     let mut means: Vec<f64> =
         (0..RESAMPLES).map(|_| (0..n).map(|_| values[random.below(n)]).sum::<f64>() / n as f64).collect();
     means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[((RESAMPLES - 1) as f64 * share).round() as usize];
-    Some(Estimate { mean: values.iter().sum::<f64>() / n as f64, low: at(0.025), high: at(0.975), n })
+    let (low, high) = (percentile(&means, 0.025)?, percentile(&means, 0.975)?);
+    Some(Estimate { mean: values.iter().sum::<f64>() / n as f64, low, high, n })
+}
+
+/// The value below which a share of the `sorted` ones lies, the nearest of them; `None` without values.
+pub fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+    sorted.get((sorted.len().saturating_sub(1) as f64 * share).round() as usize).copied()
 }
 
 /// Two-sided p of "the same questions would have come out either way round": signs of the differences are

@@ -102,11 +102,7 @@ impl CpuDecoder {
     }
 
     pub(crate) fn describe(&self) -> String {
-        let paths = match self.reads_as_it_writes() {
-            true => self.writing.name().to_owned(),
-            false => format!("{} (prompts) and {}", self.reading.name(), self.writing.name()),
-        };
-        let described = format!("cpu {paths}, {} threads", self.pool.threads());
+        let described = format!("cpu {}, {} threads", self.reading.describe(), self.pool.threads());
         Path::warning().map_or(described.clone(), |why| format!("{described} (AMX is not used: {why})"))
     }
 
@@ -419,13 +415,13 @@ impl Block {
         match &self.gate_up {
             GateUp::Apart([wg, wu]) => {
                 gate.resize(tokens * width, 0.0);
-                up.resize(tokens * width, 0.0);
                 rows.fill((&mut **pool, path, wg.needs().or(wu.needs())), (tokens, hidden), &normed);
                 let plain = wg.bias.is_none() && wu.bias.is_none();
                 if plain && gated_product(pool, path, rows, [&wg.weight, &wu.weight], gelu, gate) {
                     let row = |t: usize, out: &mut [f32]| out.copy_from_slice(&gate[t * width..][..width]);
                     rows.fill((&mut **pool, path, down), (tokens, width), &row);
                 } else {
+                    up.resize(tokens * width, 0.0);
                     product(pool, path, rows, &mut [(&wg.weight, gate), (&wu.weight, up)]);
                     wg.add_bias(gate);
                     wu.add_bias(up);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::gguf::Gguf;
-use crate::kernels::{self, Format, Heads, KvLayer};
+use crate::kernels::{self, Format, Heads, KvLayer, Pool};
 use crate::scheduler::Limits;
 use crate::{LmError, Options, Shape};
 
@@ -69,13 +69,9 @@ impl Memory {
         // likewise; and the widest of them quantized and as floats.
         let row = 2 * shape.hidden + 3 * q + 4 * kv + 4 * shape.feed_forward;
         let widest = shape.feed_forward.max(shape.hidden).max(q);
-        let mut work = rows * (row * 4 + widest * 7) + logits * shape.vocabulary * 4;
+        let work = rows * (row * 4 + widest * 7) + logits * shape.vocabulary * 4;
         let path = options.path.unwrap_or_else(kernels::Path::best);
-        if path != path.for_writing() {
-            // Of prompts: keys and values of one head as tiles, and each thread's tiles of weights and sums.
-            let threads = if options.threads == 0 { kernels::Pool::new(0).threads() } else { options.threads };
-            work += window.next_multiple_of(128) * shape.head_dim.next_multiple_of(32) * 4 + (threads << 20);
-        }
+        let work = work + kernels::tile_bytes(path, window, heads, Pool::count(options.threads));
         Ok(Memory {
             weights,
             kv: (limits.positions.next_multiple_of(16) * position) as u64,

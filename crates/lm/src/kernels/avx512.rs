@@ -78,7 +78,7 @@ pub(super) const fn format(number: u8) -> Format {
 /// # Safety
 /// As [`tile`], and `first + T <= group.rows`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-pub(super) unsafe fn some<const F: u8, const T: usize>(
+unsafe fn some<const F: u8, const T: usize>(
     tile: &[u8],
     width: usize,
     group: &Group,
@@ -286,12 +286,7 @@ fn ahead(codes: *const u8, bytes: usize) {
 /// `T` numbers can be read at `scale`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn accumulate<const T: usize>(
-    sums: &mut [__m512; T],
-    dots: [__m512i; T],
-    d: __m512,
-    scale: *const f32,
-) {
+unsafe fn accumulate<const T: usize>(sums: &mut [__m512; T], dots: [__m512i; T], d: __m512, scale: *const f32) {
     for t in 0..T {
         // SAFETY: the caller's promise.
         let scale = _mm512_mul_ps(d, _mm512_set1_ps(unsafe { *scale.add(t) }));

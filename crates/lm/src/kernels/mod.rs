@@ -79,6 +79,16 @@ type Products = [[f32; TILE]; GROUP];
 /// Takes the first of some rows of a matrix, a token, and its products with them.
 type Write<'a> = dyn FnMut(usize, usize, &[f32]) + 'a;
 
+/// Bytes that a path which reads prompts in tiles takes for them, at most: keys and values of one head over a whole
+/// `window`, and each thread's weights and sums.
+pub(crate) fn tile_bytes(path: Path, window: usize, heads: Heads, threads: usize) -> usize {
+    if path == path.for_writing() {
+        return 0;
+    }
+    // Keys are filled up to 32 dimensions, values to 32 as well; both are two bytes. A thread's tiles are 768 KiB.
+    window.next_multiple_of(attention::KEYS) * heads.dim.next_multiple_of(BLOCK) * 4 + (threads << 20)
+}
+
 /// `out = activation(x gateᵀ) * (x upᵀ)`, `(tokens, rows)`, without writing the two products down. False where the path
 /// cannot, and then nothing was done.
 pub(crate) fn gated_product(

@@ -104,12 +104,20 @@ impl Path {
     }
 
     /// The path for what is written: the same, but for AMX, whose tiles are for many tokens at once.
-    pub fn for_writing(self) -> Path {
+    pub(crate) fn for_writing(self) -> Path {
         #[cfg(target_arch = "x86_64")]
         if self.is_amx() {
             return Path(Kind::Avx512);
         }
         self
+    }
+
+    /// Its name; with that of the path for writing where it is another.
+    pub fn describe(self) -> String {
+        match self.for_writing() {
+            writing if writing == self => self.name().to_owned(),
+            writing => format!("{} (prompts) and {}", self.name(), writing.name()),
+        }
     }
 
     /// True where 16 floats fit a register.

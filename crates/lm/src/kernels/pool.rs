@@ -46,10 +46,17 @@ unsafe impl Sync for Shared {}
 unsafe impl Send for Shared {}
 
 impl Pool {
+    /// How many threads [`Pool::new`] asks the system for.
+    pub(crate) fn count(threads: usize) -> usize {
+        match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            some => some.min(256),
+        }
+    }
+
     /// `threads` in all; 0 is one a processor.
     pub(crate) fn new(threads: usize) -> Pool {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if threads == 0 { processors } else { threads.min(256) };
+        let threads = Pool::count(threads);
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
             job: std::cell::UnsafeCell::new(None),

@@ -44,17 +44,22 @@ fn converts() -> bool {
     is_x86_feature_detected!("avx512bf16") && Path::all().iter().any(|path| path.name() == "avx512-vnni")
 }
 
+/// A matrix in which every code occurs, with scales that are numbers.
+fn any_matrix(format: Format, (rows, width): (usize, usize), random: &mut StdRng) -> Matrix {
+    let mut bytes = vec![0u8; format.file_bytes(rows * width)];
+    random.fill(&mut bytes[..]);
+    format.tame(&mut bytes);
+    Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap()
+}
+
 /// Multiplies random rows with a random matrix in which every code occurs; all products are close, and no token is
 /// left out.
 fn check<M: Multiply>(registers: &mut M, format: Format, (rows, width, tokens): (usize, usize, usize), seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut bytes = vec![0u8; format.file_bytes(rows * width)];
-    random.fill(&mut bytes[..]);
-    format.tame(&mut bytes);
+    let matrix = any_matrix(format, (rows, width), &mut random);
     let x: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-3.0f32..3.0).powi(3)).collect();
     let mut given = Rows::default();
     given.fill(&mut Pool::new(2), (tokens, width), &|t, out| out.copy_from_slice(&x[t * width..][..width]));
-    let matrix = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap();
     let mut weights = vec![0.0; rows.next_multiple_of(TILE) * width];
     (0..rows).for_each(|r| matrix.row(r, &mut weights[r * width..][..width]));
     let mut seen = vec![0; tokens];
@@ -129,13 +134,7 @@ fn gates_are_those_of_the_two_products() {
     let mut random = StdRng::seed_from_u64(7);
     // 17 tiles: the last task has one, and that not whole.
     let (rows, width, tokens) = (16 * TILE + 3, 3 * SUPER, 37);
-    let mut matrix = |format: Format| {
-        let mut bytes = vec![0u8; format.file_bytes(rows * width)];
-        random.fill(&mut bytes[..]);
-        format.tame(&mut bytes);
-        Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap()
-    };
-    let (gate, up) = (matrix(Format::Q4K), matrix(Format::Q6K));
+    let [gate, up] = [Format::Q4K, Format::Q6K].map(|format| any_matrix(format, (rows, width), &mut random));
     let x: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-0.01f32..0.01)).collect();
     let mut pool = Pool::new(2);
     let mut given = Activations::default();
@@ -161,10 +160,7 @@ fn a_row_does_not_depend_on_the_rows_beside_it() {
     };
     let mut random = StdRng::seed_from_u64(5);
     let (format, rows, width, tokens) = (Format::Q4K, 50, 5 * SUPER, 70);
-    let mut bytes = vec![0u8; format.file_bytes(rows * width)];
-    random.fill(&mut bytes[..]);
-    format.tame(&mut bytes);
-    let matrix = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes).unwrap();
+    let matrix = any_matrix(format, (rows, width), &mut random);
     let x: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-3.0f32..3.0)).collect();
     let multiply = |from: usize, to: usize| -> Vec<f32> {
         let mut given = Activations::default();
