@@ -12,6 +12,9 @@ use crate::error::{Classified, ErrorKind};
 use crate::ingest::{Override, RecordMapping};
 use crate::text::bm25::Bm25;
 
+/// The file that makes a folder a sector pack.
+pub const SECTOR_FILE: &str = "sector.toml";
+
 /// An industry: its languages, documents, record fields, glossary and examples.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,8 +152,8 @@ impl Classified for SectorError {
 impl Sector {
     /// Opens a pack by name (in `sectors_dir`) or by folder.
     pub fn open(name: &str, sectors_dir: &Path) -> Result<Sector, SectorError> {
-        let by_folder = Path::new(name).join("sector.toml");
-        let by_name = sectors_dir.join(name).join("sector.toml");
+        let by_folder = Path::new(name).join(SECTOR_FILE);
+        let by_name = sectors_dir.join(name).join(SECTOR_FILE);
         let path = if is_plain_name(name) && by_name.is_file() {
             by_name
         } else if by_folder.is_file() {
@@ -193,12 +196,20 @@ impl Sector {
     }
 }
 
+/// What to read where `root` was named: the documents of the pack that `root` is, or `root` itself.
+pub fn documents_below(root: &Path) -> Result<Vec<PathBuf>, SectorError> {
+    if !root.join(SECTOR_FILE).is_file() {
+        return Ok(vec![root.to_path_buf()]);
+    }
+    Ok(Sector::open(&root.to_string_lossy(), Path::new(""))?.document_roots())
+}
+
 /// Names of the packs in a folder, sorted.
 pub fn list(sectors_dir: &Path) -> Vec<String> {
     let Ok(entries) = fs_err::read_dir(sectors_dir) else { return Vec::new() };
     let mut names: Vec<String> = entries
         .flatten()
-        .filter(|e| e.path().join("sector.toml").is_file())
+        .filter(|e| e.path().join(SECTOR_FILE).is_file())
         .filter_map(|e| e.file_name().into_string().ok())
         .collect();
     names.sort();

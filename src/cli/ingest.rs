@@ -9,10 +9,11 @@ use super::{Context, Failure, Outcome, this_program};
 use crate::app::IngestRequest;
 use crate::index::{Progress, Report};
 use crate::ingest::RecordMapping;
+use crate::sector;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Files and folders; without any, the sector's own documents
+    /// Files and folders (a sector's folder stands for its documents); without any, the sector's own documents
     paths: Vec<PathBuf>,
     /// Fields of record files: id=award_id,title=title_clean,text=abstract,institution=org,year=start,budget=amount
     #[arg(long, value_name = "FIELD=COLUMN,…")]
@@ -34,7 +35,8 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let program = this_program()?;
     let cancel = cancel_on_signal()?;
     let app = context.open_for_ingest(arguments.rebuild)?;
-    let request = IngestRequest { roots: arguments.paths, mapping, prune: arguments.prune, program, cancel: &cancel };
+    let roots = arguments.paths.iter().map(|p| sector::documents_below(p)).collect::<Result<Vec<_>, _>>()?.concat();
+    let request = IngestRequest { roots, mapping, prune: arguments.prune, program, cancel: &cancel };
     let shown = Shown::new(context);
     let report = app.ingest(&request, &mut |progress| shown.step(&progress))?;
     shown.done();

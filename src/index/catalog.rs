@@ -166,20 +166,23 @@ impl Catalog {
         })
     }
 
-    /// How rare terms are: `ln(1 + (N - n + 0.5) / (n + 0.5))` with N chunks, n of them with the term.
-    pub fn idf(&self, dimensions: &[u32]) -> Result<Vec<f32>, IndexError> {
+    /// How many chunks there are, and how many of them have each term.
+    pub fn frequencies(&self, dimensions: &[u32]) -> Result<(u64, Vec<u64>), IndexError> {
         self.with(|c| {
             let total: i64 = c.query_row("SELECT count(*) FROM chunks", [], |r| r.get(0))?;
             let mut statement = c.prepare_cached("SELECT chunks FROM terms WHERE dimension = ?1")?;
-            dimensions
-                .iter()
-                .map(|d| {
-                    let n: i64 = statement.query_row([d], |r| r.get(0)).optional()?.unwrap_or(0);
-                    let (total, n) = (total.max(n) as f32, n as f32);
-                    Ok((1.0 + (total - n + 0.5) / (n + 0.5)).ln())
-                })
-                .collect()
+            let with_term = |d: &u32| -> rusqlite::Result<u64> {
+                let n: Option<i64> = statement.query_row([d], |r| r.get(0)).optional()?;
+                Ok(n.unwrap_or(0).max(0) as u64)
+            };
+            Ok((total.max(0) as u64, dimensions.iter().map(with_term).collect::<rusqlite::Result<_>>()?))
         })
+    }
+
+    /// How rare terms are: [`bm25::idf`] of each.
+    pub fn idf(&self, dimensions: &[u32]) -> Result<Vec<f32>, IndexError> {
+        let (total, with_term) = self.frequencies(dimensions)?;
+        Ok(with_term.into_iter().map(|n| bm25::idf(total, n)).collect())
     }
 
     /// What the index was made with, if it was made.

@@ -19,6 +19,7 @@ use super::{Catalog, IndexError, VectorStore};
 use crate::document::{Chunk, Document};
 use crate::embed::Embedder;
 use crate::ingest::{self, ChunkOptions, ExtractOptions, Extracted, Limits, Override, ReadError, RecordMapping};
+use crate::sector::SECTOR_FILE;
 use crate::text::bm25::Bm25;
 
 /// Version of everything between bytes and chunks; a change re-reads all sources.
@@ -220,7 +221,8 @@ struct Source {
     shown: String,
 }
 
-/// All files under the roots in order of their keys. Hidden entries are skipped; links are not followed.
+/// All files under the roots in order of their keys. Hidden entries and `sector.toml` (what says how to read is not read) are
+/// skipped; links are not followed.
 fn find_sources(roots: &[PathBuf]) -> Result<Vec<Source>, IndexError> {
     let mut found: BTreeMap<String, Source> = BTreeMap::new();
     for root in roots {
@@ -228,7 +230,7 @@ fn find_sources(roots: &[PathBuf]) -> Result<Vec<Source>, IndexError> {
         let visible = |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.');
         for entry in walkdir::WalkDir::new(&absolute).follow_links(false).into_iter().filter_entry(visible) {
             let entry = entry.map_err(|e| IndexError::Io(e.into()))?;
-            if entry.file_type().is_dir() || entry.file_type().is_symlink() {
+            if entry.file_type().is_dir() || entry.file_type().is_symlink() || entry.file_name() == SECTOR_FILE {
                 continue;
             }
             let relative = entry.path().strip_prefix(&absolute).ok().filter(|p| !p.as_os_str().is_empty());

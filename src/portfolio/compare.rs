@@ -105,6 +105,11 @@ impl Side {
         &self.whole.terms
     }
 
+    /// The words of its sentences.
+    pub(super) fn words(&self) -> &Words {
+        &self.words
+    }
+
     /// The mean vector, where there is an encoder.
     pub fn vector(&self) -> Option<&Vec<f32>> {
         self.whole.vector.as_ref()

@@ -5,7 +5,7 @@
 //! `(its share of what all compared projects score + 0.1) · (its passages in the index) ^ 0.5`, with a project's score
 //! `strongest⁴ · (0.5 + 0.5 · recency)`: who does much is likelier to do this too, and the text says how much likelier.
 //! Every match cites at least two sentences, of two projects where there are two: those that say what a sentence of the
-//! need asks for (`said`). Institutes without two such sentences are marked `thin` and stand last. The gap is what none
+//! need asks for, word by word. Institutes without two such sentences are marked `thin`. The gap is what none
 //! of its projects says.
 //! It knows nothing of people's time or prices.
 
@@ -21,14 +21,18 @@ use super::institute::Institutes;
 use super::overlap::{Compared, OverlapOptions, compared};
 use super::project::{Project, is_call};
 use super::proposal::Proposal;
-use super::similarity::{Scale, Terms, Weigher, dense_cosine};
-use crate::document::{Access, CharIndex};
-use crate::embed::Embedder;
+use super::similarity::{Terms, Weigher};
+use super::words::Nearness;
+use crate::document::{Access, CharIndex, Document, Span};
 use crate::index::Filter;
 use crate::retrieve::Parts;
 
 /// Two sentences less alike than this do not speak of the same: not enough to cite, and a gap of the need.
-const SAID: f32 = 0.15;
+const SAID: f32 = 0.25;
+/// What two sentences are worth that have one word in common at most.
+const ONE_WORD: f32 = 0.5;
+/// Words less near than this do not meet.
+const MET: f32 = 0.3;
 /// Sentences cited.
 const CITED: usize = 3;
 /// Recency counts half after so many years.
@@ -133,7 +137,7 @@ pub fn for_need(
         let share = members.iter().map(|m| m.0).sum::<f64>() / total;
         let size = sizes.get(&key).copied().unwrap_or(1).max(1) as f64;
         let score = (share + UNSAID) * size.powf(SIZE);
-        let (citations, gap) = evidence(need, &own, &members, &index, parts.embedder.and_then(Embedder::score_weight));
+        let (citations, gap) = evidence(need, &own, &members, &index);
         let mut people: Vec<String> = Vec::new();
         for (_, c) in &members {
             people.extend(c.project.people.iter().filter(|p| !people.contains(p)).cloned().collect::<Vec<_>>());
@@ -148,9 +152,7 @@ pub fn for_need(
             citations,
         });
     }
-    matches.sort_by(|a, b| {
-        a.thin.cmp(&b.thin).then(b.score.total_cmp(&a.score)).then_with(|| a.institution.cmp(&b.institution))
-    });
+    matches.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.institution.cmp(&b.institution)));
     matches.truncate(options.limit);
     Ok(Matches { matches, compared: found.len() })
 }
@@ -181,32 +183,75 @@ fn score(candidate: &Compared, present: i32) -> f64 {
     strongest.powi(4) * (0.5 + 0.5 * 0.5f64.powf(age / HALF_LIFE))
 }
 
-/// Pairs of sentences in which `work` says what `need` asks for, the most telling first. Within one language words decide,
-/// weighed by their rarity: by the vectors of a `weak` encoder every sentence on projects and aims is like every other.
-/// Sentences that say what the need is about count more than what calls say in general.
-fn said(need: &Side, work: &Side, weak: Option<f32>) -> Vec<Pairing> {
-    let by_vector = weak.is_none() || need.language() != work.language();
-    let pairs = || need.sentences.iter().flat_map(|(_, a)| work.sentences.iter().map(move |(_, b)| (a, b)));
-    let scale = if by_vector {
-        Scale::of(&pairs().filter_map(|(a, b)| dense_cosine(a, b)).collect::<Vec<_>>())
-    } else {
-        Scale::of(&[])
-    };
-    let mut found: Vec<(f32, Pairing)> = Vec::new();
-    for (i, (sentence, a)) in need.sentences.iter().enumerate() {
-        let telling = a.terms.cosine(need.terms()) * if sentence.facet == Facet::Other { 0.5 } else { 1.0 };
-        for (j, (_, b)) in work.sentences.iter().enumerate() {
-            let vector = dense_cosine(a, b).filter(|_| by_vector).map_or(0.0, |c| scale.worth(c) * weak.unwrap_or(1.0));
-            // One word in common is no statement in common.
-            let words = if a.terms.shared(&b.terms) >= 2 { a.terms.cosine(&b.terms) } else { 0.0 };
-            let alike = words.max(vector);
-            if alike > 0.0 {
-                found.push((alike * (0.25 + telling), Pairing { proposal: i, candidate: j, alike }));
+/// What a work says of a need.
+struct Said {
+    /// Pairs of sentences, the most telling first; the title of the work counts as its last sentence.
+    pairs: Vec<Pairing>,
+    /// For each sentence of the need the largest share of its weight that a sentence of the work says.
+    nearest: Vec<f32>,
+}
+
+/// The words of a need and what they weigh in it.
+struct Asked<'n> {
+    side: &'n Side,
+    /// How much of the need is about a word: its weight over all sentences, as a share of the heaviest word's.
+    about: HashMap<u32, f32>,
+    /// How much each sentence says what the need is about, as a share of the most telling one.
+    telling: Vec<f32>,
+}
+
+impl<'n> Asked<'n> {
+    fn new(side: &'n Side) -> Asked<'n> {
+        let sentences = || (0..side.sentences.len()).map(|i| side.words().sentence(i));
+        let mut about: HashMap<u32, f32> = HashMap::new();
+        for (term, idf) in sentences().flatten() {
+            *about.entry(*term).or_insert(0.0) += idf;
+        }
+        let heaviest = about.values().copied().fold(f32::MIN_POSITIVE, f32::max);
+        about.values_mut().for_each(|w| *w /= heaviest);
+        let telling = |words: &[(u32, f32)]| share(words, |_, term| about[&term]);
+        let mut all: Vec<f32> = sentences().map(telling).collect();
+        let most = all.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        all.iter_mut().for_each(|t| *t /= most);
+        Asked { side, about, telling: all }
+    }
+
+    /// What `work` says of it, word by word: words meet as in [`Words`](super::words), in the same or another language. Words
+    /// that the need says most weightily count whole, what calls say in general (`expected`, `real time`) hardly.
+    fn said_by(&self, work: &Side) -> Said {
+        let near = Nearness::of(self.side.words(), work.words());
+        let mut found: Vec<Pairing> = Vec::new();
+        let mut nearest = vec![0f32; self.side.sentences.len()];
+        for (i, (sentence, _)) in self.side.sentences.iter().enumerate() {
+            let words = self.side.words().sentence(i);
+            let weight = self.telling[i] * if sentence.facet == Facet::Other { 0.5 } else { 1.0 };
+            // The title of the work says something too.
+            for (j, meaning) in work.sentences.iter().map(|(_, m)| m).chain([&work.title]).enumerate() {
+                let met = near.met((self.side.words(), i), (work.words(), j), &meaning.terms);
+                let met: Vec<f32> = met.into_iter().map(|m| if m < MET { 0.0 } else { m }).collect();
+                // One word in common is no statement in common, nor is `20 kg`.
+                let words_met = words.iter().zip(&met).filter(|((t, _), m)| **m > 0.0 && self.side.words().spoken(*t));
+                let stated = if words_met.count() < 2 { ONE_WORD } else { 1.0 };
+                nearest[i] = nearest[i].max(stated * share(words, |at, _| met[at]));
+                let topical: Vec<(u32, f32)> = words.iter().map(|(t, idf)| (*t, idf * self.about[t])).collect();
+                let alike = stated * weight * share(&topical, |at, _| met[at]);
+                if alike > 0.0 {
+                    found.push(Pairing { proposal: i, candidate: j, alike });
+                }
             }
         }
+        found.sort_by(|a, b| {
+            b.alike.total_cmp(&a.alike).then((a.proposal, a.candidate).cmp(&(b.proposal, b.candidate)))
+        });
+        Said { pairs: found, nearest }
     }
-    found.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1.proposal, a.1.candidate).cmp(&(b.1.proposal, b.1.candidate))));
-    found.into_iter().map(|f| f.1).collect()
+}
+
+/// The mean of what words are worth, by place and term, weighed.
+fn share(words: &[(u32, f32)], worth: impl Fn(usize, u32) -> f32) -> f32 {
+    let total: f32 = words.iter().map(|w| w.1).sum();
+    let sum: f32 = words.iter().enumerate().map(|(at, (term, weight))| weight * worth(at, *term)).sum();
+    if total > 0.0 { sum / total } else { 0.0 }
 }
 
 /// Up to three citations, the best pair of each project first, and the sentences of the need that nothing says.
@@ -215,20 +260,16 @@ fn evidence(
     own: &Side,
     members: &[(f64, &Compared)],
     index: &CharIndex,
-    weak: Option<f32>,
 ) -> (Vec<NeedCitation>, Vec<String>) {
-    let said: Vec<Vec<Pairing>> = members.iter().map(|(_, c)| said(own, &c.side, weak)).collect();
-    let mut nearest = vec![0f32; own.sentences.len()];
-    for pair in said.iter().flatten() {
-        nearest[pair.proposal] = nearest[pair.proposal].max(pair.alike);
-    }
-    let unmet = (0..own.sentences.len()).filter(|i| nearest[*i] < SAID);
+    let asked = Asked::new(own);
+    let said: Vec<Said> = members.iter().map(|(_, c)| asked.said_by(&c.side)).collect();
+    let unmet = (0..own.sentences.len()).filter(|i| said.iter().all(|s| s.nearest[*i] < SAID));
     let gap = unmet.map(|i| own.span(i).slice(&need.document.text).to_owned()).collect();
     // What says it stands before what hardly does, then each project's best before any second.
     let mut order: Vec<(bool, usize, usize, Pairing)> = Vec::new();
     for (m, pairs) in said.iter().enumerate() {
         let mut sentences: Vec<usize> = Vec::new();
-        for pair in pairs {
+        for pair in &pairs.pairs {
             if !sentences.contains(&pair.candidate) && sentences.len() < CITED {
                 order.push((pair.alike < SAID, sentences.len(), m, *pair));
                 sentences.push(pair.candidate);
@@ -239,8 +280,8 @@ fn evidence(
     let mut out: Vec<NeedCitation> = Vec::new();
     for (_, _, m, pair) in order {
         let c = members[m].1;
-        let (there, here) = (c.side.span(pair.candidate), own.span(pair.proposal));
-        let quote = there.slice(&c.document.text).to_owned();
+        let Some(there) = place(&c.side, &c.document, pair.candidate) else { continue };
+        let (quote, here) = (there.slice(&c.document.text).to_owned(), own.span(pair.proposal));
         if out.len() == CITED || out.iter().any(|o| o.citation.quote == quote) {
             continue;
         }
@@ -254,6 +295,15 @@ fn evidence(
         });
     }
     (out, gap)
+}
+
+/// Where a sentence of a work stands, after the last one its title; `None` where the text does not hold the title.
+fn place(work: &Side, document: &Document, sentence: usize) -> Option<Span> {
+    if sentence < work.sentences.len() {
+        return Some(work.span(sentence));
+    }
+    let start = document.text.find(&document.title)?;
+    Some(Span { start, end: start + document.title.len() })
 }
 
 /// Calls and needs of the index for an institute.
@@ -314,7 +364,7 @@ pub fn for_institute(
         )));
     }
     let weigher = Weigher::new(parts);
-    let mut sides: Vec<(&Project, crate::document::Document, Side)> = Vec::new();
+    let mut sides: Vec<(&Project, Document, Side)> = Vec::new();
     for project in own {
         let document = parts.catalog.document(&project.doc_id)?;
         let read = Project::read(&document, institutes);
@@ -351,12 +401,14 @@ pub fn for_institute(
         let document = parts.catalog.document(&opening.doc_id)?;
         let read = Project::read(&document, institutes);
         let call = Side::new(&weigher, &document.title, &document.text, &read.sentences)?;
-        let weak = parts.embedder.and_then(Embedder::score_weight);
+        let asked = Asked::new(&call);
         let mut pairs: Vec<(f32, Citation, Citation)> = Vec::new();
         for (project, mine, side) in &sides {
-            for m in said(&call, side, weak).into_iter().take(CITED).filter(|m| m.alike >= SAID) {
-                let (a, b) = (call.span(m.proposal), side.span(m.candidate));
-                pairs.push((m.alike, citation(&read, &document, a), citation(project, mine, b)));
+            for m in asked.said_by(side).pairs.into_iter().take(CITED).filter(|m| m.alike >= SAID) {
+                if let Some(there) = place(side, mine, m.candidate) {
+                    let here = citation(&read, &document, call.span(m.proposal));
+                    pairs.push((m.alike, here, citation(project, mine, there)));
+                }
             }
         }
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.start.cmp(&b.1.start)));

@@ -1,15 +1,16 @@
 //! How alike are two texts, by words and, where the index has an encoder, by vectors?
 //!
 //! Words: cosine of `sqrt(tf) · idf` over the analyser's terms, each side expanded by the glossary so that
-//! Korean and English meet. Vectors: cosine, counted from one standard deviation above the mean of the
+//! Korean and English meet. A term that no document has, but the glossary knows, is as rare as the commonest of its names
+//! that documents have: a Korean word is no rarer than its English one because the index is in English. Vectors: cosine, counted from one standard deviation above the mean of the
 //! texts at hand (so that encoders with different scales give comparable numbers) up to 1.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use crate::embed::{Embedder, Side};
 use crate::retrieve::{Glossary, Parts, RetrieveError};
-use crate::text::bm25::SparseVector;
+use crate::text::bm25::{self, SparseVector};
 
 /// Weight of the other terms of a matched glossary row.
 const GLOSSARY_WEIGHT: f32 = 0.8;
@@ -20,6 +21,8 @@ const BATCH: usize = 128;
 pub struct Weigher<'a> {
     parts: &'a Parts<'a>,
     idf: RefCell<HashMap<u32, f32>>,
+    /// For terms that no document has, how rare their other names are.
+    by_glossary: OnceCell<HashMap<u32, f32>>,
 }
 
 /// A text's weighed terms, of unit length; strictly increasing dimensions.
@@ -33,7 +36,7 @@ pub struct Terms {
 impl<'a> Weigher<'a> {
     /// Over the index of `parts`.
     pub fn new(parts: &'a Parts<'a>) -> Self {
-        Weigher { parts, idf: RefCell::default() }
+        Weigher { parts, idf: RefCell::default(), by_glossary: OnceCell::new() }
     }
 
     /// The terms of a text.
@@ -68,10 +71,38 @@ impl<'a> Weigher<'a> {
             dimensions.iter().copied().filter(|d| !known.contains_key(d)).collect()
         };
         if !missing.is_empty() {
-            let values = self.parts.catalog.idf(&missing)?;
-            self.idf.borrow_mut().extend(missing.into_iter().zip(values));
+            let (total, with_term) = self.parts.catalog.frequencies(&missing)?;
+            let mut known = self.idf.borrow_mut();
+            for (dimension, n) in missing.into_iter().zip(with_term) {
+                let unseen = if n == 0 { self.of_other_names()?.get(&dimension).copied() } else { None };
+                known.insert(dimension, unseen.unwrap_or_else(|| bm25::idf(total, n)));
+            }
         }
         Ok(())
+    }
+
+    /// For each term of the glossary that no document has: how rare the commonest other name is of which documents have every
+    /// word, a name being as rare as its rarest word. The rarer where several rows name the term.
+    fn of_other_names(&self) -> Result<&HashMap<u32, f32>, RetrieveError> {
+        if let Some(known) = self.by_glossary.get() {
+            return Ok(known);
+        }
+        let rows: Vec<Vec<Vec<u32>>> = self.parts.glossary.names().collect();
+        let mut all: Vec<u32> = rows.iter().flatten().flatten().copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        let (total, with_term) = self.parts.catalog.frequencies(&all)?;
+        let frequency: HashMap<u32, u64> = all.into_iter().zip(with_term).collect();
+        let mut found: HashMap<u32, f32> = HashMap::new();
+        for row in &rows {
+            let rarest_words = row.iter().filter_map(|name| name.iter().map(|d| frequency[d]).min());
+            let Some(commonest) = rarest_words.filter(|n| *n > 0).max() else { continue };
+            for dimension in row.iter().flatten().filter(|d| frequency[*d] == 0) {
+                let idf = found.entry(*dimension).or_insert(0.0);
+                *idf = idf.max(bm25::idf(total, commonest));
+            }
+        }
+        Ok(self.by_glossary.get_or_init(|| found))
     }
 }
 

@@ -128,6 +128,10 @@ pub const STANDING: usize = BY_WORDS - 1;
 /// Place of the first feature of words alone.
 pub const BY_WORDS: usize = 45;
 
+/// Place of `same_language`: where it is 0, the features from [`BY_WORDS`] on say nothing, for words of two languages have no
+/// order in common, and count as if they were usual.
+const SAME_LANGUAGE: usize = 21;
+
 /// Features that say nothing about how much is repeated.
 const FREE: [&str; 4] = ["same_language", "aim_over_method", "aim_over_method_sentences", "length"];
 /// Features that speak against a repetition the larger they are.
@@ -262,8 +266,9 @@ impl Weights {
     }
 
     fn standardise(&self, features: &Features) -> Vec<f64> {
-        let scaled = features.iter().zip(&self.mean).zip(&self.deviation);
-        scaled.map(|((f, m), d)| (f64::from(*f) - m) / d.max(1e-6)).collect()
+        let said = if features[SAME_LANGUAGE] > 0.0 { FEATURES.len() } else { BY_WORDS };
+        let scaled = features.iter().zip(&self.mean).zip(&self.deviation).enumerate();
+        scaled.map(|(i, ((f, m), d))| if i < said { (f64::from(*f) - m) / d.max(1e-6) } else { 0.0 }).collect()
     }
 
     /// Fits by gradient descent with momentum on the mean log-loss and `l2 / 2 · |w|²` (the constant is free), under the
@@ -274,15 +279,16 @@ impl Weights {
     pub fn fit(pairs: &[(Features, usize)], each: &[f64], l2: f64, steps: usize, made: String) -> Weights {
         let n = FEATURES.len();
         let total: f64 = each.iter().sum::<f64>().max(1e-9);
-        let mut mean = vec![0f64; n];
-        let mut deviation = vec![0f64; n];
-        for ((x, _), w) in pairs.iter().zip(each) {
-            mean.iter_mut().zip(x).for_each(|(m, v)| *m += w * f64::from(*v) / total);
-        }
-        for ((x, _), w) in pairs.iter().zip(each) {
-            for ((d, m), v) in deviation.iter_mut().zip(&mean).zip(x) {
-                *d += w * (f64::from(*v) - m).powi(2) / total;
-            }
+        let (mut mean, mut deviation) = (vec![0f64; n], vec![0f64; n]);
+        for i in 0..n {
+            // Over the pairs of which the feature says something.
+            let said = || {
+                let all = pairs.iter().map(|p| &p.0).zip(each);
+                all.filter(|(x, _)| i < BY_WORDS || x[SAME_LANGUAGE] > 0.0).map(|(x, w)| (f64::from(x[i]), w))
+            };
+            let weight = said().map(|(_, w)| w).sum::<f64>().max(1e-9);
+            mean[i] = said().map(|(x, w)| x * w).sum::<f64>() / weight;
+            deviation[i] = said().map(|(x, w)| (x - mean[i]).powi(2) * w).sum::<f64>() / weight;
         }
         // What is ruled is not fitted. A feature that never varies (vectors without an encoder) gets no weight.
         let flat: Vec<bool> = deviation.iter().enumerate().map(|(i, d)| i == STREWN || *d < 1e-10).collect();
@@ -342,6 +348,7 @@ mod tests {
 
     #[test]
     fn the_shipped_weights_are_those_of_these_features_and_kinds() {
+        assert_eq!(FEATURES[SAME_LANGUAGE], "same_language");
         for with_encoder in [false, true] {
             let w = weights(with_encoder);
             assert_eq!(w.features, FEATURES);
@@ -396,6 +403,18 @@ mod tests {
         strewn[STREWN] = 0.5;
         let p = weights(true).probabilities(&strewn);
         assert!(p[0] == 0.0 && (p.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{p:?}");
+    }
+
+    #[test]
+    fn across_languages_the_order_of_words_says_nothing() {
+        let mut across = features(0.5, 0.3);
+        across[SAME_LANGUAGE] = 0.0;
+        let mut otherwise = across;
+        otherwise[BY_WORDS..STREWN].fill(0.0);
+        let (a, b) = (weights(true).probabilities(&across), weights(true).probabilities(&otherwise));
+        assert_eq!(a, b);
+        otherwise[SAME_LANGUAGE] = 1.0;
+        assert_ne!(weights(true).probabilities(&features(0.5, 0.3)), weights(true).probabilities(&otherwise));
     }
 
     #[test]

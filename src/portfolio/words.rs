@@ -27,6 +27,8 @@ pub(super) struct Words {
     vectors: Vec<f32>,
     /// The terms of each sentence with their weights, as they follow each other.
     sentences: Vec<Vec<(u32, f32)>>,
+    /// Those of the title.
+    title: Vec<(u32, f32)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,8 @@ struct Word {
     idf: f32,
     aim: bool,
     method: bool,
+    /// No figure, unit or symbol: two syllables or three letters at least.
+    spoken: bool,
 }
 
 impl Words {
@@ -56,17 +60,19 @@ impl Words {
             terms.sort_unstable();
             following.push(terms.into_iter().map(|t| t.1).collect());
         }
-        let mut ordered = Vec::with_capacity(sentences.len());
-        for terms in &following[1..] {
+        let mut ordered = Vec::with_capacity(following.len());
+        for terms in &following {
             let weighed =
                 terms.iter().map(|t| Ok((*t, weigher.idf(*t)?))).collect::<Result<Vec<_>, RetrieveError>>()?;
-            ordered.push(weighed.into_iter().filter(|(_, idf)| *idf > 0.0).collect());
+            ordered.push(weighed.into_iter().filter(|(_, idf)| *idf > 0.0).collect::<Vec<_>>());
         }
         let mut all: Vec<(Word, String)> = Vec::new();
         for (term, (surface, aim, method)) in found {
             let idf = weigher.idf(term)?;
             if idf > 0.0 {
-                all.push((Word { term, idf, aim, method }, surface));
+                let letters = |kind: fn(char) -> bool| surface.chars().filter(|c| kind(*c)).count();
+                let spoken = letters(|c| ('가'..='힣').contains(&c)) >= 2 || letters(|c| c.is_ascii_alphabetic()) >= 3;
+                all.push((Word { term, idf, aim, method, spoken }, surface));
             }
         }
         if all.len() > WORDS {
@@ -79,7 +85,23 @@ impl Words {
             let texts: Vec<&str> = all.iter().map(|w| w.1.as_str()).collect();
             vectors = embedder.embed(&texts, Side::Document)?.concat();
         }
-        Ok(Words { all: all.into_iter().map(|w| w.0).collect(), vectors, sentences: ordered })
+        let sentences = ordered.split_off(1);
+        let title = ordered.pop().unwrap_or_default();
+        Ok(Words { all: all.into_iter().map(|w| w.0).collect(), vectors, sentences, title })
+    }
+
+    /// The words of a sentence with their weights; those of the title after the last.
+    pub(super) fn sentence(&self, sentence: usize) -> &[(u32, f32)] {
+        self.sentences.get(sentence).unwrap_or(&self.title)
+    }
+
+    /// True for a word that is more than a figure, a unit or a symbol.
+    pub(super) fn spoken(&self, term: u32) -> bool {
+        self.place(term).is_some_and(|at| self.all[at].spoken)
+    }
+
+    fn place(&self, term: u32) -> Option<usize> {
+        self.all.binary_search_by_key(&term, |w| w.term).ok()
     }
 
     /// How much of these sentences' weight the other text says in the same order, 0 to 1: for each sentence of this text
@@ -121,6 +143,45 @@ impl Words {
     /// Weighed mean over the words of methods and materials.
     pub(super) fn over_methods(&self, worth: &[f32]) -> f32 {
         self.share(worth, |w| w.method)
+    }
+}
+
+/// How near each word of one text is to each of another by their vectors, `(cos − FLOOR) / (1 − FLOOR)`; 0 without any.
+pub(super) struct Nearness {
+    worth: Vec<f32>,
+    columns: usize,
+}
+
+impl Nearness {
+    /// Of the words of `a` to those of `b`.
+    pub(super) fn of(a: &Words, b: &Words) -> Nearness {
+        let (rows, columns) = (a.all.len(), b.all.len());
+        let dim = if rows == 0 { 0 } else { a.vectors.len() / rows };
+        let mut worth = vec![0f32; rows * columns];
+        if dim > 0 && b.vectors.len() == columns * dim {
+            for (row, va) in worth.chunks_exact_mut(columns.max(1)).zip(a.vectors.chunks_exact(dim)) {
+                for (w, vb) in row.iter_mut().zip(b.vectors.chunks_exact(dim)) {
+                    *w = ((dot(va, vb) - FLOOR) / (1.0 - FLOOR)).clamp(0.0, 1.0);
+                }
+            }
+        }
+        Nearness { worth, columns }
+    }
+
+    /// For each word of sentence `i` of `a` how near the nearest word of sentence `j` of `b` is, whose terms with what the
+    /// glossary adds are `b_terms`.
+    pub(super) fn met(&self, (a, i): (&Words, usize), (b, j): (&Words, usize), b_terms: &Terms) -> Vec<f32> {
+        let others: Vec<(u32, Option<usize>)> = b.sentence(j).iter().map(|(t, _)| (*t, b.place(*t))).collect();
+        let near = |(term, _): &(u32, f32)| {
+            if others.iter().any(|o| o.0 == *term) {
+                return 1.0;
+            }
+            let row = a.place(*term).map(|at| &self.worth[at * self.columns..][..self.columns]);
+            let by_vector =
+                row.map_or(0.0, |row| others.iter().filter_map(|o| o.1).map(|at| row[at]).fold(0f32, f32::max));
+            if b_terms.contains(*term) { by_vector.max(BY_GLOSSARY) } else { by_vector }
+        };
+        a.sentence(i).iter().map(near).collect()
     }
 }
 
@@ -188,9 +249,9 @@ mod tests {
 
     fn words(all: &[(u32, bool)], vectors: Vec<f32>) -> Words {
         Words {
-            all: all.iter().map(|&(term, aim)| Word { term, idf: 1.0, aim, method: !aim }).collect(),
+            all: all.iter().map(|&(term, aim)| Word { term, idf: 1.0, aim, method: !aim, spoken: true }).collect(),
             vectors,
-            sentences: Vec::new(),
+            ..Words::default()
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::acronyms;
 use crate::sector::GlossaryRow;
-use crate::text::bm25::{SparseVector, query_vector};
+use crate::text::bm25::{self, SparseVector, query_vector};
 use crate::text::coverage::Synonyms;
 use crate::text::{SameThing, analyse};
 
@@ -65,6 +65,12 @@ impl Glossary {
             }
         }
         Glossary { mined: rows.len(), rows, by_word }
+    }
+
+    /// Each row's names, as the BM25 dimensions of their words.
+    pub fn names(&self) -> impl Iterator<Item = Vec<Vec<u32>>> {
+        let dimensions = |e: &Entry| e.words.iter().map(|w| bm25::dimension(w)).collect();
+        self.rows.iter().map(move |row| row.iter().map(dimensions).collect())
     }
 
     /// The rows that occur in `question`, each with the terms that do not.

@@ -81,6 +81,12 @@ pub fn query_vector(text: &str) -> SparseVector {
     sums(text, |term, role| role.weight() * if korean && is_name(term) { NAME_IN_KOREAN } else { 1.0 })
 }
 
+/// How rare a term is that `with_term` of `total` chunks have: `ln(1 + (total − n + 0.5) / (n + 0.5))`.
+pub fn idf(total: u64, with_term: u64) -> f32 {
+    let (total, n) = (total.max(with_term) as f32, with_term as f32);
+    (1.0 + (total - n + 0.5) / (n + 0.5)).ln()
+}
+
 /// The dimension of a term: FNV-1a over its UTF-8 bytes, 64 bit, folded to 32 by exclusive or.
 ///
 /// Part of the index format: it changes only together with [`ANALYSER`](super::ANALYSER).

@@ -59,6 +59,24 @@ fn wrong_use_is_exit_2_with_what_to_do() {
     }
 }
 
+/// What describes a sector is no document of it.
+#[test]
+fn the_folder_of_a_sector_stands_for_its_documents() {
+    let dir = tempfile::tempdir().unwrap();
+    let pack = dir.path().join("steel");
+    fs_err::create_dir_all(pack.join("papers")).unwrap();
+    fs_err::write(pack.join("sector.toml"), "name='steel'\ntitle={ko='철강',en='Steel'}\ndocuments=['papers']\n")
+        .unwrap();
+    fs_err::write(pack.join("README.md"), "# About this pack\n\nWritten for nobody in particular.\n").unwrap();
+    fs_err::write(pack.join("papers/slag.md"), "# Slag\n\nThe slag held 4.1 % of iron.\n").unwrap();
+    for (folder, files) in [(pack.clone(), 1), (dir.path().to_path_buf(), 2)] {
+        let data = tempfile::tempdir().unwrap();
+        let output = sectora(data.path()).args(["--json", "ingest"]).arg(&folder).output().unwrap();
+        let report = json(&output);
+        assert_eq!((&report["files"], &report["documents"]), (&files.into(), &files.into()), "{report}");
+    }
+}
+
 #[test]
 fn an_empty_index_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
