@@ -5,6 +5,7 @@
 //! replaced. They are read by the ordinary way into a catalogue; vectors are computed where the portfolio needs them, and
 //! no vector store is filled, which `overlap --all` does not ask.
 
+use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -60,12 +61,15 @@ pub(in crate::cli) struct Arguments {
     /// Projects
     #[arg(long, default_value_t = 10_000)]
     projects: usize,
-    /// Projects that arrive afterwards, to be compared alone
+    /// Projects that arrive afterwards, to be compared alone; 0: the portfolio is read once only
     #[arg(long, default_value_t = 100)]
     new: usize,
     /// Neighbours of each project that are judged
     #[arg(long, default_value_t = 10)]
     neighbours: usize,
+    /// Find each project's neighbours and judge none
+    #[arg(long)]
+    join_only: bool,
     /// Seed
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -92,6 +96,8 @@ struct Report {
     /// Planted repeats, those among the listed pairs of any kind, those judged `done already`, and other pairs said so. The
     /// words mean nothing, so what the verdict makes of them says little; whether they are listed is the join's doing.
     repeats: usize,
+    /// Planted repeats that have the project they repeat among their neighbours.
+    joined: usize,
     listed: usize,
     found: usize,
     others: usize,
@@ -121,10 +127,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         glossary: &glossary,
         settings: &context.config.search,
     };
+    let remembered = folder.path().join("remembered.jsonl");
     let options = LandscapeOptions {
         neighbours: arguments.neighbours,
         limit: arguments.projects + arguments.new,
-        remember: Some(folder.path().join("remembered.jsonl")),
+        // Nothing is more alike than 1.
+        judged_from: if arguments.join_only { 2.0 } else { LandscapeOptions::default().judged_from },
+        remember: Some(remembered.clone()),
         ..LandscapeOptions::default()
     };
     let world = World::new(arguments.seed, arguments.projects + arguments.new);
@@ -133,15 +142,16 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     let ingest_s = begin.elapsed().as_secs_f64();
     context.output.note(&format!("{} projects read in {ingest_s:.0} s", arguments.projects));
     let before_bytes = memory("VmHWM:");
-    let once = || -> Result<(f64, f64, Landscape), Failure> {
+    let once = || -> Result<(f64, f64, Landscape, usize), Failure> {
         let begin = Instant::now();
         let holdings = Holdings::load(&parts, &institutes, Access::Public)?;
         let load_s = begin.elapsed().as_secs_f64();
         let begin = Instant::now();
         let found = landscape(&parts, &institutes, &holdings, &options)?;
-        Ok((load_s, begin.elapsed().as_secs_f64(), found))
+        let all_s = begin.elapsed().as_secs_f64();
+        Ok((load_s, all_s, found, joined(&remembered, &holdings, &world, arguments.neighbours)?))
     };
-    let (load_s, all_s, found) = once()?;
+    let (load_s, all_s, found, joined) = once()?;
     let peak_bytes = memory("VmHWM:");
     let pairs = |least: f64| -> Vec<(usize, usize)> {
         let likely = found.pairs.iter().filter(|p| p.done >= least);
@@ -152,8 +162,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     let repeats = (0..arguments.projects).filter(|i| world.repeats(*i).is_some()).count();
     let right = said.iter().filter(|p| planted(p)).count();
     let listed = pairs(0.0).iter().filter(|p| planted(p)).count();
-    fill(context, &catalog, &world, folder.path(), arguments.projects..arguments.projects + arguments.new)?;
-    let (again_load_s, again_s, again) = once()?;
+    let (mut again_load_s, mut again_s, mut again_compared) = (0.0, 0.0, 0);
+    if arguments.new > 0 {
+        fill(context, &catalog, &world, folder.path(), arguments.projects..arguments.projects + arguments.new)?;
+        let again = once()?;
+        (again_load_s, again_s, again_compared) = (again.0, again.1, again.2.compared);
+    }
     let report = Report {
         projects: arguments.projects,
         new: arguments.new,
@@ -164,24 +178,46 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         all_s,
         again_load_s,
         again_s,
-        again_compared: again.compared,
+        again_compared,
         judged: found.judged,
         repeats,
+        joined,
         listed,
         found: right,
         others: said.len() - right,
         before_bytes,
         peak_bytes,
-        remembered_bytes: fs_err::metadata(folder.path().join("remembered.jsonl")).map_or(0, |m| m.len()),
+        remembered_bytes: fs_err::metadata(&remembered).map_or(0, |m| m.len()),
     };
     context.output.result(&report, text);
     Ok(Outcome::Yes)
 }
 
+/// How many planted repeats have what they repeat among their nearest, as the file of the last run has them.
+fn joined(remembered: &Path, holdings: &Holdings, world: &World, neighbours: usize) -> Result<usize, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        id: String,
+        near: Vec<(usize, f32)>,
+    }
+    let number: HashMap<&str, usize> =
+        holdings.all.iter().filter_map(|h| Some((h.project.doc_id.as_str(), h.project.id.parse().ok()?))).collect();
+    let broken = |e: &dyn std::fmt::Display| Failure::internal(format!("{}: {e}", remembered.display()));
+    let file = fs_err::read_to_string(remembered).map_err(|e| broken(&e))?;
+    let lines: Vec<Line> =
+        file.lines().skip(1).map(serde_json::from_str).collect::<Result<_, _>>().map_err(|e| broken(&e))?;
+    let of = |line: usize| lines.get(line).and_then(|l| number.get(l.id.as_str()));
+    let has_it = |line: &&Line| {
+        let repeated = number.get(line.id.as_str()).and_then(|n| world.repeats(*n));
+        repeated.is_some_and(|r| line.near.iter().take(neighbours).any(|(j, _)| of(*j) == Some(&r)))
+    };
+    Ok(lines.iter().filter(has_it).count())
+}
+
 fn text(r: &Report) -> String {
     let mib = |b: Option<u64>| b.map_or_else(|| "?".into(), |b| format!("{:.0} MiB", b as f64 / f64::from(1 << 20)));
     format!(
-        "{} projects, {} neighbours each, {}\nread into the catalogue: {:.1} s\nportfolio into memory: {:.1} s ({:.2} ms a project)\noverlap --all: {:.1} s ({:.2} ms a project), {} pairs judged\n{} new projects afterwards: {:.1} s into memory, {:.1} s, {} compared\nplanted repeats: {} of {} listed, {} judged done already; {} other pairs so\nmemory: peak {} (before: {}); remembered: {}\n",
+        "{} projects, {} neighbours each, {}\nread into the catalogue: {:.1} s\nportfolio into memory: {:.1} s ({:.2} ms a project)\noverlap --all: {:.1} s ({:.2} ms a project), {} pairs judged\n{} new projects afterwards: {:.1} s into memory, {:.1} s, {} compared\nplanted repeats: {} of {} among the neighbours, {} listed, {} judged done already; {} other pairs so\nmemory: peak {} (before: {}); remembered: {}\n",
         r.projects,
         r.neighbours,
         r.encoder,
@@ -195,8 +231,9 @@ fn text(r: &Report) -> String {
         r.again_load_s,
         r.again_s,
         r.again_compared,
-        r.listed,
+        r.joined,
         r.repeats,
+        r.listed,
         r.found,
         r.others,
         mib(r.peak_bytes),
