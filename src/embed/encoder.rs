@@ -5,19 +5,14 @@
 //! ([`batch`](super::batch)), run, pool, project, normalise.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::{Device, Tensor};
-use candle_nn::VarBuilder;
-use sectora_lm::Products;
 use tokenizers::Tokenizer;
 
 use super::batch::{Batch, Tokens, runs};
-use super::bert::{self, Bert};
+use super::family::{Shape, Transformer};
 use super::folder::{Folder, Head, Prompts};
-use super::modernbert::{self, ModernBert};
-use super::qwen3::{self, Qwen3};
 use super::{EmbedError, Embedder, Side};
 
 /// Tokens computed at once: enough for full speed, few enough that what a layer passes on stays near the cores.
@@ -59,80 +54,6 @@ pub struct TransformerEncoder {
     dim: usize,
     device: Device,
     cut: AtomicU64,
-}
-
-/// The families, each in its own file.
-enum Transformer {
-    Bert(Bert),
-    ModernBert(ModernBert),
-    Qwen3(Qwen3),
-}
-
-impl Transformer {
-    fn forward(&self, batch: &Batch) -> candle_core::Result<Tensor> {
-        match self {
-            Transformer::Bert(model) => model.forward(batch),
-            Transformer::ModernBert(model) => model.forward(batch),
-            Transformer::Qwen3(model) => model.forward(batch),
-        }
-    }
-
-    /// Rounds the matrices of all layers to eight bits.
-    fn round(&mut self, threads: usize) -> candle_core::Result<()> {
-        let products = Arc::new(Products::new(threads));
-        match self {
-            Transformer::Bert(model) => model.linears().try_for_each(|l| l.round(&products)),
-            Transformer::ModernBert(model) => model.linears().try_for_each(|l| l.round(&products)),
-            Transformer::Qwen3(model) => model.linears().try_for_each(|l| l.round(&products)),
-        }
-    }
-}
-
-/// What `config.json` says, by family.
-enum Shape {
-    Bert(bert::Config),
-    ModernBert(modernbert::Config),
-    Qwen3(qwen3::Config),
-}
-
-impl Shape {
-    fn read(folder: &Folder<'_>) -> Result<Shape, EmbedError> {
-        match folder.model_type()?.as_deref() {
-            Some("bert" | "roberta" | "xlm-roberta" | "camembert") => Ok(Shape::Bert(folder.config()?)),
-            Some("modernbert") => Ok(Shape::ModernBert(folder.config()?)),
-            Some("qwen3") => Ok(Shape::Qwen3(folder.config()?)),
-            other => Err(EmbedError::Architecture {
-                folder: folder.display(),
-                model_type: other.unwrap_or("(none)").to_owned(),
-            }),
-        }
-    }
-
-    /// Width of a hidden state.
-    fn hidden(&self) -> usize {
-        match self {
-            Shape::Bert(config) => config.hidden_size,
-            Shape::ModernBert(config) => config.hidden_size,
-            Shape::Qwen3(config) => config.hidden_size,
-        }
-    }
-
-    /// Tokens there are positions for.
-    fn positions(&self) -> usize {
-        match self {
-            Shape::Bert(config) => config.longest(),
-            Shape::ModernBert(config) => config.max_position_embeddings,
-            Shape::Qwen3(config) => config.max_position_embeddings,
-        }
-    }
-
-    fn load(&self, vb: &VarBuilder<'_>) -> candle_core::Result<Transformer> {
-        match self {
-            Shape::Bert(config) => Bert::load(vb, config).map(Transformer::Bert),
-            Shape::ModernBert(config) => ModernBert::load(vb, config).map(Transformer::ModernBert),
-            Shape::Qwen3(config) => Qwen3::load(vb, config).map(Transformer::Qwen3),
-        }
-    }
 }
 
 impl TransformerEncoder {

@@ -49,7 +49,12 @@ impl Linear {
         };
         let (weights, biases): (Vec<_>, Vec<_>) =
             names.iter().map(load).collect::<Result<Vec<_>>>()?.into_iter().unzip();
-        Ok(Linear { weights: Weights::Full(Tensor::cat(&weights, 0)?.t()?), bias: Tensor::cat(&biases, 0)? })
+        Linear::of(&Tensor::cat(&weights, 0)?, Tensor::cat(&biases, 0)?)
+    }
+
+    /// Of a weight `[out, in]` and a bias `[out]`.
+    pub(super) fn of(weight: &Tensor, bias: Tensor) -> Result<Linear> {
+        Ok(Linear { weights: Weights::Full(weight.t()?), bias })
     }
 
     /// Rounds the weights to eight bits; one whose rows are no multiple of 32 stays as it is.
@@ -183,11 +188,16 @@ impl Rope {
     /// Of every token of a batch, positions counted within its text; `head` is the width that is rotated.
     pub(super) fn new(batch: &Batch, head: usize, theta: f64, device: &Device) -> Result<Rope> {
         let frequencies: Vec<f64> = (0..head / 2).map(|i| theta.powf(-2.0 * i as f64 / head as f64)).collect();
+        Rope::turning(batch, &frequencies, device)
+    }
+
+    /// The same with frequencies of one's own, in radians a position, one for each pair that is rotated.
+    pub(super) fn turning(batch: &Batch, frequencies: &[f64], device: &Device) -> Result<Rope> {
         let positions = batch.texts.iter().flat_map(|text| 0..text.len());
         let angles: Vec<f64> = positions.flat_map(|at| frequencies.iter().map(move |f| at as f64 * f)).collect();
         let table = |of: fn(f64) -> f64| {
             let values: Vec<f32> = angles.iter().map(|a| of(*a) as f32).collect();
-            Tensor::from_vec(values, (batch.ids.len(), head / 2), device)
+            Tensor::from_vec(values, (batch.ids.len(), frequencies.len()), device)
         };
         Ok(Rope { cos: table(f64::cos)?, sin: table(f64::sin)? })
     }

@@ -2,14 +2,16 @@
 //!
 //! In: texts and the side they stand on. Out: `f32` vectors to be compared by cosine. Knows nothing of stores or
 //! documents. [`TransformerEncoder`] reads a sentence-transformers folder; each family of transformers is one file
-//! (`bert`, `modernbert`, `qwen3`), on shared layers (`layers`) and fused row operations (`ops`). Rerankers are
+//! (`bert`, `gte`, `modernbert`, `qwen3`), on shared layers (`layers`) and fused row operations (`ops`). Rerankers are
 //! cross-encoders (`reranker`) or a language model that judges (`judge`).
 //! [`StaticModel`] is part of the program.
 
 mod batch;
 mod bert;
 mod encoder;
+mod family;
 mod folder;
+mod gte;
 mod judge;
 mod layers;
 mod modernbert;
@@ -81,7 +83,7 @@ pub enum EmbedError {
     },
     /// The architecture in `config.json` is not supported.
     #[error(
-        "encoder {folder}: model_type `{model_type}` is not supported; supported: bert, roberta, xlm-roberta, camembert, modernbert, qwen3"
+        "encoder {folder}: model_type `{model_type}` is not supported; supported: bert, roberta, xlm-roberta, camembert, modernbert, new (GTE), gte, qwen3"
     )]
     Architecture {
         /// The folder.

@@ -18,6 +18,9 @@ TEXTS = json.loads((Path(__file__).parent / "texts.json").read_text())
 
 
 def theirs(folder, side):
+    # A folder in a form that PyTorch's libraries do not read says beside which the same weights lie.
+    reference = Path(folder) / "reference"
+    folder = Path(folder).parent / reference.read_text() if reference.is_file() else folder
     model = SentenceTransformer(str(folder), device="cpu")
     if model.tokenizer.pad_token is None:
         model.tokenizer.pad_token = model.tokenizer.eos_token

@@ -5,14 +5,16 @@ vectors (with the usual 0.02 all vectors of a random model are nearly the same, 
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
-    BertConfig, BertForSequenceClassification, BertModel, ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3Model,
+    BertConfig, BertForSequenceClassification, BertModel, GteConfig, GteModel, ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3Model,
     RobertaConfig, RobertaModel, XLMRobertaConfig, XLMRobertaForSequenceClassification,
     XLMRobertaModel,
 )
@@ -86,6 +88,35 @@ def roberta(out):
         unk_token="<unk>")
 
 
+NTK = dict(base=500.0, factor=4.0)
+
+
+def gte(types, **rope):
+    """GTE as transformers has it since 5.23; 48 dimensions in 4 heads."""
+    def make(out):
+        config = GteConfig(max_position_embeddings=512, pad_token_id=0, type_vocab_size=types, rope_parameters=rope, **shape())
+        return GteModel(config), word_piece()
+    return make
+
+
+def as_published(folder, published):
+    """The same weights as the authors' folders have them: `model_type` new, names under `new.`, NTK scaling by its own name.
+
+    transformers knows no NTK scaling; that of `gte-ntk` is the same frequencies as linear scaling of another base:
+    (base s)^(-2i/d) / s^(2/d)."""
+    shutil.copytree(folder, published)
+    config = json.loads((folder / "config.json").read_text())
+    rope = config.pop("rope_parameters")
+    assert (rope["rope_type"], rope["rope_theta"]) == ("linear", NTK["base"] * NTK["factor"])
+    config |= dict(model_type="new", architectures=["NewModel"], position_embedding_type="rope", layer_norm_type="layer_norm",
+                   pack_qkv=True, logn_attention_scale=False, logn_attention_clip1=False, rope_theta=NTK["base"],
+                   rope_scaling=dict(type="ntk", factor=NTK["factor"]))
+    (published / "config.json").write_text(json.dumps(config))
+    weights = load_file(folder / "model.safetensors")
+    save_file({f"new.{name}": value for name, value in weights.items()}, published / "model.safetensors")
+    (published / "reference").write_text(folder.name)
+
+
 def modernbert(out):
     config = ModernBertConfig(max_position_embeddings=512, local_attention=16, initializer_cutoff_factor=20.0,
                               pad_token_id=1, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3,
@@ -115,6 +146,10 @@ CASES = {
     "xlmr-cls": (xlmr, 128, dict(pooling_mode="cls"), [Normalize()], None),
     "roberta-last": (roberta, 128, dict(pooling_mode="lasttoken"), [Normalize()], None),
     "roberta-no-prompt": (roberta, 128, dict(pooling_mode="mean", include_prompt=False), [Normalize()], PROMPTS),
+    "gte-cls": (gte(0, rope_type="default", rope_theta=1000.0), 256, dict(pooling_mode="cls"), [Normalize()], None),
+    "gte-types-prompts": (gte(2, rope_type="default", rope_theta=1000.0), 256, dict(pooling_mode="mean"), [Normalize()], PROMPTS),
+    "gte-ntk": (gte(1, rope_type="linear", rope_theta=NTK["base"] * NTK["factor"], factor=NTK["factor"] ** (2 / 12)), 256,
+                dict(pooling_mode="cls"), [Normalize()], None),
     "modernbert-mean": (modernbert, 256, dict(pooling_mode="mean"), [Normalize()], None),
     "modernbert-cls": (modernbert, 64, dict(pooling_mode="cls"), [], None),
     "qwen3-last": (qwen3, 256, dict(pooling_mode="lasttoken"), [Normalize()], INSTRUCTION),
@@ -159,6 +194,7 @@ def main():
         encoder = SentenceTransformer(modules=parts, prompts=prompts, device="cpu")
         encoder.save(str(out / name))
         print(name, "made")
+    as_published(out / "gte-ntk", out / "gte-ntk-published")
 
 
 main()
