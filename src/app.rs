@@ -109,6 +109,12 @@ impl App {
         let mut notes = Vec::new();
         let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
         let embedder = embedder(&config, &models)?;
+        if let Some(encoder) = embedder.as_deref().filter(|e| config.encoder_sparse && !e.learns_weights()) {
+            notes.push(format!(
+                "encoder_sparse does not apply: {} has no sparse head (sparse_linear.pt or sparse_linear.safetensors in its folder)",
+                encoder.id()
+            ));
+        }
         let (generator, rebuild) = match &purpose {
             Purpose::Answer => (generator(&config, &models, &mut notes)?, false),
             // Nothing is written while documents are read: a model would only take memory.
@@ -283,14 +289,20 @@ enum Purpose {
     Ingest { rebuild: bool },
 }
 
-/// The encoder that `config.encoder` names; `auto` is the first that is present, else the one inside the program.
-fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embedder>>, AppError> {
-    let options = EncoderOptions {
+/// What the settings say of an encoder of a folder.
+pub fn encoder_options(config: &Config) -> EncoderOptions {
+    EncoderOptions {
         truncate_dim: Some(config.encoder_dim).filter(|dim| *dim > 0),
         int8: config.encoder_int8,
         threads: config.threads,
+        sparse: config.encoder_sparse,
         ..EncoderOptions::default()
-    };
+    }
+}
+
+/// The encoder that `config.encoder` names; `auto` is the first that is present, else the one inside the program.
+fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embedder>>, AppError> {
+    let options = encoder_options(config);
     let open = |folder: &Path| -> Result<Option<Box<dyn Embedder>>, AppError> {
         Ok(Some(Box::new(TransformerEncoder::open_with(folder, &options)?)))
     };

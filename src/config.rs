@@ -38,6 +38,9 @@ pub struct Config {
     pub encoder_int8: bool,
     /// Keep so many dimensions of its vectors (models trained as Matryoshka dolls); 0: as many as the folder says, else all.
     pub encoder_dim: usize,
+    /// Use the sparse head of an encoder that has one (bge-m3: `sparse_linear.pt`): its weights of tokens are searched
+    /// beside words and vectors. An index is made with it or without.
+    pub encoder_sparse: bool,
     /// Threads for computing; 0: as many as there are processors.
     pub threads: usize,
     /// How a local model keeps keys and values on a CPU: `f16`, `f32` (exact, twice the memory) or `q8` (nine
@@ -121,6 +124,8 @@ pub struct Search {
     pub dense_weight: f32,
     /// Weight of the sparse side in the fusion.
     pub sparse_weight: f32,
+    /// Weight of an encoder's learned sparse side in the fusion (`encoder_sparse`).
+    pub learned_weight: f32,
     /// Weight of glossary terms added to a question, relative to its own (0 switches them off).
     pub glossary_weight: f32,
     /// Whether a question that asks for documents ("projects since 2021", "KIST가 수행한 과제") is taken at its word: years and
@@ -331,6 +336,7 @@ impl Config {
         rule("search.rrf_k", self.search.rrf_k >= 1, "must be at least 1")?;
         rule("search.dense_weight", self.search.dense_weight >= 0.0, "must not be negative")?;
         rule("search.sparse_weight", self.search.sparse_weight >= 0.0, "must not be negative")?;
+        rule("search.learned_weight", self.search.learned_weight >= 0.0, "must not be negative")?;
         rule("search.glossary_weight", unit(self.search.glossary_weight), "must be 0 to 1")?;
         rule("search.near_duplicate", unit(self.search.near_duplicate), "must be 0 to 1")?;
         rule("search.rerank_candidates", (1..=200).contains(&self.search.rerank_candidates), "must be 1 to 200")?;

@@ -13,7 +13,8 @@ use tokenizers::Tokenizer;
 use super::batch::{Batch, Tokens, runs};
 use super::family::{Shape, Transformer};
 use super::folder::{Folder, Head, Prompts};
-use super::{EmbedError, Embedder, Side};
+use super::sparse_head::SparseHead;
+use super::{EmbedError, Embedder, Encoded, Side};
 
 /// Tokens computed at once: enough for full speed, few enough that what a layer passes on stays near the cores.
 const BATCH_TOKENS: usize = 2048;
@@ -32,11 +33,13 @@ pub struct EncoderOptions {
     pub int8: bool,
     /// Threads of those kernels; 0 is one a processor.
     pub threads: usize,
+    /// Read the folder's sparse head, if it has one, and weigh tokens with it ([`Embedder::encode`]).
+    pub sparse: bool,
 }
 
 impl Default for EncoderOptions {
     fn default() -> Self {
-        EncoderOptions { device: Device::Cpu, truncate_dim: None, int8: false, threads: 0 }
+        EncoderOptions { device: Device::Cpu, truncate_dim: None, int8: false, threads: 0, sparse: false }
     }
 }
 
@@ -50,6 +53,7 @@ pub struct TransformerEncoder {
     /// Leading tokens that pooling leaves out, of queries and of documents.
     skipped: [usize; 2],
     head: Head,
+    sparse: Option<SparseHead>,
     hidden: usize,
     dim: usize,
     device: Device,
@@ -76,6 +80,8 @@ impl TransformerEncoder {
         let head = folder.head(hidden, &options.device)?;
         let tokenizer = folder.tokenizer(folder.longest(shape.positions())?)?;
         let prompts = folder.prompts()?;
+        let sparse = if options.sparse { folder.sparse_head(hidden, &tokenizer)? } else { None };
+        let (sparse, sparse_hash) = sparse.unzip();
         let full = head.dense.last().map_or(head.pooling.modes().len() * hidden, |d| d.output);
         let dim = options.truncate_dim.or(folder.truncate_dim()?).unwrap_or(full);
         if dim == 0 || dim > full {
@@ -86,7 +92,12 @@ impl TransformerEncoder {
         let skipped = [skip(Side::Query), skip(Side::Document)].map(|n| n.map_err(|e| folder.wrong(e)));
         let [query, document] = skipped;
         Ok(TransformerEncoder {
-            id: format!("{}@{hash}{}", folder.name(), if options.int8 { "+int8" } else { "" }),
+            id: format!(
+                "{}@{hash}{}{}",
+                folder.name(),
+                if options.int8 { "+int8" } else { "" },
+                sparse_hash.map_or_else(String::new, |hash| format!("+sparse@{hash}"))
+            ),
             lowercase: folder.lowercase()?,
             skipped: [query?, document?],
             device: options.device.clone(),
@@ -95,6 +106,7 @@ impl TransformerEncoder {
             tokenizer,
             prompts,
             head,
+            sparse,
             hidden,
             dim,
         })
@@ -116,7 +128,7 @@ impl TransformerEncoder {
         Ok(tokens.collect())
     }
 
-    fn forward(&self, texts: &[Tokens], side: Side) -> candle_core::Result<Vec<Vec<f32>>> {
+    fn forward(&self, texts: &[Tokens], side: Side) -> candle_core::Result<Vec<Encoded>> {
         let batch = Batch::new(texts);
         let hidden: Vec<f32> = self.transformer.forward(&batch)?.flatten_all()?.to_vec1()?;
         let skip = self.skipped[side as usize];
@@ -137,7 +149,9 @@ impl TransformerEncoder {
                 normalise(vector);
             }
         }
-        Ok(vectors)
+        let learned = |text: &std::ops::Range<usize>| self.sparse.as_ref()?.weigh(&batch.ids[text.clone()], rows(text));
+        let encoded = vectors.into_iter().zip(&batch.texts).map(|(dense, t)| Encoded { dense, learned: learned(t) });
+        Ok(encoded.collect())
     }
 
     fn failed(&self, texts: usize, what: impl std::fmt::Display) -> EmbedError {
@@ -155,17 +169,25 @@ impl Embedder for TransformerEncoder {
     }
 
     fn embed(&self, texts: &[&str], side: Side) -> Result<Vec<Vec<f32>>, EmbedError> {
+        Ok(self.encode(texts, side)?.into_iter().map(|e| e.dense).collect())
+    }
+
+    fn encode(&self, texts: &[&str], side: Side) -> Result<Vec<Encoded>, EmbedError> {
         let tokens = self.tokenize(texts, side)?;
         if tokens.iter().any(|t| t.ids.is_empty()) {
             return Err(self.failed(texts.len(), "the tokenizer made no token of a text, not even a special one"));
         }
         let cut = tokens.iter().filter(|t| t.cut).count() as u64;
         self.cut.fetch_add(cut, Ordering::Relaxed);
-        let mut vectors = Vec::with_capacity(texts.len());
+        let mut encoded = Vec::with_capacity(texts.len());
         for run in runs(&tokens, BATCH_TOKENS) {
-            vectors.extend(self.forward(run, side).map_err(|e| self.failed(texts.len(), e))?);
+            encoded.extend(self.forward(run, side).map_err(|e| self.failed(texts.len(), e))?);
         }
-        Ok(vectors)
+        Ok(encoded)
+    }
+
+    fn learns_weights(&self) -> bool {
+        self.sparse.is_some()
     }
 
     fn cut(&self) -> u64 {
@@ -285,6 +307,37 @@ mod tests {
         assert!(same > 0.999 && same < 1.0 - 1e-9, "rounded, and little: {same}");
         let other = one(&rounded, "cell", Side::Document);
         assert_eq!(one(&rounded, "cell", Side::Document), other, "the same every time");
+    }
+
+    #[test]
+    fn a_sparse_head_is_used_where_asked_for_and_the_name_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        tiny(dir.path());
+        let asked = EncoderOptions { sparse: true, ..EncoderOptions::default() };
+        let without = TransformerEncoder::open_with(dir.path(), &asked).unwrap();
+        assert!(!without.learns_weights(), "the folder has none");
+        let weight: Vec<f32> = (0..16).map(|i| if i % 2 == 0 { 1.0 } else { -0.5 }).collect();
+        let tensors = HashMap::from([
+            ("weight", Tensor::from_vec(weight, (1, 16), &Device::Cpu).unwrap()),
+            ("bias", Tensor::from_vec(vec![4.0f32], 1, &Device::Cpu).unwrap()),
+        ]);
+        safetensors::save(&tensors, dir.path().join("sparse_linear.safetensors")).unwrap();
+        let plain = TransformerEncoder::open(dir.path()).unwrap();
+        assert_eq!(plain.id(), without.id());
+        assert!(plain.encode(&["cell"], Side::Query).unwrap()[0].learned.is_none(), "nobody asked for it");
+        let encoder = TransformerEncoder::open_with(dir.path(), &asked).unwrap();
+        assert!(encoder.learns_weights() && encoder.id().starts_with(&format!("{}+sparse@", plain.id())));
+        let texts = ["lithium cell anode cell", "anode"];
+        let together = encoder.encode(&texts, Side::Document).unwrap();
+        for (text, both) in texts.iter().zip(&together) {
+            assert!(cosine(&both.dense, &one(&plain, text, Side::Document)) > 0.99999, "vectors stay as they are");
+            let alone = encoder.encode(&[text], Side::Document).unwrap().remove(0).learned.unwrap();
+            let learned = both.learned.as_ref().unwrap();
+            assert_eq!(learned.indices, alone.indices);
+            assert!(learned.values.iter().zip(&alone.values).all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+        let ids = &together[0].learned.as_ref().unwrap().indices;
+        assert!(ids.contains(&4) && ids.is_sorted_by(|a, b| a < b), "a word said twice is weighed once: {ids:?}");
     }
 
     #[test]

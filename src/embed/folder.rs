@@ -17,6 +17,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 use super::layers::Linear;
 use super::ops::Activation;
 use super::pooling::{Mode, Pooling};
+use super::sparse_head::SparseHead;
 use super::{EmbedError, Side};
 
 /// The files of a folder, with errors that name it.
@@ -187,8 +188,17 @@ impl<'a> Folder<'a> {
             hash.update(&bytes);
             tensors.extend(safetensors::load_buffer(&bytes, device).map_err(|e| self.wrong(format!("{file}: {e}")))?);
         }
-        let hash = hash.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect();
-        Ok((VarBuilder::from_tensors(tensors, DType::F32, device), hash))
+        Ok((VarBuilder::from_tensors(tensors, DType::F32, device), short(hash)))
+    }
+
+    /// The sparse head, if there is one, and a hash of its bytes.
+    pub(super) fn sparse_head(
+        &self,
+        hidden: usize,
+        tokenizer: &Tokenizer,
+    ) -> Result<Option<(SparseHead, String)>, EmbedError> {
+        let found = SparseHead::load(self.root, hidden, tokenizer).map_err(|what| self.wrong(what))?;
+        Ok(found.map(|(head, bytes)| (head, short(Sha256::new_with_prefix(bytes)))))
     }
 
     /// Tokens an input may have: what the folder says, at most what the model has positions for.
@@ -331,4 +341,9 @@ impl<'a> Folder<'a> {
     fn optional<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, EmbedError> {
         if path.is_file() { self.json(path).map(Some) } else { Ok(None) }
     }
+}
+
+/// The first six bytes, in hexadecimal.
+fn short(hash: Sha256) -> String {
+    hash.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect()
 }

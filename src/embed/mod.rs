@@ -21,6 +21,7 @@ mod pair;
 mod pooling;
 mod qwen3;
 mod reranker;
+mod sparse_head;
 mod static_model;
 #[cfg(test)]
 mod tiny;
@@ -34,6 +35,7 @@ pub use reranker::{CrossEncoder, Reranker};
 pub use static_model::StaticModel;
 
 use crate::error::{Classified, ErrorKind};
+use crate::text::bm25::SparseVector;
 
 /// Which side of a search a text stands on (some encoders prefix them differently).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,16 @@ pub enum Side {
     Query,
     /// A text to be found.
     Document,
+}
+
+/// All that an encoder says of a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Encoded {
+    /// [`Embedder::dim`] numbers.
+    pub dense: Vec<f32>,
+    /// What its tokens weigh, by token id, to be compared by inner product; `None` from an encoder without a sparse head, and
+    /// where no token weighs anything.
+    pub learned: Option<SparseVector>,
 }
 
 /// Turns texts into vectors that are compared by cosine.
@@ -53,6 +65,15 @@ pub trait Embedder: Send + Sync {
     /// One vector a text, in order; an empty text has one too, that of its special tokens. Of length 1 where the model
     /// says so (a `Normalize` module, or nothing said at all); a model without it gives the lengths it was trained with.
     fn embed(&self, texts: &[&str], side: Side) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// The same, with the learned weights of tokens where the encoder has a sparse head.
+    fn encode(&self, texts: &[&str], side: Side) -> Result<Vec<Encoded>, EmbedError> {
+        let dense = self.embed(texts, side)?;
+        Ok(dense.into_iter().map(|dense| Encoded { dense, learned: None }).collect())
+    }
+    /// Whether [`Self::encode`] gives learned weights. An index that has them is made anew for an encoder that has not.
+    fn learns_weights(&self) -> bool {
+        false
+    }
     /// For an encoder weaker than the words: what its cosine weighs beside their scores (`retrieve::fusion`), times
     /// `search.dense_weight`. `None`: both sides are joined by reciprocal rank.
     fn score_weight(&self) -> Option<f32> {

@@ -16,7 +16,7 @@ use super::repeats;
 use super::retrieval::{self, RetrievalOptions, RetrievalResult};
 use super::safety::{self, SafetyOptions, SafetyResult};
 use super::statistics::{self, Comparison, Pair};
-use crate::app::App;
+use crate::app::{self, App};
 use crate::config::Config;
 use crate::text::analyse;
 
@@ -330,7 +330,7 @@ fn collection(config: &Config, options: &AllOptions, dataset: PathBuf) -> Result
         split: None,
         level: None,
         encoder: folder.map(PathBuf::from),
-        int8: config.encoder_int8,
+        how: app::encoder_options(config),
         reranker: None,
         words_only: config.encoder == "none",
         mistyped: false,

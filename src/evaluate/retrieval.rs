@@ -15,7 +15,7 @@ use super::typing::{self, Typing};
 use super::{EvaluateError, beir, trec};
 use crate::config;
 use crate::document::Language;
-use crate::embed::{Embedder, EncoderOptions, Reranker, Side, StaticModel, TransformerEncoder, open_reranker};
+use crate::embed::{Embedder, Encoded, EncoderOptions, Reranker, Side, StaticModel, TransformerEncoder, open_reranker};
 use crate::index::{self, EdgeOptions, Hit, Index, IndexError, Mode, Query, StorePlace, SyncOptions};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::retrieve::{Glossary, Support, by_vocabulary, fusion};
@@ -51,8 +51,8 @@ pub struct RetrievalOptions {
     pub level: Option<Level>,
     /// Encoder folder.
     pub encoder: Option<PathBuf>,
-    /// Whether it is computed in eight bits.
-    pub int8: bool,
+    /// How it is computed.
+    pub how: EncoderOptions,
     /// Reranker folder, to be tested against the search without it.
     pub reranker: Option<PathBuf>,
     /// At level `embedded`: words only.
@@ -72,7 +72,7 @@ pub struct RetrievalOptions {
 /// Metrics of one mode.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModeResult {
-    /// `sparse`, `dense`, `hybrid`, `reranked`.
+    /// `sparse`, `dense`, `learned` (an encoder's sparse head), `hybrid`, `reranked`.
     pub mode: &'static str,
     /// By name.
     pub metrics: BTreeMap<String, f64>,
@@ -176,7 +176,11 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     let absent: HashSet<&String> = relevant.filter(|d| !there.contains(d)).collect();
     let glossary = Glossary::mined(&if options.search.acronyms { index.catalog.same_things()? } else { Vec::new() });
     let bench = Asked { index: &index, embedder, glossary: &glossary, names: &names, options };
-    let kinds = if embedder.is_some() { &["sparse", "dense", "hybrid"][..] } else { &["sparse"] };
+    let kinds = match embedder.map(Embedder::learns_weights) {
+        Some(true) => &["sparse", "dense", "learned", "hybrid"][..],
+        Some(false) => &["sparse", "dense", "hybrid"],
+        None => &["sparse"],
+    };
     let reranker = options.reranker.as_deref().map(open_reranker).transpose()?;
     let mut run = Run::new();
     let mut candidates = Vec::new();
@@ -278,12 +282,12 @@ impl Asked<'_> {
         queries: &BTreeMap<String, String>,
         qrels: &metrics::Qrels,
     ) -> Result<(ModeResult, Run, Vec<Vec<Hit>>), EvaluateError> {
-        let dense = self.embedder.map(|e| encode(e, queries.values())).transpose()?;
+        let encoded = self.embedder.map(|e| encode(e, queries.values())).transpose()?;
         let mut times = Vec::with_capacity(queries.len());
         let mut run = Run::new();
         let mut found = Vec::with_capacity(queries.len());
         for (i, (id, text)) in queries.iter().enumerate() {
-            let vector = dense.as_ref().map(|d| &d[i]);
+            let vector = encoded.as_ref().map(|e| &e[i]);
             let begin = Instant::now();
             let hits = self.find(mode(kind, text, vector, &self.options.search, self.glossary), text)?;
             times.push(begin.elapsed().as_secs_f64() * 1e3);
@@ -327,7 +331,8 @@ impl Asked<'_> {
             (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
                 let support = Support::new(text, self.glossary, &index.catalog)?;
                 let question = fusion::Question { language: Language::detect(text), support: &support, dense, sparse };
-                let weights = [weights[0] * weight, weights[1]];
+                let [dense_weight, sparse_weight, _] = weights;
+                let weights = [dense_weight * weight, sparse_weight];
                 fusion::search(&index.catalog, &*index.store, question, None, weights, prefetch, CHUNKS)
             }
             (mode, _) => index.store.query(&Query { mode, filter: None, limit: CHUNKS, exact: false }),
@@ -404,11 +409,11 @@ fn compare(one: (&str, &PerQuery), others: &[(&str, &PerQuery)], seed: u64) -> V
 
 fn encoder(options: &RetrievalOptions) -> Result<(Level, Option<Box<dyn Embedder>>), EvaluateError> {
     let level = options.level.unwrap_or(if options.encoder.is_some() { Level::Standard } else { Level::Embedded });
-    let how = EncoderOptions { int8: options.int8, ..EncoderOptions::default() };
+    let how = &options.how;
     match (level, &options.encoder) {
         (Level::Embedded, _) if options.words_only => Ok((level, None)),
         (Level::Embedded, _) => Ok((level, Some(Box::new(StaticModel::embedded()?)))),
-        (Level::Standard, Some(folder)) => Ok((level, Some(Box::new(TransformerEncoder::open_with(folder, &how)?)))),
+        (Level::Standard, Some(folder)) => Ok((level, Some(Box::new(TransformerEncoder::open_with(folder, how)?)))),
         (Level::Standard, None) => {
             Err(EvaluateError::Level("level standard needs an encoder: --encoder FOLDER".into()))
         }
@@ -453,24 +458,26 @@ fn document_names(index: &Index) -> Result<HashMap<u64, String>, EvaluateError> 
 fn encode<'q>(
     embedder: &dyn Embedder,
     queries: impl Iterator<Item = &'q String>,
-) -> Result<Vec<Vec<f32>>, EvaluateError> {
+) -> Result<Vec<Encoded>, EvaluateError> {
     let texts: Vec<&str> = queries.map(String::as_str).collect();
     let mut vectors = Vec::with_capacity(texts.len());
     for batch in texts.chunks(BATCH) {
-        vectors.extend(embedder.embed(batch, Side::Query)?);
+        vectors.extend(embedder.encode(batch, Side::Query)?);
     }
     Ok(vectors)
 }
 
-fn mode(kind: &str, text: &str, dense: Option<&Vec<f32>>, search: &config::Search, glossary: &Glossary) -> Mode {
+fn mode(kind: &str, text: &str, encoded: Option<&Encoded>, search: &config::Search, glossary: &Glossary) -> Mode {
     let sparse = || glossary.expand(text, search.glossary_weight);
-    match (kind, dense) {
-        ("dense", Some(dense)) => Mode::Dense(dense.clone()),
-        ("hybrid", Some(dense)) => Mode::Hybrid {
-            dense: dense.clone(),
+    match (kind, encoded) {
+        ("dense", Some(e)) => Mode::Dense(e.dense.clone()),
+        ("learned", Some(e)) => Mode::Learned(e.learned.clone().unwrap_or_default()),
+        ("hybrid", Some(e)) => Mode::Hybrid {
+            dense: e.dense.clone(),
             sparse: sparse(),
+            learned: e.learned.clone(),
             k: search.rrf_k,
-            weights: [search.dense_weight, search.sparse_weight],
+            weights: [search.dense_weight, search.sparse_weight, search.learned_weight],
             prefetch: search.prefetch.max(CHUNKS),
         },
         _ => Mode::Sparse(sparse()),

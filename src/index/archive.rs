@@ -165,7 +165,7 @@ fn write(
     let mut sources = BTreeMap::from([(CATALOG.to_owned(), copy.to_owned())]);
     if vectors {
         // Opening replays its log; then everything acknowledged is in its files.
-        let (store, new) = generation::open(folder, place, &catalog.generation()?, fingerprint.dim)?;
+        let (store, new) = generation::open(folder, place, &catalog.generation()?, fingerprint.vectors())?;
         if new {
             let what = "its vectors are missing; `sectora ingest` makes them again, or say --without-vectors";
             return Err(wrong(folder, what));

@@ -2,11 +2,14 @@
 //!
 //! They panic with the broken promise; compiled for tests only.
 
-use super::{Condition, Filter, Mode, Payload, Point, Query, VectorStore};
+use super::{Condition, Filter, Mode, Payload, Point, Query, VectorStore, Vectors};
 use crate::text::bm25::SparseVector;
 
 /// Dense dimension the checks use.
 pub(super) const DIM: usize = 4;
+/// Which vectors the checked stores keep: of words alone, of an encoder, of one that weighs tokens.
+pub(super) const KINDS: [Vectors; 3] =
+    [Vectors { dim: 0, learned: false }, Vectors { dim: DIM, learned: false }, Vectors { dim: DIM, learned: true }];
 
 /// A point with a sparse vector and, if `dense` is given, a dense one; facts derive from its id.
 pub(super) fn point(id: u64, sparse: &[(u32, f32)], dense: Option<[f32; DIM]>) -> Point {
@@ -15,6 +18,7 @@ pub(super) fn point(id: u64, sparse: &[(u32, f32)], dense: Option<[f32; DIM]>) -
         id,
         dense: dense.map(|d| d.to_vec()),
         sparse: SparseVector { indices, values },
+        learned: None,
         payload: Payload {
             sector: "test".into(),
             doc_id: format!("d{}", id / 2),
@@ -28,7 +32,8 @@ pub(super) fn point(id: u64, sparse: &[(u32, f32)], dense: Option<[f32; DIM]>) -
 }
 
 /// Every check, on a new store. (IDF first: a store may count deleted points until it is optimised.)
-pub(super) fn all(store: &dyn VectorStore, dim: usize) {
+pub(super) fn all(store: &dyn VectorStore, kept: Vectors) {
+    let dim = kept.dim;
     sparse_ranking_uses_idf(store, dim);
     insert_replace_delete(store, dim);
     ties_come_by_ascending_id(store, dim);
@@ -37,6 +42,10 @@ pub(super) fn all(store: &dyn VectorStore, dim: usize) {
     if dim > 0 {
         hybrid_without_a_known_term_is_dense(store);
         hybrid_is_reciprocal_rank_fusion(store);
+    }
+    if kept.learned {
+        learned_weights_are_compared_as_they_are(store);
+        learned_weights_are_a_third_side_of_a_fusion(store);
     }
 }
 
@@ -127,9 +136,10 @@ fn hybrid_without_a_known_term_is_dense(store: &dyn VectorStore) {
     store.upsert((0..4).map(|id| point(id, &[(1, 1.0)], vector(DIM, id as usize))).collect()).unwrap();
     let mode = Mode::Hybrid {
         dense: vec![0.1, 0.2, 0.9, 0.3],
-        sparse: SparseVector { indices: vec![], values: vec![] },
+        sparse: SparseVector::default(),
+        learned: None,
         k: 60,
-        weights: [1.0, 1.0],
+        weights: [1.0; 3],
         prefetch: 10,
     };
     assert_eq!(found(store, mode, None, 2), [2, 3]);
@@ -149,8 +159,9 @@ fn hybrid_is_reciprocal_rank_fusion(store: &dyn VectorStore) {
         mode: Mode::Hybrid {
             dense: vec![1.0, 0.0, 0.0, 0.0],
             sparse: SparseVector { indices: vec![1], values: vec![1.0] },
+            learned: None,
             k: 10,
-            weights: [1.0, 2.0],
+            weights: [1.0, 2.0, 1.0],
             prefetch: 10,
         },
         filter: None,
@@ -166,4 +177,62 @@ fn hybrid_is_reciprocal_rank_fusion(store: &dyn VectorStore) {
         assert!((hit.score - score).abs() < 1e-6, "{} is {score}", hit.score);
     }
     assert_eq!(hits.len(), 3);
+}
+
+fn learnt(id: u64, dense: [f32; DIM], terms: &[(u32, f32)]) -> Point {
+    let (indices, values) = terms.iter().copied().unzip();
+    let learned = Some(SparseVector { indices, values }).filter(|v: &SparseVector| !v.indices.is_empty());
+    Point { learned, ..point(id, &[(1, 1.0)], Some(dense)) }
+}
+
+fn learned_weights_are_compared_as_they_are(store: &dyn VectorStore) {
+    clear(store);
+    // Token 7 is in every point but the last, which has no weights: with IDF it would count for next to nothing.
+    let mut points: Vec<Point> = (1..=9).map(|id| learnt(id, [1.0, 0.0, 0.0, 0.0], &[(7, id as f32)])).collect();
+    points[0] = learnt(1, [1.0, 0.0, 0.0, 0.0], &[(7, 1.0), (8, 2.0)]);
+    points.push(learnt(10, [1.0, 0.0, 0.0, 0.0], &[]));
+    store.upsert(points).unwrap();
+    let mode = Mode::Learned(SparseVector { indices: vec![7, 8], values: vec![0.5, 2.0] });
+    let hits = store.query(&Query { mode: mode.clone(), filter: None, limit: 3, exact: true }).unwrap();
+    let (ids, scores): (Vec<u64>, Vec<f32>) = hits.iter().map(|h| (h.id, h.score)).unzip();
+    assert_eq!(ids, [1, 9, 8], "inner product, {scores:?}");
+    for (score, wanted) in scores.iter().zip([4.5, 4.5, 4.0]) {
+        assert!((score - wanted).abs() < 1e-5, "{score} is {wanted}");
+    }
+    assert_eq!(found(store, mode.clone(), None, 20).len(), 9, "what has no weights is not found by them");
+    let filter = Filter::default().years(Some(2003), Some(2004));
+    assert_eq!(found(store, mode, Some(filter), 20), [4, 3]);
+    assert_eq!(found(store, Mode::Learned(SparseVector::default()), None, 20), Vec::<u64>::new());
+    assert_eq!(found(store, sparse(&[1]), None, 20).len(), 10, "the words are another vector");
+}
+
+fn learned_weights_are_a_third_side_of_a_fusion(store: &dyn VectorStore) {
+    clear(store);
+    store
+        .upsert(vec![
+            learnt(1, [0.1, 1.0, 0.0, 0.0], &[(7, 2.0)]),
+            learnt(2, [0.9, 0.4, 0.0, 0.0], &[(7, 3.0)]),
+            learnt(3, [1.0, 0.0, 0.0, 0.0], &[(7, 1.0)]),
+        ])
+        .unwrap();
+    // Dense order 3, 2, 1; learned order 2, 1, 3, at a fifth of the weight; no terms.
+    let mode = |learned: Option<SparseVector>| Mode::Hybrid {
+        dense: vec![1.0, 0.0, 0.0, 0.0],
+        sparse: SparseVector::default(),
+        learned,
+        k: 10,
+        weights: [1.0, 5.0, 0.2],
+        prefetch: 10,
+    };
+    let with = mode(Some(SparseVector { indices: vec![7], values: vec![1.0] }));
+    let hits = store.query(&Query { mode: with, filter: None, limit: 3, exact: true }).unwrap();
+    let score = |dense_rank: f32, learned_rank: f32| 1.0 / (9.0 + dense_rank) + 1.0 / (9.0 + learned_rank / 0.2);
+    let expected = [(2, score(2.0, 1.0)), (3, score(1.0, 3.0)), (1, score(3.0, 2.0))];
+    for (hit, (id, score)) in hits.iter().zip(expected) {
+        assert_eq!(hit.id, id, "{hits:?}");
+        assert!((hit.score - score).abs() < 1e-6, "{} is {score}", hit.score);
+    }
+    assert_eq!(hits.len(), 3);
+    assert_eq!(found(store, mode(None), None, 3), [3, 2, 1], "without it the vectors decide");
+    assert_eq!(found(store, mode(Some(SparseVector::default())), None, 3), [3, 2, 1], "nor does an empty one");
 }

@@ -5,7 +5,10 @@ use std::path::Path;
 use qdrant_edge as edge;
 use serde_json::{Value, json};
 
-use super::{Condition, DENSE, Filter, Hit, IndexError, Mode, Payload, Point, Query, SPARSE, VectorStore, best_first};
+use super::{
+    Condition, DENSE, Filter, Hit, IndexError, LEARNED, Mode, Payload, Point, Query, SPARSE, VectorStore, Vectors,
+    best_first,
+};
 use crate::text::bm25::SparseVector;
 
 /// Distinct values of a facet that are asked for.
@@ -54,20 +57,20 @@ pub struct EdgeStore {
 }
 
 impl EdgeStore {
-    /// Opens the shard in `folder`, replaying its log, or creates it; `dim` 0 means no dense vector.
-    pub fn open(folder: &Path, dim: usize, options: EdgeOptions) -> Result<EdgeStore, IndexError> {
+    /// Opens the shard in `folder`, replaying its log, or creates it for these vectors.
+    pub fn open(folder: &Path, vectors: Vectors, options: EdgeOptions) -> Result<EdgeStore, IndexError> {
         if !folder.exists() {
             // Built beside and moved into place: killed half-way, nothing half-made stands in the way.
             let beside = folder.with_extension("new");
             if beside.exists() {
                 fs_err::remove_dir_all(&beside)?;
             }
-            EdgeStore::create(&beside, dim, options)?;
+            EdgeStore::create(&beside, vectors, options)?;
             fs_err::rename(&beside, folder)?;
         }
         let path = folder.display().to_string();
         let failed = |what: String| IndexError::Store { path: path.clone(), what };
-        let tuned = tuned(dim, options).map_err(|e| failed(e.to_string()))?.build();
+        let tuned = tuned(vectors.dim, options).map_err(|e| failed(e.to_string()))?.build();
         match edge::EdgeShard::load(folder, Some(tuned)) {
             Ok(shard) => Ok(EdgeStore { shard, path, options }),
             Err(e) => Err(failed(format!("{e}; `sectora ingest --rebuild` makes it anew"))),
@@ -75,12 +78,16 @@ impl EdgeStore {
     }
 
     /// An empty shard with its payload indexes, on disk and closed.
-    fn create(folder: &Path, dim: usize, options: EdgeOptions) -> Result<(), IndexError> {
+    fn create(folder: &Path, vectors: Vectors, options: EdgeOptions) -> Result<(), IndexError> {
+        let dim = vectors.dim;
         fs_err::create_dir_all(folder)?;
         let path = folder.display().to_string();
         let failed = |what: String| IndexError::Store { path: path.clone(), what };
         let sparse = edge::EdgeSparseVectorParams::builder().modifier(edge::Modifier::Idf).build();
         let mut config = tuned(dim, options).map_err(|e| failed(e.to_string()))?.sparse_vector(SPARSE, sparse);
+        if vectors.learned {
+            config = config.sparse_vector(LEARNED, edge::EdgeSparseVectorParams::builder().build());
+        }
         if dim > 0 {
             let mut vector = edge::EdgeVectorParams::builder(dim, edge::Distance::Cosine);
             if options.quantized {
@@ -149,13 +156,14 @@ impl EdgeStore {
             }))
         };
         let dense = |v: &Vec<f32>| nearest(edge::VectorInternal::from(v.clone()), DENSE);
-        let sparse =
-            |v: &SparseVector| Ok::<_, IndexError>(nearest(edge::VectorInternal::Sparse(self.sparse(v)?), SPARSE));
+        let terms =
+            |v: &SparseVector, name| Ok::<_, IndexError>(nearest(edge::VectorInternal::Sparse(self.sparse(v)?), name));
         let mut request = edge::QueryRequestBuilder::new(query.limit + TIE_MARGIN).params(params.clone());
         request = match &query.mode {
             Mode::Dense(v) => request.query(dense(v)),
-            Mode::Sparse(v) => request.query(sparse(v)?),
-            Mode::Hybrid { dense: d, sparse: s, k, weights, prefetch } => {
+            Mode::Sparse(v) => request.query(terms(v, SPARSE)?),
+            Mode::Learned(v) => request.query(terms(v, LEARNED)?),
+            Mode::Hybrid { dense: d, sparse, learned, k, weights, prefetch } => {
                 let side = |scoring| {
                     let side = edge::PrefetchBuilder::new(*prefetch).query(scoring).params(params.clone());
                     match &filter {
@@ -163,20 +171,24 @@ impl EdgeStore {
                         None => side.build(),
                     }
                 };
-                // The shard would refuse an empty vector; the other side alone then decides.
-                let sides = if s.indices.is_empty() { 1 } else { 2 };
-                let weights = Some(weights.iter().take(sides).map(|w| (*w).into()).collect());
-                let fusion = edge::Fusion::Rrf { k: *k as usize, weights };
                 let mut request = request.add_prefetch(side(dense(d)));
-                if sides == 2 {
-                    request = request.add_prefetch(side(sparse(s)?));
+                let mut weighed = vec![weights[0]];
+                // The shard would refuse an empty vector; the other sides then decide.
+                for (vector, name, weight) in
+                    [(Some(sparse), SPARSE, weights[1]), (learned.as_ref(), LEARNED, weights[2])]
+                {
+                    if let Some(vector) = vector.filter(|v| !v.indices.is_empty()) {
+                        request = request.add_prefetch(side(terms(vector, name)?));
+                        weighed.push(weight);
+                    }
                 }
-                request.query(edge::ScoringQuery::Fusion(fusion))
+                let weights = Some(weighed.into_iter().map(Into::into).collect());
+                request.query(edge::ScoringQuery::Fusion(edge::Fusion::Rrf { k: *k as usize, weights }))
             }
         };
         Ok(match (&query.mode, filter) {
-            (Mode::Dense(_) | Mode::Sparse(_), Some(f)) => request.filter(f).build(),
-            (Mode::Dense(_) | Mode::Sparse(_), None) | (Mode::Hybrid { .. }, _) => request.build(),
+            (Mode::Dense(_) | Mode::Sparse(_) | Mode::Learned(_), Some(f)) => request.filter(f).build(),
+            (Mode::Dense(_) | Mode::Sparse(_) | Mode::Learned(_), None) | (Mode::Hybrid { .. }, _) => request.build(),
         })
     }
 }
@@ -200,7 +212,7 @@ impl VectorStore for EdgeStore {
 
     fn query(&self, query: &Query) -> Result<Vec<Hit>, IndexError> {
         // A question without a single known term finds nothing; the shard would refuse an empty vector.
-        if matches!(&query.mode, Mode::Sparse(v) if v.indices.is_empty()) {
+        if matches!(&query.mode, Mode::Sparse(v) | Mode::Learned(v) if v.indices.is_empty()) {
             return Ok(Vec::new());
         }
         let found = self.shard.query(self.request(query)?).map_err(|e| self.failed(e))?;
@@ -258,6 +270,10 @@ impl EdgeStore {
     fn point(&self, point: Point) -> Result<edge::PointStructPersisted, IndexError> {
         let sparse = edge::Vector::new_sparse(point.sparse.indices, point.sparse.values).map_err(|e| self.failed(e))?;
         let mut vectors = vec![(SPARSE, sparse)];
+        if let Some(learned) = point.learned {
+            let learned = edge::Vector::new_sparse(learned.indices, learned.values).map_err(|e| self.failed(e))?;
+            vectors.push((LEARNED, learned));
+        }
         if let Some(dense) = point.dense {
             vectors.push((DENSE, edge::Vector::new_dense(dense)));
         }
@@ -318,10 +334,10 @@ mod tests {
 
     #[test]
     fn keeps_the_promises_of_a_vector_store() {
-        for dim in [0, conformance::DIM] {
+        for kept in conformance::KINDS {
             let dir = tempfile::tempdir().unwrap();
-            let store = EdgeStore::open(&dir.path().join("store"), dim, EdgeOptions::default()).unwrap();
-            conformance::all(&store, dim);
+            let store = EdgeStore::open(&dir.path().join("store"), kept, EdgeOptions::default()).unwrap();
+            conformance::all(&store, kept);
         }
     }
 
@@ -350,12 +366,12 @@ mod tests {
     fn int8_copies_with_rescoring_find_what_the_vectors_themselves_find() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("store");
-        let plain = EdgeStore::open(&folder, WIDE, EdgeOptions::default()).unwrap();
+        let plain = EdgeStore::open(&folder, Vectors::dense(WIDE), EdgeOptions::default()).unwrap();
         crowd(COMPARED as u64 + 2_000).chunks(2_000).for_each(|c| plain.upsert(c.to_vec()).unwrap());
         drop(plain);
         // Switched on for a shard that is there.
         let options = EdgeOptions { quantized: true, ..EdgeOptions::default() };
-        let store = EdgeStore::open(&folder, WIDE, options).unwrap();
+        let store = EdgeStore::open(&folder, Vectors::dense(WIDE), options).unwrap();
         store.maintain().unwrap();
         let ask = |seed: u64, filter: &Option<Filter>, exact| {
             let mode = Mode::Dense(numbers(seed));
@@ -378,7 +394,7 @@ mod tests {
     #[test]
     fn it_is_searched_while_it_is_written_and_optimised() {
         let dir = tempfile::tempdir().unwrap();
-        let store = EdgeStore::open(&dir.path().join("store"), WIDE, EdgeOptions::default()).unwrap();
+        let store = EdgeStore::open(&dir.path().join("store"), Vectors::dense(WIDE), EdgeOptions::default()).unwrap();
         store.upsert(crowd(500)).unwrap();
         let written = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -405,7 +421,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("store");
         fs_err::create_dir_all(folder.with_extension("new").join("wal")).unwrap();
-        let store = EdgeStore::open(&folder, 0, EdgeOptions::default()).unwrap();
+        let store = EdgeStore::open(&folder, Vectors::default(), EdgeOptions::default()).unwrap();
         store.upsert(vec![conformance::point(7, &[(1, 1.0)], None)]).unwrap();
         assert_eq!(store.count(None).unwrap(), 1);
     }
@@ -414,13 +430,13 @@ mod tests {
     fn what_was_acknowledged_is_there_after_reopening_without_a_flush() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("store");
-        let store = EdgeStore::open(&folder, 0, EdgeOptions::default()).unwrap();
+        let store = EdgeStore::open(&folder, Vectors::default(), EdgeOptions::default()).unwrap();
         store.upsert(vec![conformance::point(7, &[(1, 1.0)], None)]).unwrap();
         // Forgotten, not dropped: no destructor flushes anything, as after `kill -9`.
         std::mem::forget(store);
         let copy = dir.path().join("copy");
         copy_folder(&folder, &copy);
-        let again = EdgeStore::open(&copy, 0, EdgeOptions::default()).unwrap();
+        let again = EdgeStore::open(&copy, Vectors::default(), EdgeOptions::default()).unwrap();
         assert_eq!(again.ids(None, 10).unwrap(), [7]);
     }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::catalog::TermCounts;
 use super::{Catalog, IndexError, Payload, Phase, Point, Progress, VectorStore};
 use crate::document::{Chunk, Document};
-use crate::embed::{Embedder, Side};
+use crate::embed::{Embedder, Encoded, Side};
 use crate::text::bm25::{self, Bm25};
 
 /// Chunks written to the store at a time.
@@ -179,21 +179,22 @@ impl Described {
         options: FillOptions<'_>,
         average: [f32; 2],
     ) -> Result<Vec<Point>, IndexError> {
-        let dense = match embedder {
+        let encoded = match embedder {
             Some(e) => {
                 let texts: Vec<&str> = self.texts.iter().map(String::as_str).collect();
-                e.embed(&texts, Side::Document)?.into_iter().map(Some).collect()
+                e.encode(&texts, Side::Document)?.into_iter().map(Some).collect()
             }
             None => vec![None; self.chunks.len()],
         };
-        let point = |((chunk, text), dense): ((&Chunk, &String), Option<Vec<f32>>)| {
+        let point = |((chunk, text), encoded): ((&Chunk, &String), Option<Encoded>)| {
             let document = &self.documents[&chunk.doc_id];
             let mut sparse = bm25::document_vector(text, options.bm25, average[0]);
             let heading = bm25::document_vector(&heading_text(document, chunk), options.bm25, average[1]);
             bm25::add_field(&mut sparse, &heading, HEADING);
-            Point { id: chunk.id, dense, sparse, payload: payload(options.sector, document) }
+            let (dense, learned) = encoded.map_or((None, None), |e| (Some(e.dense), e.learned));
+            Point { id: chunk.id, dense, sparse, learned, payload: payload(options.sector, document) }
         };
-        Ok(self.chunks.iter().zip(&self.texts).zip(dense).map(point).collect())
+        Ok(self.chunks.iter().zip(&self.texts).zip(encoded).map(point).collect())
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::{TermCounts, write_terms};
 use super::{
-    Catalog, EdgeStore, Fingerprint, IndexError, QdrantOptions, QdrantStore, StorePlace, VectorStore, reembed,
+    Catalog, EdgeStore, Fingerprint, IndexError, QdrantOptions, QdrantStore, StorePlace, VectorStore, Vectors, reembed,
 };
 
 /// The folder of a store of our own.
@@ -24,16 +24,16 @@ pub(super) fn open(
     folder: &Path,
     place: &StorePlace,
     generation: &str,
-    dim: usize,
+    kept: Vectors,
 ) -> Result<(Box<dyn VectorStore>, bool), IndexError> {
     Ok(match place {
         StorePlace::Embedded(options) => {
             let vectors = vectors(folder, generation);
             let new = !vectors.exists();
-            (Box::new(EdgeStore::open(&vectors, dim, *options)?), new)
+            (Box::new(EdgeStore::open(&vectors, kept, *options)?), new)
         }
         StorePlace::Server(options) => {
-            let (store, new) = QdrantStore::open(collection(options, generation), dim)?;
+            let (store, new) = QdrantStore::open(collection(options, generation), kept)?;
             (Box::new(store), new)
         }
     })

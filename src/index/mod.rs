@@ -52,6 +52,29 @@ const CATALOG: &str = "catalog.sqlite3";
 pub const DENSE: &str = "dense";
 /// Name of the sparse vector in every store.
 pub const SPARSE: &str = "sparse";
+/// Name of the sparse vector of an encoder that weighs tokens, in the stores of such encoders.
+pub const LEARNED: &str = "learned";
+
+/// Which vectors a store keeps beside those of the words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vectors {
+    /// Length of the dense ones, 0 for none.
+    pub dim: usize,
+    /// Whether there are learned sparse ones.
+    pub learned: bool,
+}
+
+impl Vectors {
+    /// What an encoder gives.
+    pub fn of(embedder: Option<&dyn Embedder>) -> Vectors {
+        embedder.map_or_else(Vectors::default, |e| Vectors { dim: e.dim(), learned: e.learns_weights() })
+    }
+
+    /// Dense ones alone.
+    pub fn dense(dim: usize) -> Vectors {
+        Vectors { dim, learned: false }
+    }
+}
 
 /// One chunk as a store keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +85,8 @@ pub struct Point {
     pub dense: Option<Vec<f32>>,
     /// BM25 document vector (without IDF, which the store applies).
     pub sparse: SparseVector,
+    /// What the encoder's sparse head weighs its tokens ([`crate::embed::Encoded::learned`]), compared as it is.
+    pub learned: Option<SparseVector>,
     /// What can be filtered on.
     pub payload: Payload,
 }
@@ -95,17 +120,21 @@ pub enum Mode {
     Dense(Vec<f32>),
     /// BM25.
     Sparse(SparseVector),
-    /// Both, fused by reciprocal rank (Cormack 2009), weighted as Qdrant does:
+    /// Inner product of learned weights; only of a store that has them.
+    Learned(SparseVector),
+    /// All of them, fused by reciprocal rank (Cormack 2009), weighted as Qdrant does:
     /// `sum(1 / (k - 1 + rank / weight))`, ranks from 1.
     Hybrid {
         /// Query vector.
         dense: Vec<f32>,
         /// Query terms.
         sparse: SparseVector,
+        /// Learned weights of the question's tokens; only for a store that has them.
+        learned: Option<SparseVector>,
         /// RRF constant.
         k: u32,
-        /// Weights of dense and sparse.
-        weights: [f32; 2],
+        /// Weights of dense, sparse and learned.
+        weights: [f32; 3],
         /// Candidates taken from each side before fusion.
         prefetch: usize,
     },
@@ -172,6 +201,9 @@ pub struct Fingerprint {
     pub encoder: Option<String>,
     /// Dense dimension, 0 without an encoder.
     pub dim: usize,
+    /// Whether its encoder weighs tokens too. (Left out where it does not, so that older indexes stay as they are.)
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub learned: bool,
     /// Where the vectors are: `embedded`, or the address of a collection.
     #[serde(default = "embedded")]
     pub store: String,
@@ -191,6 +223,11 @@ pub enum StorePlace {
 }
 
 impl Fingerprint {
+    /// What the store of such an index keeps.
+    fn vectors(&self) -> Vectors {
+        Vectors { dim: self.dim, learned: self.learned }
+    }
+
     /// Whether an index that is made now would record the same.
     pub fn is_now(&self, place: &StorePlace, embedder: Option<&dyn Embedder>) -> bool {
         *self == Fingerprint::now(place, embedder)
@@ -198,11 +235,13 @@ impl Fingerprint {
 
     /// What an index that is made now records.
     fn now(place: &StorePlace, embedder: Option<&dyn Embedder>) -> Fingerprint {
+        let Vectors { dim, learned } = Vectors::of(embedder);
         Fingerprint {
             layout: LAYOUT,
             analyser: ANALYSER.to_owned(),
             encoder: embedder.map(|e| e.id().to_owned()),
-            dim: embedder.map_or(0, Embedder::dim),
+            dim,
+            learned,
             store: match place {
                 StorePlace::Embedded(_) => embedded(),
                 StorePlace::Server(options) => format!("{options}"),
@@ -244,7 +283,7 @@ pub fn open(
             catalog.set_fingerprint(&asked)?;
         }
     }
-    let (store, new) = generation::open(folder, place, &catalog.generation()?, asked.dim)?;
+    let (store, new) = generation::open(folder, place, &catalog.generation()?, asked.vectors())?;
     // One that has vanished was made again, and the catalogue fills it.
     if new {
         catalog.mark_all_pending()?;
@@ -267,8 +306,7 @@ impl Index {
             next.build(&catalog, embedder, options, &mut |_| ())?;
             next.switch(&catalog)?;
         }
-        let dim = embedder.map_or(0, Embedder::dim);
-        let (store, _) = generation::open(folder, place, &catalog.generation()?, dim)?;
+        let (store, _) = generation::open(folder, place, &catalog.generation()?, Vectors::of(embedder))?;
         Ok(Index { catalog, store, lock: Arc::clone(&self.lock) })
     }
 }
@@ -286,8 +324,9 @@ fn mismatch(folder: &Path, found: &Fingerprint, asked: &Fingerprint) -> IndexErr
 impl std::fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let encoder = self.encoder.as_deref().unwrap_or("none");
-        let Fingerprint { analyser, dim, layout, store, .. } = self;
-        write!(f, "analyser {analyser}, encoder {encoder}, {dim} dimensions, layout {layout}, {store} vectors")
+        let Fingerprint { analyser, dim, layout, store, learned, .. } = self;
+        let learned = if *learned { " and learned weights" } else { "" };
+        write!(f, "analyser {analyser}, encoder {encoder}, {dim} dimensions{learned}, layout {layout}, {store} vectors")
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::edge::{INDEXED, TIE_MARGIN, filter_json, rescored};
-use super::{DENSE, Filter, Hit, IndexError, Mode, Point, Query, SPARSE, VectorStore, best_first};
+use super::{DENSE, Filter, Hit, IndexError, LEARNED, Mode, Point, Query, SPARSE, VectorStore, Vectors, best_first};
 use crate::text::bm25::SparseVector;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,19 +57,24 @@ pub struct QdrantStore {
 }
 
 impl QdrantStore {
-    /// Opens the collection, creating it with its payload indexes if need be; `dim` 0 means no dense vector.
+    /// Opens the collection, creating it for these vectors, with its payload indexes, if need be.
     /// The flag says whether it is new, that is empty.
-    pub fn open(options: QdrantOptions, dim: usize) -> Result<(QdrantStore, bool), IndexError> {
+    pub fn open(options: QdrantOptions, wanted: Vectors) -> Result<(QdrantStore, bool), IndexError> {
         let store = QdrantStore::connect(options)?;
-        let new = match store.dimension()? {
+        let new = match store.vectors()? {
             None => {
-                store.create(dim)?;
+                store.create(wanted)?;
                 true
             }
-            Some(found) if found == dim => false,
+            Some(found) if found == wanted => false,
             Some(found) => {
+                let (has, not) = match (found.dim == wanted.dim, found.learned) {
+                    (false, _) => (format!("{} dimensions", found.dim), wanted.dim.to_string()),
+                    (true, true) => (format!("sparse vectors `{LEARNED}`"), "none of them".to_owned()),
+                    (true, false) => (format!("no sparse vectors `{LEARNED}`"), "both kinds".to_owned()),
+                };
                 let what = format!(
-                    "the collection has {found} dimensions and not {dim}: somebody else's, or made with another encoder. Name another in store.collection"
+                    "the collection has {has} and not {not}: somebody else's, or made with another encoder. Name another in store.collection"
                 );
                 return Err(store.failed(what));
             }
@@ -93,7 +98,7 @@ impl QdrantStore {
     /// An error if the collection is there and holds points.
     pub fn refuse_foreign(options: &QdrantOptions) -> Result<(), IndexError> {
         let store = QdrantStore::connect(options.clone())?;
-        let points = if store.dimension()?.is_some() { store.count(None)? } else { 0 };
+        let points = if store.vectors()?.is_some() { store.count(None)? } else { 0 };
         if points == 0 {
             return Ok(());
         }
@@ -123,8 +128,8 @@ impl QdrantStore {
         Ok(store)
     }
 
-    /// Dense dimension of the collection (0: none), or `None` where there is no such collection.
-    fn dimension(&self) -> Result<Option<usize>, IndexError> {
+    /// What the collection keeps, or `None` where there is no such collection.
+    fn vectors(&self) -> Result<Option<Vectors>, IndexError> {
         let (status, body) = self.send("GET", "", None)?;
         match status {
             404 => return Ok(None),
@@ -138,10 +143,12 @@ impl QdrantStore {
             )));
         }
         let size = parameters["vectors"][DENSE]["size"].as_u64().unwrap_or(0);
-        Ok(Some(usize::try_from(size).unwrap_or(usize::MAX)))
+        let learned = !parameters["sparse_vectors"][LEARNED].is_null();
+        Ok(Some(Vectors { dim: usize::try_from(size).unwrap_or(usize::MAX), learned }))
     }
 
-    fn create(&self, dim: usize) -> Result<(), IndexError> {
+    fn create(&self, kept: Vectors) -> Result<(), IndexError> {
+        let Vectors { dim, learned } = kept;
         let mut vectors = json!({});
         if dim > 0 {
             vectors[DENSE] = json!({ "size": dim, "distance": "Cosine" });
@@ -151,7 +158,11 @@ impl QdrantStore {
                     json!({ "scalar": { "type": "int8", "quantile": 0.99, "always_ram": true } });
             }
         }
-        let body = json!({ "vectors": vectors, "sparse_vectors": { SPARSE: { "modifier": "idf" } } });
+        let mut sparse = json!({ SPARSE: { "modifier": "idf" } });
+        if learned {
+            sparse[LEARNED] = json!({});
+        }
+        let body = json!({ "vectors": vectors, "sparse_vectors": sparse });
         self.expect("PUT", "", Some(&body)).map(|_| ())
     }
 
@@ -311,6 +322,9 @@ fn restrict(body: &mut Value, filter: Option<&Filter>) {
 
 fn point_json(point: &Point) -> Value {
     let mut vector = json!({ SPARSE: sparse_json(&point.sparse) });
+    if let Some(learned) = &point.learned {
+        vector[LEARNED] = sparse_json(learned);
+    }
     if let Some(dense) = &point.dense {
         vector[DENSE] = json!(dense);
     }
@@ -334,12 +348,16 @@ fn query_json(query: &Query, quantized: bool) -> Option<Value> {
     };
     let mut body = match &query.mode {
         Mode::Dense(v) => nearest(json!(v), DENSE),
-        Mode::Sparse(v) if v.indices.is_empty() => return None,
+        Mode::Sparse(v) | Mode::Learned(v) if v.indices.is_empty() => return None,
         Mode::Sparse(v) => nearest(sparse_json(v), SPARSE),
-        Mode::Hybrid { dense, sparse, k, weights, prefetch } => {
+        Mode::Learned(v) => nearest(sparse_json(v), LEARNED),
+        Mode::Hybrid { dense, sparse, learned, k, weights, prefetch } => {
             let mut sides = vec![(nearest(json!(dense), DENSE), weights[0])];
-            if !sparse.indices.is_empty() {
-                sides.push((nearest(sparse_json(sparse), SPARSE), weights[1]));
+            for (vector, name, weight) in [(Some(sparse), SPARSE, weights[1]), (learned.as_ref(), LEARNED, weights[2])]
+            {
+                if let Some(vector) = vector.filter(|v| !v.indices.is_empty()) {
+                    sides.push((nearest(sparse_json(vector), name), weight));
+                }
             }
             let (mut sides, weights): (Vec<Value>, Vec<f32>) = sides.into_iter().unzip();
             for side in &mut sides {
@@ -379,12 +397,12 @@ mod tests {
     #[test]
     fn keeps_the_promises_of_a_vector_store() {
         let standin = Standin::start("secret-key");
-        for dim in [0, conformance::DIM] {
-            let (store, new) = QdrantStore::open(options(standin.url(), &format!("t-{dim}")), dim).unwrap();
+        for (i, kept) in conformance::KINDS.into_iter().enumerate() {
+            let (store, new) = QdrantStore::open(options(standin.url(), &format!("t-{i}")), kept).unwrap();
             assert!(new);
-            conformance::all(&store, dim);
+            conformance::all(&store, kept);
             let options = store.options.clone();
-            assert!(!QdrantStore::open(options.clone(), dim).unwrap().1, "it is there already");
+            assert!(!QdrantStore::open(options.clone(), kept).unwrap().1, "it is there already");
             QdrantStore::remove(options.clone()).unwrap();
             QdrantStore::remove(options).unwrap();
         }
@@ -397,11 +415,11 @@ mod tests {
             eprintln!("SKIPPED: SECTORA_TEST_QDRANT names no Qdrant server");
             return;
         };
-        for dim in [0, conformance::DIM] {
-            let name = format!("sectora-test-{dim}-{}", std::process::id());
-            let (store, new) = QdrantStore::open(options(&url, &name), dim).unwrap();
+        for (i, kept) in conformance::KINDS.into_iter().enumerate() {
+            let name = format!("sectora-test-{i}-{}", std::process::id());
+            let (store, new) = QdrantStore::open(options(&url, &name), kept).unwrap();
             assert!(new);
-            conformance::all(&store, dim);
+            conformance::all(&store, kept);
             QdrantStore::remove(store.options).unwrap();
         }
     }
@@ -409,8 +427,8 @@ mod tests {
     #[test]
     fn a_wrong_key_a_foreign_collection_and_an_absent_server_are_said_plainly() {
         let standin = Standin::start("secret-key");
-        let (store, _) = QdrantStore::open(options(standin.url(), "ours"), 4).unwrap();
-        let message = |o: QdrantOptions, dim| QdrantStore::open(o, dim).err().unwrap().to_string();
+        let (store, _) = QdrantStore::open(options(standin.url(), "ours"), Vectors::dense(4)).unwrap();
+        let message = |o: QdrantOptions, dim| QdrantStore::open(o, Vectors::dense(dim)).err().unwrap().to_string();
 
         let wrong = message(QdrantOptions { api_key: Some("guess".into()), ..options(standin.url(), "ours") }, 4);
         assert!(wrong.contains("401") && wrong.contains("SECTORA_STORE__API_KEY"), "{wrong}");
@@ -418,6 +436,9 @@ mod tests {
 
         let other = message(options(standin.url(), "ours"), 8);
         assert!(other.contains("4 dimensions and not 8"), "{other}");
+        let learned = QdrantStore::open(options(standin.url(), "ours"), Vectors { dim: 4, learned: true });
+        let learned = learned.err().unwrap().to_string();
+        assert!(learned.contains("no sparse vectors `learned`"), "{learned}");
         let name = message(options(standin.url(), "a/b"), 4);
         assert!(name.contains("letters, digits"), "{name}");
         let scheme = message(options("127.0.0.1:6333", "ours"), 4);
@@ -436,7 +457,7 @@ mod tests {
     #[test]
     fn a_request_that_the_server_could_not_serve_just_now_is_sent_again() {
         let standin = Standin::start("secret-key");
-        let (store, _) = QdrantStore::open(options(standin.url(), "busy"), 0).unwrap();
+        let (store, _) = QdrantStore::open(options(standin.url(), "busy"), Vectors::default()).unwrap();
         standin.refuse_next(2);
         store.upsert(vec![conformance::point(1, &[(1, 1.0)], None)]).unwrap();
         assert_eq!(store.count(None).unwrap(), 1);

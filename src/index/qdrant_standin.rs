@@ -15,7 +15,10 @@ use axum::routing::any;
 use serde_json::{Value, json};
 
 use super::edge::INDEXED;
-use super::{Condition, DENSE, EdgeOptions, EdgeStore, Filter, Mode, Payload, Point, Query, SPARSE, VectorStore};
+use super::{
+    Condition, DENSE, EdgeOptions, EdgeStore, Filter, LEARNED, Mode, Payload, Point, Query, SPARSE, VectorStore,
+    Vectors,
+};
 use crate::text::bm25::SparseVector;
 
 /// Runs until dropped.
@@ -32,7 +35,7 @@ struct Server {
 }
 
 struct Collection {
-    dim: usize,
+    kept: Vectors,
     store: EdgeStore,
     _folder: tempfile::TempDir,
 }
@@ -109,23 +112,25 @@ impl Server {
         match method.as_str() {
             "GET" => {
                 let found = collections.get(name).ok_or_else(|| missing(name))?;
-                let vectors = match found.dim {
+                let vectors = match found.kept.dim {
                     0 => json!({}),
                     dim => json!({ DENSE: { "size": dim, "distance": "Cosine" } }),
                 };
-                let params = json!({ "vectors": vectors, "sparse_vectors": { SPARSE: { "modifier": "idf" } } });
+                let params = json!({ "vectors": vectors, "sparse_vectors": sparse_vectors(found.kept.learned) });
                 Ok(json!({ "status": "green", "config": { "params": params } }))
             }
             "PUT" => {
                 let body = read(body, &["vectors", "sparse_vectors"])?;
-                if body["sparse_vectors"] != json!({ SPARSE: { "modifier": "idf" } }) {
-                    return Err(bad("sparse vector without IDF"));
+                let learned = !body["sparse_vectors"][LEARNED].is_null();
+                if body["sparse_vectors"] != sparse_vectors(learned) {
+                    return Err(bad("other sparse vectors than those of words with IDF and learned ones without"));
                 }
                 let dim = body["vectors"][DENSE]["size"].as_u64().unwrap_or(0) as usize;
+                let kept = Vectors { dim, learned };
                 let folder = tempfile::tempdir().unwrap();
-                let store = EdgeStore::open(&folder.path().join("shard"), dim, EdgeOptions::default())
+                let store = EdgeStore::open(&folder.path().join("shard"), kept, EdgeOptions::default())
                     .map_err(|e| bad(e.to_string()))?;
-                collections.insert(name.to_owned(), Collection { dim, store, _folder: folder });
+                collections.insert(name.to_owned(), Collection { kept, store, _folder: folder });
                 Ok(json!(true))
             }
             "DELETE" => collections.remove(name).map(|_| json!(true)).ok_or_else(|| missing(name)),
@@ -185,6 +190,14 @@ impl Server {
     }
 }
 
+/// As the server writes them: terms weighed by IDF, learned weights as they are.
+fn sparse_vectors(learned: bool) -> Value {
+    match learned {
+        false => json!({ SPARSE: { "modifier": "idf" } }),
+        true => json!({ SPARSE: { "modifier": "idf" }, LEARNED: {} }),
+    }
+}
+
 fn missing(name: &str) -> Refusal {
     (StatusCode::NOT_FOUND, format!("Not found: Collection `{name}` doesn't exist!"))
 }
@@ -220,8 +233,12 @@ fn point(value: &Value) -> Result<Point, Refusal> {
         Value::Null => None,
         dense => Some(typed(dense)?),
     };
+    let learned = match &value["vector"][LEARNED] {
+        Value::Null => None,
+        learned => Some(sparse(learned)?),
+    };
     let payload: Payload = typed(&value["payload"])?;
-    Ok(Point { id: typed(&value["id"])?, dense, sparse: sparse(&value["vector"][SPARSE])?, payload })
+    Ok(Point { id: typed(&value["id"])?, dense, sparse: sparse(&value["vector"][SPARSE])?, learned, payload })
 }
 
 fn filter(value: &Value) -> Result<Option<Filter>, Refusal> {
@@ -243,6 +260,7 @@ fn query(body: &Value) -> Result<Query, Refusal> {
     let nearest = |side: &Value| match side["using"].as_str() {
         Some(DENSE) => Ok(Mode::Dense(typed(&side["query"])?)),
         Some(SPARSE) => Ok(Mode::Sparse(sparse(&side["query"])?)),
+        Some(LEARNED) => Ok(Mode::Learned(sparse(&side["query"])?)),
         _ => Err(bad("a vector that the collection does not have")),
     };
     let limit = typed(&body["limit"])?;
@@ -256,19 +274,22 @@ fn query(body: &Value) -> Result<Query, Refusal> {
     if weights.len() != sides.len() || sides.is_empty() {
         return Err(bad("the number of weights is not that of the prefetches"));
     }
-    let (mut dense, mut terms) = (None, SparseVector { indices: vec![], values: vec![] });
-    for side in &sides {
+    let (mut dense, mut terms, mut learned) = (None, SparseVector::default(), None);
+    let mut weighed = [1.0f32; 3];
+    for (side, weight) in sides.iter().zip(&weights) {
         match nearest(side)? {
-            Mode::Dense(v) => dense = Some(v),
-            Mode::Sparse(v) => terms = v,
+            Mode::Dense(v) => (dense, weighed[0]) = (Some(v), *weight),
+            Mode::Sparse(v) => (terms, weighed[1]) = (v, *weight),
+            Mode::Learned(v) => (learned, weighed[2]) = (Some(v), *weight),
             Mode::Hybrid { .. } => return Err(bad("a fusion inside a fusion")),
         }
     }
     let mode = Mode::Hybrid {
         dense: dense.ok_or_else(|| bad("no dense side"))?,
         sparse: terms,
+        learned,
         k: typed(&rrf["k"])?,
-        weights: [weights[0], weights.get(1).copied().unwrap_or(1.0)],
+        weights: weighed,
         prefetch: typed(&sides[0]["limit"])?,
     };
     Ok(Query { mode, filter: filter(&sides[0]["filter"])?, limit, exact: sides[0]["params"]["exact"] == true })

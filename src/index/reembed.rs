@@ -93,7 +93,7 @@ impl Next {
         options: FillOptions<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<u64, IndexError> {
-        let (store, new) = generation::open(&self.folder, &self.place, &self.generation, self.fingerprint.dim)?;
+        let (store, new) = generation::open(&self.folder, &self.place, &self.generation, self.fingerprint.vectors())?;
         if new {
             self.notes.forget_all()?;
         }
@@ -314,11 +314,11 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize};
 
     use super::super::catalog::SourceRow;
-    use super::super::{EdgeOptions, Index};
+    use super::super::{EdgeOptions, Index, Mode, Query};
     use super::*;
     use crate::document::{Chunk, Document, Format, Language, Metadata, Span};
-    use crate::embed::{EmbedError, Side};
-    use crate::text::bm25::Bm25;
+    use crate::embed::{EmbedError, Encoded, Side};
+    use crate::text::bm25::{Bm25, SparseVector};
 
     /// An encoder of two dimensions that counts what it is given.
     struct Counting(AtomicUsize);
@@ -411,9 +411,62 @@ mod tests {
         begin().unwrap().switch(catalog).unwrap();
         assert_eq!(Next::state(dir.path()).unwrap(), Ready::No);
         assert!(begin().is_none(), "the index is as it would become");
-        let (new, fresh) = generation::open(dir.path(), &place, &catalog.generation().unwrap(), 2).unwrap();
+        let (new, fresh) =
+            generation::open(dir.path(), &place, &catalog.generation().unwrap(), super::super::Vectors::dense(2))
+                .unwrap();
         assert!(!fresh);
         assert_eq!(new.count(None).unwrap(), 10, "what the catalogue lost has gone");
+    }
+
+    /// The same, which also weighs tokens: of each text the number of its line.
+    struct Weighing(Counting);
+
+    impl Embedder for Weighing {
+        fn id(&self) -> &str {
+            "weighing"
+        }
+
+        fn dim(&self) -> usize {
+            2
+        }
+
+        fn embed(&self, texts: &[&str], side: Side) -> Result<Vec<Vec<f32>>, EmbedError> {
+            self.0.embed(texts, side)
+        }
+
+        fn encode(&self, texts: &[&str], side: Side) -> Result<Vec<Encoded>, EmbedError> {
+            let line = |text: &str| text.split_whitespace().last().unwrap().parse().unwrap();
+            let learned = |text: &&str| Some(SparseVector { indices: vec![line(text)], values: vec![0.5] });
+            let dense = self.embed(texts, side)?;
+            Ok(dense.into_iter().zip(texts).map(|(dense, t)| Encoded { dense, learned: learned(t) }).collect())
+        }
+
+        fn learns_weights(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn an_encoder_that_weighs_tokens_gets_a_store_that_keeps_the_weights() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = StorePlace::Embedded(EdgeOptions::default());
+        let never = AtomicBool::new(false);
+        let options = FillOptions { sector: "test", bm25: Bm25::default(), cancel: &never };
+        let (plain, weighing) = (Counting(AtomicUsize::new(0)), Weighing(Counting(AtomicUsize::new(0))));
+        let index = super::super::open(dir.path(), &place, Some(&plain), false).unwrap();
+        add(&index.catalog, "a", 9);
+        super::super::fill(&index.catalog, &*index.store, Some(&plain), options, true, &mut |_| ()).unwrap();
+        let next = Next::begin(dir.path(), &place, Some(&weighing), "weighing", &index.catalog).unwrap().unwrap();
+        next.build(&index.catalog, Some(&weighing), options, &mut |_| ()).unwrap();
+        next.switch(&index.catalog).unwrap();
+        drop(index);
+        let refused = super::super::open(dir.path(), &place, Some(&plain), false).err().unwrap().to_string();
+        assert!(refused.contains("2 dimensions and learned weights") && refused.contains("reembed"), "{refused}");
+        let index = super::super::open(dir.path(), &place, Some(&weighing), false).unwrap();
+        let mode = Mode::Learned(SparseVector { indices: vec![7], values: vec![2.0] });
+        let hits = index.store.query(&Query { mode, filter: None, limit: 5, exact: false }).unwrap();
+        let seventh = document("a", 9).1[7].id;
+        assert_eq!(hits.iter().map(|h| (h.id, h.score)).collect::<Vec<_>>(), [(seventh, 1.0)]);
     }
 
     #[test]

@@ -475,7 +475,7 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::document::{Format, Metadata, UnitKind};
-    use crate::index::{EdgeOptions, EdgeStore, Mode, Query};
+    use crate::index::{EdgeOptions, EdgeStore, Mode, Query, Vectors};
     use crate::ingest::Part;
     use crate::text::bm25;
 
@@ -508,7 +508,8 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             fs_err::create_dir(dir.path().join("docs")).unwrap();
             let catalog = Catalog::open(&dir.path().join("catalog.sqlite3")).unwrap();
-            let store = EdgeStore::open(&dir.path().join("vectors"), 0, EdgeOptions::default()).unwrap();
+            let store =
+                EdgeStore::open(&dir.path().join("vectors"), Vectors::default(), EdgeOptions::default()).unwrap();
             World { dir, catalog, store, cancel: AtomicBool::new(false) }
         }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use crate::config::{self, Expand};
 use crate::document::{Access, CharIndex, Language, Passage};
-use crate::embed::{EmbedError, Embedder, Reranker, Side};
+use crate::embed::{EmbedError, Embedder, Encoded, Reranker, Side};
 use crate::error::{Classified, ErrorKind};
 use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore};
 use crate::sector::Sector;
@@ -267,7 +267,8 @@ fn find(parts: &Parts<'_>, question: &str, options: &SearchOptions, limit: usize
             let support = Support::new(question, parts.glossary, parts.catalog)?;
             let question = fusion::Question { language: Language::detect(question), support: &support, dense, sparse };
             let filter = filter(&parts.sector.name, options);
-            let weights = [weights[0] * weight, weights[1]];
+            let [dense_weight, sparse_weight, _] = weights;
+            let weights = [dense_weight * weight, sparse_weight];
             Ok(fusion::search(
                 parts.catalog,
                 parts.store,
@@ -284,22 +285,23 @@ fn find(parts: &Parts<'_>, question: &str, options: &SearchOptions, limit: usize
 
 fn mode(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<Mode, RetrieveError> {
     let sparse = || parts.glossary.expand(question, parts.settings.glossary_weight);
-    let dense = || -> Result<Vec<f32>, RetrieveError> {
+    let encoded = || -> Result<Encoded, RetrieveError> {
         let embedder = parts.embedder.ok_or(RetrieveError::NoEncoder)?;
-        let mut vectors = embedder.embed(&[question], Side::Query)?;
-        vectors.pop().ok_or(RetrieveError::NoEncoder)
+        let mut encoded = embedder.encode(&[question], Side::Query)?;
+        encoded.pop().ok_or(RetrieveError::NoEncoder)
     };
-    let hybrid = |dense: Vec<f32>, sparse: SparseVector| Mode::Hybrid {
+    let hybrid = |Encoded { dense, learned }: Encoded, sparse: SparseVector| Mode::Hybrid {
         dense,
         sparse,
+        learned,
         k: parts.settings.rrf_k,
-        weights: [parts.settings.dense_weight, parts.settings.sparse_weight],
+        weights: [parts.settings.dense_weight, parts.settings.sparse_weight, parts.settings.learned_weight],
         prefetch: parts.settings.prefetch.max(options.limit),
     };
     Ok(match (options.mode, parts.embedder) {
         (SearchMode::Sparse, _) | (SearchMode::Auto, None) => Mode::Sparse(sparse()),
-        (SearchMode::Dense, _) => Mode::Dense(dense()?),
-        (SearchMode::Hybrid, _) | (SearchMode::Auto, Some(_)) => hybrid(dense()?, sparse()),
+        (SearchMode::Dense, _) => Mode::Dense(encoded()?.dense),
+        (SearchMode::Hybrid, _) | (SearchMode::Auto, Some(_)) => hybrid(encoded()?, sparse()),
     })
 }
 

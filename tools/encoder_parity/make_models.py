@@ -174,6 +174,17 @@ def classifiers(out, kind, labels):
         print(name, "made in", kind)
 
 
+def with_sparse_head(folder, out, pickled):
+    """The head that M3 encoders have beside the transformer: pickled in halves as bge-m3's is, or as safetensors."""
+    shutil.copytree(folder, out)
+    torch.manual_seed(2)
+    head = torch.nn.Linear(48, 1)
+    if pickled:
+        torch.save(head.half().state_dict(), out / "sparse_linear.pt")
+    else:
+        save_file(head.state_dict(), out / "sparse_linear.safetensors")
+
+
 def main():
     out = Path(sys.argv[1])
     classifiers(out, "rerankers", ["LABEL_0"])
@@ -195,6 +206,8 @@ def main():
         encoder.save(str(out / name))
         print(name, "made")
     as_published(out / "gte-ntk", out / "gte-ntk-published")
+    with_sparse_head(out / "xlmr-cls", out / "m3-pickled", pickled=True)
+    with_sparse_head(out / "bert-mean", out / "m3-safetensors", pickled=False)
 
 
 main()

@@ -23,4 +23,5 @@ fi
 models=()
 for folder in "$work"/models/*/; do [ -f "$folder/modules.json" ] && models+=("${folder%/}"); done
 "$python" "$here/pairs.py" "$encode" "$work"/models/rerankers/* "$work"/models/entailment/*
+"$python" "$here/sparse.py" "$encode" "$work"/models/m3-*
 "$python" "$here/compare.py" "$encode" "${models[@]}" "$@"

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Context, Failure, Outcome};
 use crate::evaluate::statistics::Random;
-use crate::index::{EdgeOptions, EdgeStore, Filter, Hit, Mode, Payload, Point, Query, VectorStore};
+use crate::index::{EdgeOptions, EdgeStore, Filter, Hit, Mode, Payload, Point, Query, VectorStore, Vectors};
 use crate::retrieve::fusion;
 use crate::text::bm25::SparseVector;
 
@@ -131,7 +131,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         return Err(Failure::bad_input(format!("{}: exists already; name a new folder", folder.display())));
     }
     let options = EdgeOptions { quantized: arguments.quantized, payload_links: arguments.payload_links };
-    let store = EdgeStore::open(&folder, arguments.dim, options)?;
+    let store = EdgeStore::open(&folder, Vectors::dense(arguments.dim), options)?;
     let world = World::new(arguments);
     let shown = context.output.is_interactive();
     let begin = Instant::now();
@@ -231,6 +231,7 @@ impl World {
             id: i as u64,
             dense: Some(dense),
             sparse: sparse(terms, |random| 0.5 + unit_interval(random) as f32, &mut random),
+            learned: None,
             payload,
         }
     }
@@ -481,7 +482,7 @@ mod tests {
             keep: None,
         };
         let dir = tempfile::tempdir().unwrap();
-        let store = EdgeStore::open(&dir.path().join("s"), 16, EdgeOptions::default()).unwrap();
+        let store = EdgeStore::open(&dir.path().join("s"), Vectors::dense(16), EdgeOptions::default()).unwrap();
         let world = World::new(&arguments);
         store.upsert((0..300).map(|i| world.point(i)).collect()).unwrap();
         let modes = world.measure(&store, &arguments).map_err(|f| f.message).unwrap();

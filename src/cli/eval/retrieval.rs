@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::super::{Context, Failure, Outcome, this_program};
+use crate::app;
 use crate::evaluate::metrics::PerQuery;
 use crate::evaluate::retrieval::{self, Level, RetrievalOptions, RetrievalResult, RunResult};
 use crate::evaluate::stages::{self, Asked, StagesOptions, StagesResult};
@@ -86,7 +87,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         split: arguments.split,
         level: arguments.level,
         encoder: encoder.map(PathBuf::from),
-        int8: context.config.encoder_int8,
+        how: app::encoder_options(&context.config),
         reranker: arguments.reranker,
         words_only: context.config.encoder == "none",
         mistyped: arguments.mistyped,
