@@ -149,7 +149,7 @@ mod tests {
             load().err().unwrap()
         };
         let bias = ("bias", tensor(&[0.5], &[1]));
-        let missing = error(&[bias.clone()]);
+        let missing = error(std::slice::from_ref(&bias));
         assert!(missing.contains("no tensor `weight`") && missing.contains("it has: bias"), "{missing}");
         assert!(missing.contains("sparse_linear.safetensors") && missing.contains("encoder_sparse"), "{missing}");
         let wide = error(&[("weight", tensor(&[1.0, 2.0, 3.0], &[1, 3])), bias]);
