@@ -115,6 +115,12 @@ impl App {
                 encoder.id()
             ));
         }
+        if let Some(encoder) = embedder.as_deref().filter(|e| config.encoder_late && !e.sees_neighbours()) {
+            notes.push(format!(
+                "encoder_late does not apply: the vectors of {} are not means of tokens in context",
+                encoder.id()
+            ));
+        }
         let (generator, rebuild) = match &purpose {
             Purpose::Answer => (generator(&config, &models, &mut notes)?, false),
             // Nothing is written while documents are read: a model would only take memory.
@@ -296,6 +302,7 @@ pub fn encoder_options(config: &Config) -> EncoderOptions {
         int8: config.encoder_int8,
         threads: config.threads,
         sparse: config.encoder_sparse,
+        late: config.encoder_late,
         ..EncoderOptions::default()
     }
 }

@@ -41,6 +41,9 @@ pub struct Config {
     /// Use the sparse head of an encoder that has one (bge-m3: `sparse_linear.pt`): its weights of tokens are searched
     /// beside words and vectors. An index is made with it or without.
     pub encoder_sparse: bool,
+    /// Late chunking: the chunks of a document are encoded in sight of each other, as many at once as the encoder reads, where its
+    /// vectors are means of tokens. An index is made with it or without.
+    pub encoder_late: bool,
     /// Threads for computing; 0: as many as there are processors.
     pub threads: usize,
     /// How a local model keeps keys and values on a CPU: `f16`, `f32` (exact, twice the memory) or `q8` (nine

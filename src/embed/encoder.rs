@@ -13,6 +13,7 @@ use tokenizers::Tokenizer;
 use super::batch::{Batch, Tokens, runs};
 use super::family::{Shape, Transformer};
 use super::folder::{Folder, Head, Prompts};
+use super::late::{Frame, Window};
 use super::sparse_head::SparseHead;
 use super::{EmbedError, Embedder, Encoded, Side};
 
@@ -35,11 +36,13 @@ pub struct EncoderOptions {
     pub threads: usize,
     /// Read the folder's sparse head, if it has one, and weigh tokens with it ([`Embedder::encode`]).
     pub sparse: bool,
+    /// Late chunking ([`Embedder::encode_together`]), where vectors are the mean of their tokens.
+    pub late: bool,
 }
 
 impl Default for EncoderOptions {
     fn default() -> Self {
-        EncoderOptions { device: Device::Cpu, truncate_dim: None, int8: false, threads: 0, sparse: false }
+        EncoderOptions { device: Device::Cpu, truncate_dim: None, int8: false, threads: 0, sparse: false, late: false }
     }
 }
 
@@ -54,6 +57,8 @@ pub struct TransformerEncoder {
     skipped: [usize; 2],
     head: Head,
     sparse: Option<SparseHead>,
+    /// Where chunks are pooled out of windows.
+    late: Option<Frame>,
     hidden: usize,
     dim: usize,
     device: Device,
@@ -78,10 +83,13 @@ impl TransformerEncoder {
         }
         let hidden = shape.hidden();
         let head = folder.head(hidden, &options.device)?;
-        let tokenizer = folder.tokenizer(folder.longest(shape.positions())?)?;
+        let longest = folder.longest(shape.positions())?;
+        let tokenizer = folder.tokenizer(longest)?;
         let prompts = folder.prompts()?;
         let sparse = if options.sparse { folder.sparse_head(hidden, &tokenizer)? } else { None };
         let (sparse, sparse_hash) = sparse.unzip();
+        let late = options.late && head.pooling.is_mean();
+        let late = late.then(|| Frame::of(&tokenizer, longest)).transpose().map_err(|e| folder.wrong(e))?;
         let full = head.dense.last().map_or(head.pooling.modes().len() * hidden, |d| d.output);
         let dim = options.truncate_dim.or(folder.truncate_dim()?).unwrap_or(full);
         if dim == 0 || dim > full {
@@ -93,9 +101,10 @@ impl TransformerEncoder {
         let [query, document] = skipped;
         Ok(TransformerEncoder {
             id: format!(
-                "{}@{hash}{}{}",
+                "{}@{hash}{}{}{}",
                 folder.name(),
                 if options.int8 { "+int8" } else { "" },
+                if late.is_some() { "+late" } else { "" },
                 sparse_hash.map_or_else(String::new, |hash| format!("+sparse@{hash}"))
             ),
             lowercase: folder.lowercase()?,
@@ -107,6 +116,7 @@ impl TransformerEncoder {
             prompts,
             head,
             sparse,
+            late,
             hidden,
             dim,
         })
@@ -130,10 +140,19 @@ impl TransformerEncoder {
 
     fn forward(&self, texts: &[Tokens], side: Side) -> candle_core::Result<Vec<Encoded>> {
         let batch = Batch::new(texts);
-        let hidden: Vec<f32> = self.transformer.forward(&batch)?.flatten_all()?.to_vec1()?;
-        let skip = self.skipped[side as usize];
+        self.pooled(&batch, &batch.texts, self.skipped[side as usize])
+    }
+
+    /// What some runs of a batch's tokens give, each without its first `skip`.
+    fn pooled(
+        &self,
+        batch: &Batch,
+        spans: &[std::ops::Range<usize>],
+        skip: usize,
+    ) -> candle_core::Result<Vec<Encoded>> {
+        let hidden: Vec<f32> = self.transformer.forward(batch)?.flatten_all()?.to_vec1()?;
         let rows = |text: &std::ops::Range<usize>| &hidden[text.start * self.hidden..text.end * self.hidden];
-        let pooled = batch.texts.iter().map(|t| self.head.pooling.pool(rows(t), self.hidden, skip));
+        let pooled = spans.iter().map(|t| self.head.pooling.pool(rows(t), self.hidden, skip));
         let mut vectors: Vec<Vec<f32>> = pooled.collect();
         for dense in &self.head.dense {
             let x = Tensor::new(vectors, &self.device)?;
@@ -150,7 +169,7 @@ impl TransformerEncoder {
             }
         }
         let learned = |text: &std::ops::Range<usize>| self.sparse.as_ref()?.weigh(&batch.ids[text.clone()], rows(text));
-        let encoded = vectors.into_iter().zip(&batch.texts).map(|(dense, t)| Encoded { dense, learned: learned(t) });
+        let encoded = vectors.into_iter().zip(spans).map(|(dense, t)| Encoded { dense, learned: learned(t) });
         Ok(encoded.collect())
     }
 
@@ -188,6 +207,39 @@ impl Embedder for TransformerEncoder {
 
     fn learns_weights(&self) -> bool {
         self.sparse.is_some()
+    }
+
+    fn encode_together(&self, title: &str, chunks: &[&str]) -> Result<Vec<Encoded>, EmbedError> {
+        let Some(frame) = &self.late else {
+            let texts: Vec<String> = chunks.iter().map(|c| format!("{title}\n{c}")).collect();
+            return self.encode(&texts.iter().map(String::as_str).collect::<Vec<_>>(), Side::Document);
+        };
+        let failed = |e: &dyn std::fmt::Display| self.failed(chunks.len(), e);
+        let ids = |text: String| -> Result<Vec<u32>, EmbedError> {
+            let text = if self.lowercase { text.to_lowercase() } else { text };
+            Ok(self.tokenizer.encode_fast(text, false).map_err(|e| failed(&e))?.get_ids().to_vec())
+        };
+        let title = ids(format!("{}{title}", self.prompts.of(Side::Document)))?;
+        let chunked = chunks.iter().map(|c| ids((*c).to_owned())).collect::<Result<Vec<_>, _>>()?;
+        let windows = frame.windows(&title, &chunked);
+        self.cut.fetch_add(windows.iter().map(|w| w.cut).sum(), Ordering::Relaxed);
+        let tokens: Vec<_> = windows.iter().map(|w| w.tokens.clone()).collect();
+        let mut encoded = Vec::with_capacity(chunks.len());
+        let mut windows = windows.iter();
+        for run in runs(&tokens, BATCH_TOKENS) {
+            let batch = Batch::new(run);
+            let within = |(text, window): (&std::ops::Range<usize>, &Window)| {
+                let start = text.start;
+                window.chunks.iter().map(move |c| start + c.start..start + c.end).collect::<Vec<_>>()
+            };
+            let spans: Vec<_> = batch.texts.iter().zip(windows.by_ref()).flat_map(within).collect();
+            encoded.extend(self.pooled(&batch, &spans, 0).map_err(|e| failed(&e))?);
+        }
+        Ok(encoded)
+    }
+
+    fn sees_neighbours(&self) -> bool {
+        self.late.is_some()
     }
 
     fn cut(&self) -> u64 {
@@ -338,6 +390,41 @@ mod tests {
         }
         let ids = &together[0].learned.as_ref().unwrap().indices;
         assert!(ids.contains(&4) && ids.is_sorted_by(|a, b| a < b), "a word said twice is weighed once: {ids:?}");
+    }
+
+    #[test]
+    fn late_chunks_see_their_neighbours_and_are_the_mean_of_their_own_tokens() {
+        let dir = tempfile::tempdir().unwrap();
+        tiny(dir.path());
+        let plain = TransformerEncoder::open(dir.path()).unwrap();
+        let late = EncoderOptions { late: true, ..EncoderOptions::default() };
+        let encoder = TransformerEncoder::open_with(dir.path(), &late).unwrap();
+        assert!(encoder.sees_neighbours() && encoder.id() == format!("{}+late", plain.id()));
+        let together = |chunks: &[&str]| -> Vec<Vec<f32>> {
+            encoder.encode_together("", chunks).unwrap().into_iter().map(|e| e.dense).collect()
+        };
+        // One window of [CLS] cell anode lithium [SEP]: the mean of its three words is made of those of both chunks.
+        let (whole, two) = (together(&["cell anode lithium"]), together(&["cell anode", "lithium"]));
+        let pooling = |chunk: std::ops::Range<usize>| {
+            let batch = Batch::new(&encoder.tokenize(&["cell anode lithium"], Side::Document).unwrap());
+            encoder.pooled(&batch, &[chunk], 0).unwrap().remove(0).dense
+        };
+        assert!(cosine(&whole[0], &pooling(1..4)) > 0.99999);
+        assert!(cosine(&two[0], &pooling(1..3)) > 0.99999 && cosine(&two[1], &pooling(3..4)) > 0.99999);
+        let alone = together(&["lithium"]);
+        assert!(cosine(&alone[0], &two[1]) < 0.9999, "beside others it is another vector");
+        // Twelve positions hold ten words: eleven are two windows, and a chunk of twenty is cut.
+        assert_eq!(together(&["cell ".repeat(6).as_str(), "anode ".repeat(5).as_str(), "cell"]).len(), 3);
+        assert_eq!(encoder.cut(), 0);
+        together(&["cell ".repeat(20).as_str()]);
+        assert_eq!(encoder.cut(), 1);
+        let without: Vec<_> = plain.encode_together("cell", &["anode"]).unwrap();
+        assert!(cosine(&without[0].dense, &one(&plain, "cell\nanode", Side::Document)) > 0.99999);
+        modules(dir.path(), &[("Pooling", serde_json::json!({ "pooling_mode": "cls" }))]);
+        assert!(
+            !TransformerEncoder::open_with(dir.path(), &late).unwrap().sees_neighbours(),
+            "a first token has no share"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod family;
 mod folder;
 mod gte;
 mod judge;
+mod late;
 mod layers;
 mod modernbert;
 mod nli;
@@ -69,6 +70,16 @@ pub trait Embedder: Send + Sync {
     fn encode(&self, texts: &[&str], side: Side) -> Result<Vec<Encoded>, EmbedError> {
         let dense = self.embed(texts, side)?;
         Ok(dense.into_iter().map(|dense| Encoded { dense, learned: None }).collect())
+    }
+    /// Texts to be found that stand one after another under `title`; where [`Self::sees_neighbours`], each is encoded in sight of
+    /// those around it, else with the title alone.
+    fn encode_together(&self, title: &str, chunks: &[&str]) -> Result<Vec<Encoded>, EmbedError> {
+        let texts: Vec<String> = chunks.iter().map(|c| format!("{title}\n{c}")).collect();
+        self.encode(&texts.iter().map(String::as_str).collect::<Vec<_>>(), Side::Document)
+    }
+    /// Whether [`Self::encode_together`] reads a document as a whole (late chunking), so that an index should use it.
+    fn sees_neighbours(&self) -> bool {
+        false
     }
     /// Whether [`Self::encode`] gives learned weights. An index that has them is made anew for an encoder that has not.
     fn learns_weights(&self) -> bool {

@@ -40,6 +40,11 @@ impl Pooling {
         &self.modes
     }
 
+    /// Whether it is the mean of the tokens and nothing else.
+    pub(super) fn is_mean(&self) -> bool {
+        self.modes == [Mode::Mean]
+    }
+
     /// Whether the tokens of the prefix count.
     pub(super) fn includes_prompt(&self) -> bool {
         self.include_prompt

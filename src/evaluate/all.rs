@@ -18,6 +18,7 @@ use super::safety::{self, SafetyOptions, SafetyResult};
 use super::statistics::{self, Comparison, Pair};
 use crate::app::{self, App};
 use crate::config::Config;
+use crate::ingest::ChunkOptions;
 use crate::text::analyse;
 
 /// What to measure.
@@ -331,6 +332,7 @@ fn collection(config: &Config, options: &AllOptions, dataset: PathBuf) -> Result
         level: None,
         encoder: folder.map(PathBuf::from),
         how: app::encoder_options(config),
+        chunks: ChunkOptions::default(),
         reranker: None,
         words_only: config.encoder == "none",
         mistyped: false,

@@ -53,6 +53,8 @@ pub struct RetrievalOptions {
     pub encoder: Option<PathBuf>,
     /// How it is computed.
     pub how: EncoderOptions,
+    /// Chunk sizes.
+    pub chunks: ChunkOptions,
     /// Reranker folder, to be tested against the search without it.
     pub reranker: Option<PathBuf>,
     /// At level `embedded`: words only.
@@ -431,7 +433,7 @@ fn sync_options<'a>(corpus: &Path, options: &RetrievalOptions) -> SyncOptions<'a
         roots: vec![corpus.to_path_buf()],
         mapping: RecordMapping::default(),
         stated: &|_| None,
-        chunks: ChunkOptions::default(),
+        chunks: options.chunks,
         bm25: Bm25::default(),
         limits: Limits::default(),
         program: options.program.clone(),

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::catalog::TermCounts;
-use super::fill::{BATCH, CHECKPOINT, Described, FillOptions, LENGTH_DRIFT, count_terms};
+use super::fill::{CHECKPOINT, Described, FillOptions, LENGTH_DRIFT, Pages, count_terms};
 use super::{Catalog, Fingerprint, IndexError, LAYOUT, Lock, Phase, Progress, StorePlace, VectorStore, generation};
 use crate::embed::Embedder;
 
@@ -103,11 +103,8 @@ impl Next {
         let average = [counts.length, counts.headings];
         let (mut seen, mut written) = (0u64, 0u64);
         let mut fresh: Vec<(u64, i64)> = Vec::new();
-        let mut after = None;
-        loop {
-            let chunks = catalog.chunks(after, BATCH)?;
-            let Some(last) = chunks.last() else { break };
-            after = Some(last.id);
+        let mut pages = Pages::new(catalog, false, embedder);
+        while let Some(chunks) = pages.next()? {
             seen += chunks.len() as u64;
             let mut batch = Described::read(catalog, chunks)?;
             let signatures = batch.signatures(options, average);
@@ -118,7 +115,7 @@ impl Next {
             );
             batch.retain(&wanted);
             written += batch.chunks.len() as u64;
-            store.upsert(batch.points(embedder, options, average)?)?;
+            store.upsert(batch.points(catalog, embedder, options, average)?)?;
             progress(Progress { phase: Phase::Indexing, done: seen, total, path: None });
             let cancelled = options.cancel.load(Ordering::SeqCst);
             if fresh.len() >= CHECKPOINT || cancelled {
@@ -310,7 +307,7 @@ impl Notes {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize};
 
     use super::super::catalog::SourceRow;
@@ -365,7 +362,8 @@ mod tests {
         (document, chunks)
     }
 
-    fn add(catalog: &Catalog, id: &str, n: usize) {
+    /// A source whose document has `n` chunks, one a line.
+    pub(in crate::index) fn add(catalog: &Catalog, id: &str, n: usize) {
         let source = SourceRow {
             path: id.to_owned(),
             size: 1,

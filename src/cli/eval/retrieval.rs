@@ -9,6 +9,7 @@ use crate::evaluate::metrics::PerQuery;
 use crate::evaluate::retrieval::{self, Level, RetrievalOptions, RetrievalResult, RunResult};
 use crate::evaluate::stages::{self, Asked, StagesOptions, StagesResult};
 use crate::evaluate::statistics::{Comparison, Estimate};
+use crate::ingest::ChunkOptions;
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
@@ -46,6 +47,9 @@ pub(in crate::cli) struct Arguments {
     /// A reranker's folder: measured against the search without it, with the verdict whether it pays
     #[arg(long, value_name = "DIR", conflicts_with = "run")]
     reranker: Option<PathBuf>,
+    /// Largest chunk, tokens (filled at least half)
+    #[arg(long, value_name = "N", conflicts_with = "run")]
+    chunk_tokens: Option<usize>,
     /// Write a TREC run, 100 deep
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     run_out: Option<PathBuf>,
@@ -88,6 +92,9 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         level: arguments.level,
         encoder: encoder.map(PathBuf::from),
         how: app::encoder_options(&context.config),
+        chunks: arguments
+            .chunk_tokens
+            .map_or_else(ChunkOptions::default, |n| ChunkOptions { max_tokens: n.max(1), min_tokens: n / 2 }),
         reranker: arguments.reranker,
         words_only: context.config.encoder == "none",
         mistyped: arguments.mistyped,
