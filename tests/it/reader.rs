@@ -11,7 +11,7 @@ use sectora_lm::random::{RandomShape, write_gguf};
 use crate::program::{code, json, sectora_writing};
 
 /// A tiny model that says of itself what models/reader/export.py writes.
-fn write_reader(file: &Path) {
+pub(crate) fn write_reader(file: &Path) {
     let plain = file.with_extension("plain");
     write_gguf(&RandomShape::tiny(Architecture::Qwen3), GgmlDType::F32, &plain, 5).unwrap();
     let mut source = std::fs::File::open(&plain).unwrap();
