@@ -38,7 +38,7 @@ impl Block {
         let Shape { hidden, heads, kv_heads, head_dim, feed_forward, .. } = *shape;
         let (q, kv) = (heads * head_dim, kv_heads * head_dim);
         let name = |part: &str| format!("blk.{index}.{part}");
-        let mut linear = |load: &mut Loader<'_>, part: &str, rows: usize, columns: usize| {
+        let linear = |load: &mut Loader<'_>, part: &str, rows: usize, columns: usize| {
             let frozen = load.frozen(&name(part), rows, columns)?;
             let pair = adapters.pair(&name(part)).cloned();
             Ok::<_, LmError>(Linear { frozen, pair, scale: adapters.scale() })

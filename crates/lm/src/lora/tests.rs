@@ -208,9 +208,8 @@ fn several_examples_in_a_step_are_their_mean_and_a_long_gradient_is_clipped() {
     let step = Trainer::new(&lora, schedule).unwrap().step(&lora, &[&one, &two]).unwrap();
     assert!((step.loss - mean).abs() < 1e-4 && step.norm > 0.01, "{step:?} {mean}");
     // AdamW divides by the gradient's own size, but for an epsilon of 1e-8: clipped to 1e-9 a step is short.
-    let moved = lora
-        .adapters()
-        .variables()
+    let now = lora.adapters().variables();
+    let moved = now
         .iter()
         .zip(&before)
         .map(|(v, before)| furthest(&v.flatten_all().unwrap().to_vec1::<f32>().unwrap(), before));
