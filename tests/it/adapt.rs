@@ -20,12 +20,18 @@ fn run(data: &Path, generator: &str, arguments: &[&str]) -> std::process::Output
     sectora_writing(data, generator).arg("--json").args(arguments).output().unwrap()
 }
 
+/// The same with two passages a question, which a window of bytes has room for.
+fn run_tiny(data: &Path, generator: &str, arguments: &[&str]) -> std::process::Output {
+    let mut command = sectora_writing(data, generator);
+    command.env("SECTORA_SEARCH__PASSAGES", "2").arg("--json").args(arguments).output().unwrap()
+}
+
 /// A tiny model of random weights in the place of the reader, and the built-in sector.
 fn demonstration() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("models")).unwrap();
-    write_reader(&dir.path().join("models/reader.gguf"));
-    assert_eq!(code(&run(dir.path(), "embedded", &["--quiet", "ingest"])), 0);
+    write_reader(&dir.path().join("models/reader.gguf"), 2048);
+    assert_eq!(code(&run_tiny(dir.path(), "embedded", &["--quiet", "ingest"])), 0);
     dir
 }
 
@@ -33,7 +39,7 @@ fn demonstration() -> tempfile::TempDir {
 fn what_a_few_steps_teach_a_random_model_is_no_gain_and_is_refused_as_that() {
     let dir = demonstration();
     let arguments = ["adapt", "--steps", "3", "--batch", "2", "--rank", "2", "--questions", "60"];
-    let output = run(dir.path(), "embedded", &arguments);
+    let output = run_tiny(dir.path(), "embedded", &arguments);
     let report = json(&output);
     assert_eq!(code(&output), 1, "{report}");
     assert_eq!((&report["decision"]["kept"], &report["decision"]["decided_by"]), (&false.into(), &"f1".into()));
@@ -49,9 +55,9 @@ fn what_a_few_steps_teach_a_random_model_is_no_gain_and_is_refused_as_that() {
     let left: Vec<String> =
         std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(left, ["last-run.json"]);
-    let answer = json(&run(dir.path(), "embedded", &["ask", "How thick must an aerogel barrier be?"]));
+    let answer = json(&run_tiny(dir.path(), "embedded", &["ask", "How thick must an aerogel barrier be?"]));
     assert_eq!(answer["generator"], "embedded");
-    let none = run(dir.path(), "adapted", &["ask", "How thick must an aerogel barrier be?"]);
+    let none = run_tiny(dir.path(), "adapted", &["ask", "How thick must an aerogel barrier be?"]);
     assert!(
         code(&none) == 2 && String::from_utf8_lossy(&none.stderr).contains("no model is adapted to sector battery")
     );
@@ -60,7 +66,7 @@ fn what_a_few_steps_teach_a_random_model_is_no_gain_and_is_refused_as_that() {
 #[test]
 fn a_plan_shows_the_prompts_of_the_product_and_nothing_of_a_held_out_document() {
     let dir = demonstration();
-    let report = json(&run(dir.path(), "embedded", &["adapt", "--dry-run", "--questions", "80"]));
+    let report = json(&run_tiny(dir.path(), "embedded", &["adapt", "--dry-run", "--questions", "80"]));
     let examples = report["examples"].as_array().unwrap();
     assert_eq!(examples.len() as u64, report["plan"]["examples"].as_u64().unwrap());
     assert!(report["training"].is_null() && report["plan"]["memory"]["activations"].as_u64().unwrap() > 0);
@@ -68,13 +74,13 @@ fn a_plan_shows_the_prompts_of_the_product_and_nothing_of_a_held_out_document() 
     // Where nothing had to be left out, `ask` shows the model as many tokens.
     let mut same = 0;
     for example in examples.iter().filter(|e| e["left_out"] == 0 && e["answerable"] == true).take(4) {
-        let answer = json(&run(dir.path(), "embedded", &["ask", example["question"].as_str().unwrap()]));
+        let answer = json(&run_tiny(dir.path(), "embedded", &["ask", example["question"].as_str().unwrap()]));
         assert_eq!(answer["prompt_tokens"], example["prompt_tokens"], "{example}");
         same += 1;
     }
     assert!(same > 0, "one example at least without anything left out");
     // The same seed, the same plan.
-    let again = json(&run(dir.path(), "embedded", &["adapt", "--dry-run", "--questions", "80"]));
+    let again = json(&run_tiny(dir.path(), "embedded", &["adapt", "--dry-run", "--questions", "80"]));
     assert_eq!(again["examples"], report["examples"]);
 }
 
