@@ -51,13 +51,14 @@ pub struct Skipped {
     pub beyond_share: usize,
 }
 
-/// Examples in a random order, `unanswerable` being the share of them that must be abstained from.
-pub(super) fn write(
-    app: &App,
-    lora: &Lora,
-    split: &Split,
-    (unanswerable, seed): (f64, u64),
-) -> Result<(Vec<Written>, Skipped), AdaptError> {
+/// At most this share of the examples is to be abstained from.
+const UNANSWERABLE: f64 = 0.25;
+/// And this share may come from questions that would be abstained from without asking any generator: they teach silence
+/// where none is needed.
+const UNASKED: f64 = 0.1;
+
+/// Examples in a random order.
+pub(super) fn write(app: &App, lora: &Lora, split: &Split, seed: u64) -> Result<(Vec<Written>, Skipped), AdaptError> {
     let mut skipped = Skipped::default();
     let (mut answered, mut abstained, mut unasked) = (Vec::new(), Vec::new(), Vec::new());
     for proposal in &split.learn {
@@ -94,11 +95,13 @@ pub(super) fn write(
     let mut random = Random::new(seed);
     random.shuffle(&mut abstained);
     random.shuffle(&mut unasked);
+    let room = |share: f64| (answered.len() as f64 * share / (1.0 - share)).round() as usize;
+    let all = abstained.len() + unasked.len();
     // What would be put to a generator first.
+    abstained.truncate(room(UNANSWERABLE));
+    unasked.truncate(room(UNASKED).saturating_sub(abstained.len()));
     abstained.append(&mut unasked);
-    let room = (answered.len() as f64 * unanswerable / (1.0 - unanswerable)).round() as usize;
-    skipped.beyond_share = abstained.len().saturating_sub(room);
-    abstained.truncate(room);
+    skipped.beyond_share = all - abstained.len();
     answered.append(&mut abstained);
     random.shuffle(&mut answered);
     Ok((answered, skipped))

@@ -13,7 +13,7 @@ use crate::evaluate::statistics::{self, Estimate};
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
-    /// `f1`, `abstention_recall`, `citation_validity` or `no_invented_facts`.
+    /// `f1`, `abstention_recall`, `abstention_precision`, `citation_validity` or `no_invented_facts`.
     pub measure: &'static str,
     /// What must hold.
     pub rule: &'static str,
@@ -54,9 +54,14 @@ pub(super) fn decide(before: &[Judgement], after: &[Judgement], seed: u64) -> De
     let value = |name: &'static str| move |j: &Judgement| j.values.get(name).copied();
     let of_answerable = |j: &Judgement| j.values.get("f1").copied().filter(|_| j.answerable == Some(true));
     let abstained = |j: &Judgement| (j.answerable == Some(false)).then(|| f64::from(u8::from(j.response.abstained)));
+    // Of the abstentions, those that are right: silence where the documents answer is no gain either.
+    let silent = |j: &Judgement| {
+        j.answerable.filter(|_| j.response.abstained).map(|answerable| f64::from(u8::from(!answerable)))
+    };
     let checks = vec![
         check("f1", Rule::Better, (before, after), &of_answerable, seed),
         check("abstention_recall", Rule::NotLower, (before, after), &abstained, seed),
+        check("abstention_precision", Rule::NotLower, (before, after), &silent, seed),
         check("citation_validity", Rule::NotLower, (before, after), &value("citation_validity"), seed),
         check("no_invented_facts", Rule::NotLower, (before, after), &value("no_invented_facts"), seed),
     ];
@@ -156,6 +161,10 @@ mod tests {
         let before = side("83 %. [1]", 2, "");
         let talks = failed(&before, &side("83 %. [1]", 9, "83 %. [1]"));
         assert_eq!(talks, ("abstention_recall", vec!["abstention_recall"]));
+        // Longer right answers to fewer questions.
+        let before_short = side("about 83 % of what it had at first. [1]", 8, "");
+        let quiet = failed(&before_short, &side("83 %. [1]", 7, ""));
+        assert_eq!(quiet, ("abstention_precision", vec!["abstention_precision"]));
         let miscites = failed(&before, &side("83 %. [7]", 9, ""));
         assert_eq!(miscites.0, "citation_validity");
         // It was silent before; the first words it says cite what is not there.

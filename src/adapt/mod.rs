@@ -46,8 +46,6 @@ const LEAST_ASKED: usize = 8;
 const LEAST_LEARNT: usize = 8;
 /// Share of the answering passage's terms that a question may repeat, as `eval make` has it.
 const LEAK: f32 = 0.6;
-/// Of the examples, those whose evidence was taken away.
-const UNANSWERABLE: f64 = 0.25;
 /// How often a run that may be broken off saves what it has.
 const CHECKPOINT: Duration = Duration::from_secs(60);
 
@@ -304,7 +302,7 @@ pub fn run(
     if let Some(from) = &options.from {
         lora.adapters().restore(from)?;
     }
-    let (written, skipped) = examples::write(&app, &lora, &split, (UNANSWERABLE, options.seed))?;
+    let (written, skipped) = examples::write(&app, &lora, &split, options.seed)?;
     enough_examples(&written, &skipped, &sector)?;
     let longest = written.iter().map(|w| w.example.tokens.len()).max().unwrap_or(0);
     let answer = written.iter().map(|w| w.example.tokens.len() - w.example.from).max().unwrap_or(0);
