@@ -63,7 +63,7 @@ impl Arguments {
         if !(self.held_out > 0.0 && self.held_out < 1.0) {
             return refuse("held-out", self.held_out, "must be over 0 and under 1");
         }
-        if !(self.minutes > 0.0) {
+        if self.minutes.is_nan() || self.minutes <= 0.0 {
             return refuse("minutes", self.minutes, "must be over 0");
         }
         if !(self.rate > 0.0 && self.rate <= 1.0) {
