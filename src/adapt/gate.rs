@@ -160,7 +160,7 @@ mod tests {
     fn a_gain_that_costs_abstention_citations_or_truth_is_refused_by_what_it_costs() {
         let before = side("83 %. [1]", 2, "");
         let talks = failed(&before, &side("83 %. [1]", 9, "83 %. [1]"));
-        assert_eq!(talks, ("abstention_recall", vec!["abstention_recall"]));
+        assert_eq!(talks, ("abstention_recall", vec!["abstention_recall", "abstention_precision"]));
         // Longer right answers to fewer questions.
         let before_short = side("about 83 % of what it had at first. [1]", 8, "");
         let quiet = failed(&before_short, &side("83 %. [1]", 7, ""));

@@ -198,7 +198,7 @@ fn spoilt_reader(folder: &Path) -> (PathBuf, PathBuf) {
 /// A run that will not end by itself, once it has trained a step.
 fn training(data: &Path) -> Child {
     let mut command = sectora_writing(data, "embedded");
-    command.args(["--json", "adapt", "--steps", "100000", "--batch", "1", "--minutes", "30"]);
+    command.args(["--json", "adapt", "--steps", "100000", "--batch", "1", "--minutes", "30", "--questions", "40"]);
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("\"step\":")), "it trains");
@@ -255,7 +255,8 @@ fn a_true_gain_is_kept_and_served_and_outlives_interrupted_runs_until_it_is_remo
     assert!(std::fs::read(&model).unwrap() == bytes);
     // What was trained goes on; the folder of the run that was killed is swept.
     let checkpoint = data.join("models/adapted/battery/checkpoint.safetensors");
-    let on = run(data, "embedded", &["adapt", "--steps", "1", "--batch", "1", "--from", checkpoint.to_str().unwrap()]);
+    let from = checkpoint.to_str().unwrap();
+    let on = run(data, "embedded", &["adapt", "--steps", "1", "--batch", "1", "--questions", "40", "--from", from]);
     assert!([0, 1].contains(&code(&on)), "{}", String::from_utf8_lossy(&on.stderr));
     assert!(!checkpoint.exists());
     let folders = std::fs::read_dir(data.join("models/adapted/battery")).unwrap();
