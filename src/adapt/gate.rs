@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::evaluate::judge::Judgement;
 use crate::evaluate::statistics::{self, Estimate};
@@ -41,7 +41,7 @@ pub struct Decision {
 }
 
 /// What a rule asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     /// The interval of the difference lies above zero.
     Better,

@@ -1,12 +1,13 @@
 //! Does a model get better at one sector by learning from its documents? If it does, it is kept.
 //!
 //! In: a sector's index and a local model. Out: a [`Report`], and where the gate passes an adapted model in its place. The order:
-//! questions by rule ([`crate::evaluate::make`]); documents split ([`split`]); the prompts that the product writes for the
-//! questions of one part, with what should be answered ([`examples`]); the other part asked of the model as it is; LoRA
-//! ([`sectora_lm::lora`]); the same part asked of the result; the [`gate`].
+//! questions by rule ([`crate::evaluate::make`]); documents split; the prompts that the product writes for the
+//! questions of one part, with what should be answered; the other part asked of the model as it is; LoRA
+//! ([`sectora_lm::lora`]); the same part asked of the result; the gate's [`Decision`].
 //! Knows nothing of terminals, and not how an answer is made.
 
 mod base;
+mod error;
 mod examples;
 mod gate;
 mod room;
@@ -17,27 +18,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sectora_lm::LmError;
 use sectora_lm::lora::{Lora, LoraOptions, Schedule, Trainer, TrainingMemory, memory, merge};
 use serde::Serialize;
 
 pub use base::Base;
+pub use error::AdaptError;
 pub use examples::{Skipped, Written};
 pub use gate::{Check, Decision};
 pub use room::available_memory;
 
-use crate::answer::AnswerError;
-use crate::app::{App, AppError};
+use crate::app::App;
 use crate::config::Config;
-use crate::error::{Classified, ErrorKind};
-use crate::evaluate::EvaluateError;
 use crate::evaluate::answers::{self, AnswerResult, Asking};
 use crate::evaluate::dataset::{QuestionFormat, QuestionSet};
 use crate::evaluate::entailment::Entailment;
 use crate::evaluate::make::{self, MakeOptions, Proposal};
 use crate::evaluate::peer::Peer;
 use crate::evaluate::statistics::Random;
-use crate::model_store::{Adapted, ModelError, ModelStore};
+use crate::model_store::{Adapted, ModelStore};
 use split::Split;
 
 /// Fewer answerable held-out questions than this say nothing.
@@ -167,105 +165,6 @@ pub enum Progress<'a> {
     Asked(&'static str, usize, usize),
     /// A step is done: which, of how many, loss, seconds since the first began.
     Trained(usize, usize, f64, f64),
-}
-
-/// What can go wrong.
-#[derive(Debug, thiserror::Error)]
-pub enum AdaptError {
-    /// No model in this process.
-    #[error(
-        "--generator {0} is no model that can be trained here; give `embedded` (the project's reader), a GGUF file or a Hugging Face folder"
-    )]
-    Generator(String),
-    /// Nothing to learn from.
-    #[error("{found} {what} in sector {sector}, {needed} are needed; {advice}")]
-    TooFew {
-        /// Of what.
-        what: &'static str,
-        /// Counted.
-        found: usize,
-        /// Least.
-        needed: usize,
-        /// Sector.
-        sector: String,
-        /// What to do.
-        advice: String,
-    },
-    /// Memory.
-    #[error(
-        "training takes up to {needed} MB of memory and {free} MB are free; lower --tokens or --rank, or take a smaller model"
-    )]
-    Memory {
-        /// MB.
-        needed: u64,
-        /// MB.
-        free: u64,
-    },
-    /// Disk.
-    #[error("{folder} has no room for {needed} MB: {source}; free some, or choose another folder with --data-dir")]
-    Space {
-        /// Where.
-        folder: String,
-        /// MB.
-        needed: u64,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Stopped by the user.
-    #[error(
-        "stopped after {steps} steps; the model in use is what it was. What was trained is in {checkpoint}: --from {checkpoint} goes on from there (with the same --rank; the optimizer begins anew)"
-    )]
-    Cancelled {
-        /// Steps done.
-        steps: usize,
-        /// File.
-        checkpoint: String,
-    },
-    /// The engine.
-    #[error(transparent)]
-    Model(#[from] LmError),
-    /// The models folder.
-    #[error(transparent)]
-    Store(#[from] ModelError),
-    /// The parts do not go together.
-    #[error(transparent)]
-    App(#[from] AppError),
-    /// Measuring failed.
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
-    /// A prompt could not be written.
-    #[error(transparent)]
-    Answer(#[from] AnswerError),
-    /// A file.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-impl Classified for AdaptError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            AdaptError::Generator(_) | AdaptError::TooFew { .. } => ErrorKind::BadInput,
-            AdaptError::Memory { .. } | AdaptError::Space { .. } => ErrorKind::Unavailable,
-            AdaptError::Cancelled { .. } => ErrorKind::Cancelled,
-            AdaptError::Model(e) => match e {
-                LmError::Compute(_) | LmError::Stopped | LmError::Template(_) => ErrorKind::Internal,
-                LmError::Busy { .. } => ErrorKind::Busy,
-                LmError::Io { .. }
-                | LmError::Gguf { .. }
-                | LmError::Folder { .. }
-                | LmError::Unsupported { .. }
-                | LmError::Adapter { .. }
-                | LmError::Tokenizer(_)
-                | LmError::TooLong { .. }
-                | LmError::Sampling { .. } => ErrorKind::BadInput,
-            },
-            AdaptError::Store(e) => e.kind(),
-            AdaptError::App(e) => e.kind(),
-            AdaptError::Evaluate(e) => e.kind(),
-            AdaptError::Answer(e) => e.kind(),
-            AdaptError::Io(_) => ErrorKind::Unavailable,
-        }
-    }
 }
 
 /// Adapts the model of `config` to its sector. Until the last rename the model in use stays as it is, whatever ends the run.
