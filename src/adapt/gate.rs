@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(miscites.0, "citation_validity");
         // It was silent before; the first words it says cite what is not there.
         assert_eq!(failed(&side("", 0, ""), &side("83 %. [7]", 9, "")).0, "citation_validity");
-        let invents = failed(&before, &side("83 % and 91 %. [1]", 9, ""));
+        let invents = failed(&side("", 0, ""), &side("83 % and 91 %. [1]", 9, ""));
         assert_eq!(invents, ("no_invented_facts", vec!["no_invented_facts"]));
     }
 }
