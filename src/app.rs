@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::answer::{self, Answer, AnswerError, Ask, Event, Writer};
+use crate::answer::{self, Answer, AnswerError, Ask, Event, Prompted, Writer};
 use crate::config::Config;
 use crate::document::{Document, Passage};
 use crate::embed::{EmbedError, Embedder, EncoderOptions, Reranker, StaticModel, TransformerEncoder, open_reranker};
@@ -122,7 +122,7 @@ impl App {
             ));
         }
         let (generator, rebuild) = match &purpose {
-            Purpose::Answer => (generator(&config, &models, &mut notes)?, false),
+            Purpose::Answer => (generator(&config, &sector.name, &models, &mut notes)?, false),
             // Nothing is written while documents are read: a model would only take memory.
             Purpose::Ingest { rebuild } => (Box::new(ExtractiveGenerator) as Box<dyn Generator>, *rebuild),
         };
@@ -174,8 +174,10 @@ impl App {
             "extractive" | "remote" => None,
             "auto" if !config.remote.url.is_empty() => None,
             "auto" => models.present(ModelKind::Generator),
-            "embedded" => {
-                return Ok(Some(LocalGenerator::reader_memory(models.reader().as_deref(), &local_options(config))?));
+            "embedded" | "adapted" => {
+                let sector = Sector::open(&config.sector, Path::new(&config.sectors_dir))?.name;
+                let own = adapted(config, &sector, &models)?.or_else(|| models.reader());
+                return Ok(Some(LocalGenerator::reader_memory(own.as_deref(), &local_options(config))?));
             }
             name => Some(models.resolve(name, ModelKind::Generator)?),
         };
@@ -232,13 +234,26 @@ impl App {
 
     /// A cited answer; blocks, and hands sentences to `on` as they are verified.
     pub fn answer(&self, ask: &Ask, on: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<Answer, AnswerError> {
+        answer::answer(&self.parts(), &self.writer(), ask, on)
+    }
+
+    /// What the generator would be shown for a question, among the passages that `wanted` lets through.
+    pub fn prompted(&self, ask: &Ask, wanted: &dyn Fn(&Passage) -> bool) -> Result<Prompted, AnswerError> {
+        answer::prompted(&self.parts(), &self.writer(), ask, wanted)
+    }
+
+    fn writer(&self) -> Writer<'_> {
         let settings = &self.config.answer;
-        let writer = Writer {
-            generator: &*self.generator,
-            min_support: settings.min_support,
-            personal_data: settings.personal_data,
-        };
-        answer::answer(&self.parts(), &writer, ask, on)
+        Writer { generator: &*self.generator, min_support: settings.min_support, personal_data: settings.personal_data }
+    }
+
+    /// Lets another generator write from now on; `name` as in [`Config::generator`].
+    pub fn write_with(&mut self, name: &str) -> Result<(), AppError> {
+        let config = Config { generator: name.to_owned(), ..self.config.clone() };
+        let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
+        self.generator = generator(&config, &self.sector.name, &models, &mut self.notes)?.into();
+        self.config = config;
+        Ok(())
     }
 
     /// A document with its extracted text.
@@ -325,11 +340,24 @@ fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embed
 }
 
 /// The generator that `config.generator` names; `auto` is the best that is present and can be loaded.
-fn generator(config: &Config, models: &ModelStore, notes: &mut Vec<String>) -> Result<Box<dyn Generator>, AppError> {
+fn generator(
+    config: &Config,
+    sector: &str,
+    models: &ModelStore,
+    notes: &mut Vec<String>,
+) -> Result<Box<dyn Generator>, AppError> {
     let options = local_options(config);
     let local = |file: &Path| LocalGenerator::open(file, &options);
     match config.generator.as_str() {
         "extractive" => Ok(Box::new(ExtractiveGenerator)),
+        "embedded" | "adapted" if let Some(file) = adapted(config, sector, models)? => {
+            notes.push(format!(
+                "answers come from the model adapted to sector {sector}, {}; `sectora adapt --remove` deletes it, and with \
+                 SECTORA_ADAPTED=false `embedded` leaves it aside",
+                file.display()
+            ));
+            Ok(Box::new(LocalGenerator::open_as(&format!("adapted:{sector}"), &file, &options)?))
+        }
         "embedded" => {
             let own = models.reader();
             if own.is_none() {
@@ -357,6 +385,21 @@ fn generator(config: &Config, models: &ModelStore, notes: &mut Vec<String>) -> R
             }
         },
         name => Ok(Box::new(local(&models.resolve(name, ModelKind::Generator)?)?)),
+    }
+}
+
+/// The model adapted to a sector, where `config.generator` means it.
+fn adapted(config: &Config, sector: &str, models: &ModelStore) -> Result<Option<PathBuf>, AppError> {
+    let current = models.adapted(sector).current()?;
+    match config.generator.as_str() {
+        "adapted" => match current {
+            Some(current) => Ok(Some(current.model)),
+            None => Err(AppError::Settings(format!(
+                "no model is adapted to sector {sector}; `sectora --sector {sector} adapt` makes one and keeps it if it is better"
+            ))),
+        },
+        "embedded" if config.adapted => Ok(current.filter(|c| c.is_reader).map(|c| c.model)),
+        _ => Ok(None),
     }
 }
 

@@ -29,9 +29,11 @@ pub struct Config {
     pub sectors_dir: String,
     /// Never open a network connection, except to addresses the user configured.
     pub offline: bool,
-    /// `auto`, `extractive`, `embedded`, `remote`, a model card's name, or a path to a GGUF file or a Hugging Face
-    /// folder.
+    /// `auto`, `extractive`, `embedded`, `adapted`, `remote`, a model card's name, or a path to a GGUF file or a Hugging
+    /// Face folder.
     pub generator: String,
+    /// Whether `embedded` takes the reader adapted to the sector where there is one (`sectora adapt`).
+    pub adapted: bool,
     /// `auto`, `none`, a model card's name, or a folder.
     pub encoder: String,
     /// Compute an encoder of a folder with eight-bit weights: faster, and its vectors change by about 1 %.

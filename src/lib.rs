@@ -30,4 +30,6 @@ pub mod app;
 pub mod evaluate;
 pub mod server;
 
+pub mod adapt;
+
 pub mod cli;

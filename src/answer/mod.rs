@@ -7,6 +7,7 @@
 
 mod conversation;
 mod excerpt;
+mod reading;
 mod screen;
 mod structured;
 mod verify;
@@ -29,6 +30,8 @@ use crate::prompt::{self, PromptError};
 use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Support, Translations};
 use crate::text::coverage::Coverage;
 use crate::text::sentences;
+use reading::Reading;
+pub use reading::{Prompted, prompted};
 use screen::Screened;
 pub use screen::{Personal, Reason, Withheld, withheld};
 use verify::{Verified, Verifier};
@@ -203,24 +206,18 @@ pub fn answer(
         return Err(AnswerError::Cancelled);
     }
 
-    let translations = Translations::new()?;
-    let measure = Support::new(&question, parts.glossary, parts.catalog)?.across(&translations, &question, &passages);
-    let held = |(p, text): (&Passage, &str)| {
-        let share = measure.of(&in_context(p, text));
-        if is_across(language, p.language) { (share / KNOWN_ACROSS).min(1.0) } else { share }
-    };
-    let support = passages.iter().zip(screened.texts()).map(held).fold(0.0, f32::max);
-    let asks_for_personal = screened.answers_with_personal_data(&passages, measure.coverage());
+    let reading = Reading::of(parts, (language, &question), &passages, screened)?;
+    let Reading { screened, measure, support, asks_for_personal, .. } = &reading;
     let mut draft = Draft::default();
-    if support >= writer.min_support && !asks_for_personal {
-        let material = Material { passages: &passages, screened: &screened, translations: &translations };
+    if reading.is_asked(writer) {
+        let material = reading.material(&passages);
         let messages = messages(parts, writer.generator, language, ask, &question, measure.coverage(), &material)?;
-        write(writer.generator, parts, ask, &question, &measure, &material, &messages, &mut draft, on)?;
+        write(writer.generator, parts, ask, &question, measure, &material, &messages, &mut draft, on)?;
     }
 
     let abstained = draft.text.is_empty();
     if abstained {
-        let text = if asks_for_personal { prompt::personal_data(language) } else { prompt::abstention(language) };
+        let text = if *asks_for_personal { prompt::personal_data(language) } else { prompt::abstention(language) };
         if on(Event::Sentence(text.to_owned())).is_break() {
             return Err(AnswerError::Cancelled);
         }
@@ -236,7 +233,7 @@ pub fn answer(
         generator: writer.generator.name().to_owned(),
         withheld: screened.counts(),
         passages: screened.shown(&passages),
-        support,
+        support: *support,
         dropped_sentences: draft.dropped,
         prompt_tokens: draft.prompt_tokens,
         completion_tokens: draft.completion_tokens,
@@ -252,25 +249,11 @@ pub fn answer(
     })
 }
 
-/// Of what a passage in the other language says, the words that are recognised as translations hold about this share. Of the 19
-/// cross-language questions of the demonstration sectors 10 are answered with it and 5 without; of the battery sector's 16 with the
-/// documents that answer them removed, 1 and 0.
-const KNOWN_ACROSS: f32 = 0.7;
-
-fn is_across(question: Language, passage: Language) -> bool {
-    matches!((question, passage), (Language::Ko, Language::En) | (Language::En, Language::Ko))
-}
-
 /// What was retrieved, and what of it may be said.
 struct Material<'a> {
     passages: &'a [Passage],
     screened: &'a Screened,
     translations: &'a Translations,
-}
-
-/// What a passage says, with the title and headings it stands under.
-fn in_context(passage: &Passage, text: &str) -> String {
-    format!("{}\n{}\n{text}", passage.title, passage.path.join("\n"))
 }
 
 fn evidence<'a>(material: &Material<'a>) -> Vec<Evidence<'a>> {
@@ -307,7 +290,7 @@ fn messages(
     let evidence = evidence(material);
     match generator.prompt_style() {
         PromptStyle::None => return Ok(Vec::new()),
-        PromptStyle::Reader => return Ok(reader_messages(generator, language, ask, question, coverage, evidence)?),
+        PromptStyle::Reader => return Ok(reader_prompt(generator, language, ask, question, coverage, evidence)?.0),
         PromptStyle::Chat => {}
     }
     let title = match language {
@@ -324,14 +307,15 @@ fn messages(
     })
 }
 
-fn reader_messages(
+/// Also the texts that are left of the passages.
+fn reader_prompt(
     generator: &dyn Generator,
     language: Language,
     ask: &Ask,
     question: &str,
     coverage: &Coverage,
     mut evidence: Vec<Evidence<'_>>,
-) -> Result<Vec<Message>, PromptError> {
+) -> Result<(Vec<Message>, Vec<String>), PromptError> {
     let texts: Vec<&str> = evidence.iter().map(|e| e.text).collect();
     evidence.iter_mut().for_each(|e| e.text = "");
     let tokens = |text: &str| generator.count_tokens(text);
@@ -341,7 +325,7 @@ fn reader_messages(
     let kept = ask.sampling.max_tokens.min(window / 4) + bare + 16;
     let cut = excerpt::excerpts(&texts, coverage, window.saturating_sub(kept), &tokens);
     let shown = evidence.iter().zip(&cut).map(|(e, text)| Evidence { n: e.n, heading: e.heading.clone(), text });
-    prompt::reader(language, question, &shown.collect::<Vec<_>>())
+    Ok((prompt::reader(language, question, &shown.collect::<Vec<_>>())?, cut))
 }
 
 /// What has been let through so far.

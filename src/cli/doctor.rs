@@ -1,6 +1,7 @@
 use serde::Serialize;
 
 use super::{Context, Failure, Outcome};
+use crate::adapt::available_memory;
 use crate::app::App;
 use crate::error::Classified;
 
@@ -41,18 +42,11 @@ fn memory(context: &Context) -> Option<Check> {
         // Opening says what is wrong.
         Err(_) => return None,
     };
-    let free = available();
+    let free = available_memory();
     let enough = free.is_none_or(|free| memory.peak() <= free);
     let free = free.map_or_else(String::new, |free| format!("; {} MB are free", free >> 20));
     let remedy = if enough { "" } else { "; choose a smaller model or lower server.concurrency" };
     Some(Check { name: "memory", ok: enough, detail: format!("the language model takes {memory}{free}{remedy}") })
-}
-
-/// Bytes that programs can still have, where the system says so.
-fn available() -> Option<u64> {
-    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb << 10)
 }
 
 fn data_dir(context: &Context) -> Check {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 done but the answer is no; 2 wrong use or bad input; 3 failed.
 //! Knows how to print; decides nothing about documents or answers.
 
+mod adapt;
 mod ask;
 mod bench;
 mod chat;
@@ -64,7 +65,7 @@ struct Global {
     /// No progress and no notes on stderr
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Text generator: auto, extractive, embedded, remote, a model card's name, a GGUF file, or a Hugging Face folder
+    /// Text generator: auto, extractive, embedded, adapted, remote, a model card's name, a GGUF file, or a Hugging Face folder
     #[arg(long, global = true, value_name = "NAME")]
     generator: Option<String>,
     /// Text encoder: auto, embedded (part of the program), none, a model card's name, or a folder
@@ -97,6 +98,8 @@ enum Command {
     Match(matching::Arguments),
     /// Small projects that should be one programme
     Consolidate(consolidate::Arguments),
+    /// Train the reader on this sector, and keep the result if it is better
+    Adapt(adapt::Arguments),
     /// Measure
     #[command(subcommand)]
     Eval(eval::Command),
@@ -196,6 +199,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
         Command::Strengths(a) => strengths::run(&context, a),
         Command::Match(a) => matching::run(&context, a),
         Command::Consolidate(a) => consolidate::run(&context, a),
+        Command::Adapt(a) => adapt::run(&context, a),
         Command::Eval(c) => eval::run(&context, c),
         Command::Bench(c) => bench::run(&context, c),
         Command::Models(c) => models::run(&context, c),

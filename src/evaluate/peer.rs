@@ -15,7 +15,7 @@ use super::dataset::Question;
 use crate::answer::Ask;
 use crate::app::App;
 use crate::document::CharIndex;
-use crate::generate::Sampling;
+use crate::generate::{Message, Sampling};
 use crate::retrieve::SearchOptions;
 
 /// A passage that was shown with an answer.
@@ -134,11 +134,12 @@ impl Peer {
     }
 }
 
-fn local(app: &App, question: &Question) -> Result<Response, EvaluateError> {
+/// How a question is put to the library in this process.
+pub fn asked(app: &App, question: &str, history: &[Message]) -> Ask {
     let settings = &app.config().answer;
-    let ask = Ask {
-        question: question.text.clone(),
-        history: question.history.clone(),
+    Ask {
+        question: question.to_owned(),
+        history: history.to_vec(),
         search: SearchOptions { limit: app.config().search.passages, ..SearchOptions::default() },
         sampling: Sampling {
             temperature: settings.temperature,
@@ -148,7 +149,11 @@ fn local(app: &App, question: &Question) -> Result<Response, EvaluateError> {
             ..Sampling::default()
         },
         schema: None,
-    };
+    }
+}
+
+fn local(app: &App, question: &Question) -> Result<Response, EvaluateError> {
+    let ask = asked(app, &question.text, &question.history);
     let begin = Instant::now();
     let answer = app.answer(&ask, &mut |_| ControlFlow::Continue(()))?;
     let ms = begin.elapsed().as_secs_f64() * 1e3;

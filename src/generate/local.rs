@@ -14,11 +14,11 @@ use super::{
 };
 
 /// The project's own reading model (`models/reader/`), part of the program.
-static READER: &[u8] = include_bytes!("../../models/reader/reader.gguf");
+pub static READER: &[u8] = include_bytes!("../../models/reader/reader.gguf");
 const READER_NAME: &str = "embedded";
 
 /// The metadata in which a GGUF file names another prompt layout than its chat template's.
-const PROMPT_KEY: &str = "sectora.prompt";
+pub const PROMPT_KEY: &str = "sectora.prompt";
 
 /// How to open a local model.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +96,11 @@ impl LocalGenerator {
         LocalGenerator::started(format!("local:{stem}"), Gguf::open(file), options)
     }
 
+    /// The same under another name than its file's.
+    pub fn open_as(name: &str, file: &Path, options: &LocalOptions) -> Result<LocalGenerator, GenerateError> {
+        LocalGenerator::started(name.to_owned(), Gguf::open(file), options)
+    }
+
     /// The project's own reading model, which answers as `embedded`: that of a file, else the one inside the program.
     pub fn open_reader(file: Option<&Path>, options: &LocalOptions) -> Result<LocalGenerator, GenerateError> {
         let generator = LocalGenerator::started(READER_NAME.into(), reader(file), options)?;
@@ -143,9 +148,11 @@ impl LocalGenerator {
             LmError::TooLong { tokens, window } => GenerateError::TooLong { model, tokens, window },
             LmError::Busy { waiting } => GenerateError::Busy { model, waiting },
             LmError::Sampling { field, what } => GenerateError::Sampling { field, what },
-            LmError::Io { .. } | LmError::Gguf { .. } | LmError::Folder { .. } | LmError::Unsupported { .. } => {
-                GenerateError::Load { model, what: error.to_string() }
-            }
+            LmError::Io { .. }
+            | LmError::Gguf { .. }
+            | LmError::Folder { .. }
+            | LmError::Unsupported { .. }
+            | LmError::Adapter { .. } => GenerateError::Load { model, what: error.to_string() },
             LmError::Tokenizer(_) | LmError::Template(_) | LmError::Stopped | LmError::Compute(_) => {
                 GenerateError::Compute { model, what: error.to_string() }
             }
@@ -261,7 +268,8 @@ fn logprob(token: sectora_lm::TokenLogprob) -> TokenLogprob {
     TokenLogprob { start, bytes, logprob, top }
 }
 
-fn chat_message(message: &Message) -> ChatMessage {
+/// A message as the engine takes it.
+pub fn chat_message(message: &Message) -> ChatMessage {
     match message.role {
         Role::System => ChatMessage::system(&message.content),
         Role::User => ChatMessage::user(&message.content),

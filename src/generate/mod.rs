@@ -11,7 +11,7 @@ mod remote;
 use std::ops::ControlFlow;
 
 pub use extractive::ExtractiveGenerator;
-pub use local::{LocalGenerator, LocalOptions};
+pub use local::{LocalGenerator, LocalOptions, PROMPT_KEY, READER, chat_message};
 pub use remote::{RemoteGenerator, RemoteOptions};
 pub use sectora_lm::Memory;
 

@@ -7,12 +7,15 @@
 //! A card without `revision` and `sha256` is *unpinned*: what the hub sends cannot be checked, so it is
 //! refused unless the caller allows it.
 
+mod adapted;
 mod card;
 mod hub;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub(crate) use adapted::write_whole;
+pub use adapted::{Adapted, Current};
 pub use card::{Card, CardFile, ModelKind};
 use hub::Hub;
 use sha2::{Digest, Sha256};
@@ -176,6 +179,11 @@ impl ModelStore {
         Some(self.folder.join(READER)).filter(|path| path.is_file())
     }
 
+    /// The models adapted to a sector.
+    pub fn adapted(&self, sector: &str) -> Adapted {
+        Adapted::of(self.folder.join("adapted").join(sector))
+    }
+
     /// The path that a setting means: a path that exists, or the model of a card.
     pub fn resolve(&self, name: &str, kind: ModelKind) -> Result<PathBuf, ModelError> {
         let path = Path::new(name);
@@ -264,7 +272,8 @@ fn verify_file(path: &Path, file: &CardFile) -> Result<Verified, ModelError> {
     }
 }
 
-fn sha256(path: &Path) -> Result<String, ModelError> {
+/// The SHA-256 of a file, in hexadecimal.
+pub fn sha256(path: &Path) -> Result<String, ModelError> {
     let mut file = fs_err::File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];

@@ -156,7 +156,7 @@ impl Nearness {
     /// Of the words of `a` to those of `b`.
     pub(super) fn of(a: &Words, b: &Words) -> Nearness {
         let (rows, columns) = (a.all.len(), b.all.len());
-        let dim = if rows == 0 { 0 } else { a.vectors.len() / rows };
+        let dim = a.vectors.len().checked_div(rows).unwrap_or(0);
         let mut worth = vec![0f32; rows * columns];
         if dim > 0 && b.vectors.len() == columns * dim {
             for (row, va) in worth.chunks_exact_mut(columns.max(1)).zip(a.vectors.chunks_exact(dim)) {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms in the order data flows; a room knows only rooms before it. Rooms on one line are siblings that do not meet.
-const ORDER: [&[&str]; 11] = [
+const ORDER: [&[&str]; 12] = [
     &["error"],
     &["document"],
     &["text"],
@@ -16,6 +16,7 @@ const ORDER: [&[&str]; 11] = [
     &["answer", "portfolio"],
     &["app"],
     &["evaluate", "server"],
+    &["adapt"],
 ];
 /// The last door knows everything.
 const DOOR: &str = "cli";

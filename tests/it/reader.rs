@@ -11,9 +11,10 @@ use sectora_lm::random::{RandomShape, write_gguf};
 use crate::program::{code, json, sectora_writing};
 
 /// A tiny model that says of itself what models/reader/export.py writes.
-fn write_reader(file: &Path) {
+pub(crate) fn write_reader(file: &Path, context: usize) {
     let plain = file.with_extension("plain");
-    write_gguf(&RandomShape::tiny(Architecture::Qwen3), GgmlDType::F32, &plain, 5).unwrap();
+    let shape = RandomShape { context, ..RandomShape::tiny(Architecture::Qwen3) };
+    write_gguf(&shape, GgmlDType::F32, &plain, 5).unwrap();
     let mut source = std::fs::File::open(&plain).unwrap();
     let content = Content::read(&mut source).unwrap();
     let names = content.tensor_infos.keys();
@@ -76,7 +77,7 @@ fn the_reader_answers_as_embedded_and_shows_nothing_that_no_passage_supports() {
     let dir = tempfile::tempdir().unwrap();
     let models = dir.path().join("models");
     std::fs::create_dir_all(&models).unwrap();
-    write_reader(&models.join("reader.gguf"));
+    write_reader(&models.join("reader.gguf"), 512);
     let notes = dir.path().join("notes");
     std::fs::create_dir_all(&notes).unwrap();
     let long = "The lattice plant in Orvale treats 48 tonnes of brine a day. ".to_owned()

@@ -37,6 +37,14 @@ pub enum LmError {
         /// What is missing and what to do.
         what: String,
     },
+    /// A saved LoRA adapter does not belong to the model.
+    #[error("{path} is no adapter of this model: {what}")]
+    Adapter {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// The tokenizer cannot be rebuilt, or refused a text.
     #[error("tokenizer: {0}")]
     Tokenizer(String),

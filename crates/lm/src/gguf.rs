@@ -233,6 +233,11 @@ impl Gguf {
         }
     }
 
+    /// All metadata, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.metadata.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
     /// Names of all tensors, in no order.
     pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)

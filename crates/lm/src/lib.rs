@@ -3,6 +3,7 @@
 //! In the order data flows: [`gguf`] reads the file, [`Shape`] says what its metadata means, the
 //! decoder computes (on a CPU with our own kernels, on GPUs with candle's), [`Tokenizer`] and [`ChatTemplate`] are rebuilt from the same file, and
 //! [`Model`] generates, several requests together. One thread owns a model: [`Engine`] puts a bounded queue before it.
+//! [`lora`] trains a small addition to a model.
 //!
 //! This crate knows nothing of Sectora: no documents, no citations, no configuration, no hub.
 //!
@@ -35,6 +36,7 @@ pub mod gguf;
 mod kernels;
 mod linear;
 mod lookup;
+pub mod lora;
 mod memory;
 mod model;
 mod prompt;

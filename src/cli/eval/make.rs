@@ -16,6 +16,9 @@ pub(in crate::cli) struct Arguments {
     /// Answerable questions at most
     #[arg(long, value_name = "N", default_value_t = 40)]
     count: usize,
+    /// Answerable questions at most from one document
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    per_document: usize,
     /// Every N-th question gets an unanswerable twin; 0: none
     #[arg(long, value_name = "N", default_value_t = 4)]
     twin_every: usize,
@@ -45,6 +48,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     }
     let options = MakeOptions {
         count: arguments.count,
+        per_document: arguments.per_document,
         twin_every: arguments.twin_every,
         leak: arguments.leak,
         seed: arguments.seed,

@@ -54,6 +54,8 @@ fn is_public(access: &Access) -> bool {
 pub struct MakeOptions {
     /// Answerable questions at most.
     pub count: usize,
+    /// Answerable questions at most from one document.
+    pub per_document: usize,
     /// Every so many-th question gets a twin.
     pub twin_every: usize,
     /// Share of the answering passage's terms that a question may repeat.
@@ -68,7 +70,7 @@ pub fn propose(app: &App, options: &MakeOptions) -> Result<Vec<Proposal>, Evalua
     let mut candidates: Vec<Proposal> =
         documents.iter().flat_map(rules::of).filter(|p| leaks(p) <= options.leak).collect();
     Random::new(options.seed).shuffle(&mut candidates);
-    let mut chosen = mixed(candidates, options.count);
+    let mut chosen = mixed(candidates, options.count, options.per_document);
     for (i, proposal) in chosen.iter_mut().enumerate() {
         proposal.id = format!("m{:03}", i + 1);
     }
@@ -104,9 +106,8 @@ pub fn leaks(proposal: &Proposal) -> f32 {
     proposal.gold.iter().map(|g| Coverage::of_statement(&g.quote, &[]).by(&terms)).fold(0.0, f32::max)
 }
 
-/// Takes in turn from each kind, and no more than three from one document.
-fn mixed(candidates: Vec<Proposal>, count: usize) -> Vec<Proposal> {
-    const PER_DOCUMENT: usize = 3;
+/// Takes in turn from each kind, and no more than `per_document` from one document.
+fn mixed(candidates: Vec<Proposal>, count: usize, per_document: usize) -> Vec<Proposal> {
     let kinds: BTreeSet<(String, &'static str)> =
         candidates.iter().map(|p| (p.kind.clone(), p.language.name())).collect();
     let mut queues: Vec<Vec<Proposal>> = kinds
@@ -124,7 +125,7 @@ fn mixed(candidates: Vec<Proposal>, count: usize) -> Vec<Proposal> {
             let Some(next) = queue.pop() else { continue };
             let document = next.gold.first().map(|g| g.document.clone()).unwrap_or_default();
             let used = taken.entry(document).or_default();
-            if *used < PER_DOCUMENT && out.len() < count && asked.insert(next.question.clone()) {
+            if *used < per_document && out.len() < count && asked.insert(next.question.clone()) {
                 *used += 1;
                 out.push(next);
             }
@@ -185,7 +186,7 @@ mod tests {
     fn proposals_are_mixed_over_kinds_and_documents() {
         let mut all: Vec<Proposal> = (0..20).map(|i| proposal(&format!("q{i}"), "x", "y")).collect();
         all.push(Proposal { kind: "table".into(), ..proposal("t", "x", "y") });
-        let chosen = mixed(all, 10);
+        let chosen = mixed(all, 10, 3);
         assert_eq!(chosen.len(), 3, "three a document");
         assert!(chosen.iter().any(|p| p.kind == "table"));
     }
