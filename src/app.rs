@@ -25,7 +25,7 @@ use crate::index::{
 };
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::model_store::{ModelError, ModelKind, ModelStore};
-use crate::retrieve::{self, Glossary, Parts, Respelling, RetrieveError, SearchOptions};
+use crate::retrieve::{self, Glossary, Lexicon, Parts, Respelling, RetrieveError, SearchOptions};
 use crate::sector::{Sector, SectorError};
 
 pub use maintenance::{Maintenance, Rebuilt};
@@ -35,6 +35,7 @@ pub struct App {
     config: Config,
     sector: Sector,
     glossary: Glossary,
+    lexicon: Lexicon,
     index: Index,
     embedder: Option<Box<dyn Embedder>>,
     // Shared with the app that takes over from this one when the index gets another encoder.
@@ -143,7 +144,17 @@ impl App {
             (Purpose::Ingest { .. }, _) | (Purpose::Answer, "none") => None,
             (Purpose::Answer, folder) => Some(Arc::from(open_reranker(Path::new(folder))?)),
         };
-        Ok(App { glossary, index, embedder, reranker, generator: generator.into(), notes, sector, config })
+        Ok(App {
+            glossary,
+            lexicon: Lexicon::default(),
+            index,
+            embedder,
+            reranker,
+            generator: generator.into(),
+            notes,
+            sector,
+            config,
+        })
     }
 
     /// Settings.
@@ -299,6 +310,7 @@ impl App {
             reranker: self.reranker.as_deref(),
             sector: &self.sector,
             glossary: &self.glossary,
+            lexicon: &self.lexicon,
             settings: &self.config.search,
         }
     }

@@ -140,6 +140,8 @@ pub struct Search {
     pub spelling: bool,
     /// Whether names that the documents put side by side ("redox flow battery (RFB)", "전고체전지(ASSB)") join the glossary.
     pub acronyms: bool,
+    /// Whether texts in the other language are also searched by the words of the index that translate the question's.
+    pub across_words: bool,
     /// A passage that shares this much of its terms with a better one is left out; 1 keeps all.
     pub near_duplicate: f32,
     /// Other wordings of a question that the language model writes and that are searched beside it.

@@ -13,7 +13,7 @@ use crate::index::{
     self, Archived, BackupOptions, Catalog, FillOptions, Index, IndexError, Next, Progress, Ready, Restored, StorePlace,
 };
 use crate::model_store::ModelStore;
-use crate::retrieve::Glossary;
+use crate::retrieve::{Glossary, Lexicon};
 use crate::sector::Sector;
 
 /// Between two looks at whether a server has taken over what was built.
@@ -198,6 +198,7 @@ impl App {
             config,
             sector: self.sector.clone(),
             glossary: Glossary::of_sector(&self.sector.glossary),
+            lexicon: Lexicon::default(),
             reranker: self.reranker.clone(),
             generator: self.generator.clone(),
             notes: Vec::new(),

@@ -14,11 +14,10 @@ use super::statistics::{self, Comparison, Estimate, Pair};
 use super::typing::{self, Typing};
 use super::{EvaluateError, beir, trec};
 use crate::config;
-use crate::document::Language;
 use crate::embed::{Embedder, Encoded, EncoderOptions, Reranker, Side, StaticModel, TransformerEncoder, open_reranker};
 use crate::index::{self, EdgeOptions, Hit, Index, IndexError, Mode, Query, StorePlace, SyncOptions};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
-use crate::retrieve::{Glossary, Support, by_vocabulary, fusion};
+use crate::retrieve::{Glossary, Lexicon, RetrieveError, Support, by_vocabulary, fusion};
 use crate::text::bm25::Bm25;
 
 /// Documents of a run.
@@ -177,7 +176,8 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     let relevant = data.qrels.values().flatten().filter(|(_, grade)| **grade > 0).map(|(document, _)| document);
     let absent: HashSet<&String> = relevant.filter(|d| !there.contains(d)).collect();
     let glossary = Glossary::mined(&if options.search.acronyms { index.catalog.same_things()? } else { Vec::new() });
-    let bench = Asked { index: &index, embedder, glossary: &glossary, names: &names, options };
+    let lexicon = Lexicon::default();
+    let bench = Asked { index: &index, embedder, glossary: &glossary, lexicon: &lexicon, names: &names, options };
     let kinds = match embedder.map(Embedder::learns_weights) {
         Some(true) => &["sparse", "dense", "learned", "hybrid"][..],
         Some(false) => &["sparse", "dense", "hybrid"],
@@ -271,6 +271,7 @@ struct Asked<'a> {
     index: &'a Index,
     embedder: Option<&'a dyn Embedder>,
     glossary: &'a Glossary,
+    lexicon: &'a Lexicon,
     names: &'a HashMap<u64, String>,
     options: &'a RetrievalOptions,
 }
@@ -327,17 +328,18 @@ impl Asked<'_> {
     }
 
     /// As [`crate::retrieve::search`] finds chunks.
-    fn find(&self, mode: Mode, text: &str) -> Result<Vec<Hit>, IndexError> {
+    fn find(&self, mode: Mode, text: &str) -> Result<Vec<Hit>, RetrieveError> {
         let index = self.index;
         match (mode, self.embedder.and_then(Embedder::score_weight)) {
             (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
                 let support = Support::new(text, self.glossary, &index.catalog)?;
-                let question = fusion::Question { language: Language::detect(text), support: &support, dense, sparse };
+                let lexicon = Some(self.lexicon).filter(|_| self.options.search.across_words);
+                let question = fusion::Question { text, support: &support, lexicon, dense, sparse };
                 let [dense_weight, sparse_weight, _] = weights;
                 let weights = [dense_weight * weight, sparse_weight];
                 fusion::search(&index.catalog, &*index.store, question, None, weights, prefetch, CHUNKS)
             }
-            (mode, _) => index.store.query(&Query { mode, filter: None, limit: CHUNKS, exact: false }),
+            (mode, _) => Ok(index.store.query(&Query { mode, filter: None, limit: CHUNKS, exact: false })?),
         }
     }
 }

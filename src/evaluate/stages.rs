@@ -189,6 +189,7 @@ fn variants(now: &Search, vectors: bool, all: bool) -> Vec<(&'static str, Search
         variants.extend([
             ("spelling switched", SearchMode::Auto, with(&|s| s.spelling = !now.spelling)),
             ("acronyms switched", SearchMode::Auto, with(&|s| s.acronyms = !now.acronyms)),
+            ("translated words switched", SearchMode::Auto, with(&|s| s.across_words = !now.across_words)),
             ("filters switched", SearchMode::Auto, with(&|s| s.filters = !now.filters)),
             ("near-duplicates kept", SearchMode::Auto, with(&|s| s.near_duplicate = 1.0)),
             ("mmr 0.9", SearchMode::Auto, with(&|s| s.mmr = 0.9)),

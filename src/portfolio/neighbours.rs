@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::holdings::Holdings;
-use super::similarity::dot;
+use crate::embed::dot;
 
 /// Terms of a project that are looked up.
 const PROBED: usize = 28;

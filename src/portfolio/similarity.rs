@@ -8,7 +8,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
-use crate::embed::{Embedder, Side};
+use crate::embed::{Embedder, Side, dot};
 use crate::retrieve::{Glossary, Parts, RetrieveError};
 use crate::text::bm25::{self, SparseVector};
 
@@ -238,18 +238,6 @@ pub fn dense_cosine(a: &Meaning, b: &Meaning) -> Option<f32> {
     Some(dot(a.vector.as_ref()?, b.vector.as_ref()?))
 }
 
-/// Sixteen sums at a time, so that the compiler uses wide registers.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 16];
-    let (a, b) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    for (x, y) in a.0.iter().zip(b.0) {
-        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *s += x * y;
-        }
-    }
-    sums.iter().sum::<f32>() + a.1.iter().zip(b.1).map(|(x, y)| x * y).sum::<f32>()
-}
-
 /// The mean vector of several meanings, of unit length.
 pub fn mean_vector<'m>(all: impl IntoIterator<Item = &'m Meaning>) -> Option<Vec<f32>> {
     let mut sum: Vec<f32> = Vec::new();
@@ -295,11 +283,5 @@ mod tests {
         assert_eq!(scale.worth(0.8), 0.0);
         assert!((scale.worth(1.0) - 1.0).abs() < 1e-6);
         assert_eq!(Scale::of(&[]).worth(0.5), 0.5);
-    }
-
-    #[test]
-    fn a_dot_product_counts_every_place() {
-        let a: Vec<f32> = (0..37).map(|i| i as f32).collect();
-        assert_eq!(dot(&a, &[1.0; 37]), 666.0);
     }
 }

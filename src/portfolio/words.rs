@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::facet::Facet;
-use super::similarity::{Terms, Weigher, dot};
-use crate::embed::Side;
+use super::similarity::{Terms, Weigher};
+use crate::embed::{Side, dot};
 use crate::retrieve::RetrieveError;
 use crate::text::{analyse, bm25};
 

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::embed::{EmbedError, StaticModel};
+use crate::embed::{EmbedError, StaticModel, dot};
 use crate::text::coverage::Synonyms;
 use crate::text::{Term, analyse};
 
@@ -47,7 +47,7 @@ impl Translations {
             let cosines: Vec<(f32, &String)> = candidates
                 .iter()
                 .filter(|(s, _, _)| *s == script.other())
-                .map(|(_, v, name)| (v.iter().zip(&vector).map(|(x, y)| x * y).sum::<f32>(), name))
+                .map(|(_, v, name)| (dot(v, &vector), name))
                 .filter(|(cosine, _)| *cosine >= SAME_MEANING)
                 .collect();
             let best = cosines.iter().map(|c| c.0).fold(0.0, f32::max);
@@ -76,15 +76,16 @@ fn collect(text: &str, wanted: &[Script], into: &mut BTreeMap<String, Script>) {
     }
 }
 
+/// The two scripts that words are translated between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Script {
+pub(super) enum Script {
     Hangul,
     Latin,
 }
 
 impl Script {
     /// `None` for figures, codes and what is too short to mean one thing.
-    fn of(term: &str) -> Option<Script> {
+    pub(super) fn of(term: &str) -> Option<Script> {
         if term.chars().all(|c| ('가'..='힣').contains(&c)) {
             return Some(Script::Hangul);
         }
@@ -99,7 +100,7 @@ impl Script {
     }
 
     /// The word as the encoder knows it: in Korean without its particle, in English as written.
-    fn spelt<'a>(self, text: &'a str, term: &'a Term) -> &'a str {
+    pub(super) fn spelt<'a>(self, text: &'a str, term: &'a Term) -> &'a str {
         match self {
             Script::Hangul => &term.text,
             Script::Latin => &text[term.span.clone()],

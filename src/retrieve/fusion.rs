@@ -3,13 +3,14 @@
 //! Reciprocal ranks treat both sides alike and lose much where one is weaker. Scores keep what the sides know of their own
 //! certainty, and what says most about it is how much of the question the words found: where a text holds all of it, the
 //! encoder has little to add; where the best holds a fifth, the words guess. Texts in the other language share no words
-//! with the question, so they are looked for apart and compete by cosine alone.
+//! with the question, so they are looked for apart: by cosine, and by the words of the index that translate the question's.
+//! The second orders them among themselves; how they compete with the question's own language the best cosine says alone.
 
 use crate::document::Language;
 use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore, best_first, indexed_text};
 use crate::text::bm25::SparseVector;
 
-use super::Support;
+use super::{Lexicon, RetrieveError, Support};
 
 /// The words' scores count in full from this share of the question found …
 const REACH: f32 = 0.5;
@@ -24,10 +25,12 @@ const ACROSS: f32 = 3.0;
 
 /// A question in both forms, and how it is measured.
 pub struct Question<'a> {
-    /// Its language.
-    pub language: Language,
+    /// As asked.
+    pub text: &'a str,
     /// Its words, weighed.
     pub support: &'a Support,
+    /// Words of the other language for it; `None`: only vectors meet across languages.
+    pub lexicon: Option<&'a Lexicon>,
     /// Its vector.
     pub dense: Vec<f32>,
     /// Its terms.
@@ -43,7 +46,7 @@ pub fn search(
     weights: [f32; 2],
     prefetch: usize,
     limit: usize,
-) -> Result<Vec<Hit>, IndexError> {
+) -> Result<Vec<Hit>, RetrieveError> {
     let ask = |mode: Mode, languages: &[Language]| {
         let filter = match languages {
             [] => filter.cloned(),
@@ -52,15 +55,37 @@ pub fn search(
         store.query(&Query { mode, filter, limit: prefetch, exact: false })
     };
     let sparse = ask(Mode::Sparse(question.sparse), &[])?;
-    let (same, other): (&[Language], &[Language]) = match question.language {
+    let (same, other): (&[Language], &[Language]) = match Language::detect(question.text) {
         Language::Ko => (&[Language::Ko, Language::Other], &[Language::En]),
         Language::En => (&[Language::En, Language::Other], &[Language::Ko]),
         Language::Other => (&[], &[]),
     };
-    let across = if other.is_empty() { Vec::new() } else { ask(Mode::Dense(question.dense.clone()), other)? };
+    let mut across = if other.is_empty() { Vec::new() } else { ask(Mode::Dense(question.dense.clone()), other)? };
+    if let Some(lexicon) = question.lexicon.filter(|_| !across.is_empty()) {
+        let translated = lexicon.translated(catalog, question.text)?;
+        if !translated.indices.is_empty() {
+            across = with_words(across, &ask(Mode::Sparse(translated), other)?, prefetch);
+        }
+    }
     let dense = ask(Mode::Dense(question.dense), same)?;
     let found = found(catalog, question.support, &sparse)?;
     Ok(by_score(&Sides { sparse: &sparse, dense: &dense, across: &across, found }, weights, limit))
+}
+
+/// Hits by cosine and by translated words, each as a share of the best above the floor, added; the best keeps the best cosine.
+fn with_words(across: Vec<Hit>, words: &[Hit], limit: usize) -> Vec<Hit> {
+    let above = |score: f32| (score - FLOOR_ACROSS).max(0.0);
+    let best = across.first().map_or(0.0, |h| above(h.score));
+    let most = words.first().map_or(1.0, |h| h.score.max(f32::MIN_POSITIVE));
+    let mut shares = std::collections::BTreeMap::<u64, f32>::new();
+    for hit in &across {
+        shares.insert(hit.id, above(hit.score) / best.max(f32::MIN_POSITIVE));
+    }
+    for hit in words {
+        *shares.entry(hit.id).or_insert(0.0) += hit.score / most;
+    }
+    let whole = shares.values().copied().fold(f32::MIN_POSITIVE, f32::max);
+    best_first(shares.into_iter().map(|(id, s)| Hit { id, score: FLOOR_ACROSS + best * s / whole }), limit)
 }
 
 /// The share of the question that the best of the words' first hits holds.

@@ -10,6 +10,7 @@ mod diversity;
 mod expand;
 pub mod fusion;
 mod glossary;
+mod lexicon;
 mod rerank;
 mod several;
 mod spelling;
@@ -29,6 +30,7 @@ use crate::text::bm25::SparseVector;
 pub use across::Translations;
 use diversity::{Candidate, Chooser, Seen};
 pub use glossary::Glossary;
+pub use lexicon::Lexicon;
 pub use spelling::{Respelling, by_vocabulary, respell};
 pub use support::Support;
 
@@ -46,6 +48,8 @@ pub struct Parts<'a> {
     pub sector: &'a Sector,
     /// The sector's glossary.
     pub glossary: &'a Glossary,
+    /// The index's words in the other language.
+    pub lexicon: &'a Lexicon,
     /// Settings.
     pub settings: &'a config::Search,
 }
@@ -265,19 +269,12 @@ fn find(parts: &Parts<'_>, question: &str, options: &SearchOptions, limit: usize
     match (mode(parts, question, options)?, parts.embedder.and_then(Embedder::score_weight)) {
         (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
             let support = Support::new(question, parts.glossary, parts.catalog)?;
-            let question = fusion::Question { language: Language::detect(question), support: &support, dense, sparse };
+            let lexicon = Some(parts.lexicon).filter(|_| parts.settings.across_words);
+            let question = fusion::Question { text: question, support: &support, lexicon, dense, sparse };
             let filter = filter(&parts.sector.name, options);
             let [dense_weight, sparse_weight, _] = weights;
             let weights = [dense_weight * weight, sparse_weight];
-            Ok(fusion::search(
-                parts.catalog,
-                parts.store,
-                question,
-                Some(&filter),
-                weights,
-                prefetch.max(limit),
-                limit,
-            )?)
+            fusion::search(parts.catalog, parts.store, question, Some(&filter), weights, prefetch.max(limit), limit)
         }
         (mode, _) => Ok(ask(mode, limit)?),
     }

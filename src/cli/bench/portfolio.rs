@@ -23,7 +23,7 @@ use crate::index::{Catalog, Filter, Hit, IndexError, Point, Query, SyncOptions, 
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape};
 use crate::portfolio::{Holdings, Institutes};
-use crate::retrieve::{Glossary, Parts};
+use crate::retrieve::{Glossary, Lexicon, Parts};
 use crate::sector::Sector;
 use crate::text::bm25::Bm25;
 
@@ -118,6 +118,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     let institutes = Institutes::new(&[]);
     let catalog = Catalog::open(&folder.path().join("catalog.sqlite3"))?;
     let glossary = Glossary::of_sector(&[]);
+    let lexicon = Lexicon::default();
     let parts = Parts {
         catalog: &catalog,
         store: &Nowhere,
@@ -125,6 +126,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         reranker: None,
         sector: &sector,
         glossary: &glossary,
+        lexicon: &lexicon,
         settings: &context.config.search,
     };
     let remembered = folder.path().join("remembered.jsonl");
