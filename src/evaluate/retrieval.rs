@@ -333,7 +333,7 @@ impl Asked<'_> {
         match (mode, self.embedder.and_then(Embedder::score_weight)) {
             (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
                 let support = Support::new(text, self.glossary, &index.catalog)?;
-                let lexicon = Some(self.lexicon).filter(|_| self.options.search.across_words);
+                let lexicon = self.options.search.across_words.then_some(self.lexicon);
                 let question = fusion::Question { text, support: &support, lexicon, dense, sparse };
                 let [dense_weight, sparse_weight, _] = weights;
                 let weights = [dense_weight * weight, sparse_weight];

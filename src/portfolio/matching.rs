@@ -27,8 +27,10 @@ use crate::document::{Access, CharIndex, Document, Span};
 use crate::index::Filter;
 use crate::retrieve::Parts;
 
-/// Two sentences less alike than this do not speak of the same: not enough to cite, and a gap of the need.
-const SAID: f32 = 0.25;
+/// Two sentences less alike than this do not speak of what the need asks for: not enough to rest a match on.
+const SAID: f32 = 0.12;
+/// A sentence of the need of which nothing says so much is a gap.
+const GAP: f32 = 0.25;
 /// What two sentences are worth that have one word in common at most.
 const ONE_WORD: f32 = 0.5;
 /// Words less near than this do not meet.
@@ -263,7 +265,7 @@ fn evidence(
 ) -> (Vec<NeedCitation>, Vec<String>) {
     let asked = Asked::new(own);
     let said: Vec<Said> = members.iter().map(|(_, c)| asked.said_by(&c.side)).collect();
-    let unmet = (0..own.sentences.len()).filter(|i| said.iter().all(|s| s.nearest[*i] < SAID));
+    let unmet = (0..own.sentences.len()).filter(|i| said.iter().all(|s| s.nearest[*i] < GAP));
     let gap = unmet.map(|i| own.span(i).slice(&need.document.text).to_owned()).collect();
     // What says it stands before what hardly does, then each project's best before any second.
     let mut order: Vec<(bool, usize, usize, Pairing)> = Vec::new();

@@ -269,7 +269,7 @@ fn find(parts: &Parts<'_>, question: &str, options: &SearchOptions, limit: usize
     match (mode(parts, question, options)?, parts.embedder.and_then(Embedder::score_weight)) {
         (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
             let support = Support::new(question, parts.glossary, parts.catalog)?;
-            let lexicon = Some(parts.lexicon).filter(|_| parts.settings.across_words);
+            let lexicon = parts.settings.across_words.then_some(parts.lexicon);
             let question = fusion::Question { text: question, support: &support, lexicon, dense, sparse };
             let filter = filter(&parts.sector.name, options);
             let [dense_weight, sparse_weight, _] = weights;

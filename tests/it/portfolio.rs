@@ -101,8 +101,11 @@ fn a_need_brings_institutes_with_two_citations_and_strengths_and_groups_cite_too
     let first =
         found["matches"].as_array().unwrap().iter().take(3).find(|m| m["institution"] == "해솔리사이클").unwrap();
     let citations: Vec<&Value> = first["citations"].as_array().unwrap().iter().collect();
-    assert!(citations.len() >= 2);
+    assert!(citations.len() >= 2 && first["thin"] == false, "{first}");
     check_quotes(dir.path(), &citations);
+    let elsewhere = run(dir.path(), &["match", "심해 잠수정의 음향 항법을 맡을 기관을 찾는다."]);
+    let matches = elsewhere["matches"].as_array().unwrap();
+    assert!(!matches.is_empty() && matches.iter().all(|m| m["thin"] == true), "{elsewhere}");
     let strengths = run(dir.path(), &["strengths"]);
     let shares = strengths["topics"][0]["shares"].as_array().unwrap();
     check_quotes(dir.path(), &shares.iter().flat_map(|s| s["citations"].as_array().unwrap()).collect::<Vec<_>>());
