@@ -14,8 +14,8 @@ use crate::sector::Sector;
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Optimizer steps
-    #[arg(long, value_name = "N", default_value_t = 60)]
-    steps: usize,
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
     /// Begin no step after so many minutes of training
     #[arg(long, value_name = "M", default_value_t = 10.0)]
     minutes: f64,
@@ -79,7 +79,7 @@ impl Arguments {
             questions: self.questions,
             per_document: self.per_document,
             held_out: self.held_out,
-            steps: self.steps,
+            steps: self.steps as usize,
             minutes: self.minutes,
             batch: self.batch.into(),
             rank: self.rank.into(),

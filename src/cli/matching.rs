@@ -14,8 +14,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", conflicts_with = "need")]
     institution: Option<String>,
     /// Institutes or calls shown
-    #[arg(long, default_value_t = 10)]
-    limit: usize,
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=200))]
+    limit: u64,
     /// Highest access level you are cleared for
     #[arg(long, value_parser = super::access_levels(), default_value = "public")]
     access: Access,
@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let app = context.open()?;
     let institutes = Institutes::new(&app.sector().institutes);
     let access = arguments.access;
-    let limit = arguments.limit.clamp(1, 200);
+    let limit = arguments.limit as usize;
     if let Some(name) = &arguments.institution {
         let holdings = Holdings::load(&app.parts(), &institutes, access)?;
         let found = matching::for_institute(&app.parts(), &institutes, &holdings, name, limit, access)?;
@@ -33,7 +33,12 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         return Ok(if found.calls.is_empty() { Outcome::No } else { Outcome::Yes });
     }
     let need = arguments.need.as_deref().unwrap_or("-");
-    let is_file = std::path::Path::new(need).is_file();
+    let path = std::path::Path::new(need);
+    let is_file = path.is_file();
+    // One word with a file's ending is meant as a file.
+    if !is_file && path.extension().is_some_and(|e| (2..=5).contains(&e.len())) && !need.contains(char::is_whitespace) {
+        return Err(Failure::bad_input(format!("{need}: no such file")));
+    }
     let need = if need == "-" || is_file {
         super::overlap::read(&app, need, &institutes)?
     } else {
@@ -46,11 +51,16 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         &MatchOptions { limit, access, ..MatchOptions::default() },
     )?;
     context.output.result(&found, text);
-    Ok(if found.matches.is_empty() { Outcome::No } else { Outcome::Yes })
+    // Nothing that says what was asked for is no match, whatever the scores.
+    Ok(if found.matches.iter().all(|m| m.thin) { Outcome::No } else { Outcome::Yes })
 }
 
 fn text(found: &Matches) -> String {
     let mut out = String::new();
+    if found.matches.iter().all(|m| m.thin) {
+        out.push_str("No institute's work in this index says what the need asks for.");
+        out.push_str(if found.matches.is_empty() { "\n" } else { " The nearest:\n" });
+    }
     for (i, m) in found.matches.iter().enumerate() {
         let thin = if m.thin { "  (thin evidence)" } else { "" };
         out.push_str(&format!("{:2}. {:.3}  {}{thin}\n", i + 1, m.score, m.institution));

@@ -150,12 +150,16 @@ impl Next {
         if !folder.join(FILE).exists() {
             return Ok(Ready::No);
         }
-        let notes = Notes::open(folder)?;
-        Ok(match notes.get("state")?.as_deref() {
-            Some("ready") => Ready::Yes(notes.get("encoder")?.unwrap_or_default()),
-            Some("refused") => Ready::Refused(notes.get("reason")?.unwrap_or_default()),
-            _ => Ready::No,
-        })
+        let read = || -> Result<Ready, IndexError> {
+            let notes = Notes::open(folder)?;
+            Ok(match notes.get("state")?.as_deref() {
+                Some("ready") => Ready::Yes(notes.get("encoder")?.unwrap_or_default()),
+                Some("refused") => Ready::Refused(notes.get("reason")?.unwrap_or_default()),
+                _ => Ready::No,
+            })
+        };
+        // Taken over, and so removed, while it was being read: SQLite calls that an input/output error.
+        read().or_else(|error| if folder.join(FILE).exists() { Err(error) } else { Ok(Ready::No) })
     }
 
     /// Remembers why the store could not be taken over, for whoever waits for it.

@@ -139,7 +139,7 @@ pub fn for_need(
         let share = members.iter().map(|m| m.0).sum::<f64>() / total;
         let size = sizes.get(&key).copied().unwrap_or(1).max(1) as f64;
         let score = (share + UNSAID) * size.powf(SIZE);
-        let (citations, gap) = evidence(need, &own, &members, &index);
+        let Evidence { citations, gap, titles } = evidence(need, &own, &members, &index);
         let mut people: Vec<String> = Vec::new();
         for (_, c) in &members {
             people.extend(c.project.people.iter().filter(|p| !people.contains(p)).cloned().collect::<Vec<_>>());
@@ -150,7 +150,7 @@ pub fn for_need(
             score,
             people,
             gap,
-            thin: citations.iter().filter(|c| c.alike >= SAID).count() < 2,
+            thin: citations.iter().filter(|c| c.alike >= SAID).count() + titles < 2,
             citations,
         });
     }
@@ -211,7 +211,7 @@ impl<'n> Asked<'n> {
         }
         let heaviest = about.values().copied().fold(f32::MIN_POSITIVE, f32::max);
         about.values_mut().for_each(|w| *w /= heaviest);
-        let telling = |words: &[(u32, f32)]| share(words, |_, term| about[&term]);
+        let telling = |words: &[(u32, f32)]| share(words, |term| about[&term]);
         let mut all: Vec<f32> = sentences().map(telling).collect();
         let most = all.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
         all.iter_mut().for_each(|t| *t /= most);
@@ -224,19 +224,22 @@ impl<'n> Asked<'n> {
         let near = Nearness::of(self.side.words(), work.words());
         let mut found: Vec<Pairing> = Vec::new();
         let mut nearest = vec![0f32; self.side.sentences.len()];
-        for (i, (sentence, _)) in self.side.sentences.iter().enumerate() {
-            let words = self.side.words().sentence(i);
-            let weight = self.telling[i] * if sentence.facet == Facet::Other { 0.5 } else { 1.0 };
-            // The title of the work says something too.
-            for (j, meaning) in work.sentences.iter().map(|(_, m)| m).chain([&work.title]).enumerate() {
-                let met = near.met((self.side.words(), i), (work.words(), j), &meaning.terms);
-                let met: Vec<f32> = met.into_iter().map(|m| if m < MET { 0.0 } else { m }).collect();
+        // The title of the work says something too.
+        for (j, meaning) in work.sentences.iter().map(|(_, m)| m).chain([&work.title]).enumerate() {
+            let met = near.met(self.side.words(), (work.words(), j), &meaning.terms);
+            let worth = |term: u32| {
+                let met = self.side.words().place(term).map_or(0.0, |at| met[at]);
+                if met < MET { 0.0 } else { met }
+            };
+            for (i, (sentence, _)) in self.side.sentences.iter().enumerate() {
+                let words = self.side.words().sentence(i);
+                let weight = self.telling[i] * if sentence.facet == Facet::Other { 0.5 } else { 1.0 };
                 // One word in common is no statement in common, nor is `20 kg`.
-                let words_met = words.iter().zip(&met).filter(|((t, _), m)| **m > 0.0 && self.side.words().spoken(*t));
-                let stated = if words_met.count() < 2 { ONE_WORD } else { 1.0 };
-                nearest[i] = nearest[i].max(stated * share(words, |at, _| met[at]));
+                let spoken = words.iter().filter(|(t, _)| self.side.words().spoken(*t) && worth(*t) > 0.0);
+                let stated = if spoken.count() < 2 { ONE_WORD } else { 1.0 };
+                nearest[i] = nearest[i].max(stated * share(words, worth));
                 let topical: Vec<(u32, f32)> = words.iter().map(|(t, idf)| (*t, idf * self.about[t])).collect();
-                let alike = stated * weight * share(&topical, |at, _| met[at]);
+                let alike = stated * weight * share(&topical, worth);
                 if alike > 0.0 {
                     found.push(Pairing { proposal: i, candidate: j, alike });
                 }
@@ -249,20 +252,25 @@ impl<'n> Asked<'n> {
     }
 }
 
-/// The mean of what words are worth, by place and term, weighed.
-fn share(words: &[(u32, f32)], worth: impl Fn(usize, u32) -> f32) -> f32 {
+/// The mean of what words are worth, weighed.
+fn share(words: &[(u32, f32)], worth: impl Fn(u32) -> f32) -> f32 {
     let total: f32 = words.iter().map(|w| w.1).sum();
-    let sum: f32 = words.iter().enumerate().map(|(at, (term, weight))| weight * worth(at, *term)).sum();
+    let sum: f32 = words.iter().map(|(term, weight)| weight * worth(*term)).sum();
     if total > 0.0 { sum / total } else { 0.0 }
 }
 
-/// Up to three citations, the best pair of each project first, and the sentences of the need that nothing says.
-fn evidence(
-    need: &Proposal,
-    own: &Side,
-    members: &[(f64, &Compared)],
-    index: &CharIndex,
-) -> (Vec<NeedCitation>, Vec<String>) {
+/// What speaks for an institute.
+struct Evidence {
+    /// Up to three, the best pair of each project first.
+    citations: Vec<NeedCitation>,
+    /// The sentences of the need that nothing says.
+    gap: Vec<String>,
+    /// Projects whose title says what the need asks for and stands outside their text, as a record's does: each citation of the
+    /// project shows it.
+    titles: usize,
+}
+
+fn evidence(need: &Proposal, own: &Side, members: &[(f64, &Compared)], index: &CharIndex) -> Evidence {
     let asked = Asked::new(own);
     let said: Vec<Said> = members.iter().map(|(_, c)| asked.said_by(&c.side)).collect();
     let unmet = (0..own.sentences.len()).filter(|i| said.iter().all(|s| s.nearest[*i] < GAP));
@@ -296,7 +304,12 @@ fn evidence(
             alike: pair.alike,
         });
     }
-    (out, gap)
+    let says_it = |(_, c): &&(f64, &Compared), pairs: &[Pairing]| {
+        let title = c.side.sentences.len();
+        place(&c.side, &c.document, title).is_none() && pairs.iter().any(|p| p.candidate == title && p.alike >= SAID)
+    };
+    let titles = members.iter().zip(&said).filter(|(m, s)| says_it(m, &s.pairs)).count();
+    Evidence { citations: out, gap, titles }
 }
 
 /// Where a sentence of a work stands, after the last one its title; `None` where the text does not hold the title.

@@ -213,6 +213,8 @@ const DEPTH: usize = 30;
 const QUERY: usize = 1600;
 /// Pairs shown with a verdict.
 const PAIRS: usize = 4;
+/// Pairs less alike are no evidence, unless there is nothing better.
+const SHOWN: f32 = 0.1;
 
 /// Checks a proposal against the index.
 pub fn find(
@@ -505,13 +507,16 @@ fn pairs(own: &Side, candidate: &Compared) -> Vec<Match> {
     let facet = |m: &Match| own.sentences[m.proposal].0.facet;
     let mut chosen: Vec<Match> = Vec::new();
     for wanted in [Facet::Aim, Facet::Method] {
-        chosen.extend(order.iter().find(|m| facet(m) == wanted).copied());
+        chosen.extend(order.iter().find(|m| facet(m) == wanted && m.alike >= SHOWN).copied());
     }
     for m in &order {
         let taken = |c: &Match| c.proposal == m.proposal || c.candidate == m.candidate;
-        if chosen.len() < PAIRS && !chosen.iter().any(taken) && m.alike >= 0.05 {
+        if chosen.len() < PAIRS && !chosen.iter().any(taken) && m.alike >= SHOWN {
             chosen.push(*m);
         }
+    }
+    if chosen.is_empty() {
+        chosen.extend(order.first());
     }
     chosen.sort_by(|a, b| b.alike.total_cmp(&a.alike));
     let mut seen = HashSet::new();

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::PortfolioError;
+use super::facet::{Facet, Sentence};
 use super::institute::Institutes;
 use super::project::Project;
 use crate::config;
@@ -27,7 +28,14 @@ pub struct Proposal {
 impl Proposal {
     /// A document of the index, or one just read.
     pub fn of(document: Document, institutes: &Institutes) -> Proposal {
-        let project = Project::read(&document, institutes);
+        let mut project = Project::read(&document, institutes);
+        let (text, whole) = (document.text.as_str(), document.text.trim());
+        if project.sentences.is_empty() && !whole.is_empty() {
+            // A few words that are no sentence say what is wanted all the same.
+            let start = text.len() - text.trim_start().len();
+            let span = Span { start, end: start + whole.len() };
+            project.sentences.push(Sentence { span, facet: Facet::Aim, confidence: 0.0 });
+        }
         Proposal { document, project }
     }
 

@@ -100,7 +100,8 @@ impl Words {
         self.place(term).is_some_and(|at| self.all[at].spoken)
     }
 
-    fn place(&self, term: u32) -> Option<usize> {
+    /// Where a word stands among the different words of the text; `None` for one that is not compared.
+    pub(super) fn place(&self, term: u32) -> Option<usize> {
         self.all.binary_search_by_key(&term, |w| w.term).ok()
     }
 
@@ -168,20 +169,23 @@ impl Nearness {
         Nearness { worth, columns }
     }
 
-    /// For each word of sentence `i` of `a` how near the nearest word of sentence `j` of `b` is, whose terms with what the
-    /// glossary adds are `b_terms`.
-    pub(super) fn met(&self, (a, i): (&Words, usize), (b, j): (&Words, usize), b_terms: &Terms) -> Vec<f32> {
-        let others: Vec<(u32, Option<usize>)> = b.sentence(j).iter().map(|(t, _)| (*t, b.place(*t))).collect();
-        let near = |(term, _): &(u32, f32)| {
-            if others.iter().any(|o| o.0 == *term) {
-                return 1.0;
-            }
-            let row = a.place(*term).map(|at| &self.worth[at * self.columns..][..self.columns]);
-            let by_vector =
-                row.map_or(0.0, |row| others.iter().filter_map(|o| o.1).map(|at| row[at]).fold(0f32, f32::max));
-            if b_terms.contains(*term) { by_vector.max(BY_GLOSSARY) } else { by_vector }
+    /// For each word of `a` how near the nearest word of sentence `j` of `b` is, whose terms with what the glossary adds are
+    /// `b_terms`.
+    pub(super) fn met(&self, a: &Words, (b, j): (&Words, usize), b_terms: &Terms) -> Vec<f32> {
+        let others: Vec<usize> = b.sentence(j).iter().filter_map(|(t, _)| b.place(*t)).collect();
+        let nearest = |row: &[f32]| others.iter().map(|at| row[*at]).fold(0f32, f32::max);
+        let mut met: Vec<f32> = match self.columns {
+            0 => vec![0.0; a.all.len()],
+            columns => self.worth.chunks_exact(columns).map(nearest).collect(),
         };
-        a.sentence(i).iter().map(near).collect()
+        for (word, met) in a.all.iter().zip(&mut met) {
+            if others.iter().any(|at| b.all[*at].term == word.term) {
+                *met = 1.0;
+            } else if b_terms.contains(word.term) {
+                *met = met.max(BY_GLOSSARY);
+            }
+        }
+        met
     }
 }
 

@@ -5,7 +5,7 @@
 //! frequent words of the index; words that come later are known to the next [`Lexicon`]. Beside a text's one vector, in
 //! which all its words are blurred, this finds the texts that say the question's rare words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
@@ -22,6 +22,8 @@ const SAME_MEANING: f32 = 0.6;
 const NEAR_BEST: f32 = 0.2;
 /// … and not more than so many.
 const AT_MOST: usize = 6;
+/// Different words of a question that are translated, the first: a long text says what it is about early and often.
+const ASKED: usize = 64;
 /// Words of a script that are looked at, the most frequent: 27 MB of vectors.
 const WORDS: usize = 30_000;
 
@@ -81,9 +83,15 @@ impl Lexicon {
     pub fn translated(&self, catalog: &Catalog, question: &str) -> Result<SparseVector, RetrieveError> {
         let known = self.known(catalog)?;
         let mut weights: BTreeMap<u32, f32> = BTreeMap::new();
+        let mut asked: BTreeSet<String> = BTreeSet::new();
         for term in analyse(question).into_iter().filter(|t| t.weight >= 1.0) {
             let Some(script) = Script::of(&term.text) else { continue };
-            let vector = known.model.vector(&script.spelt(question, &term).to_lowercase());
+            let word = script.spelt(question, &term).to_lowercase();
+            if asked.len() == ASKED || asked.contains(&word) {
+                continue;
+            }
+            let vector = known.model.vector(&word);
+            asked.insert(word);
             let other = match script {
                 Script::Hangul => &known.latin,
                 Script::Latin => &known.hangul,
