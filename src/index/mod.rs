@@ -337,7 +337,7 @@ pub enum IndexError {
     #[error("index file: {0}")]
     Io(#[from] std::io::Error),
     /// The catalogue refused.
-    #[error("catalogue {path}: {source}")]
+    #[error("catalogue {path}: {source}{}", if_full(source))]
     Catalog {
         /// The database file.
         path: String,
@@ -395,6 +395,16 @@ pub enum IndexError {
     /// Ctrl-C.
     #[error("interrupted; run the same command again and it goes on from here")]
     Interrupted,
+}
+
+/// On a full disk SQLite speaks of input and output.
+fn if_full(source: &rusqlite::Error) -> &'static str {
+    match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::DiskFull) => {
+            ". If the disk of that folder is full, make room and run the command again; nothing is lost"
+        }
+        _ => "",
+    }
 }
 
 impl Classified for IndexError {

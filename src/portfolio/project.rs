@@ -12,6 +12,8 @@ use crate::index::{Catalog, IndexError};
 
 /// Types of documents that announce work rather than report it.
 const ANNOUNCEMENTS: [&str; 8] = ["call", "notice", "memo", "announcement", "news", "data", "web", "공고"];
+/// Types of documents that announce work to be done.
+const CALLS: [&str; 4] = ["call", "notice", "announcement", "공고"];
 /// A fact that is less sure is marked so wherever it is shown.
 pub(super) const SURE: f32 = 0.6;
 /// Documents read at a time.
@@ -93,10 +95,10 @@ pub fn is_work(document: &Document) -> bool {
         && (!kind.is_empty() || !matches!(document.format, Format::Csv | Format::Xlsx | Format::Xls | Format::Html))
 }
 
-/// True for what announces work: calls and notices, not memos.
+/// True for what announces work: calls and notices, not memos, news or pages.
 pub fn is_call(document: &Document) -> bool {
     let kind = document.metadata.doc_type.as_deref().unwrap_or("").to_lowercase();
-    !is_work(document) && kind != "memo"
+    CALLS.iter().any(|call| kind.contains(call))
 }
 
 impl Project {
