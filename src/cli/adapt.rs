@@ -13,9 +13,9 @@ use crate::sector::Sector;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Optimizer steps
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
-    steps: u64,
+    /// Optimizer steps; 0 only with --from, to measure that adapter
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    steps: usize,
     /// Begin no step after so many minutes of training
     #[arg(long, value_name = "M", default_value_t = 10.0)]
     minutes: f64,
@@ -63,6 +63,9 @@ impl Arguments {
         if !(self.held_out > 0.0 && self.held_out < 1.0) {
             return refuse("held-out", self.held_out, "must be over 0 and under 1");
         }
+        if self.steps == 0 && self.from.is_none() {
+            return refuse("steps", 0.0, "trains nothing; with --from FILE it measures that adapter");
+        }
         if self.minutes.is_nan() || self.minutes <= 0.0 {
             return refuse("minutes", self.minutes, "must be over 0");
         }
@@ -79,7 +82,7 @@ impl Arguments {
             questions: self.questions,
             per_document: self.per_document,
             held_out: self.held_out,
-            steps: self.steps as usize,
+            steps: self.steps,
             minutes: self.minutes,
             batch: self.batch.into(),
             rank: self.rank.into(),
