@@ -247,13 +247,13 @@ pub fn run(
         let (mut peer, _reduced) = peer(app, &config, &set, program)?;
         let entailment = Entailment::open(None, config.data_dir.as_ref())?;
         let asking = Asking { seed: options.seed, plant: None, entailment: &entailment };
-        let mut measure = |peer: &Peer, who: &'static str| {
+        let measure = |peer: &Peer, who: &'static str, on: &mut dyn FnMut(Progress<'_>)| {
             let total = set.questions.len();
             answers::ask(&set, peer, &asking, &mut |done| on(Progress::Asked(who, done, total)))
         };
-        let before = measure(&peer, "before")?;
+        let before = measure(&peer, "before", on)?;
         write_with(&mut peer, "extractive")?;
-        report.extractive = Some(measure(&peer, "extractive")?.metrics);
+        report.extractive = Some(measure(&peer, "extractive", on)?.metrics);
         report.training = Some(train(&lora, &written, options, &store, cancel, on)?);
         let notes = [
             ("sectora.adapted.sector", report.sector.clone()),
@@ -261,9 +261,7 @@ pub fn run(
         ];
         merge(&mut gguf, lora.adapters(), &notes, &model)?;
         write_with(&mut peer, &model.display().to_string())?;
-        let total = set.questions.len();
-        let mut asked = |done| on(Progress::Asked("after", done, total));
-        let after = answers::ask(&set, &peer, &asking, &mut asked)?;
+        let after = measure(&peer, "after", on)?;
         let decision = gate::decide(&before.rows, &after.rows, options.seed);
         (report.before, report.after) = (Some(before), Some(after));
         if decision.kept {

@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use super::batch::Batch;
-use super::layers::{Linear, attention, look_up};
+use super::layers::{Linear, attention, look_up, look_up_types};
 use super::ops::{self, Activation, Norm, Sight};
 
 /// What `config.json` says.
@@ -125,11 +125,9 @@ impl Embeddings {
                 }
             }
         }
-        // RoBERTa has one type only: the second text of a pair is told by its separators.
-        let last = self.types.dim(0)?.saturating_sub(1) as u32;
-        let types: Vec<u32> = batch.types.iter().map(|t| (*t).min(last)).collect();
         let sum = (look_up(&self.words, &batch.ids)? + look_up(&self.positions, &positions)?)?;
-        ops::norm((sum + look_up(&self.types, &types)?)?, &self.norm)
+        // RoBERTa has one type only: the second text of a pair is told by its separators.
+        ops::norm((sum + look_up_types(&self.types, &batch.types)?)?, &self.norm)
     }
 }
 
@@ -158,7 +156,7 @@ impl Layer {
     }
 
     fn forward(&self, x: &Tensor, batch: &Batch, heads: usize, activation: Activation) -> Result<Tensor> {
-        let attended = attention(&self.qkv.forward(x)?, batch, heads, Sight::All)?;
+        let attended = attention(&self.qkv.forward(x)?, batch, heads, None, Sight::All)?;
         let x = ops::add_norm(self.attended.product(&attended)?, &self.attended.bias, x, &self.attention_norm)?;
         let inner = self.up.activated(&x, activation)?;
         ops::add_norm(self.down.product(&inner)?, &self.down.bias, &x, &self.norm)

@@ -15,7 +15,7 @@ use super::family::{Shape, Transformer};
 use super::folder::{Folder, Head, Prompts};
 use super::late::{Frame, Window};
 use super::sparse_head::SparseHead;
-use super::{EmbedError, Embedder, Encoded, Side};
+use super::{EmbedError, Embedder, Encoded, Side, encode_apart};
 
 /// Tokens computed at once: enough for full speed, few enough that what a layer passes on stays near the cores.
 const BATCH_TOKENS: usize = 2048;
@@ -210,10 +210,7 @@ impl Embedder for TransformerEncoder {
     }
 
     fn encode_together(&self, title: &str, chunks: &[&str]) -> Result<Vec<Encoded>, EmbedError> {
-        let Some(frame) = &self.late else {
-            let texts: Vec<String> = chunks.iter().map(|c| format!("{title}\n{c}")).collect();
-            return self.encode(&texts.iter().map(String::as_str).collect::<Vec<_>>(), Side::Document);
-        };
+        let Some(frame) = &self.late else { return encode_apart(self, title, chunks) };
         let failed = |e: &dyn std::fmt::Display| self.failed(chunks.len(), e);
         let ids = |text: String| -> Result<Vec<u32>, EmbedError> {
             let text = if self.lowercase { text.to_lowercase() } else { text };

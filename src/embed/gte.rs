@@ -9,7 +9,7 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use super::batch::Batch;
-use super::layers::{Linear, Rope, attend, look_up};
+use super::layers::{Linear, Rope, attention, look_up, look_up_types};
 use super::ops::{self, Activation, Norm, Sight};
 
 /// What `config.json` says.
@@ -218,10 +218,7 @@ impl Gte {
     fn embedded(&self, batch: &Batch) -> Result<Tensor> {
         let words = look_up(&self.words, &batch.ids)?;
         let Some(types) = &self.types else { return ops::norm(words, &self.norm) };
-        // A model with one type has it for both texts of a pair.
-        let last = types.dim(0)?.saturating_sub(1) as u32;
-        let ids: Vec<u32> = batch.types.iter().map(|t| (*t).min(last)).collect();
-        ops::norm((words + look_up(types, &ids)?)?, &self.norm)
+        ops::norm((words + look_up_types(types, &batch.types)?)?, &self.norm)
     }
 }
 
@@ -247,10 +244,7 @@ impl Layer {
     }
 
     fn forward(&self, x: &Tensor, batch: &Batch, heads: usize, rope: &Rope, activation: Activation) -> Result<Tensor> {
-        let (tokens, width) = x.dims2()?;
-        let qkv = self.qkv.forward(x)?.reshape((tokens, 3, heads, width / heads))?;
-        let part = |i: usize| qkv.narrow(1, i, 1)?.squeeze(1);
-        let attended = attend(&rope.turn(&part(0)?)?, &rope.turn(&part(1)?)?, &part(2)?, batch, Sight::All)?;
+        let attended = attention(&self.qkv.forward(x)?, batch, heads, Some(rope), Sight::All)?;
         let x = ops::add_norm(self.attended.product(&attended)?, &self.attended.bias, x, &self.attention_norm)?;
         let inner = ops::gate(&self.up.product(&x)?, activation)?;
         ops::add_norm(self.down.product(&inner)?, &self.down.bias, &x, &self.norm)

@@ -112,13 +112,26 @@ pub(super) fn look_up(table: &Tensor, ids: &[u32]) -> Result<Tensor> {
     table.index_select(&Tensor::from_slice(ids, ids.len(), table.device())?, 0)
 }
 
-/// Multi-head self-attention within each text: `[tokens, 3 * hidden]` (query, key, value) -> `[tokens, hidden]`.
-pub(super) fn attention(qkv: &Tensor, batch: &Batch, heads: usize, sight: Sight) -> Result<Tensor> {
+/// Rows of a table of token types; a model with fewer types than a pair of texts has takes its last for the second.
+pub(super) fn look_up_types(table: &Tensor, types: &[u32]) -> Result<Tensor> {
+    let last = table.dim(0)?.saturating_sub(1) as u32;
+    look_up(table, &types.iter().map(|t| (*t).min(last)).collect::<Vec<_>>())
+}
+
+/// Multi-head self-attention within each text, queries and keys turned by their positions where there is a `rope`: `[tokens, 3 * hidden]` (query, key, value) -> `[tokens, hidden]`.
+pub(super) fn attention(
+    qkv: &Tensor,
+    batch: &Batch,
+    heads: usize,
+    rope: Option<&Rope>,
+    sight: Sight,
+) -> Result<Tensor> {
     let (tokens, width) = qkv.dims2()?;
     let hidden = width / 3;
     let qkv = qkv.reshape((tokens, 3, heads, hidden / heads))?;
     let part = |i: usize| qkv.narrow(1, i, 1)?.squeeze(1);
-    attend(&part(0)?, &part(1)?, &part(2)?, batch, sight)
+    let turned = |i: usize| rope.map_or_else(|| part(i), |rope| rope.turn(&part(i)?));
+    attend(&turned(0)?, &turned(1)?, &part(2)?, batch, sight)
 }
 
 /// Scaled dot-product attention: queries `[tokens, heads, head]`, keys and values `[tokens, heads / n, head]` (each serves

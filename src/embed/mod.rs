@@ -74,8 +74,7 @@ pub trait Embedder: Send + Sync {
     /// Texts to be found that stand one after another under `title`; where [`Self::sees_neighbours`], each is encoded in sight of
     /// those around it, else with the title alone.
     fn encode_together(&self, title: &str, chunks: &[&str]) -> Result<Vec<Encoded>, EmbedError> {
-        let texts: Vec<String> = chunks.iter().map(|c| format!("{title}\n{c}")).collect();
-        self.encode(&texts.iter().map(String::as_str).collect::<Vec<_>>(), Side::Document)
+        encode_apart(self, title, chunks)
     }
     /// Whether [`Self::encode_together`] reads a document as a whole (late chunking), so that an index should use it.
     fn sees_neighbours(&self) -> bool {
@@ -98,6 +97,12 @@ pub trait Embedder: Send + Sync {
     fn cut(&self) -> u64 {
         0
     }
+}
+
+/// Texts to be found, each with the title alone.
+fn encode_apart<E: Embedder + ?Sized>(encoder: &E, title: &str, chunks: &[&str]) -> Result<Vec<Encoded>, EmbedError> {
+    let texts: Vec<String> = chunks.iter().map(|c| format!("{title}\n{c}")).collect();
+    encoder.encode(&texts.iter().map(String::as_str).collect::<Vec<_>>(), Side::Document)
 }
 
 /// What can go wrong with an encoder.

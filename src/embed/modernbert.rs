@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use super::batch::Batch;
-use super::layers::{Linear, Rope, RopeConfig, attend, look_up};
+use super::layers::{Linear, Rope, RopeConfig, attention, look_up};
 use super::ops::{self, Activation, Norm, Sight};
 
 /// What `config.json` says, in the form of transformers 4 or 5.
@@ -139,8 +139,7 @@ impl ModernBert {
     /// The last hidden state of every token.
     pub(super) fn forward(&self, batch: &Batch) -> Result<Tensor> {
         let mut x = ops::norm(look_up(&self.words, &batch.ids)?, &self.words_norm)?;
-        let (tokens, width) = x.dims2()?;
-        let head = width / self.heads;
+        let head = x.dim(1)? / self.heads;
         let rope = |theta| Rope::new(batch, head, theta, x.device());
         let [global, local] = [rope(self.thetas[0])?, rope(self.thetas[1])?];
         for layer in &self.layers {
@@ -149,9 +148,7 @@ impl ModernBert {
                 Some(norm) => ops::norm(x.copy()?, norm)?,
                 None => x.clone(),
             };
-            let qkv = layer.qkv.forward(&normed)?.reshape((tokens, 3, self.heads, head))?;
-            let part = |i: usize| qkv.narrow(1, i, 1)?.squeeze(1);
-            let attended = attend(&rope.turn(&part(0)?)?, &rope.turn(&part(1)?)?, &part(2)?, batch, sight)?;
+            let attended = attention(&layer.qkv.forward(&normed)?, batch, self.heads, Some(rope), sight)?;
             x = (x + layer.attended.forward(&attended)?)?;
             let inner = layer.up.forward(&ops::norm(x.copy()?, &layer.norm)?)?;
             x = (x + layer.down.forward(&ops::gate(&inner, self.activation)?)?)?;

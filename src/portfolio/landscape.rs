@@ -154,11 +154,7 @@ pub fn landscape(
     options: &LandscapeOptions,
 ) -> Result<Landscape, PortfolioError> {
     let model = model(options.weights.as_deref(), parts.embedder.is_some());
-    let encoder = parts.embedder.map_or("none", |e| e.id());
-    let made = format!(
-        "{encoder}; {}; {} neighbours from {}, judged from {}",
-        model.made, options.neighbours, options.floor, options.judged_from
-    );
+    let made = made(parts, model, options);
     let mut known = match &options.remember {
         Some(file) => Remembered::read(file, &made, holdings),
         None => Remembered::nothing(holdings.all.len()),
@@ -194,6 +190,26 @@ pub fn landscape(
     out.clusters.truncate(options.limit);
     out.matrix.truncate(options.limit);
     Ok(out)
+}
+
+/// How a run with these options is made: what another run remembers of it holds only for the same.
+fn made(parts: &Parts<'_>, model: &Weights, options: &LandscapeOptions) -> String {
+    let encoder = parts.embedder.map_or("none", |e| e.id());
+    format!(
+        "{encoder}; {}; {} neighbours from {}, judged from {}",
+        model.made, options.neighbours, options.floor, options.judged_from
+    )
+}
+
+/// The neighbours of each project, nearest first, as the last run with these options remembers them; of one that it does not
+/// know, none. For measuring.
+pub fn remembered_neighbours(parts: &Parts<'_>, holdings: &Holdings, options: &LandscapeOptions) -> Vec<Vec<usize>> {
+    let Some(file) = &options.remember else { return vec![Vec::new(); holdings.all.len()] };
+    let model = model(options.weights.as_deref(), parts.embedder.is_some());
+    let known = Remembered::read(file, &made(parts, model, options), holdings);
+    let of =
+        |near: Option<Vec<(usize, f32)>>| near.into_iter().flatten().map(|(j, _)| j).take(options.neighbours).collect();
+    known.near.into_iter().map(of).collect()
 }
 
 /// Completes the neighbours; returns the projects that are new or whose neighbours are others now, in order.

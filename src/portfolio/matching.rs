@@ -196,15 +196,16 @@ struct Said {
 /// The words of a need and what they weigh in it.
 struct Asked<'n> {
     side: &'n Side,
-    /// How much of the need is about a word: its weight over all sentences, as a share of the heaviest word's.
-    about: HashMap<u32, f32>,
     /// How much each sentence says what the need is about, as a share of the most telling one.
     telling: Vec<f32>,
+    /// The words of each sentence, weighed by how much of the need is about them.
+    topical: Vec<Vec<(u32, f32)>>,
 }
 
 impl<'n> Asked<'n> {
     fn new(side: &'n Side) -> Asked<'n> {
         let sentences = || (0..side.sentences.len()).map(|i| side.words().sentence(i));
+        // How much of the need is about a word: its weight over all sentences, as a share of the heaviest word's.
         let mut about: HashMap<u32, f32> = HashMap::new();
         for (term, idf) in sentences().flatten() {
             *about.entry(*term).or_insert(0.0) += idf;
@@ -215,7 +216,8 @@ impl<'n> Asked<'n> {
         let mut all: Vec<f32> = sentences().map(telling).collect();
         let most = all.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
         all.iter_mut().for_each(|t| *t /= most);
-        Asked { side, about, telling: all }
+        let topical = sentences().map(|words| words.iter().map(|(t, idf)| (*t, idf * about[t])).collect()).collect();
+        Asked { side, telling: all, topical }
     }
 
     /// What `work` says of it, word by word: words meet as in [`Words`](super::words), in the same or another language. Words
@@ -238,8 +240,7 @@ impl<'n> Asked<'n> {
                 let spoken = words.iter().filter(|(t, _)| self.side.words().spoken(*t) && worth(*t) > 0.0);
                 let stated = if spoken.count() < 2 { ONE_WORD } else { 1.0 };
                 nearest[i] = nearest[i].max(stated * share(words, worth));
-                let topical: Vec<(u32, f32)> = words.iter().map(|(t, idf)| (*t, idf * self.about[t])).collect();
-                let alike = stated * weight * share(&topical, worth);
+                let alike = stated * weight * share(&self.topical[i], worth);
                 if alike > 0.0 {
                     found.push(Pairing { proposal: i, candidate: j, alike });
                 }

@@ -156,16 +156,14 @@ pub(super) struct Nearness {
 impl Nearness {
     /// Of the words of `a` to those of `b`.
     pub(super) fn of(a: &Words, b: &Words) -> Nearness {
-        let (rows, columns) = (a.all.len(), b.all.len());
-        let dim = a.vectors.len().checked_div(rows).unwrap_or(0);
-        let mut worth = vec![0f32; rows * columns];
-        if dim > 0 && b.vectors.len() == columns * dim {
-            for (row, va) in worth.chunks_exact_mut(columns.max(1)).zip(a.vectors.chunks_exact(dim)) {
-                for (w, vb) in row.iter_mut().zip(b.vectors.chunks_exact(dim)) {
-                    *w = ((dot(va, vb) - FLOOR) / (1.0 - FLOOR)).clamp(0.0, 1.0);
-                }
-            }
+        let columns = b.all.len();
+        let dim = a.vectors.len().checked_div(a.all.len()).unwrap_or(0);
+        if dim == 0 || b.vectors.len() != columns * dim {
+            return Nearness { worth: Vec::new(), columns: 0 };
         }
+        let worth = |va: &[f32], vb: &[f32]| ((dot(va, vb) - FLOOR) / (1.0 - FLOOR)).clamp(0.0, 1.0);
+        let row = |va| b.vectors.chunks_exact(dim).map(move |vb| worth(va, vb));
+        let worth = a.vectors.chunks_exact(dim).flat_map(row).collect();
         Nearness { worth, columns }
     }
 
@@ -178,13 +176,7 @@ impl Nearness {
             0 => vec![0.0; a.all.len()],
             columns => self.worth.chunks_exact(columns).map(nearest).collect(),
         };
-        for (word, met) in a.all.iter().zip(&mut met) {
-            if others.iter().any(|at| b.all[*at].term == word.term) {
-                *met = 1.0;
-            } else if b_terms.contains(word.term) {
-                *met = met.max(BY_GLOSSARY);
-            }
-        }
+        same(a, &mut met, |term| others.iter().any(|at| b.all[*at].term == term), b_terms);
         met
     }
 }
@@ -212,14 +204,15 @@ fn common(a: &[(u32, f32)], b: &[(u32, f32)]) -> f32 {
 /// the glossary brings, nothing else. The terms are those of the whole texts with what the glossary adds.
 pub(super) fn meet_exactly(a: &Words, a_terms: &Terms, b: &Words, b_terms: &Terms) -> (Vec<f32>, Vec<f32>) {
     let (mut of_a, mut of_b) = (vec![0f32; a.all.len()], vec![0f32; b.all.len()]);
-    same(a, &mut of_a, b, b_terms);
-    same(b, &mut of_b, a, a_terms);
+    same(a, &mut of_a, |term| b.place(term).is_some(), b_terms);
+    same(b, &mut of_b, |term| a.place(term).is_some(), a_terms);
     (of_a, of_b)
 }
 
-fn same(words: &Words, worth: &mut [f32], other: &Words, terms: &Terms) {
+/// Raises what words are worth where a text has the term itself, or the glossary brings it.
+fn same(words: &Words, worth: &mut [f32], has: impl Fn(u32) -> bool, terms: &Terms) {
     for (word, worth) in words.all.iter().zip(worth) {
-        if other.all.binary_search_by_key(&word.term, |w| w.term).is_ok() {
+        if has(word.term) {
             *worth = 1.0;
         } else if terms.contains(word.term) {
             *worth = worth.max(BY_GLOSSARY);
@@ -230,19 +223,17 @@ fn same(words: &Words, worth: &mut [f32], other: &Words, terms: &Terms) {
 /// The same where words also meet by their vectors.
 pub(super) fn meet(a: &Words, a_terms: &Terms, b: &Words, b_terms: &Terms) -> (Vec<f32>, Vec<f32>) {
     let (mut of_a, mut of_b) = (vec![0f32; a.all.len()], vec![0f32; b.all.len()]);
-    let dim = if a.all.is_empty() { 0 } else { a.vectors.len() / a.all.len() };
-    if dim > 0 && b.vectors.len() == b.all.len() * dim {
-        for (x, va) in of_a.iter_mut().zip(a.vectors.chunks_exact(dim)) {
-            for (y, vb) in of_b.iter_mut().zip(b.vectors.chunks_exact(dim)) {
-                let cosine = dot(va, vb);
-                *x = x.max(cosine);
-                *y = y.max(cosine);
+    let near = Nearness::of(a, b);
+    if near.columns > 0 {
+        for (x, row) in of_a.iter_mut().zip(near.worth.chunks_exact(near.columns)) {
+            for (y, worth) in of_b.iter_mut().zip(row) {
+                *x = x.max(*worth);
+                *y = y.max(*worth);
             }
         }
-        of_a.iter_mut().chain(&mut of_b).for_each(|c| *c = ((*c - FLOOR) / (1.0 - FLOOR)).clamp(0.0, 1.0));
     }
-    same(a, &mut of_a, b, b_terms);
-    same(b, &mut of_b, a, a_terms);
+    same(a, &mut of_a, |term| b.place(term).is_some(), b_terms);
+    same(b, &mut of_b, |term| a.place(term).is_some(), a_terms);
     debug_assert!(a.idf().all(|i| i > 0.0));
     (of_a, of_b)
 }

@@ -27,6 +27,9 @@ const ASKED: usize = 64;
 /// Words of a script that are looked at, the most frequent: 27 MB of vectors.
 const WORDS: usize = 30_000;
 
+/// The index keeps no longer words.
+const ANY_LENGTH: RangeInclusive<usize> = 1..=32;
+
 /// Finds them. Cheap to make: the words are read when first needed.
 #[derive(Default)]
 pub struct Lexicon {
@@ -47,7 +50,7 @@ struct Words {
 
 impl Words {
     fn read(catalog: &Catalog, model: &StaticModel, first: RangeInclusive<char>) -> Result<Words, RetrieveError> {
-        let mut all = catalog.words(1..=usize::MAX >> 1, first)?;
+        let mut all = catalog.words(ANY_LENGTH, first)?;
         all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         all.truncate(WORDS);
         let names: Vec<String> = all.into_iter().map(|w| w.0).collect();
@@ -135,11 +138,7 @@ mod tests {
             names: all.iter().map(|w| (*w).to_owned()).collect(),
             vectors: all.iter().flat_map(|w| model.vector(w)).collect(),
         };
-        let known = Known {
-            latin: words(&["laser", "charging"]),
-            hangul: words(&["압력"]),
-            model: StaticModel::embedded().unwrap(),
-        };
+        let known = Known { latin: words(&["laser", "charging"]), hangul: words(&["압력"]), model };
         let lexicon = Lexicon { known: OnceLock::from(known) };
         let found = lexicon.translated(&catalog, "레이저 압력 12 bar").unwrap();
         assert_eq!(found.indices, [dimension("laser")]);

@@ -325,11 +325,7 @@ impl Loader<'_> {
     }
 
     fn tensor(&mut self, name: &str, dims: &[usize]) -> Result<QTensor, LmError> {
-        let found = self.gguf.info(name).map(|info| info.dims.as_slice());
-        if found.is_some_and(|found| found != dims) {
-            let what = format!("tensor {name} has the shape {found:?}, and its metadata asks for {dims:?}");
-            return Err(LmError::Gguf { path: self.gguf.path().to_owned(), what });
-        }
+        self.gguf.check_dims(name, dims)?;
         self.gguf.tensor(name, self.device)
     }
 

@@ -505,7 +505,7 @@ impl Loader<'_> {
     }
 
     fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Matrix, LmError> {
-        self.check(name, &[rows, columns])?;
+        self.gguf.check_dims(name, &[rows, columns])?;
         let (dtype, bytes) = self.gguf.bytes(name)?;
         let packed = match Format::of(dtype) {
             Some(format) => Matrix::pack(&mut self.pages, format, (rows, columns), &bytes),
@@ -525,7 +525,7 @@ impl Loader<'_> {
     }
 
     fn vector(&mut self, name: &str, width: usize) -> Result<Vec<f32>, LmError> {
-        self.check(name, &[width])?;
+        self.gguf.check_dims(name, &[width])?;
         self.numbers(name)
     }
 
@@ -539,14 +539,5 @@ impl Loader<'_> {
     fn numbers(&mut self, name: &str) -> Result<Vec<f32>, LmError> {
         let tensor = self.gguf.tensor(name, &Device::Cpu)?;
         Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
-    }
-
-    fn check(&self, name: &str, dims: &[usize]) -> Result<(), LmError> {
-        let found = self.gguf.info(name).map(|info| info.dims.as_slice());
-        if found.is_some_and(|found| found != dims) {
-            let what = format!("tensor {name} has the shape {found:?}, and its metadata asks for {dims:?}");
-            return Err(LmError::Gguf { path: self.gguf.path().to_owned(), what });
-        }
-        Ok(())
     }
 }

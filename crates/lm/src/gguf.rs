@@ -248,6 +248,16 @@ impl Gguf {
         self.tensors.get(name)
     }
 
+    /// Refuses a tensor of another shape than the metadata announces; one that is missing is refused when it is read.
+    pub(crate) fn check_dims(&self, name: &str, dims: &[usize]) -> Result<(), LmError> {
+        let found = self.info(name).map(|info| info.dims.as_slice());
+        if found.is_some_and(|found| found != dims) {
+            let what = format!("tensor {name} has the shape {found:?}, and its metadata asks for {dims:?}");
+            return Err(broken(&self.path, what));
+        }
+        Ok(())
+    }
+
     /// Reads a tensor on to `device`.
     pub fn tensor(&mut self, name: &str, device: &Device) -> Result<QTensor, LmError> {
         let (dtype, raw) = self.bytes(name)?;

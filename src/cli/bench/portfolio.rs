@@ -5,7 +5,6 @@
 //! replaced. They are read by the ordinary way into a catalogue; vectors are computed where the portfolio needs them, and
 //! no vector store is filled, which `overlap --all` does not ask.
 
-use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -21,7 +20,7 @@ use crate::embed::{Embedder, StaticModel};
 use crate::evaluate::statistics::Random;
 use crate::index::{Catalog, Filter, Hit, IndexError, Point, Query, SyncOptions, VectorStore, sync};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
-use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape};
+use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape, remembered_neighbours};
 use crate::portfolio::{Holdings, Institutes};
 use crate::retrieve::{Glossary, Lexicon, Parts};
 use crate::sector::Sector;
@@ -151,7 +150,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         let begin = Instant::now();
         let found = landscape(&parts, &institutes, &holdings, &options)?;
         let all_s = begin.elapsed().as_secs_f64();
-        Ok((load_s, all_s, found, joined(&remembered, &holdings, &world, arguments.neighbours)?))
+        let near = remembered_neighbours(&parts, &holdings, &options);
+        Ok((load_s, all_s, found, joined(&near, &holdings, &world)))
     };
     let (load_s, all_s, found, joined) = once()?;
     let peak_bytes = memory("VmHWM:");
@@ -195,25 +195,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     Ok(Outcome::Yes)
 }
 
-/// How many planted repeats have what they repeat among their nearest, as the file of the last run has them.
-fn joined(remembered: &Path, holdings: &Holdings, world: &World, neighbours: usize) -> Result<usize, Failure> {
-    #[derive(serde::Deserialize)]
-    struct Line {
-        id: String,
-        near: Vec<(usize, f32)>,
-    }
-    let number: HashMap<&str, usize> =
-        holdings.all.iter().filter_map(|h| Some((h.project.doc_id.as_str(), h.project.id.parse().ok()?))).collect();
-    let broken = |e: &dyn std::fmt::Display| Failure::internal(format!("{}: {e}", remembered.display()));
-    let file = fs_err::read_to_string(remembered).map_err(|e| broken(&e))?;
-    let lines: Vec<Line> =
-        file.lines().skip(1).map(serde_json::from_str).collect::<Result<_, _>>().map_err(|e| broken(&e))?;
-    let of = |line: usize| lines.get(line).and_then(|l| number.get(l.id.as_str()));
-    let has_it = |line: &&Line| {
-        let repeated = number.get(line.id.as_str()).and_then(|n| world.repeats(*n));
-        repeated.is_some_and(|r| line.near.iter().take(neighbours).any(|(j, _)| of(*j) == Some(&r)))
+/// How many planted repeats have what they repeat among their nearest.
+fn joined(near: &[Vec<usize>], holdings: &Holdings, world: &World) -> usize {
+    let number = |k: usize| holdings.all[k].project.id.parse::<usize>().ok();
+    let has_it = |(i, near): (usize, &Vec<usize>)| {
+        let repeated = number(i).and_then(|n| world.repeats(n));
+        repeated.is_some() && near.iter().any(|j| number(*j) == repeated)
     };
-    Ok(lines.iter().filter(has_it).count())
+    near.iter().enumerate().filter(|pair| has_it(*pair)).count()
 }
 
 fn text(r: &Report) -> String {
