@@ -14,6 +14,8 @@ from reading import cloze, selected
 from tasks import example
 
 PROMPT_SHARE, PROMPT_WEIGHT = 0.1, 0.3
+KINDS = ("invented", "cloze", "selected", "copied")
+INGREDIENTS = (*KINDS, "reading")  # the last: learning what is read beside what is answered
 
 
 def copied(rng, vocabulary):
@@ -24,15 +26,18 @@ def copied(rng, vocabulary):
 
 
 class Stream:
-    """`mix`: shares of invented, cloze, selected, copied examples; `most`: passages at most; `sizes`: facts a passage."""
+    """`mix`: shares of invented, cloze, selected, copied examples; `most`: passages at most; `sizes`: facts a passage.
 
-    def __init__(self, bpe, texts, seed):
-        self.bpe, self.seed = bpe, seed
+    `without` names ingredients that are left out (`INGREDIENTS`): the others take their share."""
+
+    def __init__(self, bpe, texts, seed, without=()):
+        self.bpe, self.seed, self.without = bpe, seed, frozenset(without)
         self.texts = {language: [(r["title"], r["text"]) for r in texts if r["language"] == language] for language in ("ko", "en")}
 
     def one(self, i, mix, most, sizes, longest):
         rng = random.Random(f"{self.seed}:{i}")
-        kind = rng.choices(("invented", "cloze", "selected", "copied"), mix)[0]
+        mix = [0 if kind in self.without else share for kind, share in zip(KINDS, mix)]
+        kind = rng.choices(KINDS, mix)[0]
         if kind == "copied":
             return copied(rng, len(self.bpe))
         made = None
@@ -41,12 +46,15 @@ class Stream:
             make = cloze if kind == "cloze" else selected
             for _ in range(5):
                 made = made or (make(rng, texts, max(2, min(most, 4)), 150 + 80 * most) if len(texts) > 8 else None)
+        # Where a text gives no example, or one too long, an invented one takes its place, if those are not left out.
+        instead = mix if "invented" in self.without else (1, 0, 0, 0)
+        if made is None and "invented" in self.without:
+            return self.one(i + (1 << 40), instead, most, sizes, longest)
         read, write = self.bpe.example(*(made or example(rng, most, sizes)))
-        return (read, write) if len(read) + len(write) <= longest else self.one(i + (1 << 40), (1, 0, 0, 0), max(1, most - 1), (1, 2), longest)
+        return (read, write) if len(read) + len(write) <= longest else self.one(i + (1 << 40), instead, max(1, most - 1), (1, 2), longest)
 
     def examples(self, start, count, stage):
         return [self.one(i, stage["mix"], stage["most"], tuple(stage["sizes"]), stage["longest"]) for i in range(start, start + count)]
-
 
     def prepared(self, start, count, stage, tokens):
         """Batches of about `tokens` tokens, in random order, of the examples from `start` on; and how long those are on average."""
@@ -60,17 +68,18 @@ class Stream:
             group.append(e)
         groups.append(group)
         rng.shuffle(groups)
-        return [collate(group, rng) for group in groups], sum(len(a) + len(b) for a, b in examples) / count
+        share = 0 if "reading" in self.without else PROMPT_SHARE
+        return [collate(group, rng, share) for group in groups], sum(len(a) + len(b) for a, b in examples) / count
 
 
-def collate(group, rng):
+def collate(group, rng, prompt_share=PROMPT_SHARE):
     longest = -(-max(len(a) + len(b) for a, b in group) // 16) * 16
     tokens = numpy.full((len(group), longest), END_OF_TEXT, dtype=numpy.int64)
     rows, targets, weights = [], [], []
     for b, (read, write) in enumerate(group):
         text = read + write
         tokens[b, : len(text)] = text
-        learnt = [(t, PROMPT_WEIGHT) for t in range(len(read) - 1) if rng.random() < PROMPT_SHARE]
+        learnt = [(t, PROMPT_WEIGHT) for t in range(len(read) - 1) if rng.random() < prompt_share]
         learnt += [(t, 1.0) for t in range(len(read) - 1, len(text) - 1)]
         for t, weight in learnt:
             rows.append(b * longest + t)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains the reader; stops and goes on where it stopped.
 
-    train.py OUT --texts TEXTS.jsonl[.xz] --minutes 60 [--size cpu|gpu|tiny] [--tokens 8192] [--rate 2e-3] [--stop-after 9]
-                 [--weights PIECES]
+    train.py OUT --texts TEXTS.jsonl[.xz] --minutes 60 [--size cpu|gpu|small|tiny] [--tokens 8192] [--rate 2e-3] [--stop-after 9]
+                 [--weights PIECES] [--without invented|cloze|selected|copied|reading …]
 
 OUT/checkpoint.pt holds weights, optimiser and place in the data; OUT/log.tsv one line an interval: tokens, seconds, loss of answers,
 loss of what is read, share of held-out answers written exactly (greedy), rate. `--minutes` is the whole run over all its pieces, the
@@ -26,11 +26,12 @@ import torch.nn.functional as F
 import induction
 from bpe import Bpe
 from model import Reader, Sizes
-from stream import Stream, collate
+from stream import INGREDIENTS, Stream, collate
 from weights import load
 
 SIZES = {
     "tiny": dict(hidden=64, layers=3, heads=2, kv_heads=1, head_dim=32, feed_forward=128, context=1024, rope_base=1e6),
+    "small": dict(hidden=128, layers=6, heads=2, kv_heads=1, head_dim=64, feed_forward=352, context=1024, rope_base=1e6),
     "cpu": dict(hidden=256, layers=6, heads=4, kv_heads=2, head_dim=64, feed_forward=704, context=1024, rope_base=1e6),
     "gpu": dict(hidden=512, layers=8, heads=8, kv_heads=4, head_dim=64, feed_forward=1536, context=4096, rope_base=1e6),
 }
@@ -49,7 +50,7 @@ STAGES = {
         dict(at=0.6, mix=(0.45, 0.49, 0.05, 0.01), most=8, sizes=(2, 4), longest=3072),
     ],
 }
-STAGES["tiny"] = STAGES["cpu"]
+STAGES["tiny"] = STAGES["small"] = STAGES["cpu"]
 HELD_OUT = dict(mix=(1, 0, 0, 0), most=2, sizes=(1, 3), longest=768)
 POOL = 65_536  # about so many tokens are sorted by length together, and at least two batches
 
@@ -143,6 +144,7 @@ def main():
     parser.add_argument("--texts", type=pathlib.Path)
     parser.add_argument("--size", choices=SIZES, default="cpu")
     parser.add_argument("--start", choices=("induction", "random"), default="induction", help="initial weights")
+    parser.add_argument("--without", nargs="*", choices=INGREDIENTS, default=[], help="ingredients to leave out, to see what each brings")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--weights", type=pathlib.Path, help="pieces that another machine handed back, to go on from")
     parser.add_argument("--stop-after", type=float, default=1e9)
@@ -163,7 +165,7 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     bpe = Bpe()
     texts, hidden = held_out(read_texts(options.texts))
-    stream = Stream(bpe, texts, options.seed)
+    stream = Stream(bpe, texts, options.seed, options.without)
     invented = Stream(bpe, [], "held out").examples(0, 64, HELD_OUT)
     real = Stream(bpe, hidden, "held out").examples(0, 32, HELD_OUT | dict(mix=(0, 1, 0, 0))) if len(hidden) > 30 else []
 
