@@ -443,7 +443,7 @@ fn fit(rows: &[Row], by_hand: &[Row], app: &App, projects: usize, options: &Over
         "fitted by `sectora eval overlap --projects {projects} --seed {} --fit{hand}` on {} pairs of proposals made by construction (half of the projects) and written by hand, from an index of {} documents, {}",
         options.seed,
         pairs.len(),
-        app.catalog().stats().map_or(0, |s| s.documents),
+        app.catalog().document_count().unwrap_or(0),
         app.embedder().map_or_else(|| "words only".to_owned(), |e| format!("encoder {}", e.id())),
     );
     // Chosen by four-fold cross-validation over the training half.
@@ -502,7 +502,7 @@ fn measure(
     Ok(Measured {
         projects,
         proposals: proposals.len(),
-        documents: app.catalog().stats()?.documents,
+        documents: app.catalog().document_count()?,
         encoder: app.embedder().map(|e| e.id().to_owned()),
         weights: made,
         recall,

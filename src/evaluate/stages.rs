@@ -130,7 +130,7 @@ pub fn run(config: &Config, options: &StagesOptions) -> Result<StagesResult, Eva
     Ok(StagesResult {
         questions: name,
         n: queries.len(),
-        documents: app.catalog().stats()?.documents,
+        documents: app.catalog().document_count()?,
         encoder: app.embedder().map(|e| e.id().to_owned()),
         by_kind: by_kind(&queries, &first.per_query),
         missed: missed.collect(),

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use serde::{Deserialize, Serialize};
 
+use super::counts::Counted;
 use super::vocabulary::{self, Vocabulary};
 use super::{Fingerprint, IndexError};
 use crate::document::{Chunk, Document, Span};
@@ -44,7 +44,12 @@ CREATE TABLE IF NOT EXISTS terms (dimension INTEGER PRIMARY KEY, chunks INTEGER 
 pub struct Catalog {
     connection: Mutex<Connection>,
     path: String,
+    pub(super) counted: Mutex<Option<Counted>>,
 }
+
+/// Pages held in memory, KiB, as SQLite takes it. Its own 2 MiB hold no level of a large index, so that each look-up of a
+/// term reads the file.
+const CACHE: i64 = -65_536;
 
 /// A source as it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,23 +83,6 @@ pub(super) struct TermCounts {
     pub(super) vocabulary: Vocabulary,
 }
 
-/// How much an index holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stats {
-    /// Sources that gave documents.
-    pub sources: u64,
-    /// Sources that failed.
-    pub failed: u64,
-    /// Documents.
-    pub documents: u64,
-    /// Pages, slides and sheets.
-    pub pages: u64,
-    /// Chunks.
-    pub chunks: u64,
-    /// Chunks the store does not have yet.
-    pub pending: u64,
-}
-
 impl Catalog {
     /// Opens or creates the file.
     pub fn open(file: &Path) -> Result<Catalog, IndexError> {
@@ -104,9 +92,10 @@ impl Catalog {
         connection.busy_timeout(std::time::Duration::from_secs(30)).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        connection.pragma_update(None, "cache_size", CACHE).map_err(failed)?;
         connection.execute_batch(SCHEMA).map_err(failed)?;
         connection.execute_batch(vocabulary::SCHEMA).map_err(failed)?;
-        Ok(Catalog { connection: Mutex::new(connection), path })
+        Ok(Catalog { connection: Mutex::new(connection), path, counted: Mutex::new(None) })
     }
 
     /// A document with its text.
@@ -149,40 +138,6 @@ impl Catalog {
     /// All chunks of a document in order.
     pub fn chunks_of(&self, doc_id: &str) -> Result<Vec<Chunk>, IndexError> {
         self.select_chunks("doc_id = ?1 ORDER BY ordinal", [doc_id])
-    }
-
-    /// How much is in it.
-    pub fn stats(&self) -> Result<Stats, IndexError> {
-        self.with(|c| {
-            let one = |sql: &str| c.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| n.max(0) as u64);
-            Ok(Stats {
-                sources: one("SELECT count(*) FROM sources WHERE error IS NULL")?,
-                failed: one("SELECT count(*) FROM sources WHERE error IS NOT NULL")?,
-                documents: one("SELECT count(*) FROM documents")?,
-                pages: one("SELECT coalesce(sum(pages), 0) FROM documents")?,
-                chunks: one("SELECT count(*) FROM chunks")?,
-                pending: one("SELECT count(*) FROM chunks WHERE pending = 1")?,
-            })
-        })
-    }
-
-    /// How many chunks there are, and how many of them have each term.
-    pub fn frequencies(&self, dimensions: &[u32]) -> Result<(u64, Vec<u64>), IndexError> {
-        self.with(|c| {
-            let total: i64 = c.query_row("SELECT count(*) FROM chunks", [], |r| r.get(0))?;
-            let mut statement = c.prepare_cached("SELECT chunks FROM terms WHERE dimension = ?1")?;
-            let with_term = |d: &u32| -> rusqlite::Result<u64> {
-                let n: Option<i64> = statement.query_row([d], |r| r.get(0)).optional()?;
-                Ok(n.unwrap_or(0).max(0) as u64)
-            };
-            Ok((total.max(0) as u64, dimensions.iter().map(with_term).collect::<rusqlite::Result<_>>()?))
-        })
-    }
-
-    /// How rare terms are: [`bm25::idf`] of each.
-    pub fn idf(&self, dimensions: &[u32]) -> Result<Vec<f32>, IndexError> {
-        let (total, with_term) = self.frequencies(dimensions)?;
-        Ok(with_term.into_iter().map(|n| bm25::idf(total, n)).collect())
     }
 
     /// What the index was made with, if it was made.
@@ -443,7 +398,7 @@ fn source_row(row: &Row<'_>) -> rusqlite::Result<SourceRow> {
     })
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|n| n.max(0) as u64)
 }
 

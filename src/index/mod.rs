@@ -8,6 +8,7 @@ mod archive;
 mod catalog;
 #[cfg(test)]
 mod conformance;
+mod counts;
 mod edge;
 mod fill;
 mod filter;
@@ -26,7 +27,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use archive::{Archived, BackupOptions, Manifest, Restored, backup, restore};
-pub use catalog::{Catalog, Stats};
+pub use catalog::Catalog;
+pub use counts::Stats;
 pub use edge::{EdgeOptions, EdgeStore};
 pub use fill::{FillOptions, fill, indexed_text};
 pub use filter::{Condition, Filter};

@@ -254,7 +254,7 @@ pub fn find(
         new_in_proposal: new_sentences(&own, &nearest, &proposal.document.text, &index),
         verdicts: verdicts.into_iter().map(|(_, v)| v).collect(),
         judged_by: JudgedBy {
-            documents: parts.catalog.stats()?.documents,
+            documents: parts.catalog.document_count()?,
             compared: candidates.len(),
             encoder: parts.embedder.map(|e| e.id().to_owned()),
             weights: model.made.clone(),
