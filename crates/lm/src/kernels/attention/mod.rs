@@ -27,6 +27,7 @@ pub(crate) use turn::Turn;
 
 use self::store::Store;
 use super::ops::exp;
+use super::pages::Pages;
 use super::path::{Path, dispatch};
 use super::pool::{Pool, Shareable};
 
@@ -74,7 +75,10 @@ impl KvLayer {
     /// Room for `positions`; pages of memory are taken when first written.
     pub(crate) fn new(heads: Heads, positions: usize, kv: Kv) -> KvLayer {
         let width = heads.dim.next_multiple_of(LANES);
-        KvLayer { heads, width, stores: (0..heads.keys).map(|_| Store::new(kv, positions, width)).collect() }
+        // One region, so that it is worth large pages.
+        let mut pages = Pages::of(heads.keys * Store::lines(kv, positions, width) * 64);
+        let stores = (0..heads.keys).map(|_| Store::new(&mut pages, kv, positions, width)).collect();
+        KvLayer { heads, width, stores }
     }
 
     /// Bytes that one position takes.
