@@ -156,7 +156,7 @@ unsafe fn quantized<const F: u8, const T: usize>(
             let codes = codes.add(b * const { format(F).code_bytes() });
             if T <= FEW {
                 ahead(codes, const { format(F).code_bytes() });
-                // What follows the codes so far ahead are scales somewhere; a block's share of them is half a line or more.
+                // Between the codes of two tiles lie scales, of which a block's share is half a line or more.
                 far(scales.wrapping_add(FAR + b * const { format(F).scale_bytes(SUPER) / (SUPER / BLOCK) }));
             }
             let x = group.codes.as_ptr().add(at * BLOCK);

@@ -62,9 +62,9 @@ unsafe impl Number for f32 {}
 unsafe impl Number for i8 {}
 
 impl Pages {
-    /// A region of just these bytes, whole lines, for what is taken next.
-    pub(super) fn of(bytes: usize) -> Pages {
-        Pages { open: Some((Arc::new(Region::new(bytes.max(size_of::<Line>()))), 0)) }
+    /// A region of just so many lines, for what is taken next.
+    pub(super) fn of(lines: usize) -> Pages {
+        Pages { open: Some((Arc::new(Region::new(lines.max(1) * size_of::<Line>())), 0)) }
     }
 
     /// So many lines, zero.

@@ -76,7 +76,7 @@ impl KvLayer {
     pub(crate) fn new(heads: Heads, positions: usize, kv: Kv) -> KvLayer {
         let width = heads.dim.next_multiple_of(LANES);
         // One region, so that it is worth large pages.
-        let mut pages = Pages::of(heads.keys * Store::lines(kv, positions, width) * 64);
+        let mut pages = Pages::of(heads.keys * Store::lines(kv, positions, width));
         let stores = (0..heads.keys).map(|_| Store::new(&mut pages, kv, positions, width)).collect();
         KvLayer { heads, width, stores }
     }

@@ -89,7 +89,7 @@ impl Store {
         (source, at): (Range<usize>, usize),
         turn: Turn<'_>,
     ) {
-        let mut pages = Pages::of(Store::lines(self.kv(), LANES, width) * 64);
+        let mut pages = Pages::of(Store::lines(self.kv(), LANES, width));
         let mut tile = Store::new(&mut pages, self.kv(), LANES, width);
         let mut wide = vec![0.0; LANES * width];
         for first in (source.start / LANES * LANES..source.end).step_by(LANES) {
