@@ -14,7 +14,8 @@ pub(crate) enum Cache {
     Device,
 }
 
-/// Keys and values on a CPU, allocated for a number of positions; pages of memory are taken when written.
+/// Keys and values on a CPU, allocated for a number of positions; pages of memory, 2 MiB where a layer has as much, are
+/// taken when written.
 #[derive(Debug)]
 pub(crate) struct CpuCache {
     pub(crate) layers: Vec<KvLayer>,

@@ -165,10 +165,10 @@ impl CpuDecoder {
     /// alone and in company.
     pub(crate) fn read(&mut self, parts: &mut [Part<'_>]) -> Vec<f32> {
         let writes = parts.iter().filter(|part| part.writes).count();
-        if self.reads_as_it_writes() || writes == parts.len() {
+        if writes == parts.len() {
             return self.step(self.writing, parts);
         }
-        if writes == 0 {
+        if writes == 0 || self.reading.multiplies_as_it_writes() {
             return self.step(self.reading, parts);
         }
         let of: Vec<(bool, usize)> = parts.iter().map(|part| (part.writes, part.wanted)).collect();
@@ -390,6 +390,7 @@ impl Block {
                     (first * q_width..(first + tokens) * q_width, first * kv_width..(first + tokens) * kv_width);
                 layer.write(pool, path, position, &k[keys.clone()], &v[keys]);
                 let view = View { position, tokens, window: self.window, scale: shape.attention_scale as f32 };
+                let path = if part.writes { path.for_writing() } else { path };
                 layer.attend(pool, path, view, &q[queries.clone()], &mut context[queries]);
                 first += tokens;
             }

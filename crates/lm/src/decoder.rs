@@ -100,7 +100,7 @@ impl Decoder {
     }
 
     /// Reads `tokens` (at least one) and gives the logits of what follows the last. One token alone counts as written:
-    /// where prompts are read with instructions of their own (AMX), its numbers are not the same bits.
+    /// where prompts are read with instructions of their own (AMX, AVX-512 with bf16), its numbers are not the same bits.
     pub fn forward(&mut self, tokens: &[u32]) -> Result<Vec<f32>, LmError> {
         self.read_own(tokens, 1)
     }

@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 
 use super::activations::Group;
 use super::pack::SUPER_SCALES;
-use super::{BLOCK, Format, Products};
+use super::{BLOCK, Format, Products, SUPER};
 
 /// See `Path::tile`.
 ///
@@ -57,8 +57,10 @@ pub(super) const Q6K: u8 = Format::Q6K as u8;
 
 /// With so few tokens memory is what is waited for.
 const FEW: usize = 4;
-/// How far ahead of the codes memory is asked for: the processor's own prefetching ends at each page.
-const AHEAD: usize = 4096;
+/// How far ahead of the codes memory is asked for, into the second-level cache and from there into the first: lines on
+/// their way to the first are few, and while they wait for memory nothing else is loaded.
+const FAR: usize = 16 << 10;
+const NEAR: usize = 1 << 10;
 
 pub(super) const fn format(number: u8) -> Format {
     match number {
@@ -154,6 +156,8 @@ unsafe fn quantized<const F: u8, const T: usize>(
             let codes = codes.add(b * const { format(F).code_bytes() });
             if T <= FEW {
                 ahead(codes, const { format(F).code_bytes() });
+                // Between the codes of two tiles lie scales, of which a block's share is half a line or more.
+                far(scales.wrapping_add(FAR + b * const { format(F).scale_bytes(SUPER) / (SUPER / BLOCK) }));
             }
             let x = group.codes.as_ptr().add(at * BLOCK);
             let x_scale = group.scale.as_ptr().add(at);
@@ -271,13 +275,21 @@ unsafe fn start<const T: usize>(less: *const i32) -> [__m512i; T] {
     dots
 }
 
-/// Asks for the memory that will be read [`AHEAD`] bytes later, which may be the next tile's.
+/// Asks for the memory that will be read [`FAR`] and [`NEAR`] bytes later, which may be the next tile's.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn ahead(codes: *const u8, bytes: usize) {
     for line in (0..bytes).step_by(64) {
-        _mm_prefetch::<_MM_HINT_T0>(codes.wrapping_add(AHEAD + line).cast());
+        far(codes.wrapping_add(FAR + line));
+        _mm_prefetch::<_MM_HINT_T0>(codes.wrapping_add(NEAR + line).cast());
     }
+}
+
+/// Asks for a line into the second-level cache.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn far(line: *const u8) {
+    _mm_prefetch::<_MM_HINT_T1>(line.cast());
 }
 
 /// `sums[t] += dots[t] * (d * scale[t])`

@@ -4,13 +4,14 @@
 //! into [`Activations`]. Out: rows of f32. A matrix is a list of tiles of [`TILE`] rows whose codes lie
 //! interleaved as the dot-product instructions read them; [`product`] hands tiles to the threads of a
 //! [`Pool`]. Which instructions are used is a [`Path`], found out at run time. All paths but AMX do the same
-//! arithmetic in the same order, and the tests hold each to the scalar one bit for bit; AMX, which only reads
-//! prompts, rounds to bf16 where the others round to int8, and is held to a tighter bound than they.
+//! products in the same order, and the tests hold each to the scalar one bit for bit; AMX, which only reads
+//! prompts, rounds to bf16 where the others round to int8, and is held to a tighter bound than they. Attention of
+//! prompts rounds to bf16 on the two paths that are named after it.
 //!
 //! | path | instructions |
 //! | --- | --- |
 //! | AMX | `tdpbf16ps`, 32 rows × 32 tokens in tile registers |
-//! | AVX-512 | `vpdpbusd`, 16 rows × up to 12 tokens in registers |
+//! | AVX-512 | `vpdpbusd`, 16 rows × up to 12 tokens in registers; with bf16, prompts attend by `vdpbf16ps` |
 //! | AVX-VNNI | `vpdpbusd`, two times 8 rows × up to 6 tokens |
 //! | AVX2 | `vpmaddubsw`, 8 rows × up to 4 tokens |
 //! | NEON | `smull`/`sadalp`, compiled but never run: no such machine was at hand |

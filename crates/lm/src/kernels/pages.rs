@@ -1,10 +1,15 @@
-//! Where do weights lie so that reading them does not wait for page tables?
+//! Where do weights, keys and values lie so that reading them does not wait for page tables?
 //!
-//! Decoding reads every weight once a token. In pages of 4 KiB the processor looks up a page for each
-//! twelve blocks and its own prefetching stops there; in pages of 2 MiB neither happens. So matrices share
-//! large regions, and Linux is asked to back these with large pages; whether it does changes speed only.
+//! Decoding reads every weight once a token, and every key and value. In pages of 4 KiB the processor looks up a page
+//! for each twelve blocks and its own prefetching stops there; in pages of 2 MiB neither happens. So matrices share
+//! large regions, as do the heads of a layer, and Linux is asked to back these with large pages; whether it does changes
+//! speed only. The price is that memory is taken in such steps when it is first written.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+#[cfg(not(target_os = "linux"))]
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -31,49 +36,131 @@ pub(super) struct Lines {
     _region: Arc<Region>,
 }
 
-/// Memory, given back when the last of its lines goes.
+/// Memory, zero and untouched at first, given back when the last of its lines goes.
 struct Region {
     base: NonNull<u8>,
-    layout: Layout,
+    size: usize,
+    /// What was asked of the system: `base` is in it.
+    whole: (NonNull<u8>, usize),
 }
 
+/// Numbers in lines of their own, zero at first.
+pub(super) struct Zeros<T> {
+    lines: Lines,
+    count: usize,
+    _numbers: PhantomData<T>,
+}
+
+/// # Safety
+/// Any bytes are a valid value, and it is aligned within a line.
+pub(super) unsafe trait Number: Copy {}
+// SAFETY: sixteen bits of any value are an f16.
+unsafe impl Number for half::f16 {}
+// SAFETY: 32 bits of any value are an f32.
+unsafe impl Number for f32 {}
+// SAFETY: a byte of any value is an i8.
+unsafe impl Number for i8 {}
+
 impl Pages {
+    /// A region of just so many lines, for what is taken next.
+    pub(super) fn of(lines: usize) -> Pages {
+        Pages { open: Some((Arc::new(Region::new(lines.max(1) * size_of::<Line>())), 0)) }
+    }
+
     /// So many lines, zero.
     pub(super) fn take(&mut self, count: usize) -> Lines {
         let bytes = count * size_of::<Line>();
         let (region, used) = match self.open.take() {
-            Some((region, used)) if region.layout.size() - used >= bytes => (region, used),
+            Some((region, used)) if region.size - used >= bytes => (region, used),
             _ => (Arc::new(Region::new(bytes.max(REGION))), 0),
         };
-        // SAFETY: `used + bytes` is within the region.
+        // SAFETY: `used + bytes` is within the region. These bytes were handed to nobody, since `used` only grows, and
+        // are zero as the system gave them; the region's base is aligned for a `Line`.
         let first = unsafe { region.base.add(used) }.cast::<Line>();
-        // SAFETY: these bytes belong to the region, which is aligned to pages, so that each multiple of 64
-        // is aligned for a `Line`; they were handed to nobody, since `used` only grows.
-        unsafe { first.write_bytes(0, count) };
         self.open = Some((region.clone(), used + bytes));
         Lines { first, count, _region: region }
     }
+
+    /// So many numbers, zero.
+    pub(super) fn zeros<T: Number>(&mut self, count: usize) -> Zeros<T> {
+        Zeros { lines: self.take(lines::<T>(count)), count, _numbers: PhantomData }
+    }
+}
+
+/// Lines that so many numbers take.
+pub(super) fn lines<T: Number>(count: usize) -> usize {
+    (count * size_of::<T>()).div_ceil(size_of::<Line>())
 }
 
 impl Region {
-    fn new(bytes: usize) -> Region {
-        let size = bytes.next_multiple_of(PAGE);
-        let Ok(layout) = Layout::from_size_align(size, PAGE) else { panic!("no memory is as large as {bytes} bytes") };
-        // SAFETY: the size is not zero: `REGION` is the least.
-        let Some(base) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        #[cfg(target_os = "linux")]
-        // SAFETY: the region is ours and whole pages; the advice changes no content. It may be refused.
-        unsafe {
-            libc::madvise(base.as_ptr().cast(), size, libc::MADV_HUGEPAGE);
+    #[cfg(target_os = "linux")]
+    fn new(size: usize) -> Region {
+        // What is smaller than a large page need not begin at one.
+        let align = if size < PAGE { size_of::<Line>() } else { PAGE };
+        let whole = size + align;
+        // SAFETY: new memory that nothing else refers to is asked for.
+        let at = unsafe {
+            let (how, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            libc::mmap(std::ptr::null_mut(), whole, how, kind, -1, 0)
+        };
+        let Some(start) = NonNull::new(at.cast::<u8>()).filter(|_| at != libc::MAP_FAILED) else {
+            panic!("the system gave no {whole} bytes of memory")
+        };
+        // SAFETY: the offset is below `align`, so that `size` bytes follow.
+        let base = unsafe { start.add(start.align_offset(align)) };
+        if size >= PAGE {
+            // SAFETY: this part of the mapping is ours; the advice changes no content. It may be refused.
+            unsafe { libc::madvise(base.as_ptr().cast(), size, libc::MADV_HUGEPAGE) };
         }
-        Region { base, layout }
+        Region { base, size, whole: (start, whole) }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new(size: usize) -> Region {
+        let Ok(layout) = Layout::from_size_align(size, size_of::<Line>()) else {
+            panic!("no memory is as large as {size} bytes")
+        };
+        // SAFETY: the size is not zero: a line is the least.
+        let Some(base) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { std::alloc::handle_alloc_error(layout) };
+        Region { base, size, whole: (base, size) }
     }
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
+        let (start, size) = self.whole;
+        // SAFETY: mapped with this size, and no lines of it are left: each holds the region.
+        #[cfg(target_os = "linux")]
+        unsafe {
+            libc::munmap(start.as_ptr().cast(), size);
+        }
         // SAFETY: allocated with this layout, and no lines of it are left: each holds the region.
-        unsafe { dealloc(self.base.as_ptr(), self.layout) };
+        #[cfg(not(target_os = "linux"))]
+        unsafe {
+            dealloc(start.as_ptr(), Layout::from_size_align_unchecked(size, size_of::<Line>()));
+        }
+    }
+}
+
+impl<T: Number> Deref for Zeros<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the lines hold so many numbers, any bytes are numbers, and a line is aligned for them.
+        unsafe { std::slice::from_raw_parts(self.lines.first.as_ptr().cast(), self.count) }
+    }
+}
+
+impl<T: Number> DerefMut for Zeros<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`; the borrow is unique.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.first.as_ptr().cast(), self.count) }
+    }
+}
+
+impl<T> fmt::Debug for Zeros<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} numbers", self.count)
     }
 }
 

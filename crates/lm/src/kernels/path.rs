@@ -16,6 +16,8 @@ enum Kind {
     #[cfg(target_arch = "x86_64")]
     Amx,
     #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
+    #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
     AvxVnni,
@@ -39,8 +41,12 @@ impl Path {
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vnni");
-            if avx2 && avx512 && is_x86_feature_detected!("avx512bf16") && super::amx::usable().is_ok() {
+            let bf16 = avx2 && avx512 && is_x86_feature_detected!("avx512bf16");
+            if bf16 && super::amx::usable().is_ok() {
                 all.push(Path(Kind::Amx));
+            }
+            if bf16 {
+                all.push(Path(Kind::Avx512Bf16));
             }
             if avx2 && avx512 {
                 all.push(Path(Kind::Avx512));
@@ -65,7 +71,7 @@ impl Path {
         Path::all().first().copied().unwrap_or(Path(Kind::Scalar))
     }
 
-    /// The path of this name, if the processor has it; `amx` and `avx512` are names too.
+    /// The path of this name, if the processor has it; `amx` and `avx512`, the faster of two, are names too.
     pub fn named(name: &str) -> Option<Path> {
         let short = |path: &Path| path.name().split('-').next() == Some(name);
         Path::all().into_iter().find(|path| path.name() == name || short(path))
@@ -80,11 +86,13 @@ impl Path {
         None
     }
 
-    /// `amx-bf16`, `avx512-vnni`, `avxvnni`, `avx2`, `neon` or `scalar`.
+    /// `amx-bf16`, `avx512-bf16`, `avx512-vnni`, `avxvnni`, `avx2`, `neon` or `scalar`.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Amx => "amx-bf16",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => "avx512-bf16",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512-vnni",
             #[cfg(target_arch = "x86_64")]
@@ -97,19 +105,34 @@ impl Path {
         }
     }
 
-    /// True where prompts are read in tiles of bf16.
+    /// True where prompts are multiplied in tiles of bf16.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn is_amx(self) -> bool {
         self.0 == Kind::Amx
     }
 
-    /// The path for what is written: the same, but for AMX, whose tiles are for many tokens at once.
+    /// True where prompts attend in tiles of bf16, without AMX.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn attends_in_bf16(self) -> bool {
+        self.0 == Kind::Avx512Bf16
+    }
+
+    /// The path for what is written: the same, but for those with bf16, whose tiles are for many tokens at once.
     pub(crate) fn for_writing(self) -> Path {
         #[cfg(target_arch = "x86_64")]
-        if self.is_amx() {
+        if self.is_amx() || self.attends_in_bf16() {
             return Path(Kind::Avx512);
         }
         self
+    }
+
+    /// True where a product of a prompt's token is that of a written one, bit for bit: they can share a step.
+    pub(crate) fn multiplies_as_it_writes(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if self.is_amx() {
+            return false;
+        }
+        true
     }
 
     /// Its name; with that of the path for writing where it is another.
@@ -123,7 +146,7 @@ impl Path {
     /// True where 16 floats fit a register.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn is_avx512(self) -> bool {
-        matches!(self.0, Kind::Avx512 | Kind::Amx)
+        matches!(self.0, Kind::Avx512 | Kind::Avx512Bf16 | Kind::Amx)
     }
 
     /// Tiles that a thread takes at once of the `tiles` that `threads` share.
@@ -172,7 +195,9 @@ impl Path {
         match self.0 {
             // SAFETY: having the path proves the instructions; lengths were compared above.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 | Kind::Amx => unsafe { super::avx512::tile(format, bytes, width, group, out) },
+            Kind::Avx512 | Kind::Avx512Bf16 | Kind::Amx => unsafe {
+                super::avx512::tile(format, bytes, width, group, out)
+            },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kind::AvxVnni => unsafe { super::avxvnni::tile(format, bytes, width, group, out) },
@@ -196,7 +221,7 @@ impl Path {
         match self.0 {
             // SAFETY: having the path proves the instructions.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 | Kind::Amx => unsafe { super::avx512::quantize(group, t, numbers) },
+            Kind::Avx512 | Kind::Avx512Bf16 | Kind::Amx => unsafe { super::avx512::quantize(group, t, numbers) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kind::AvxVnni | Kind::Avx2 => unsafe { avx2(group, t, numbers) },
@@ -239,7 +264,7 @@ macro_rules! dispatch {
         match $path.name() {
             // SAFETY: having the path proves the instructions.
             #[cfg(target_arch = "x86_64")]
-            "avx512-vnni" | "amx-bf16" => unsafe { avx512($($argument),*) },
+            "avx512-vnni" | "avx512-bf16" | "amx-bf16" => unsafe { avx512($($argument),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             "avxvnni" | "avx2" => unsafe { avx2($($argument),*) },

@@ -57,7 +57,7 @@ fn multiply(path: Path, threads: usize, matrix: &Matrix, rows: &[f32]) -> Vec<f3
 
 /// Those that round activations to int8 and add alike.
 fn alike() -> impl Iterator<Item = Path> {
-    Path::all().into_iter().filter(|path| path.for_writing() == *path)
+    Path::all().into_iter().filter(|path| path.multiplies_as_it_writes())
 }
 
 fn scalar() -> Path {
@@ -159,7 +159,7 @@ fn products_are_within_the_rounding_of_activations() {
         }
         let relative = (error / size).sqrt();
         println!("{dtype:?}, {}: relative error {relative:.1e}", path.name());
-        let most = match (matrix.format().needs().floats, path.for_writing() == path) {
+        let most = match (matrix.format().needs().floats, path.multiplies_as_it_writes()) {
             (true, _) => 1e-6,
             // Uniform numbers rounded to 1/127 of their block's largest: 1/127/√12 over 1/√3, about 0.4 %.
             (false, true) => 5e-3,
@@ -262,10 +262,37 @@ proptest! {
                 let mut out = vec![f32::NAN; q.len()];
                 layer.attend(&mut pool, path, view, &q, &mut out);
                 let difference = out.iter().zip(&expect).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
-                // Queries, keys, weights and values are rounded to eight significant bits for AMX, unless they are kept exactly.
+                // Queries, keys, weights and values are rounded to eight significant bits (bf16) for prompts where the processor multiplies those, unless they are kept exactly.
                 let most = if path.for_writing() == path || kv == Kv::F32 { 2e-5 } else { 5e-2 };
                 prop_assert!(difference < most, "{:?} {:?}: {}", kv, path, difference);
             }
+        }
+    }
+}
+
+/// What makes an answer the same alone, in company and after a reuse: the queries of a step may be any part of a text.
+#[test]
+fn what_a_query_takes_does_not_depend_on_the_queries_beside_it() {
+    let mut random = StdRng::seed_from_u64(11);
+    let heads = Heads { queries: 6, keys: 2, dim: 48 };
+    let all = 300;
+    let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-2.0..2.0)).collect() };
+    let (k, v) = (numbers(all * heads.keys * heads.dim), numbers(all * heads.keys * heads.dim));
+    let q = numbers(all * heads.queries * heads.dim);
+    let row = heads.queries * heads.dim;
+    for (path, kv) in Path::all().into_iter().flat_map(|path| [(path, Kv::F16), (path, Kv::Q8)]) {
+        let mut pool = Pool::new(2);
+        let mut layer = KvLayer::new(heads, all, kv);
+        layer.write(&mut pool, path, 0, &k, &v);
+        let mut attend = |from: usize, to: usize| {
+            let view = View { position: from, tokens: to - from, window: None, scale: 0.2 };
+            let mut out = vec![f32::NAN; (to - from) * row];
+            layer.attend(&mut pool, path, view, &q[from * row..to * row], &mut out);
+            out
+        };
+        let together = attend(0, all);
+        for (from, to) in [(0, 1), (1, 40), (127, 129), (131, 260), (299, 300)] {
+            assert_eq!(attend(from, to), together[from * row..to * row], "{path:?} {kv:?} {from}..{to}");
         }
     }
 }

@@ -6,6 +6,10 @@ use std::arch::x86_64::*;
 
 use super::store::{BLOCK, EIGHT, HALF};
 use super::{KEYS, LANES, ROWS};
+use crate::kernels::avx512::far;
+
+/// With so few rows memory is what is waited for.
+const FEW: usize = 4;
 
 /// Sixteen numbers from element `at`.
 ///
@@ -21,6 +25,15 @@ unsafe fn load<const KIND: u8>(from: *const u8, at: usize) -> __m512 {
             EIGHT => _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.add(at).cast()))),
             _ => _mm512_loadu_ps(from.add(at * 4).cast()),
         }
+    }
+}
+
+/// Numbers in a line of the cache.
+const fn line(kind: u8) -> usize {
+    match kind {
+        HALF => 32,
+        EIGHT => 64,
+        _ => 16,
     }
 }
 
@@ -95,7 +108,12 @@ unsafe fn score_tiles<const KIND: u8, const T: usize, const U: usize>(
     unsafe {
         for d in 0..width {
             for u in 0..U {
-                let mut key = load::<KIND>(keys, ((tile + u) * width + d) * LANES);
+                let at = ((tile + u) * width + d) * LANES;
+                if T <= FEW && d % const { line(KIND) / LANES } == 0 {
+                    // The tiles that come after these.
+                    far(keys.wrapping_add((at + U * width * LANES) * 64 / const { line(KIND) }));
+                }
+                let mut key = load::<KIND>(keys, at);
                 if KIND == EIGHT {
                     let scale = scales.add(((tile + u) * width.div_ceil(BLOCK) + d / BLOCK) * LANES);
                     key = _mm512_mul_ps(key, _mm512_loadu_ps(scale));
@@ -192,6 +210,9 @@ unsafe fn take_columns<const KIND: u8, const T: usize, const U: usize>(
         }
         for key in 0..count {
             for u in 0..U {
+                if T <= FEW && u % const { line(KIND) / LANES } == 0 {
+                    far(from.wrapping_add(((key + KEYS / 2) * width + at + u * LANES) * 64 / const { line(KIND) }));
+                }
                 let mut value = load::<KIND>(from, key * width + at + u * LANES);
                 if KIND == EIGHT {
                     let scale = scales.add(key * width.div_ceil(BLOCK) + (at + u * LANES) / BLOCK);

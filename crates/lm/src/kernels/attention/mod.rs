@@ -6,16 +6,19 @@
 //! <https://arxiv.org/abs/2205.14135>). Query heads that share a key head are rows of the same block, so
 //! a key is read once for all of them.
 //!
-//! How the numbers are kept is a [`Kv`], see [`store`]. Arithmetic is f32.
+//! How the numbers are kept is a [`Kv`], see [`store`]. Arithmetic is f32; prompts attend in tiles of bf16 where the
+//! processor multiplies them ([`tiles`]).
 
 #![allow(clippy::needless_range_loop, reason = "several arrays of registers share one index")]
 
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod store;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 mod turn;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 
 use std::cell::RefCell;
 
@@ -24,6 +27,7 @@ pub(crate) use turn::Turn;
 
 use self::store::Store;
 use super::ops::exp;
+use super::pages::Pages;
 use super::path::{Path, dispatch};
 use super::pool::{Pool, Shareable};
 
@@ -71,7 +75,10 @@ impl KvLayer {
     /// Room for `positions`; pages of memory are taken when first written.
     pub(crate) fn new(heads: Heads, positions: usize, kv: Kv) -> KvLayer {
         let width = heads.dim.next_multiple_of(LANES);
-        KvLayer { heads, width, stores: (0..heads.keys).map(|_| Store::new(kv, positions, width)).collect() }
+        // One region, so that it is worth large pages.
+        let mut pages = Pages::of(heads.keys * Store::lines(kv, positions, width));
+        let stores = (0..heads.keys).map(|_| Store::new(&mut pages, kv, positions, width)).collect();
+        KvLayer { heads, width, stores }
     }
 
     /// Bytes that one position takes.
@@ -80,7 +87,7 @@ impl KvLayer {
     }
 
     /// True where keys and values are kept as they are, and so must not be rounded on the way either.
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[cfg(target_arch = "x86_64")]
     fn is_exact(&self) -> bool {
         self.stores.iter().all(|store| matches!(store, Store::Full { .. }))
     }
@@ -119,7 +126,14 @@ impl KvLayer {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if path.is_amx() && !self.is_exact() {
             let layer = (self.heads, self.width, self.stores.as_slice());
-            return amx::attend(super::amx::Registers::new, pool, layer, view, q, out);
+            return tiles::attend(super::amx::Registers::new, pool, layer, view, q, out);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if path.attends_in_bf16() && !self.is_exact() {
+            let layer = (self.heads, self.width, self.stores.as_slice());
+            // SAFETY: having the path proves the instructions.
+            let vectors = || unsafe { vectors::Vectors::new() };
+            return tiles::attend(vectors, pool, layer, view, q, out);
         }
         let share = self.heads.queries / self.heads.keys;
         let blocks = (view.tokens * share).div_ceil(ROWS);

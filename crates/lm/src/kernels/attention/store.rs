@@ -9,9 +9,9 @@ use std::arch::x86_64::*;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use half::vec::HalfBitsVecExt;
 
 use super::LANES;
+use crate::kernels::pages::{Pages, Zeros, lines};
 use crate::kernels::path::{Path, dispatch};
 
 /// Dimensions that share a scale in [`Kv::Q8`].
@@ -41,39 +41,52 @@ pub enum Kv {
 #[derive(Debug)]
 pub(super) enum Store {
     Half {
-        keys: Vec<f16>,
-        values: Vec<f16>,
+        keys: Zeros<f16>,
+        values: Zeros<f16>,
     },
     Full {
-        keys: Vec<f32>,
-        values: Vec<f32>,
+        keys: Zeros<f32>,
+        values: Zeros<f32>,
     },
     /// The scales of keys are `[tile][dim / 32][16]`, those of values `[position][dim / 32]`.
     Eight {
-        keys: Vec<i8>,
-        values: Vec<i8>,
-        key_scales: Vec<f32>,
-        value_scales: Vec<f32>,
+        keys: Zeros<i8>,
+        values: Zeros<i8>,
+        key_scales: Zeros<f32>,
+        value_scales: Zeros<f32>,
     },
 }
 
 impl Store {
-    /// Zeros whose pages are not touched.
-    pub(super) fn new(kv: Kv, positions: usize, width: usize) -> Store {
-        let positions = positions.next_multiple_of(LANES);
-        let (size, scales) = (positions * width, positions * width.div_ceil(BLOCK));
-        // `vec![f16::ZERO; n]` would write each of them.
-        let halves = || -> Vec<f16> { vec![0u16; size].reinterpret_into() };
+    /// Lines that a store takes.
+    pub(super) fn lines(kv: Kv, positions: usize, width: usize) -> usize {
+        let (size, scales) = Store::numbers(positions, width);
         match kv {
-            Kv::F16 => Store::Half { keys: halves(), values: halves() },
-            Kv::F32 => Store::Full { keys: vec![0.0; size], values: vec![0.0; size] },
+            Kv::F16 => 2 * lines::<f16>(size),
+            Kv::F32 => 2 * lines::<f32>(size),
+            Kv::Q8 => 2 * (lines::<i8>(size) + lines::<f32>(scales)),
+        }
+    }
+
+    /// Zeros whose pages are not touched.
+    pub(super) fn new(pages: &mut Pages, kv: Kv, positions: usize, width: usize) -> Store {
+        let (size, scales) = Store::numbers(positions, width);
+        match kv {
+            Kv::F16 => Store::Half { keys: pages.zeros(size), values: pages.zeros(size) },
+            Kv::F32 => Store::Full { keys: pages.zeros(size), values: pages.zeros(size) },
             Kv::Q8 => Store::Eight {
-                keys: vec![0; size],
-                values: vec![0; size],
-                key_scales: vec![0.0; scales],
-                value_scales: vec![0.0; scales],
+                keys: pages.zeros(size),
+                values: pages.zeros(size),
+                key_scales: pages.zeros(scales),
+                value_scales: pages.zeros(scales),
             },
         }
+    }
+
+    /// Numbers, and scales, of so many keys or values in whole tiles.
+    fn numbers(positions: usize, width: usize) -> (usize, usize) {
+        let positions = positions.next_multiple_of(LANES);
+        (positions * width, positions * width.div_ceil(BLOCK))
     }
 
     pub(super) fn position_bytes(&self, width: usize) -> usize {

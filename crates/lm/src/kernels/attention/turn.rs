@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::store::{BLOCK, Kv, Store};
 use super::{KvLayer, LANES};
 use crate::kernels::ops::Rotation;
+use crate::kernels::pages::Pages;
 use crate::kernels::path::{Path, dispatch};
 use crate::kernels::pool::Pool;
 
@@ -88,7 +89,8 @@ impl Store {
         (source, at): (Range<usize>, usize),
         turn: Turn<'_>,
     ) {
-        let mut tile = Store::new(self.kv(), LANES, width);
+        let mut pages = Pages::of(Store::lines(self.kv(), LANES, width));
+        let mut tile = Store::new(&mut pages, self.kv(), LANES, width);
         let mut wide = vec![0.0; LANES * width];
         for first in (source.start / LANES * LANES..source.end).step_by(LANES) {
             from.widen_keys(path, first, width, &mut wide);

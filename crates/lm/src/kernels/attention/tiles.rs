@@ -1,4 +1,5 @@
-//! Attention of many queries with AMX: keys and values become tiles of bf16, once for all queries of a step.
+//! Attention of many queries in bf16: keys and values become tiles, once for all queries of a step, which AMX multiplies
+//! or, without it, `vdpbf16ps`.
 //!
 //! As in the general case [`KEYS`] keys at a time pass through a block of queries with a running maximum and sum;
 //! scores and context are sums of tile registers. One head of keys after the other, so that the tiles of one are all
@@ -99,16 +100,18 @@ pub(super) fn attend<M: Multiply>(
                     let registers = &mut registers();
                     for block in seen(0).start / KEYS..last / KEYS + 1 {
                         let (keys, values) = tiles[(block - begin) * each..][..each].split_at(sizes.keys());
-                        scratch.scores(registers, keys, sizes);
+                        let first = block * KEYS;
+                        // Tiles that no query of this side sees are left out.
+                        let parts = (last + 1 - first).min(KEYS).div_ceil(BLOCK);
+                        scratch.scores(registers, keys, sizes, parts);
                         for r in 0..SIDE {
-                            let first = block * KEYS;
                             let seen = seen(r);
                             let (a, b) =
                                 (seen.start.max(first) - first, seen.end.min(first + KEYS).saturating_sub(first));
                             // SAFETY: as above.
                             unsafe { scratch.softmax(r, a.min(KEYS), b) };
                         }
-                        scratch.values(registers, values, sizes);
+                        scratch.values(registers, values, sizes, parts);
                     }
                     for r in 0..SIDE {
                         let Some(row) = row(r) else { break };
@@ -211,9 +214,10 @@ impl Scratch {
         unsafe { line(&self.numbers, tiles, r % TILE) };
     }
 
-    fn scores(&mut self, registers: &mut impl Multiply, keys: &[Tile], sizes: Sizes) {
+    /// Scores with the first `parts` times 32 keys.
+    fn scores(&mut self, registers: &mut impl Multiply, keys: &[Tile], sizes: Sizes, parts: usize) {
         let (first, second) = self.queries.split_at(sizes.deep);
-        for (keys, scores) in keys.chunks_exact(2 * sizes.deep).zip(&mut self.scores) {
+        for (keys, scores) in keys.chunks_exact(2 * sizes.deep).zip(&mut self.scores).take(parts) {
             let (a, b) = keys.split_at(sizes.deep);
             registers.multiply([first, second], [a, b], scores, false);
         }
@@ -270,9 +274,10 @@ impl Scratch {
         self.sum[r] = self.sum[r] * shrink + sums.iter().sum::<f32>();
     }
 
-    /// `context = context * shrink + weights · values`
-    fn values(&mut self, registers: &mut impl Multiply, values: &[Tile], sizes: Sizes) {
+    /// `context = context * shrink + weights · values`, of the first `parts` times 32 positions.
+    fn values(&mut self, registers: &mut impl Multiply, values: &[Tile], sizes: Sizes, parts: usize) {
         let (first, second) = self.weights.split_at(KEYS / BLOCK);
+        let weights = [&first[..parts], &second[..parts]];
         if self.shrink.iter().any(|&shrink| shrink != 1.0) {
             for square in &mut self.context[..sizes.wide] {
                 for (half, sums) in square.iter_mut().enumerate() {
@@ -286,7 +291,7 @@ impl Scratch {
         }
         for (values, context) in values.chunks_exact(2 * (KEYS / BLOCK)).zip(&mut self.context) {
             let (a, b) = values.split_at(KEYS / BLOCK);
-            registers.multiply([first, second], [a, b], context, true);
+            registers.multiply(weights, [&a[..parts], &b[..parts]], context, true);
         }
     }
 
