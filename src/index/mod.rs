@@ -181,6 +181,10 @@ pub trait VectorStore: Send + Sync {
     fn delete(&self, ids: &[u64]) -> Result<(), IndexError>;
     /// Finds.
     fn query(&self, query: &Query) -> Result<Vec<Hit>, IndexError>;
+    /// The same for several searches, in their order; a server answers all in one request.
+    fn query_batch(&self, queries: &[Query]) -> Result<Vec<Vec<Hit>>, IndexError> {
+        queries.iter().map(|query| self.query(query)).collect()
+    }
     /// Counts exactly.
     fn count(&self, filter: Option<&Filter>) -> Result<u64, IndexError>;
     /// Ids in ascending order after `after`, at most `limit`.
