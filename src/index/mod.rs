@@ -20,6 +20,7 @@ mod qdrant_standin;
 mod reembed;
 mod space;
 mod sync;
+mod terms;
 mod vocabulary;
 
 use std::path::Path;

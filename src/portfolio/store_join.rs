@@ -19,7 +19,7 @@ use crate::text::bm25::SparseVector;
 /// Projects asked for in one request, of two searches each.
 pub(super) const BATCH: usize = 64;
 /// Passages asked for each candidate wanted: a document may give several.
-const PASSAGES: usize = 2;
+const PASSAGES: usize = 5;
 const LANGUAGES: [Language; 3] = [Language::Ko, Language::En, Language::Other];
 
 /// Asks the store. One a thread.
