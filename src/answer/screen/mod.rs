@@ -11,7 +11,6 @@
 mod english;
 mod korean;
 mod machine;
-mod personal;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +18,8 @@ use serde::Serialize;
 
 use crate::document::{Passage, Span};
 use crate::text::coverage::{Coverage, term_set};
-use crate::text::sentences;
-pub use personal::Personal;
+pub use crate::text::personal::Personal;
+use crate::text::{personal, sentences};
 
 /// What a sentence orders of its reader; the later, the worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
