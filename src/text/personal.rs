@@ -184,6 +184,15 @@ pub fn asked_for(question: &str) -> bool {
     ASKED.is_match(question)
 }
 
+/// True for a question whose words can mean what belongs to a person, and other things too (the number of a project).
+pub fn may_be_asked_for(question: &str) -> bool {
+    static ASKED: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)번호|전화|메일|주소|사는\s?곳|거주|(?-u:\b)(number|e-?mail|address|phone|call|reach|contact|lives?|born)(?-u:\b)")
+            .expect("constant pattern")
+    });
+    asked_for(question) || ASKED.is_match(question)
+}
+
 /// The sentence with every digit and mailbox replaced by as many dots.
 pub fn blotted(sentence: &str) -> String {
     static BLOTTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[\w.+-]+@[\w.-]+|\d").expect("constant pattern"));
@@ -251,6 +260,19 @@ mod tests {
         ] {
             assert_eq!(held(sentence), Some(kind), "{sentence}");
         }
+    }
+
+    #[test]
+    fn a_question_for_money_or_years_asks_for_nobody() {
+        for question in [
+            "청솔전력연구소의 총연구비는?",
+            "2023년 흐름전지 안전성 과제는?",
+            "What did the cell keep after 500 cycles?",
+        ] {
+            assert!(!may_be_asked_for(question), "{question}");
+        }
+        assert!(may_be_asked_for("김하늘 선임의 번호는?") && !asked_for("김하늘 선임의 번호는?"));
+        assert!(asked_for("김하늘 선임의 휴대전화는?"));
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Screened {
         counts
     }
 
-    /// True when the sentence that covers the question best is withheld because of personal data.
+    /// True when personal data is asked for, and what covers the question is withheld because of it.
     pub(super) fn answers_with_personal_data(&self, passages: &[Passage], question: &Coverage) -> bool {
         let covers = |text: &str| question.by(&term_set(text));
         let best = |reason: Option<Reason>| {
@@ -116,7 +116,7 @@ impl Screened {
                 .map(|(_, passage, s)| covers(s.slice(&passage.text)))
                 .fold(0.0, f32::max)
         };
-        if !self.counts().contains_key(&Reason::PersonalData) {
+        if !self.counts().contains_key(&Reason::PersonalData) || !personal::may_be_asked_for(&self.question) {
             return false;
         }
         let held = best(Some(Reason::PersonalData));
