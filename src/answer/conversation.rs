@@ -36,28 +36,38 @@ const POINTING: [&str; 20] = [
     "there",
 ];
 
+/// A question that needs no conversation around it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Standalone {
+    /// What was asked before and is still spoken of; may be empty.
+    pub(super) before: String,
+    /// What is asked now.
+    pub(super) own: String,
+}
+
 /// The question in words that need no conversation around them.
 ///
-/// A chat model rewrites it; without one, a question that points back (`그`, `it`, or only a few
-/// words) is searched together with the one before it.
-pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &Ask) -> Result<String, AnswerError> {
-    let Some(previous) = ask.history.iter().rev().find(|m| m.role == Role::User) else {
-        return Ok(ask.question.clone());
-    };
+/// A chat model rewrites it; without one, a question that points back (`그`, `it`, or only a few words) is searched together
+/// with the last one that does not.
+pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &Ask) -> Result<Standalone, AnswerError> {
+    let alone = |own: &str| Standalone { before: String::new(), own: own.to_owned() };
+    let mut asked = ask.history.iter().rev().filter(|m| m.role == Role::User).peekable();
+    let Some(last) = asked.peek().map(|m| m.content.clone()) else { return Ok(alone(&ask.question)) };
     match generator.prompt_style() {
         PromptStyle::Chat => {}
         // The reader learns to condense, but was not measured to do it better than this.
         PromptStyle::None | PromptStyle::Reader if points_back(&ask.question) => {
-            return Ok(format!("{} {}", previous.content, ask.question));
+            let topic = asked.find(|m| !points_back(&m.content)).map_or(last, |m| m.content.clone());
+            return Ok(Standalone { before: topic, own: without_pointing(&ask.question) });
         }
-        PromptStyle::None | PromptStyle::Reader => return Ok(ask.question.clone()),
+        PromptStyle::None | PromptStyle::Reader => return Ok(alone(&ask.question)),
     }
     let recent = &ask.history[ask.history.len().saturating_sub(CONDENSE_TURNS)..];
     let room = generator.context_tokens().saturating_sub(128);
     let messages = fit(generator, room, recent, |h| prompt::condense(language, &ask.question, h))?;
     let text = written(generator, &ask.question, &messages, 96, vec!["\n".into()])?;
     let rewritten = text.trim();
-    Ok(if rewritten.is_empty() { ask.question.clone() } else { rewritten.to_owned() })
+    Ok(alone(if rewritten.is_empty() { &ask.question } else { rewritten }))
 }
 
 /// What the generator writes to `messages`; not an answer, and never shown.
@@ -100,12 +110,17 @@ pub(super) fn fit(
 }
 
 fn points_back(question: &str) -> bool {
-    let words: Vec<String> = question
-        .split_whitespace()
-        .map(|w| w.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase())
-        .filter(|w| !w.is_empty())
-        .collect();
-    words.len() <= SHORT_WORDS || words.iter().any(|w| POINTING.contains(&w.as_str()))
+    question.split_whitespace().count() <= SHORT_WORDS || question.split_whitespace().any(points)
+}
+
+fn points(word: &str) -> bool {
+    POINTING.contains(&word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase().as_str())
+}
+
+/// The question without the words that point back, which no document answers; as it is where it has no others.
+fn without_pointing(question: &str) -> String {
+    let own: Vec<&str> = question.split_whitespace().filter(|word| !points(word)).collect();
+    if own.is_empty() { question.to_owned() } else { own.join(" ") }
 }
 
 #[cfg(test)]
@@ -166,9 +181,26 @@ mod tests {
     fn a_model_rewrites_a_follow_up() {
         let history = vec![turn(Role::User, "What is NCM?".into()), turn(Role::Assistant, "A cathode.".into())];
         let ask = Ask { question: "And its cost?".into(), history, ..Ask::default() };
-        assert_eq!(standalone(&Echo, Language::En, &ask).unwrap(), "rewritten from 1 turns");
+        assert_eq!(standalone(&Echo, Language::En, &ask).unwrap().own, "rewritten from 1 turns");
         let first = Ask { question: "What is NCM?".into(), ..Ask::default() };
-        assert_eq!(standalone(&Echo, Language::En, &first).unwrap(), "What is NCM?");
+        assert_eq!(standalone(&Echo, Language::En, &first).unwrap().own, "What is NCM?");
+    }
+
+    #[test]
+    fn without_a_model_every_follow_up_stands_behind_the_last_whole_question() {
+        let asked = |turns: &[&str], question: &str| {
+            let history = turns.iter().map(|t| turn(Role::User, (*t).to_owned())).collect();
+            let ask = Ask { question: question.into(), history, ..Ask::default() };
+            let found = standalone(&crate::generate::extractive::ExtractiveGenerator, Language::Ko, &ask).unwrap();
+            (found.before, found.own)
+        };
+        let topic = "사용후 전지 모듈 90초 등급 선별기 과제의 목표는 무엇인가?";
+        let expected = |own: &str| (topic.to_owned(), own.to_owned());
+        assert_eq!(asked(&[topic], "그럼 비용은?"), expected("비용은?"));
+        assert_eq!(asked(&[topic, "그럼 비용은?"], "주관기관은 어디야?"), expected("주관기관은 어디야?"));
+        assert_eq!(asked(&[topic], "그건?"), expected("그건?"));
+        assert_eq!(asked(&[], "비용은?"), (String::new(), "비용은?".to_owned()));
+        assert_eq!(asked(&["비용은?"], "기관은?"), ("비용은?".to_owned(), "기관은?".to_owned()));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::prompt::{self, PromptError};
 use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Support, Translations};
 use crate::text::coverage::Coverage;
 use crate::text::sentences;
-use reading::Reading;
+use reading::{Asked, Reading};
 pub use reading::{Prompted, prompted};
 use screen::Screened;
 pub use screen::{Personal, Reason, Withheld, withheld};
@@ -194,8 +194,11 @@ pub fn answer(
 ) -> Result<Answer, AnswerError> {
     let begin = Instant::now();
     let language = Language::detect(&ask.question);
-    let question = conversation::standalone(writer.generator, language, ask)?;
-    let (question, respelt) = retrieve::respell(parts, &question)?;
+    let conversation::Standalone { before, own } = conversation::standalone(writer.generator, language, ask)?;
+    // What was respelt of an earlier question was said then.
+    let (before, _) = retrieve::respell(parts, &before)?;
+    let (own, respelt) = retrieve::respell(parts, &own)?;
+    let (question, own) = if before.is_empty() { (own, 0) } else { (format!("{before} {own}"), before.len() + 1) };
     let wordings = wordings::wordings(writer.generator, language, &question, parts.settings)?;
     let condensed = begin.elapsed();
 
@@ -206,7 +209,7 @@ pub fn answer(
         return Err(AnswerError::Cancelled);
     }
 
-    let reading = Reading::of(parts, (language, &question), &passages, screened)?;
+    let reading = Reading::of(parts, Asked { language, question: &question, own }, &passages, screened)?;
     let Reading { screened, measure, support, asks_for_personal, .. } = &reading;
     let mut draft = Draft::default();
     if reading.is_asked(writer) {

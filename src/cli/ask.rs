@@ -122,7 +122,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let ask = arguments.options.ask(&context.config, question.trim().to_owned(), Vec::new())?;
     let app = context.open()?;
     let answer = stream(context, &app, &ask)?;
-    context.output.result(&answer, after);
+    context.output.result(&answer, |answer| after(answer, &ask.question));
     Ok(if answer.abstained { Outcome::No } else { Outcome::Yes })
 }
 
@@ -138,9 +138,12 @@ pub(super) fn stream(context: &Context, app: &App, ask: &Ask) -> Result<Answer, 
     Ok(answer)
 }
 
-/// What stands under an answer: its sources, or what came nearest.
-pub(super) fn after(answer: &Answer) -> String {
-    let language = Language::detect(&answer.answer);
+/// What stands under the answer to `question`: its sources, or what came nearest.
+pub(super) fn after(answer: &Answer, question: &str) -> String {
+    let language = match Language::detect(question) {
+        Language::Other => Language::detect(&answer.answer),
+        asked => asked,
+    };
     let ko = language == Language::Ko;
     let mut out = String::from("\n\n");
     for r in &answer.respelt {

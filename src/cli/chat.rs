@@ -2,6 +2,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use super::ask::{Options, after, stream};
 use super::{Context, Failure, Outcome};
+use crate::document::Language;
 use crate::generate::{Message, Role};
 
 pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failure> {
@@ -31,10 +32,14 @@ pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failur
                 let ask = options.ask(&context.config, question.to_owned(), history.clone())?;
                 let answer = stream(context, &app, &ask)?;
                 if answer.question != question {
-                    context.output.note(&format!("searched for: {}", answer.question));
+                    // The answer stands without an end of its line.
+                    context.output.piece("\n");
+                    let said =
+                        if Language::detect(question) == Language::Ko { "찾은 질문" } else { "searched for" };
+                    context.output.note(&format!("{said}: {}", answer.question));
                 }
-                context.output.piece(&format!("{}\n", after(&answer)));
-                history.push(Message { role: Role::User, content: answer.question.clone() });
+                context.output.piece(&format!("{}\n", after(&answer, question)));
+                history.push(Message { role: Role::User, content: question.to_owned() });
                 history.push(Message { role: Role::Assistant, content: answer.answer });
             }
         }

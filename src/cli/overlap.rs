@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{Context, Failure, Outcome, this_program};
 use crate::app::App;
 use crate::document::{Access, Language};
+use crate::portfolio::join::Join;
 use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape, remembered};
 use crate::portfolio::overlap::{self, Overlap, OverlapOptions};
 use crate::portfolio::verdict::{WeightFile, read_weights};
@@ -26,6 +27,9 @@ pub(super) struct Arguments {
     /// With --all: compare every project again, not only those that are new since the last time
     #[arg(long, requires = "all")]
     afresh: bool,
+    /// With --all: ask the vector store for candidates, in batches, instead of comparing in memory (for a Qdrant cluster)
+    #[arg(long, requires = "all")]
+    through_store: bool,
     /// Verdicts shown
     #[arg(long, default_value_t = 10)]
     limit: usize,
@@ -158,7 +162,9 @@ fn whole(
     if let Some(file) = remember.as_ref().filter(|f| arguments.afresh && f.exists()) {
         fs_err::remove_file(file).map_err(|e| Failure::internal(e.to_string()))?;
     }
-    let options = LandscapeOptions { limit: arguments.limit.max(50), weights, remember, ..LandscapeOptions::default() };
+    let join = if arguments.through_store { Join::Store(access) } else { Join::Memory };
+    let options =
+        LandscapeOptions { limit: arguments.limit.max(50), weights, remember, join, ..LandscapeOptions::default() };
     let found = landscape(&app.parts(), institutes, &holdings, &options)?;
     let fails = arguments.fail_on.is_some_and(|p| found.pairs.iter().any(|pair| pair.done >= p));
     context.output.result(&found, all_text);

@@ -4,17 +4,15 @@
 //! Every source is replaced in one transaction, so an interruption leaves either its old or its new
 //! documents, never half. A chunk stays marked `pending` until the store has it on disk.
 
-use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Mutex;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::counts::Counted;
-use super::vocabulary::{self, Vocabulary};
+use super::vocabulary;
 use super::{Fingerprint, IndexError};
 use crate::document::{Chunk, Document, Span};
-use crate::text::{analyse, bm25};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -68,19 +66,6 @@ pub(super) struct SourceRow {
     pub error: Option<String>,
     /// What was skipped in it.
     pub warnings: Vec<String>,
-}
-
-/// The terms of a whole catalogue.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct TermCounts {
-    /// Mean BM25 length of a chunk.
-    pub length: f32,
-    /// The same of titles and headings alone.
-    pub headings: f32,
-    /// In how many chunks each term occurs.
-    pub terms: BTreeMap<u32, i64>,
-    /// The words, and the names the documents give each other.
-    pub(super) vocabulary: Vocabulary,
 }
 
 impl Catalog {
@@ -271,45 +256,7 @@ impl Catalog {
         self.with(|c| c.execute_batch("UPDATE chunks SET pending = 1"))
     }
 
-    /// Counts terms and words over the whole catalogue. `indexed` makes the text that is indexed for a chunk, `heading` the part of
-    /// it that names a subject.
-    pub(super) fn count_terms(
-        &self,
-        indexed: impl Fn(&Document, &Chunk) -> String,
-        heading: impl Fn(&Document, &Chunk) -> String,
-    ) -> Result<TermCounts, IndexError> {
-        let (mut length, mut headings, mut chunks) = (0f64, 0f64, 0u64);
-        let mut terms: BTreeMap<u32, i64> = BTreeMap::new();
-        let mut vocabulary = Vocabulary::default();
-        let mut after = String::new();
-        loop {
-            let ids = self.document_ids(&after, 256)?;
-            let Some(last) = ids.last() else { break };
-            after.clone_from(last);
-            for id in &ids {
-                let document = self.document(id)?;
-                for chunk in self.chunks_of(id)? {
-                    let text = indexed(&document, &chunk);
-                    let found = analyse(&text);
-                    vocabulary.add(&text, &found);
-                    length += found.iter().map(|t| f64::from(t.weight)).sum::<f64>();
-                    headings += f64::from(bm25::length(&heading(&document, &chunk)));
-                    chunks += 1;
-                    let dimensions: HashSet<u32> = found.iter().map(|t| bm25::dimension(&t.text)).collect();
-                    dimensions.into_iter().for_each(|d| *terms.entry(d).or_default() += 1);
-                }
-            }
-        }
-        let mean = |sum: f64| if chunks == 0 { 0.0 } else { (sum / chunks as f64) as f32 };
-        Ok(TermCounts { length: mean(length), headings: mean(headings), terms, vocabulary })
-    }
-
-    /// Remembers in how many chunks each term occurs.
-    pub(super) fn set_terms(&self, counts: &TermCounts) -> Result<(), IndexError> {
-        self.transaction(|t| write_terms(t, counts))
-    }
-
-    /// The same of titles and headings alone.
+    /// [`Catalog::average_length`] of titles and headings alone.
     pub(super) fn average_heading_length(&self) -> Result<Option<f32>, IndexError> {
         Ok(self.meta("average_heading_length")?.and_then(|t| t.parse().ok()))
     }
@@ -366,13 +313,6 @@ impl Catalog {
         };
         run().map_err(|source| IndexError::Catalog { path: self.path.clone(), source })
     }
-}
-
-pub(super) fn write_terms(t: &Transaction<'_>, counts: &TermCounts) -> rusqlite::Result<()> {
-    t.execute("DELETE FROM terms", [])?;
-    let mut insert = t.prepare("INSERT INTO terms (dimension, chunks) VALUES (?1, ?2)")?;
-    counts.terms.iter().try_for_each(|(dimension, n)| insert.execute(params![dimension, n]).map(drop))?;
-    counts.vocabulary.write(t)
 }
 
 const CHUNK: &str = "id, doc_id, ordinal, start, stop, path, page";

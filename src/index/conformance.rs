@@ -36,6 +36,7 @@ pub(super) fn all(store: &dyn VectorStore, kept: Vectors) {
     let dim = kept.dim;
     sparse_ranking_uses_idf(store, dim);
     insert_replace_delete(store, dim);
+    a_batch_finds_what_each_search_finds(store, dim);
     ties_come_by_ascending_id(store, dim);
     filters(store, dim);
     pages(store, dim);
@@ -102,6 +103,24 @@ fn ties_come_by_ascending_id(store: &dyn VectorStore, dim: usize) {
     clear(store);
     store.upsert([9u64, 3, 7, 5].into_iter().map(|id| point(id, &[(1, 1.0)], vector(dim, 0))).collect()).unwrap();
     assert_eq!(found(store, sparse(&[1]), None, 3), [3, 5, 7]);
+}
+
+fn a_batch_finds_what_each_search_finds(store: &dyn VectorStore, dim: usize) {
+    clear(store);
+    store.upsert((1..=9).map(|id| point(id, &[(id as u32 % 3, 1.0)], vector(dim, id as usize))).collect()).unwrap();
+    let query = |mode, filter| Query { mode, filter, limit: 4, exact: true };
+    let mut queries = vec![
+        query(sparse(&[1]), None),
+        query(sparse(&[]), None),
+        query(sparse(&[2, 0]), Some(Filter::default().years(Some(2005), None))),
+        query(sparse(&[77]), None),
+    ];
+    queries.extend(vector(dim, 3).map(|v| query(Mode::Dense(v.to_vec()), None)));
+    let alone: Vec<Vec<super::Hit>> = queries.iter().map(|q| store.query(q).unwrap()).collect();
+    assert!(alone.iter().filter(|hits| !hits.is_empty()).count() >= 2);
+    assert_eq!(store.query_batch(&queries).unwrap(), alone);
+    assert!(store.query_batch(&[]).unwrap().is_empty());
+    assert_eq!(store.query_batch(&[query(sparse(&[]), None)]).unwrap(), [Vec::new()]);
 }
 
 fn filters(store: &dyn VectorStore, dim: usize) {

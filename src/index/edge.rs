@@ -5,6 +5,7 @@ use std::path::Path;
 use qdrant_edge as edge;
 use serde_json::{Value, json};
 
+use super::space;
 use super::{
     Condition, DENSE, Filter, Hit, IndexError, LEARNED, Mode, Payload, Point, Query, SPARSE, VectorStore, Vectors,
     best_first,
@@ -65,9 +66,11 @@ impl EdgeStore {
             if beside.exists() {
                 fs_err::remove_dir_all(&beside)?;
             }
+            space::require(&beside, space::TO_CREATE)?;
             EdgeStore::create(&beside, vectors, options)?;
             fs_err::rename(&beside, folder)?;
         }
+        space::require_to_read(folder)?;
         let path = folder.display().to_string();
         let failed = |what: String| IndexError::Store { path: path.clone(), what };
         let tuned = tuned(vectors.dim, options).map_err(|e| failed(e.to_string()))?.build();
@@ -198,6 +201,7 @@ impl VectorStore for EdgeStore {
         if points.is_empty() {
             return Ok(());
         }
+        space::require(Path::new(&self.path), space::TO_WRITE)?;
         let list = points.into_iter().map(|p| self.point(p)).collect::<Result<Vec<_>, IndexError>>()?;
         self.update(edge::PointOperations::UpsertPoints(edge::PointInsertOperations::PointsList(list)))
     }
@@ -261,6 +265,7 @@ impl VectorStore for EdgeStore {
 
     fn maintain(&self) -> Result<(), IndexError> {
         self.flush()?;
+        space::require(Path::new(&self.path), space::TO_WRITE)?;
         self.shard.optimize().map_err(|e| self.failed(e))?;
         self.flush()
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use super::catalog::TermCounts;
+use super::terms::count_terms;
 use super::{Catalog, IndexError, Payload, Phase, Point, Progress, VectorStore};
 use crate::document::{Chunk, Document};
 use crate::embed::{Embedder, Encoded, Side};
@@ -106,11 +106,6 @@ fn forget(catalog: &Catalog, store: &dyn VectorStore) -> Result<(), IndexError> 
     }
 }
 
-/// The terms of all chunks as they are indexed.
-pub(super) fn count_terms(catalog: &Catalog) -> Result<TermCounts, IndexError> {
-    catalog.count_terms(indexed_text, heading_text)
-}
-
 /// The text that is embedded and indexed for a chunk: title, headings, chunk.
 pub fn indexed_text(document: &Document, chunk: &Chunk) -> String {
     let mut out = document.title.clone();
@@ -125,7 +120,7 @@ pub fn indexed_text(document: &Document, chunk: &Chunk) -> String {
 }
 
 /// The part of [`indexed_text`] that names a subject: title and headings.
-fn heading_text(document: &Document, chunk: &Chunk) -> String {
+pub(super) fn heading_text(document: &Document, chunk: &Chunk) -> String {
     let headings = chunk.path.iter().filter(|h| **h != document.title);
     headings.fold(document.title.clone(), |all, heading| all + "\n" + heading)
 }

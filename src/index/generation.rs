@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::catalog::{TermCounts, write_terms};
+use super::terms::{TermCounts, write_terms};
 use super::{
     Catalog, EdgeStore, Fingerprint, IndexError, QdrantOptions, QdrantStore, StorePlace, VectorStore, Vectors, reembed,
 };

@@ -18,7 +18,9 @@ mod qdrant;
 #[cfg(test)]
 mod qdrant_standin;
 mod reembed;
+mod space;
 mod sync;
+mod terms;
 mod vocabulary;
 
 use std::path::Path;
@@ -180,6 +182,10 @@ pub trait VectorStore: Send + Sync {
     fn delete(&self, ids: &[u64]) -> Result<(), IndexError>;
     /// Finds.
     fn query(&self, query: &Query) -> Result<Vec<Hit>, IndexError>;
+    /// The same for several searches, in their order; a server answers all in one request.
+    fn query_batch(&self, queries: &[Query]) -> Result<Vec<Vec<Hit>>, IndexError> {
+        queries.iter().map(|query| self.query(query)).collect()
+    }
     /// Counts exactly.
     fn count(&self, filter: Option<&Filter>) -> Result<u64, IndexError>;
     /// Ids in ascending order after `after`, at most `limit`.
@@ -354,6 +360,21 @@ pub enum IndexError {
         /// Cause.
         what: String,
     },
+    /// The disk has too little room for what is about to be written.
+    #[error(
+        "{} MB are free on the disk of {path}, and {} MB are needed: the vector store lays out its files beforehand. Make room, or use \
+         another --data-dir, and run the command again; nothing is lost",
+        free >> 20,
+        bytes >> 20
+    )]
+    NoRoom {
+        /// Folder.
+        path: String,
+        /// Bytes there are.
+        free: u64,
+        /// Bytes asked for.
+        bytes: u64,
+    },
     /// The index was made differently.
     #[error(
         "the index at {path} was made with {found} and cannot be used with {asked}. Use the same settings or another --data-dir; or build its vectors anew from the stored texts: \
@@ -416,6 +437,7 @@ impl Classified for IndexError {
             IndexError::Fingerprint { .. } | IndexError::Locked { .. } => ErrorKind::Conflict,
             IndexError::NoDocument(_) | IndexError::NoIndex(_) => ErrorKind::NotFound,
             IndexError::Archive { .. } => ErrorKind::BadInput,
+            IndexError::NoRoom { .. } => ErrorKind::Unavailable,
             IndexError::Embed(e) => e.kind(),
             IndexError::Interrupted => ErrorKind::Cancelled,
         }

@@ -235,6 +235,12 @@ struct Found {
     points: Vec<Scored>,
 }
 
+impl Found {
+    fn hits(&self, limit: usize) -> Vec<Hit> {
+        best_first(self.points.iter().map(|p| Hit { id: p.id, score: p.score }), limit)
+    }
+}
+
 #[derive(Deserialize)]
 struct Scored {
     id: u64,
@@ -272,7 +278,26 @@ impl VectorStore for QdrantStore {
     fn query(&self, query: &Query) -> Result<Vec<Hit>, IndexError> {
         let Some(body) = query_json(query, self.options.quantized) else { return Ok(Vec::new()) };
         let found: Found = self.parsed(self.expect("POST", "/points/query", Some(&body))?)?;
-        Ok(best_first(found.points.iter().map(|p| Hit { id: p.id, score: p.score }), query.limit))
+        Ok(found.hits(query.limit))
+    }
+
+    fn query_batch(&self, queries: &[Query]) -> Result<Vec<Vec<Hit>>, IndexError> {
+        let bodies: Vec<Option<Value>> = queries.iter().map(|q| query_json(q, self.options.quantized)).collect();
+        let searches: Vec<&Value> = bodies.iter().flatten().collect();
+        if searches.is_empty() {
+            return Ok(vec![Vec::new(); queries.len()]);
+        }
+        let body = json!({ "searches": searches });
+        let found: Vec<Found> = self.parsed(self.expect("POST", "/points/query/batch", Some(&body))?)?;
+        if found.len() != searches.len() {
+            return Err(self.failed(format!("{} answers to {} searches of a batch", found.len(), searches.len())));
+        }
+        let mut found = found.into_iter();
+        let hits = |(query, body): (&Query, &Option<Value>)| match body {
+            Some(_) => found.next().map(|f| f.hits(query.limit)).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Ok(queries.iter().zip(&bodies).map(hits).collect())
     }
 
     fn count(&self, filter: Option<&Filter>) -> Result<u64, IndexError> {

@@ -159,12 +159,10 @@ impl Server {
                 store.delete(&typed::<Vec<u64>>(&body["points"])?).map_err(failed)?;
                 Ok(json!({ "status": "completed" }))
             }
-            ("POST", "points/query") => {
-                let keys = ["query", "using", "params", "filter", "prefetch", "limit", "with_payload"];
-                let query = query(&read(body, &keys)?)?;
-                let hits = store.query(&query).map_err(failed)?;
-                let points: Vec<Value> = hits.iter().map(|h| json!({ "id": h.id, "score": h.score })).collect();
-                Ok(json!({ "points": points }))
+            ("POST", "points/query") => found(store, body),
+            ("POST", "points/query/batch") => {
+                let body = read(body, &["searches"])?;
+                items(&body["searches"]).map(|search| found(store, search.to_string().as_bytes())).collect()
             }
             ("POST", "points/count") => {
                 let body = read(body, &["exact", "filter"])?;
@@ -188,6 +186,15 @@ impl Server {
             (method, rest) => Err((StatusCode::NOT_FOUND, format!("{method} {rest}"))),
         }
     }
+}
+
+/// The answer to one search.
+fn found(store: &EdgeStore, body: &[u8]) -> Result<Value, Refusal> {
+    let keys = ["query", "using", "params", "filter", "prefetch", "limit", "with_payload"];
+    let query = query(&read(body, &keys)?)?;
+    let hits = store.query(&query).map_err(|e| bad(e.to_string()))?;
+    let points: Vec<Value> = hits.iter().map(|h| json!({ "id": h.id, "score": h.score })).collect();
+    Ok(json!({ "points": points }))
 }
 
 /// As the server writes them: terms weighed by IDF, learned weights as they are.

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::catalog::TermCounts;
-use super::fill::{CHECKPOINT, Described, FillOptions, LENGTH_DRIFT, Pages, count_terms};
+use super::fill::{CHECKPOINT, Described, FillOptions, LENGTH_DRIFT, Pages};
+use super::terms::{TermCounts, count_terms};
 use super::{Catalog, Fingerprint, IndexError, LAYOUT, Lock, Phase, Progress, StorePlace, VectorStore, generation};
 use crate::embed::Embedder;
 

@@ -2,7 +2,7 @@
 //!
 //! Counted with the terms, kept in the catalogue beside them: spelling is judged by the words, the pairs join the glossary.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -36,24 +36,41 @@ pub fn vocabulary_form(text: &str, term: &Term) -> Option<String> {
 /// What is being counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Vocabulary {
-    words: BTreeMap<String, i64>,
+    words: HashMap<String, i64>,
     pairs: BTreeMap<SameThing, i64>,
 }
 
+/// The words of one chunk, and the pairs of names that it says are one thing.
+pub(super) struct ChunkWords {
+    words: HashSet<String>,
+    pairs: HashSet<SameThing>,
+}
+
+impl ChunkWords {
+    /// `indexed` is the chunk's text with title and headings, `terms` what that was analysed into.
+    pub(super) fn new(indexed: &str, terms: &[Term]) -> ChunkWords {
+        ChunkWords {
+            words: terms.iter().filter_map(|t| vocabulary_form(indexed, t)).collect(),
+            pairs: abbreviations(indexed).into_iter().collect(),
+        }
+    }
+}
+
 impl Vocabulary {
-    /// Counts a chunk: `indexed` is its text with title and headings, `terms` what that was analysed into.
-    pub(super) fn add(&mut self, indexed: &str, terms: &[Term]) {
-        let words: HashSet<String> = terms.iter().filter_map(|t| vocabulary_form(indexed, t)).collect();
-        words.into_iter().for_each(|word| *self.words.entry(word).or_default() += 1);
-        let pairs: HashSet<SameThing> = abbreviations(indexed).into_iter().collect();
-        pairs.into_iter().for_each(|pair| *self.pairs.entry(pair).or_default() += 1);
+    /// Counts a chunk.
+    pub(super) fn add(&mut self, chunk: ChunkWords) {
+        chunk.words.into_iter().for_each(|word| *self.words.entry(word).or_default() += 1);
+        chunk.pairs.into_iter().for_each(|pair| *self.pairs.entry(pair).or_default() += 1);
     }
 
     /// Replaces what was counted before.
     pub(super) fn write(&self, t: &Transaction<'_>) -> rusqlite::Result<()> {
         t.execute_batch("DELETE FROM words; DELETE FROM same_things")?;
         let mut word = t.prepare("INSERT INTO words (word, letters, chunks) VALUES (?1, ?2, ?3)")?;
-        for (text, n) in &self.words {
+        // In their order, so that each goes to the end of the table.
+        let mut words: Vec<(&String, &i64)> = self.words.iter().collect();
+        words.sort_unstable();
+        for (text, n) in words {
             word.execute(params![text, text.chars().count() as i64, n])?;
         }
         let mut pair = t.prepare("INSERT INTO same_things (name, other, chunks) VALUES (?1, ?2, ?3)")?;

@@ -17,7 +17,7 @@ use super::PortfolioError;
 use super::compare::{Side, compare};
 use super::holdings::{Citation, Holdings, cite};
 use super::institute::Institutes;
-use super::neighbours::{Neighbours, Scratch};
+use super::join::{Join, in_threads, join};
 use super::overlap::model;
 use super::project::Project;
 use super::remembered::{Judged, Remembered};
@@ -26,13 +26,8 @@ use super::verdict::{Kind, WeightFile, Weights};
 use crate::document::Access;
 use crate::retrieve::Parts;
 
-/// Neighbours a pair is seen among, for each that is judged.
-const CONTEXT: usize = 2;
 /// Texts a thread keeps taken apart; one takes about 150 kB.
 const KEPT: usize = 800;
-/// Compared by words for each neighbour that is kept: a list is complete if the right ones are among so many.
-const COMPARED: usize = 3;
-
 /// How the portfolio is joined with itself.
 #[derive(Clone, Debug)]
 pub struct LandscapeOptions {
@@ -50,6 +45,8 @@ pub struct LandscapeOptions {
     pub weights: Option<Arc<WeightFile>>,
     /// File in which neighbours and pairs are kept, so that next time only new projects are compared.
     pub remember: Option<PathBuf>,
+    /// Where candidates come from.
+    pub join: Join,
 }
 
 impl Default for LandscapeOptions {
@@ -62,6 +59,7 @@ impl Default for LandscapeOptions {
             at_least: 0.5,
             weights: None,
             remember: None,
+            join: Join::Memory,
         }
     }
 }
@@ -159,7 +157,7 @@ pub fn landscape(
         Some(file) => Remembered::read(file, &made, holdings),
         None => Remembered::nothing(holdings.all.len()),
     };
-    let changed = join(holdings, &mut known, options);
+    let changed = join(parts, holdings, &mut known, options)?;
     let judge = Judge { parts, institutes, holdings, model, known: &known, options };
     for (i, judged, pairs) in judge.all(&side_by_side(&changed, &known.near))? {
         known.judged[i] = judged;
@@ -195,8 +193,12 @@ pub fn landscape(
 /// How a run with these options is made: what another run remembers of it holds only for the same.
 fn made(parts: &Parts<'_>, model: &Weights, options: &LandscapeOptions) -> String {
     let encoder = parts.embedder.map_or("none", |e| e.id());
+    let join = match options.join {
+        Join::Memory => "",
+        Join::Store(_) => "; candidates from the store",
+    };
     format!(
-        "{encoder}; {}; {} neighbours from {}, judged from {}",
+        "{encoder}; {}; {} neighbours from {}, judged from {}{join}",
         model.made, options.neighbours, options.floor, options.judged_from
     )
 }
@@ -210,42 +212,6 @@ pub fn remembered_neighbours(parts: &Parts<'_>, holdings: &Holdings, options: &L
     let of =
         |near: Option<Vec<(usize, f32)>>| near.into_iter().flatten().map(|(j, _)| j).take(options.neighbours).collect();
     known.near.into_iter().map(of).collect()
-}
-
-/// Completes the neighbours; returns the projects that are new or whose neighbours are others now, in order.
-fn join(holdings: &Holdings, known: &mut Remembered, options: &LandscapeOptions) -> Vec<usize> {
-    let new: Vec<usize> = (0..holdings.all.len()).filter(|i| known.near[*i].is_none()).collect();
-    if new.is_empty() {
-        return new;
-    }
-    // The nearest are judged; the next ones are what they are seen among.
-    let k = options.neighbours * CONTEXT;
-    let neighbours = Neighbours::new(holdings);
-    let found = in_threads(&new, |mine| {
-        let mut scratch = Scratch::new(holdings.all.len());
-        mine.iter().map(|&i| (i, neighbours.all(i, COMPARED * k, options.floor, &mut scratch))).collect::<Vec<_>>()
-    });
-    let mut changed: Vec<usize> = new.clone();
-    for (i, near) in found.into_iter().flatten() {
-        for &(j, alike) in &near {
-            // A new project may stand among the nearest of an old one.
-            if let Some(list) = &mut known.near[j]
-                && new.binary_search(&j).is_err()
-                && (list.len() < k || list.last().is_some_and(|l| l.1 < alike))
-            {
-                list.push((i, alike));
-                list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                list.truncate(k);
-                changed.push(j);
-            }
-        }
-        let mut near = near;
-        near.truncate(k);
-        known.near[i] = Some(near);
-    }
-    changed.sort_unstable();
-    changed.dedup();
-    changed
 }
 
 /// The same projects so that neighbours stand near each other: each is followed by its nearest that was not yet there. Their
@@ -263,16 +229,6 @@ fn side_by_side(projects: &[usize], near: &[Option<Vec<(usize, f32)>>]) -> Vec<u
         }
     }
     out
-}
-
-/// Gives each processor a share of `items`; results in order.
-fn in_threads<T: Send>(items: &[usize], work: impl Fn(&[usize]) -> T + Sync) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(16);
-    let share = items.len().div_ceil(threads).max(1);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = items.chunks(share).map(|mine| scope.spawn(|| work(mine))).collect();
-        workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    })
 }
 
 /// Judges projects against their neighbours.

@@ -92,21 +92,14 @@ impl<'h> Neighbours<'h> {
                 }
             }
         }
-        found.sort_unstable();
-        found.dedup();
-        let mut near: Vec<(usize, f32)> =
-            found.into_iter().map(|j| (j, self.holdings.alike(i, j))).filter(|(_, s)| *s >= floor).collect();
-        near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        near
+        ranked(self.holdings, i, found, floor)
     }
 
     /// Those that share most weight of the terms that are looked up.
     fn by_words(&self, i: usize, most: usize, scratch: &mut Scratch) -> Vec<usize> {
         let Scratch { score, touched } = scratch;
-        let mut terms = self.holdings.all[i].meaning.terms.entries().to_vec();
-        terms.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        for (d, w) in terms.iter().take(PROBED) {
-            for (j, other) in self.lists.get(d).into_iter().flatten() {
+        for (d, w) in heaviest(self.holdings, i) {
+            for (j, other) in self.lists.get(&d).into_iter().flatten() {
                 let j = *j as usize;
                 if score[j] == 0.0 {
                     touched.push(j);
@@ -128,6 +121,24 @@ impl<'h> Neighbours<'h> {
     fn speaks(&self, i: usize, j: usize, floor: f32) -> bool {
         i != j && self.holdings.alike_by_vector(i, j).is_some_and(|s| s >= floor)
     }
+}
+
+/// The terms of project `i` that are looked up, with their weights.
+pub(super) fn heaviest(holdings: &Holdings, i: usize) -> Vec<(u32, f32)> {
+    let mut terms = holdings.all[i].meaning.terms.entries().to_vec();
+    terms.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    terms.truncate(PROBED);
+    terms
+}
+
+/// Of the candidates those that are at least `floor` alike to project `i`, each once, best first.
+pub(super) fn ranked(holdings: &Holdings, i: usize, mut found: Vec<usize>, floor: f32) -> Vec<(usize, f32)> {
+    found.sort_unstable();
+    found.dedup();
+    let mut near: Vec<(usize, f32)> =
+        found.into_iter().map(|j| (j, holdings.alike(i, j))).filter(|(_, s)| *s >= floor).collect();
+    near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    near
 }
 
 /// The vectors of one language, each in the cell whose centre is nearest.

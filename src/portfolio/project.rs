@@ -9,6 +9,7 @@ use super::fields::{self, Field, FieldKind};
 use super::institute::{Institute, Institutes};
 use crate::document::{CharIndex, Document, Format, Span};
 use crate::index::{Catalog, IndexError};
+use crate::text::personal;
 
 /// Types of documents that announce work rather than report it.
 const ANNOUNCEMENTS: [&str; 8] = ["call", "notice", "memo", "announcement", "news", "data", "web", "공고"];
@@ -81,7 +82,7 @@ pub struct Project {
     pub keywords: Vec<String>,
     /// Document type.
     pub doc_type: String,
-    /// Sentences with their facets.
+    /// Sentences with their facets; those that hold personal data are left out.
     pub sentences: Vec<Sentence>,
     /// `ko`, `en`, `other`.
     pub language: &'static str,
@@ -146,7 +147,7 @@ impl Project {
                 f.value.split([',', ';', '·']).map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect()
             }),
             doc_type: meta.doc_type.clone().unwrap_or_else(|| "document".to_owned()),
-            sentences: facets(&document.text),
+            sentences: evidence(&document.text),
             language: document.language.name(),
             institution,
         }
@@ -190,6 +191,13 @@ fn fact(field: &Field, text: &str, index: &CharIndex) -> Fact {
     Fact { value: field.span.slice(text).to_owned(), origin: Origin::Text { start, end }, confidence: field.confidence }
 }
 
+/// The sentences that may be compared and quoted: none that holds personal data.
+fn evidence(text: &str) -> Vec<Sentence> {
+    let mut sentences = facets(text);
+    sentences.retain(|s| personal::held(s.span.slice(text)).is_none());
+    sentences
+}
+
 fn named(document: &Document, name: &str) -> Option<String> {
     document.metadata.fields.get(name).filter(|v| !v.is_empty()).cloned()
 }
@@ -201,7 +209,7 @@ fn people(document: &Document, found: Option<Fact>) -> Vec<String> {
     }
     let one = ["main_researcher", "pi", "principal_investigator", "연구책임자", "leader", "researcher"];
     match one.iter().find_map(|n| get(n)).or(found.map(|f| f.value)) {
-        Some(name) => vec![name.chars().take(60).collect()],
+        Some(name) => vec![personal::without_personal_data(&name.chars().take(60).collect::<String>())],
         None => Vec::new(),
     }
 }

@@ -96,3 +96,19 @@ impl Proposal {
         Ok(Proposal::of(document, institutes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_with_personal_data_is_neither_compared_nor_quoted() {
+        let text = "# Dry electrodes\n\nThe aim is a coating without solvent.\n\n연구책임자: 김하늘 (010-2345-6789)\n\nJane Holloway can be reached on +44 20 7946 0123. The film was 62 µm thick.";
+        let proposal = Proposal::from_text(text, &Institutes::new(&[])).unwrap();
+        let quoted: Vec<&str> = proposal.project.sentences.iter().map(|s| s.span.slice(text)).collect();
+        assert!(quoted.contains(&"The aim is a coating without solvent."), "{quoted:?}");
+        assert!(quoted.contains(&"The film was 62 µm thick."), "{quoted:?}");
+        assert!(!quoted.iter().any(|q| q.contains("7946") || q.contains("2345")), "{quoted:?}");
+        assert!(proposal.project.people.iter().all(|p| !p.contains("2345")), "{:?}", proposal.project.people);
+    }
+}

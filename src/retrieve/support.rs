@@ -6,6 +6,9 @@ use crate::index::{Catalog, IndexError};
 use crate::text::bm25;
 use crate::text::coverage::{Coverage, term_set};
 
+/// Share of a follow-up that its own words are: a passage that only covers what was asked before holds less than half of it.
+const OWN: f32 = 0.55;
+
 /// A question prepared for measuring.
 pub struct Support(Coverage);
 
@@ -21,6 +24,12 @@ impl Support {
     pub fn across(self, translations: &Translations, question: &str, passages: &[Passage]) -> Support {
         let texts = passages.iter().flat_map(|p| [p.title.as_str(), p.text.as_str()]);
         Support(self.0.or(&translations.of(question, texts)))
+    }
+
+    /// Makes what a follow-up asks itself, from byte `own` of the question on, decide: what was asked before, ahead of it, is covered
+    /// by what was answered before.
+    pub fn of_follow_up(self, own: usize) -> Support {
+        if own == 0 { self } else { Support(self.0.stress(own, OWN)) }
     }
 
     /// The question's terms, weighed.

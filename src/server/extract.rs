@@ -56,7 +56,7 @@ async fn extract(
     FileBody(bytes): FileBody,
 ) -> Result<Json<Extracted>, ApiError> {
     let Query(query) = query?;
-    server.lookup(move |app| read(app, &query.name, &bytes)).await.map(Json)
+    server.analysis(move |app| read(app, &query.name, &bytes)).await.map(Json)
 }
 
 fn read(app: &App, name: &str, bytes: &[u8]) -> Result<Extracted, ApiError> {

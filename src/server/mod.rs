@@ -142,8 +142,10 @@ struct Server {
     app: Arc<RwLock<Arc<App>>>,
     /// The line for answers: few at once, each takes seconds.
     answers: Line,
-    /// The line for everything that takes milliseconds; answers do not hold it up.
+    /// The line for everything that takes milliseconds; answers and analyses do not hold it up.
     lookups: Line,
+    /// The line for what takes seconds without a generator: the portfolio, the text of a file. A processor is left for look-ups.
+    analyses: Line,
     stop: Arc<AtomicBool>,
     /// Seconds since 1970.
     started: u64,
@@ -156,6 +158,7 @@ impl Server {
             app: Arc::new(RwLock::new(app)),
             answers: Line::new(options.concurrency, options.queue),
             lookups: Line::new(processors, options.queue.saturating_mul(4).max(processors)),
+            analyses: Line::new(processors - 1, options.queue.max(processors)),
             stop: Arc::default(),
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         }
@@ -177,14 +180,30 @@ impl Server {
         &self,
         work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let place = self.lookups.admit()?.place().await;
+        self.in_turn(&self.lookups, work).await
+    }
+
+    /// Runs what may take seconds.
+    async fn analysis<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.in_turn(&self.analyses, work).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        line: &Line,
+        work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let place = line.admit()?.place().await;
         let app = self.app();
         let worked = tokio::task::spawn_blocking(move || {
             let _place = place;
             work(&app)
         });
         worked.await.unwrap_or_else(|died| {
-            tracing::error!(%died, "a look-up panicked");
+            tracing::error!(%died, "a request's work panicked");
             Err(ApiError::internal())
         })
     }

@@ -77,7 +77,7 @@ struct OverlapRequest {
 ))]
 async fn overlap(State(server): State<Server>, Body(request): Body<OverlapRequest>) -> Result<Json<Value>, ApiError> {
     let limit = limited("limit", request.limit, 10)?;
-    server.lookup(move |app| json(&checked(app, request, limit)?)).await
+    server.analysis(move |app| json(&checked(app, request, limit)?)).await
 }
 
 fn checked(app: &App, request: OverlapRequest, limit: usize) -> Result<Overlap, ApiError> {
@@ -130,7 +130,7 @@ async fn overlap_report(
     let limit = limited("limit", limit, 10)?;
     let language = reader(language.as_deref())?;
     let request = OverlapRequest { text, limit: None, exclude, until };
-    let found = server.lookup(move |app| checked(app, request, limit)).await?;
+    let found = server.analysis(move |app| checked(app, request, limit)).await?;
     let language = language.unwrap_or_else(|| found.language());
     let (kind, name, bytes) = match format {
         Format::Markdown => ("text/markdown; charset=utf-8", "overlap.md", found.markdown(language).into_bytes()),
@@ -151,7 +151,7 @@ async fn overlap_report(
 ))]
 async fn overlap_all(State(server): State<Server>) -> Result<Json<Value>, ApiError> {
     server
-        .lookup(|app| {
+        .analysis(|app| {
             let institutes = Institutes::new(&app.sector().institutes);
             let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
             // What the command line remembers is used here too, and the other way round.
@@ -187,7 +187,7 @@ async fn matching(State(server): State<Server>, Body(request): Body<MatchRequest
         return Err(ApiError::field("need", "give either `need` or `institution`"));
     }
     server
-        .lookup(move |app| {
+        .analysis(move |app| {
             let institutes = Institutes::new(&app.sector().institutes);
             match (request.need, request.institution) {
                 (Some(need), _) => {
@@ -224,7 +224,7 @@ async fn strengths(
     query: Result<Query<ReaderQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let reader = reader(query?.language.as_deref())?.unwrap_or(Language::En);
-    server.lookup(move |app| json(&strengths_of(app, reader)?)).await
+    server.analysis(move |app| json(&strengths_of(app, reader)?)).await
 }
 
 /// The map topics × institutes
@@ -237,7 +237,7 @@ async fn strengths_map(
     query: Result<Query<ReaderQuery>, QueryRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
     let reader = reader(query?.language.as_deref())?.unwrap_or(Language::En);
-    let svg = server.lookup(move |app| Ok(strengths_of(app, reader)?.svg(reader))).await?;
+    let svg = server.analysis(move |app| Ok(strengths_of(app, reader)?.svg(reader))).await?;
     Ok(([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "no-cache")], svg))
 }
 
@@ -290,7 +290,7 @@ async fn consolidate(
         reader: reader(request.language.as_deref())?.unwrap_or(Language::En),
     };
     server
-        .lookup(move |app| {
+        .analysis(move |app| {
             let institutes = Institutes::new(&app.sector().institutes);
             let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
             json(&group(&app.parts(), &institutes, &holdings, &options)?)

@@ -128,6 +128,19 @@ impl Coverage {
         self
     }
 
+    /// Makes the terms from byte `from` on weigh at least `share` of the whole, whatever their rarity; nothing where they, or the
+    /// others, are none.
+    pub fn stress(mut self, from: usize, share: f32) -> Coverage {
+        let stressed = |p: &Part| p.span.start >= from;
+        let own: f32 = self.parts.iter().filter(|p| stressed(p)).map(|p| p.weight).sum();
+        let factor = share / (1.0 - share) * (self.total - own) / own;
+        if own > 0.0 && factor > 1.0 {
+            self.parts.iter_mut().filter(|p| p.span.start >= from).for_each(|p| p.weight *= factor);
+            self.total = self.parts.iter().map(|p| p.weight).sum();
+        }
+        self
+    }
+
     /// Which share of these terms the text that was taken apart holds, itself or by a synonym that they hold whole; 0 of none.
     pub fn share_asked(&self, terms: &HashSet<String>) -> f32 {
         let by_synonym = |term: &String| {
@@ -171,6 +184,20 @@ mod tests {
         let coverage = Coverage::of_question("바인더는 무엇인가?", &[]);
         assert!((coverage.by(&term_set("바인더로 폴리아크릴산을 썼다.")) - 1.0).abs() < 1e-6);
         assert_eq!(coverage.by(&term_set("전해질 첨가제")), 0.0);
+    }
+
+    #[test]
+    fn what_is_stressed_decides() {
+        let question = "세라믹막 오존 산화 과제의 목표는 무엇인가? 비용은?";
+        let stressed = Coverage::of_question(question, &[]).stress(question.find("비용").unwrap(), 0.55);
+        let topic = term_set("세라믹막 오존 산화 과제의 목표는 유기물 제거이다.");
+        let both = term_set("세라믹막 오존 산화 과제의 목표는 유기물 제거이다. 비용은 3억 원이다.");
+        assert!(Coverage::of_question(question, &[]).by(&topic) > 0.7);
+        assert!((stressed.by(&topic) - 0.45).abs() < 0.01, "{}", stressed.by(&topic));
+        assert!((stressed.by(&both) - 1.0).abs() < 1e-6);
+        // Nothing else to weigh against: nothing changes.
+        let alone = Coverage::of_question("비용은?", &[]);
+        assert_eq!(alone.clone().stress(0, 0.55).by(&both), alone.by(&both));
     }
 
     #[test]

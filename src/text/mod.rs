@@ -12,6 +12,7 @@ mod english;
 mod hanja;
 mod korean;
 mod normalise;
+pub mod personal;
 mod sentences;
 mod tokens;
 

@@ -183,3 +183,20 @@ fn only_new_projects_are_compared_again_and_what_was_found_before_stays() {
     let afresh = run(dir.path(), &["overlap", "--all", "--afresh"]);
     assert_eq!(afresh["compared"], afresh["projects"]);
 }
+
+#[test]
+fn a_portfolio_joined_through_the_store_has_the_same_repeats() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["ingest"]);
+    let in_memory = run(dir.path(), &["overlap", "--all"]);
+    let through_store = run(dir.path(), &["overlap", "--all", "--through-store"]);
+    assert_eq!(through_store["compared"], in_memory["projects"], "what the other join remembers does not count");
+    let likely = |found: &Value| -> Vec<(Value, Value)> {
+        let pairs = found["pairs"].as_array().unwrap().iter().filter(|p| p["done"].as_f64().unwrap() >= 0.3);
+        pairs.map(|p| (p["later"]["project_id"].clone(), p["earlier"]["project_id"].clone())).collect()
+    };
+    assert!(likely(&in_memory).len() >= 5, "{:?}", likely(&in_memory));
+    assert_eq!(likely(&through_store), likely(&in_memory));
+    let alone = sectora(dir.path()).args(["overlap", "--through-store", "-"]).output().unwrap();
+    assert_eq!(code(&alone), 2, "only with --all");
+}

@@ -11,7 +11,6 @@
 mod english;
 mod korean;
 mod machine;
-mod personal;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +18,8 @@ use serde::Serialize;
 
 use crate::document::{Passage, Span};
 use crate::text::coverage::{Coverage, term_set};
-use crate::text::sentences;
-pub use personal::Personal;
+pub use crate::text::personal::Personal;
+use crate::text::{personal, sentences};
 
 /// What a sentence orders of its reader; the later, the worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +103,7 @@ impl Screened {
         counts
     }
 
-    /// True when the sentence that covers the question best is withheld because of personal data.
+    /// True when personal data is asked for, and what covers the question is withheld because of it.
     pub(super) fn answers_with_personal_data(&self, passages: &[Passage], question: &Coverage) -> bool {
         let covers = |text: &str| question.by(&term_set(text));
         let best = |reason: Option<Reason>| {
@@ -117,7 +116,7 @@ impl Screened {
                 .map(|(_, passage, s)| covers(s.slice(&passage.text)))
                 .fold(0.0, f32::max)
         };
-        if !self.counts().contains_key(&Reason::PersonalData) {
+        if !self.counts().contains_key(&Reason::PersonalData) || !personal::may_be_asked_for(&self.question) {
             return false;
         }
         let held = best(Some(Reason::PersonalData));

@@ -1,7 +1,10 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::fixture::{SERVICE, call, fetch, get, post, send};
+use super::fixture::{SERVICE, call, fetch, get, post, send, service};
 
 #[tokio::test]
 async fn overlap_shows_public_documents_only() {
@@ -55,4 +58,32 @@ async fn a_report_is_a_file_in_the_language_and_form_asked_for() {
     let all = fetch("/v1/overlap/all").await;
     assert!(all["projects"].as_u64().unwrap() >= 1);
     assert!(!all.to_string().contains("vault furnace"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_proposals_do_not_hold_up_a_search() {
+    let service = service("extractive", &[], 1, 16);
+    let sentences =
+        (0..600).map(|i| format!("The kiln of type {i} lowers the gas that zone {i} burns by {} %.", i % 40));
+    let body = json!({ "text": sentences.collect::<Vec<_>>().join(" ") }).to_string();
+    let done = Arc::new(AtomicUsize::new(0));
+    let proposals: Vec<_> = (0..8)
+        .map(|_| {
+            let (service, body, done) = (service.clone(), body.clone(), Arc::clone(&done));
+            tokio::spawn(async move {
+                let response = call(&service, post("/v1/overlap", body)).await;
+                done.fetch_add(1, Ordering::SeqCst);
+                response.status()
+            })
+        })
+        .collect();
+    // All stand in line before the search comes.
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let found = call(&service, get("/v1/search?q=gas")).await;
+    let before = done.load(Ordering::SeqCst);
+    assert_eq!(found.status(), StatusCode::OK);
+    for proposal in proposals {
+        assert_eq!(proposal.await.unwrap(), StatusCode::OK);
+    }
+    assert!(before < 6, "{before} of 8 proposals were compared before the search was answered");
 }

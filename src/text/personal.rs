@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::sentences;
+
 /// A kind of personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Personal {
@@ -150,7 +152,7 @@ const OFFICES: [&str; 40] = [
 ];
 
 /// The kind of personal data that a sentence holds, if any.
-pub(super) fn held(sentence: &str) -> Option<Personal> {
+pub fn held(sentence: &str) -> Option<Personal> {
     if !sentence.bytes().any(|b| b.is_ascii_digit() || b == b'@') {
         return None;
     }
@@ -175,17 +177,35 @@ pub(super) fn held(sentence: &str) -> Option<Personal> {
 }
 
 /// True for a question that asks for what belongs to a person.
-pub(super) fn asked_for(question: &str) -> bool {
+pub fn asked_for(question: &str) -> bool {
     static ASKED: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?i)주민\s?(등록)?\s?번호|외국인\s?등록|여권|운전\s?면허|휴대\s?(전화|폰)|핸드폰|(집|자택)\s?(주소|전화)|거주지|계좌|카드\s?번호|생년월일|생일|연락처|passport|social security|mobile|cell ?phone|phone number|home address|private|personal|account number|card number|date of birth|birthday|licen[cs]e number").expect("constant pattern")
     });
     ASKED.is_match(question)
 }
 
+/// True for a question whose words can mean what belongs to a person, and other things too (the number of a project).
+pub fn may_be_asked_for(question: &str) -> bool {
+    static ASKED: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)번호|전화|메일|주소|사는\s?곳|거주|(?-u:\b)(number|e-?mail|address|phone|call|reach|contact|lives?|born)(?-u:\b)")
+            .expect("constant pattern")
+    });
+    asked_for(question) || ASKED.is_match(question)
+}
+
 /// The sentence with every digit and mailbox replaced by as many dots.
-pub(super) fn blotted(sentence: &str) -> String {
+pub fn blotted(sentence: &str) -> String {
     static BLOTTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[\w.+-]+@[\w.-]+|\d").expect("constant pattern"));
     BLOTTED.replace_all(sentence, |m: &regex::Captures<'_>| "•".repeat(m[0].chars().count())).into_owned()
+}
+
+/// The text with the sentences that hold personal data blotted out, letter for letter: places in it stay where they are.
+pub fn without_personal_data(text: &str) -> String {
+    let mut shown = text.to_owned();
+    for span in sentences(text).into_iter().rev().filter(|s| held(s.slice(text)).is_some()) {
+        shown.replace_range(span.start..span.end, &blotted(span.slice(text)));
+    }
+    shown
 }
 
 /// Thirteen to nineteen digits whose check digit (Luhn) holds.
@@ -240,6 +260,31 @@ mod tests {
         ] {
             assert_eq!(held(sentence), Some(kind), "{sentence}");
         }
+    }
+
+    #[test]
+    fn a_question_for_money_or_years_asks_for_nobody() {
+        for question in [
+            "청솔전력연구소의 총연구비는?",
+            "2023년 흐름전지 안전성 과제는?",
+            "What did the cell keep after 500 cycles?",
+        ] {
+            assert!(!may_be_asked_for(question), "{question}");
+        }
+        assert!(may_be_asked_for("김하늘 선임의 번호는?") && !asked_for("김하늘 선임의 번호는?"));
+        assert!(asked_for("김하늘 선임의 휴대전화는?"));
+    }
+
+    #[test]
+    fn only_the_sentence_with_personal_data_is_blotted_and_nothing_moves() {
+        let text = "용량은 83.2 %였다. 담당자 휴대전화는 010-2345-6789이다. The cell kept 91 % after 500 cycles.";
+        let shown = without_personal_data(text);
+        assert_eq!(
+            shown,
+            "용량은 83.2 %였다. 담당자 휴대전화는 •••-••••-••••이다. The cell kept 91 % after 500 cycles."
+        );
+        assert_eq!(shown.chars().count(), text.chars().count());
+        assert_eq!(without_personal_data(""), "");
     }
 
     #[test]
