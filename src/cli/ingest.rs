@@ -59,7 +59,7 @@ pub(super) fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 pub(super) fn mapping(text: &str) -> Result<RecordMapping, Failure> {
-    let mut mapping = RecordMapping::default();
+    let mut mapping = RecordMapping { strict: true, ..RecordMapping::default() };
     for pair in text.split(',').filter(|p| !p.trim().is_empty()) {
         let (field, column) = pair.split_once('=').ok_or_else(|| {
             Failure::bad_input(format!("--map `{pair}`: write FIELD=COLUMN, for instance title=title_clean"))

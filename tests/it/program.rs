@@ -78,6 +78,25 @@ fn the_folder_of_a_sector_stands_for_its_documents() {
 }
 
 #[test]
+fn a_column_of_map_that_no_record_has_is_an_error_and_the_index_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("projects.csv");
+    fs_err::write(&file, "award_id,heading,abstract\nA1,Slag,The slag held iron.\nA2,Kiln,The kiln held heat.\n")
+        .unwrap();
+    let ingest =
+        |map: &str| sectora(dir.path()).args(["--json", "ingest"]).arg(&file).args(["--map", map]).output().unwrap();
+    assert_eq!(json(&ingest("id=award_id,title=heading"))["documents"], 2);
+    let output = ingest("id=award_idd,title=heading");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(code(&output), 2, "{words}");
+    for said in ["projects.csv", "`award_idd`", "`abstract`, `award_id`, `heading`", "--map"] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    let found = sectora(dir.path()).args(["--json", "search", "slag iron"]).output().unwrap();
+    assert_eq!(json(&found)["passages"][0]["title"], "Slag", "what was read before is as before");
+}
+
+#[test]
 fn an_empty_index_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let output = sectora(dir.path()).args(["ask", "What is known?"]).output().unwrap();
