@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +9,7 @@ use super::{Context, Failure, Outcome, this_program};
 use crate::app::IngestRequest;
 use crate::index::{Progress, Report};
 use crate::ingest::RecordMapping;
-use crate::sector;
+use crate::sector::{self, Sector};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -35,6 +35,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let program = this_program()?;
     let cancel = cancel_on_signal()?;
     let app = context.open_for_ingest(arguments.rebuild)?;
+    note_other_sectors(context, app.sector(), &arguments.paths);
     let roots = arguments.paths.iter().map(|p| sector::documents_below(p)).collect::<Result<Vec<_>, _>>()?.concat();
     let request = IngestRequest { roots, mapping, prune: arguments.prune, program, cancel: &cancel };
     let shown = Shown::new(context);
@@ -43,6 +44,31 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     context.output.result(&report, text);
     let nothing_read = report.files > 0 && report.failed == report.files;
     Ok(if nothing_read { Outcome::No } else { Outcome::Yes })
+}
+
+/// Says so where documents of another sector's folder go into this sector's index, and how they would go into their own.
+fn note_other_sectors(context: &Context, sector: &Sector, paths: &[PathBuf]) {
+    let mut told: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let Some(other) = sector::around(path).filter(|o| o.name != sector.name && !told.contains(&o.folder)) else {
+            continue;
+        };
+        let by_name = Sector::open(&other.name, Path::new(&context.config.sectors_dir));
+        let found = by_name.ok().and_then(|s| fs_err::canonicalize(&s.folder).ok());
+        let chosen = if found.as_ref() == Some(&other.folder) { other.name.clone() } else { shown(&other.folder) };
+        context.output.note(&format!(
+            "{} belongs to the sector `{}`, and is read into the index of `{}`; into its own: sectora --sector {chosen} ingest {}",
+            shown(path),
+            other.name,
+            sector.name,
+            shown(path)
+        ));
+        told.push(other.folder);
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Ctrl-C and SIGTERM stop between two files; a second one ends the program at once.

@@ -78,6 +78,30 @@ fn the_folder_of_a_sector_stands_for_its_documents() {
 }
 
 #[test]
+fn documents_in_the_folder_of_another_sector_are_read_with_a_note_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let pack = dir.path().join("steel");
+    fs_err::create_dir_all(pack.join("papers")).unwrap();
+    fs_err::write(pack.join("sector.toml"), "name='steel'\ntitle={ko='철강',en='Steel'}\ndocuments=['papers']\n")
+        .unwrap();
+    fs_err::write(pack.join("papers/slag.md"), "# Slag\n\nThe slag held 4.1 % of iron.\n").unwrap();
+    let ingest = |sector: &Path, path: &Path| {
+        let data = tempfile::tempdir().unwrap();
+        let output = sectora(data.path()).arg("--sector").arg(sector).arg("ingest").arg(path).output().unwrap();
+        assert_eq!(code(&output), 0);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for path in [pack.clone(), pack.join("papers/slag.md")] {
+        let words = ingest(Path::new("battery"), &path);
+        assert!(words.contains("sector `steel`") && words.contains("the index of `battery`"), "{words}");
+        assert!(words.contains(&format!("--sector {}", fs_err::canonicalize(&pack).unwrap().display())), "{words}");
+        assert_eq!(ingest(&pack, &path), "");
+    }
+    let desalination = ingest(Path::new("battery"), Path::new("sectors/desalination"));
+    assert!(desalination.contains("sectora --sector desalination ingest sectors/desalination"), "{desalination}");
+}
+
+#[test]
 fn a_column_of_map_that_no_record_has_is_an_error_and_the_index_stays() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("projects.csv");
