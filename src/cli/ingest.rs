@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Context, Failure, Outcome, this_program};
 use crate::app::IngestRequest;
 use crate::index::{Progress, Report};
-use crate::ingest::RecordMapping;
+use crate::ingest::{READABLE, RecordMapping};
 use crate::sector::{self, Sector};
 
 #[derive(Args)]
@@ -41,8 +41,9 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let shown = Shown::new(context);
     let report = app.ingest(&request, &mut |progress| shown.step(&progress))?;
     shown.done();
-    context.output.result(&report, text);
-    let nothing_read = report.files > 0 && report.failed == report.files;
+    let looked_in = if request.roots.is_empty() { app.sector().document_roots() } else { request.roots };
+    context.output.result(&report, |report| text(report, &looked_in));
+    let nothing_read = report.failed == report.files;
     Ok(if nothing_read { Outcome::No } else { Outcome::Yes })
 }
 
@@ -146,8 +147,12 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report, looked_in: &[PathBuf]) -> String {
     let mut out = String::new();
+    if report.files == 0 {
+        let places: Vec<String> = looked_in.iter().map(|p| shown(p)).collect();
+        out.push_str(&format!("no readable file in {}; readable: {READABLE}\n", places.join(", ")));
+    }
     for row in &report.rows {
         if let Some(error) = &row.error {
             out.push_str(&format!("failed     {}: {error}\n", row.path));
@@ -157,9 +162,22 @@ fn text(report: &Report) -> String {
         }
     }
     out.push_str(&format!(
-        "{} files: {} added, {} replaced, {} unchanged, {} removed, {} failed\n{} documents, {} pages, {} chunks in the index; {:.1} s",
-        report.files, report.added, report.replaced, report.unchanged, report.removed, report.failed,
-        report.documents, report.pages, report.chunks, report.seconds,
+        "{}: {} added, {} replaced, {} unchanged, {} removed, {} failed\n{}, {}, {} in the index; {:.1} s",
+        counted(report.files, "file"),
+        report.added,
+        report.replaced,
+        report.unchanged,
+        report.removed,
+        report.failed,
+        counted(report.documents, "document"),
+        counted(report.pages, "page"),
+        counted(report.chunks, "chunk"),
+        report.seconds,
     ));
     out
+}
+
+/// `1 file`, `2 files`.
+fn counted(n: u64, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }

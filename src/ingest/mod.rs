@@ -25,6 +25,10 @@ pub use worker::{extract, worker_main};
 use crate::document::{Format, Metadata, UnitKind};
 use crate::error::{Classified, ErrorKind};
 
+/// The formats that are read, for messages.
+pub const READABLE: &str =
+    "PDF, DOCX, PPTX, XLSX, DOC, PPT, XLS, HWP, HWPX, ODF, HTML, Markdown, text, CSV, JSON, JSONL";
+
 /// First argument that makes the program a worker.
 pub const WORKER: &str = "__worker";
 
@@ -177,9 +181,7 @@ pub enum ReadError {
     #[error("no text found ({0}); pictures and scans need OCR first")]
     NoText(String),
     /// Not a format that is read.
-    #[error(
-        "unknown format ({0}); readable: PDF, DOCX, PPTX, XLSX, DOC, PPT, XLS, HWP, HWPX, ODF, HTML, Markdown, text, CSV, JSON, JSONL"
-    )]
+    #[error("unknown format ({0}); readable: {READABLE}")]
     UnknownFormat(String),
     /// Needs a password.
     #[error("encrypted; save a copy without a password and ingest that")]

@@ -102,6 +102,25 @@ fn documents_in_the_folder_of_another_sector_are_read_with_a_note_that_names_it(
 }
 
 #[test]
+fn a_folder_without_a_readable_file_is_exit_1_and_one_file_is_no_plural() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("inbox");
+    fs_err::create_dir_all(&folder).unwrap();
+    fs_err::write(folder.join(".hidden.md"), "# Hidden\n\nNot looked at.\n").unwrap();
+    let ingest = || sectora(dir.path()).arg("ingest").arg(&folder).output().unwrap();
+    let output = ingest();
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(code(&output), 1, "{words}");
+    assert!(words.starts_with(&format!("no readable file in {}; readable: PDF, ", folder.display())), "{words}");
+    fs_err::write(folder.join("slag.md"), "# Slag\n\nThe slag held iron.\n").unwrap();
+    let output = ingest();
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(code(&output), 0, "{words}");
+    assert!(words.starts_with("1 file: 1 added") && words.contains("\n1 document, "), "{words}");
+    assert!(words.contains(" 1 chunk in the index"), "{words}");
+}
+
+#[test]
 fn a_column_of_map_that_no_record_has_is_an_error_and_the_index_stays() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("projects.csv");
