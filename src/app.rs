@@ -25,7 +25,7 @@ use crate::index::{
 };
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::model_store::{ModelError, ModelKind, ModelStore};
-use crate::retrieve::{self, Glossary, Lexicon, Parts, Respelling, RetrieveError, SearchOptions};
+use crate::retrieve::{self, Glossary, Lexicon, Parts, Respelling, RetrieveError, SearchOptions, Unmatched};
 use crate::sector::{Sector, SectorError};
 
 pub use maintenance::{Maintenance, Rebuilt};
@@ -241,6 +241,11 @@ impl App {
     /// The passages for a question.
     pub fn search(&self, question: &str, options: &SearchOptions) -> Result<Vec<Passage>, RetrieveError> {
         retrieve::search(&self.parts(), question, options)
+    }
+
+    /// The filters of `options`, where no passage passes them; for a search that found nothing.
+    pub fn unmatched(&self, options: &SearchOptions) -> Result<Option<Unmatched>, RetrieveError> {
+        retrieve::unmatched(&self.parts(), options)
     }
 
     /// A cited answer; blocks, and hands sentences to `on` as they are verified.

@@ -204,6 +204,13 @@ pub fn documents_below(root: &Path) -> Result<Vec<PathBuf>, SectorError> {
     Ok(Sector::open(&root.to_string_lossy(), Path::new(""))?.document_roots())
 }
 
+/// The pack whose folder `path` is or lies in, the nearest one; `None` where there is none, or its file is wrong.
+pub fn around(path: &Path) -> Option<Sector> {
+    let path = fs_err::canonicalize(path).ok()?;
+    let folder = path.ancestors().find(|folder| folder.join(SECTOR_FILE).is_file())?;
+    Sector::open(&folder.to_string_lossy(), Path::new("")).ok()
+}
+
 /// Names of the packs in a folder, sorted.
 pub fn list(sectors_dir: &Path) -> Vec<String> {
     let Ok(entries) = fs_err::read_dir(sectors_dir) else { return Vec::new() };

@@ -111,7 +111,7 @@ pub struct Answer {
     pub respelt: Vec<Respelling>,
     /// The text; each sentence ends with its citations.
     pub answer: String,
-    /// True when the documents do not answer; `answer` then says so.
+    /// True when the documents do not answer, or no document passes the filters; `answer` then says which.
     pub abstained: bool,
     /// What wrote it.
     pub generator: String,
@@ -220,11 +220,15 @@ pub fn answer(
 
     let abstained = draft.text.is_empty();
     if abstained {
-        let text = if *asks_for_personal { prompt::personal_data(language) } else { prompt::abstention(language) };
-        if on(Event::Sentence(text.to_owned())).is_break() {
+        let unmatched = if passages.is_empty() { retrieve::unmatched(parts, &ask.search)? } else { None };
+        draft.text = match unmatched {
+            Some(filters) => filters.message(language),
+            None if *asks_for_personal => prompt::personal_data(language).to_owned(),
+            None => prompt::abstention(language).to_owned(),
+        };
+        if on(Event::Sentence(draft.text.clone())).is_break() {
             return Err(AnswerError::Cancelled);
         }
-        text.clone_into(&mut draft.text);
     }
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     Ok(Answer {

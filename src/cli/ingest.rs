@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Context, Failure, Outcome, this_program};
 use crate::app::IngestRequest;
 use crate::index::{Progress, Report};
-use crate::ingest::RecordMapping;
-use crate::sector;
+use crate::ingest::{READABLE, RecordMapping};
+use crate::sector::{self, Sector};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -35,14 +35,41 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let program = this_program()?;
     let cancel = cancel_on_signal()?;
     let app = context.open_for_ingest(arguments.rebuild)?;
+    note_other_sectors(context, app.sector(), &arguments.paths);
     let roots = arguments.paths.iter().map(|p| sector::documents_below(p)).collect::<Result<Vec<_>, _>>()?.concat();
     let request = IngestRequest { roots, mapping, prune: arguments.prune, program, cancel: &cancel };
     let shown = Shown::new(context);
     let report = app.ingest(&request, &mut |progress| shown.step(&progress))?;
     shown.done();
-    context.output.result(&report, text);
-    let nothing_read = report.files > 0 && report.failed == report.files;
+    let looked_in = if request.roots.is_empty() { app.sector().document_roots() } else { request.roots };
+    context.output.result(&report, |report| text(report, &looked_in));
+    let nothing_read = report.failed == report.files;
     Ok(if nothing_read { Outcome::No } else { Outcome::Yes })
+}
+
+/// Says so where documents of another sector's folder go into this sector's index, and how they would go into their own.
+fn note_other_sectors(context: &Context, sector: &Sector, paths: &[PathBuf]) {
+    let mut told: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let Some(other) = sector::around(path).filter(|o| o.name != sector.name && !told.contains(&o.folder)) else {
+            continue;
+        };
+        let by_name = Sector::open(&other.name, Path::new(&context.config.sectors_dir));
+        let found = by_name.ok().and_then(|s| fs_err::canonicalize(&s.folder).ok());
+        let chosen = if found.as_ref() == Some(&other.folder) { other.name.clone() } else { shown(&other.folder) };
+        context.output.note(&format!(
+            "{} belongs to the sector `{}`, and is read into the index of `{}`; into its own: sectora --sector {chosen} ingest {}",
+            shown(path),
+            other.name,
+            sector.name,
+            shown(path)
+        ));
+        told.push(other.folder);
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Ctrl-C and SIGTERM stop between two files; a second one ends the program at once.
@@ -59,7 +86,7 @@ pub(super) fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 pub(super) fn mapping(text: &str) -> Result<RecordMapping, Failure> {
-    let mut mapping = RecordMapping::default();
+    let mut mapping = RecordMapping { strict: true, ..RecordMapping::default() };
     for pair in text.split(',').filter(|p| !p.trim().is_empty()) {
         let (field, column) = pair.split_once('=').ok_or_else(|| {
             Failure::bad_input(format!("--map `{pair}`: write FIELD=COLUMN, for instance title=title_clean"))
@@ -120,8 +147,12 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report, looked_in: &[PathBuf]) -> String {
     let mut out = String::new();
+    if report.files == 0 {
+        let places: Vec<String> = looked_in.iter().map(|p| shown(p)).collect();
+        out.push_str(&format!("no readable file in {}; readable: {READABLE}\n", places.join(", ")));
+    }
     for row in &report.rows {
         if let Some(error) = &row.error {
             out.push_str(&format!("failed     {}: {error}\n", row.path));
@@ -131,9 +162,22 @@ fn text(report: &Report) -> String {
         }
     }
     out.push_str(&format!(
-        "{} files: {} added, {} replaced, {} unchanged, {} removed, {} failed\n{} documents, {} pages, {} chunks in the index; {:.1} s",
-        report.files, report.added, report.replaced, report.unchanged, report.removed, report.failed,
-        report.documents, report.pages, report.chunks, report.seconds,
+        "{}: {} added, {} replaced, {} unchanged, {} removed, {} failed\n{}, {}, {} in the index; {:.1} s",
+        counted(report.files, "file"),
+        report.added,
+        report.replaced,
+        report.unchanged,
+        report.removed,
+        report.failed,
+        counted(report.documents, "document"),
+        counted(report.pages, "page"),
+        counted(report.chunks, "chunk"),
+        report.seconds,
     ));
     out
+}
+
+/// `1 file`, `2 files`.
+fn counted(n: u64, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }

@@ -22,6 +22,8 @@ struct Found {
     respelt: Vec<Respelling>,
     mode: &'static str,
     passages: Vec<Passage>,
+    /// Why there are no passages, where it is the filters.
+    note: Option<String>,
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
@@ -29,8 +31,10 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let app = context.open()?;
     let (question, respelt) = app.respell(&arguments.query)?;
     let passages = app.search(&question, &options)?;
+    let unmatched = if passages.is_empty() { app.unmatched(&options)? } else { None };
+    let note = unmatched.map(|filters| filters.message(Language::detect(&arguments.query)));
     let mode = if app.embedder().is_some() { "hybrid" } else { "sparse" };
-    let found = Found { query: arguments.query, respelt, mode, passages };
+    let found = Found { query: arguments.query, respelt, mode, passages, note };
     context.output.result(&found, text);
     Ok(if found.passages.is_empty() { Outcome::No } else { Outcome::Yes })
 }
@@ -38,7 +42,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
 fn text(found: &Found) -> String {
     let language = Language::detect(&found.query);
     let respelt = found.respelt.iter().map(|r| prompt::respelt(language, &r.from, &r.to));
-    respelt.chain(found.passages.iter().map(line)).collect::<Vec<_>>().join("\n")
+    respelt.chain(found.passages.iter().map(line)).chain(found.note.clone()).collect::<Vec<_>>().join("\n")
 }
 
 fn line(p: &Passage) -> String {

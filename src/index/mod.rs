@@ -43,6 +43,7 @@ pub use vocabulary::vocabulary_form;
 
 use crate::embed::Embedder;
 use crate::error::{Classified, ErrorKind};
+use crate::ingest::ReadError;
 use crate::text::ANALYSER;
 use crate::text::bm25::SparseVector;
 
@@ -409,6 +410,14 @@ pub enum IndexError {
         /// What is wrong and what to do.
         what: String,
     },
+    /// A file that the mapping given for it does not fit.
+    #[error("{path}: {source}. Correct `--map`, or leave the file out; what the index has of it is as before")]
+    Mapping {
+        /// The file.
+        path: String,
+        /// What it lacks.
+        source: ReadError,
+    },
     /// A document that is not there.
     #[error("no document `{0}` in this index; citations and `sectora search --json` name documents by `doc_id`")]
     NoDocument(String),
@@ -436,7 +445,7 @@ impl Classified for IndexError {
             IndexError::Io(_) | IndexError::Catalog { .. } | IndexError::Store { .. } => ErrorKind::Internal,
             IndexError::Fingerprint { .. } | IndexError::Locked { .. } => ErrorKind::Conflict,
             IndexError::NoDocument(_) | IndexError::NoIndex(_) => ErrorKind::NotFound,
-            IndexError::Archive { .. } => ErrorKind::BadInput,
+            IndexError::Archive { .. } | IndexError::Mapping { .. } => ErrorKind::BadInput,
             IndexError::NoRoom { .. } => ErrorKind::Unavailable,
             IndexError::Embed(e) => e.kind(),
             IndexError::Interrupted => ErrorKind::Cancelled,

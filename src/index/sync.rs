@@ -360,6 +360,9 @@ fn read_source(
             }
             Ok(Outcome::New(Box::new(Read1 { row, documents })))
         }
+        Err(error @ ReadError::NoColumn { .. }) => {
+            Err(IndexError::Mapping { path: source.path.display().to_string(), source: error })
+        }
         Err(error) => failed(row, error),
     }
 }

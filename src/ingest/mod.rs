@@ -25,6 +25,10 @@ pub use worker::{extract, worker_main};
 use crate::document::{Format, Metadata, UnitKind};
 use crate::error::{Classified, ErrorKind};
 
+/// The formats that are read, for messages.
+pub const READABLE: &str =
+    "PDF, DOCX, PPTX, XLSX, DOC, PPT, XLS, HWP, HWPX, ODF, HTML, Markdown, text, CSV, JSON, JSONL";
+
 /// First argument that makes the program a worker.
 pub const WORKER: &str = "__worker";
 
@@ -82,9 +86,28 @@ pub struct RecordMapping {
     pub doc_type: Option<String>,
     /// Field with the access level.
     pub access: Option<String>,
+    /// A field that no record of a file has is an error, not one to guess: `--map` is written for the files it stands beside, a
+    /// sector's mapping for all that may come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
 }
 
 impl RecordMapping {
+    /// What is mapped: meaning and field, a pair each.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let one = [
+            ("id", &self.id),
+            ("title", &self.title),
+            ("institution", &self.institution),
+            ("year", &self.year),
+            ("budget", &self.budget),
+            ("type", &self.doc_type),
+            ("access", &self.access),
+        ];
+        let one = one.into_iter().filter_map(|(meaning, field)| Some((meaning, field.as_deref()?)));
+        one.chain(self.text.iter().map(|field| ("text", field.as_str())))
+    }
+
     /// True when nothing is mapped: the reader then guesses from common field names.
     pub fn is_empty(&self) -> bool {
         *self == RecordMapping::default()
@@ -158,9 +181,7 @@ pub enum ReadError {
     #[error("no text found ({0}); pictures and scans need OCR first")]
     NoText(String),
     /// Not a format that is read.
-    #[error(
-        "unknown format ({0}); readable: PDF, DOCX, PPTX, XLSX, DOC, PPT, XLS, HWP, HWPX, ODF, HTML, Markdown, text, CSV, JSON, JSONL"
-    )]
+    #[error("unknown format ({0}); readable: {READABLE}")]
     UnknownFormat(String),
     /// Needs a password.
     #[error("encrypted; save a copy without a password and ingest that")]
@@ -195,6 +216,16 @@ pub enum ReadError {
     /// The operating system refused.
     #[error("cannot be read: {0}")]
     Io(String),
+    /// A mapping that is strict names what no record has.
+    #[error("`{meaning}` is mapped to the column `{column}`, which no record has; the columns are {columns}")]
+    NoColumn {
+        /// What it was to be: `id`, `title` and so on.
+        meaning: String,
+        /// The column named.
+        column: String,
+        /// Those there are.
+        columns: String,
+    },
     /// A record file without usable fields.
     #[error("record file: {0}")]
     Records(String),
@@ -212,6 +243,7 @@ impl Classified for ReadError {
             | ReadError::Limit(_)
             | ReadError::Killed
             | ReadError::Crashed(_)
+            | ReadError::NoColumn { .. }
             | ReadError::Records(_) => ErrorKind::BadInput,
             ReadError::Io(_) => ErrorKind::NotFound,
         }

@@ -16,6 +16,7 @@ mod several;
 mod spelling;
 mod support;
 mod understand;
+mod unmatched;
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub use glossary::Glossary;
 pub use lexicon::Lexicon;
 pub use spelling::{Respelling, by_vocabulary, respell};
 pub use support::Support;
+pub use unmatched::{Unmatched, unmatched};
 
 /// What a search needs.
 pub struct Parts<'a> {

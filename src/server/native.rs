@@ -15,7 +15,7 @@ use super::Server;
 use super::body::Body;
 use super::errors::{ApiError, ErrorBody};
 use super::wire::{self, At, Filters, Names};
-use crate::document::{Access, CharIndex, Document, Format, UnitKind};
+use crate::document::{Access, CharIndex, Document, Format, Language, UnitKind};
 use crate::index::{Filter, IndexError};
 use crate::retrieve::SearchOptions;
 
@@ -51,6 +51,8 @@ struct SearchResponse {
     respelt: Vec<wire::Respelling>,
     /// Best first.
     passages: Vec<wire::Passage>,
+    /// Why there are no passages, where no document passes the filters; else `null`.
+    note: Option<String>,
 }
 
 /// Passages for a question, without an answer
@@ -125,7 +127,9 @@ async fn find(server: Server, q: String, options: SearchOptions) -> Result<Json<
         .lookup(move |app| {
             let (question, respelt) = app.respell(&q)?;
             let passages = wire::passages(&app.search(&question, &options)?);
-            Ok(SearchResponse { q, respelt: wire::respelt(&respelt), passages })
+            let unmatched = if passages.is_empty() { app.unmatched(&options)? } else { None };
+            let note = unmatched.map(|filters| filters.message(Language::detect(&q)));
+            Ok(SearchResponse { q, respelt: wire::respelt(&respelt), passages, note })
         })
         .await?;
     Ok(Json(found))

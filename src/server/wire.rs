@@ -106,7 +106,8 @@ pub(super) struct Grounds {
     question: String,
     /// Words of the question that no document has, and what was searched for instead.
     respelt: Vec<Respelling>,
-    /// True when the documents do not answer; `passages` are then the nearest there is.
+    /// True when the documents do not answer, or none passes the filters (the text says which); `passages` are then the nearest
+    /// there is.
     abstained: bool,
     /// What wrote the answer: `extractive`, `local:<model>` or `remote:<model>`.
     generator: String,

@@ -78,6 +78,68 @@ fn the_folder_of_a_sector_stands_for_its_documents() {
 }
 
 #[test]
+fn documents_in_the_folder_of_another_sector_are_read_with_a_note_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let pack = dir.path().join("steel");
+    fs_err::create_dir_all(pack.join("papers")).unwrap();
+    fs_err::write(pack.join("sector.toml"), "name='steel'\ntitle={ko='철강',en='Steel'}\ndocuments=['papers']\n")
+        .unwrap();
+    fs_err::write(pack.join("papers/slag.md"), "# Slag\n\nThe slag held 4.1 % of iron.\n").unwrap();
+    let ingest = |sector: &Path, path: &Path| {
+        let data = tempfile::tempdir().unwrap();
+        let output = sectora(data.path()).arg("--sector").arg(sector).arg("ingest").arg(path).output().unwrap();
+        assert_eq!(code(&output), 0);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for path in [pack.clone(), pack.join("papers/slag.md")] {
+        let words = ingest(Path::new("battery"), &path);
+        assert!(words.contains("sector `steel`") && words.contains("the index of `battery`"), "{words}");
+        assert!(words.contains(&format!("--sector {}", fs_err::canonicalize(&pack).unwrap().display())), "{words}");
+        assert_eq!(ingest(&pack, &path), "");
+    }
+    let desalination = ingest(Path::new("battery"), Path::new("sectors/desalination"));
+    assert!(desalination.contains("sectora --sector desalination ingest sectors/desalination"), "{desalination}");
+}
+
+#[test]
+fn a_folder_without_a_readable_file_is_exit_1_and_one_file_is_no_plural() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("inbox");
+    fs_err::create_dir_all(&folder).unwrap();
+    fs_err::write(folder.join(".hidden.md"), "# Hidden\n\nNot looked at.\n").unwrap();
+    let ingest = || sectora(dir.path()).arg("ingest").arg(&folder).output().unwrap();
+    let output = ingest();
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(code(&output), 1, "{words}");
+    assert!(words.starts_with(&format!("no readable file in {}; readable: PDF, ", folder.display())), "{words}");
+    fs_err::write(folder.join("slag.md"), "# Slag\n\nThe slag held iron.\n").unwrap();
+    let output = ingest();
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(code(&output), 0, "{words}");
+    assert!(words.starts_with("1 file: 1 added") && words.contains("\n1 document, "), "{words}");
+    assert!(words.contains(" 1 chunk in the index"), "{words}");
+}
+
+#[test]
+fn a_column_of_map_that_no_record_has_is_an_error_and_the_index_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("projects.csv");
+    fs_err::write(&file, "award_id,heading,abstract\nA1,Slag,The slag held iron.\nA2,Kiln,The kiln held heat.\n")
+        .unwrap();
+    let ingest =
+        |map: &str| sectora(dir.path()).args(["--json", "ingest"]).arg(&file).args(["--map", map]).output().unwrap();
+    assert_eq!(json(&ingest("id=award_id,title=heading"))["documents"], 2);
+    let output = ingest("id=award_idd,title=heading");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(code(&output), 2, "{words}");
+    for said in ["projects.csv", "`award_idd`", "`abstract`, `award_id`, `heading`", "--map"] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    let found = sectora(dir.path()).args(["--json", "search", "slag iron"]).output().unwrap();
+    assert_eq!(json(&found)["passages"][0]["title"], "Slag", "what was read before is as before");
+}
+
+#[test]
 fn an_empty_index_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let output = sectora(dir.path()).args(["ask", "What is known?"]).output().unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::program::{json, sectora};
+use super::program::{code, json, sectora};
 
 /// An index of three short documents.
 fn index(data: &Path) {
@@ -44,6 +44,26 @@ fn a_typing_error_is_searched_for_as_the_documents_spell_it_and_the_reader_is_to
     let output = sectora(data.path()).args(["search", "elecrtolyte felt"]).output().unwrap();
     let words = String::from_utf8_lossy(&output.stdout);
     assert!(words.starts_with("Searched for “electrolyte” instead of “elecrtolyte”."), "{words}");
+}
+
+#[test]
+fn filters_that_nothing_passes_are_not_blamed_on_the_documents() {
+    let data = tempfile::tempdir().unwrap();
+    index(data.path());
+    for (question, filter, expected) in [
+        ("What leaked?", ["--since", "2999"], "passes the filter (years: from 2999)."),
+        ("What leaked?", ["--institution", "Nobody"], "No document of the index states its institution."),
+        ("무엇이 누설되었나?", ["--type", "nonsense"], "조건에 맞는 문서가 이 분야에 없습니다(문서 유형: nonsense)."),
+    ] {
+        for command in ["ask", "search"] {
+            let output = sectora(data.path()).args([command, question]).args(filter).output().unwrap();
+            let words = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(code(&output), 1, "{command} {filter:?}: {words}");
+            assert!(words.contains(expected), "{command} {filter:?}: {words}");
+        }
+    }
+    let output = sectora(data.path()).args(["ask", "What leaked?", "--language", "en"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("passes the filter"));
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(super) fn read_workbook(input: &Input<'_>, format: Format) -> Result<Vec<Ext
     let parsed = undoc::parse_bytes(input.bytes).map_err(error)?;
     let mut found = Vec::new();
     let mut ordinary = Vec::new();
+    let mut all = Vec::new();
     for (sheet, part) in parsed.sections.iter().zip(0..) {
         let tables: Vec<Vec<Vec<String>>> = sheet
             .content
@@ -40,7 +41,9 @@ pub(super) fn read_workbook(input: &Input<'_>, format: Format) -> Result<Vec<Ext
             Some(records) => found.extend(records?),
             None => ordinary.push(part),
         }
+        all.extend(tables);
     }
+    records::sheets_have_columns(&all, !found.is_empty(), input.mapping)?;
     let (title, parts) = parts(&parsed, format)?;
     if found.is_empty() {
         return document(input, format, title, parts).map(|d| vec![d]);

@@ -3,7 +3,7 @@
 //! A [`RecordMapping`] says which field means what; where it is silent, or its fields are not in the
 //! file, common field names are recognised. A file without a text field is one document, not records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -62,6 +62,8 @@ const BUDGET: [&str; 8] =
 const TABLE_ROWS: usize = 50;
 /// Rows looked at to tell which character separates cells.
 const SNIFF_ROWS: usize = 20;
+/// Columns named in an error.
+const COLUMNS: usize = 40;
 /// Skipped lines reported one by one.
 const WARNINGS: usize = 20;
 
@@ -88,6 +90,7 @@ pub(super) fn read_jsonl(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError>
     if records.is_empty() {
         return Err(damaged("JSONL", warnings.first().map_or("no record", String::as_str)));
     }
+    has_columns(records.iter().map(|(_, r)| r), input.mapping)?;
     match fields(records.iter().map(|(_, r)| r), input.mapping) {
         Some(fields) => Ok(documents(records, &fields, Format::Jsonl, warnings)),
         None => Err(ReadError::Records(missing(&records[0].1))),
@@ -103,6 +106,7 @@ pub(super) fn read_json(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> 
     {
         let records: Vec<(usize, Record)> =
             items.iter().filter_map(Value::as_object).cloned().enumerate().map(|(i, r)| (i + 1, r)).collect();
+        has_columns(records.iter().map(|(_, r)| r), input.mapping)?;
         if let Some(fields) = fields(records.iter().map(|(_, r)| r), input.mapping) {
             return Ok(documents(records, &fields, Format::Json, Vec::new()));
         }
@@ -122,6 +126,7 @@ pub(super) fn read_csv(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
         rows.push(row.iter().map(|c| c.trim().trim_start_matches('\u{feff}').to_owned()).collect());
     }
     let table = [rows];
+    names_columns(table[0].iter().take(1).flatten().cloned().collect(), input.mapping)?;
     if let Some(found) = from_tables(&table, Format::Csv, input.mapping) {
         return found;
     }
@@ -189,8 +194,7 @@ fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping
     for record in records.take(100) {
         names.extend(record.keys().filter(|k| !names.contains(k)).cloned().collect::<Vec<_>>());
     }
-    let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    let named = |wanted: &str| names.iter().find(|n| *n == wanted || plain(n) == plain(wanted)).cloned();
+    let named = |wanted: &str| names.iter().find(|n| is_named(n, wanted)).cloned();
     let pick = |mapped: &Option<String>, common: &[&str]| {
         mapped.as_deref().and_then(named).or_else(|| common.iter().find_map(|c| named(c)))
     };
@@ -209,6 +213,55 @@ fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping
         access: mapping.access.as_deref().and_then(named),
         text,
     })
+}
+
+/// Refuses a strict mapping that names what no record has.
+fn has_columns<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping) -> Result<(), ReadError> {
+    if !mapping.strict {
+        return Ok(());
+    }
+    names_columns(records.flat_map(Record::keys).cloned().collect(), mapping)
+}
+
+/// The same of a workbook, whose `tables` may be records or not: where they are not and have no column of the mapping, it is an
+/// ordinary document among others.
+pub(super) fn sheets_have_columns(
+    tables: &[Vec<Vec<String>>],
+    are_records: bool,
+    mapping: &RecordMapping,
+) -> Result<(), ReadError> {
+    let columns: BTreeSet<String> = tables.iter().filter_map(|rows| rows.first()).flatten().cloned().collect();
+    let is_there = |column: &str| columns.iter().any(|c| is_named(c, column));
+    if are_records || mapping.pairs().any(|(_, column)| is_there(column)) {
+        return names_columns(columns, mapping);
+    }
+    Ok(())
+}
+
+fn names_columns(columns: BTreeSet<String>, mapping: &RecordMapping) -> Result<(), ReadError> {
+    let absent = |column: &str| !columns.iter().any(|c| is_named(c, column));
+    match mapping.pairs().find(|(_, column)| mapping.strict && absent(column)) {
+        None => Ok(()),
+        Some((meaning, column)) => Err(ReadError::NoColumn {
+            meaning: meaning.to_owned(),
+            column: column.to_owned(),
+            columns: listed(&columns),
+        }),
+    }
+}
+
+fn listed(columns: &BTreeSet<String>) -> String {
+    let shown: Vec<String> = columns.iter().take(COLUMNS).map(|c| format!("`{c}`")).collect();
+    match columns.len().saturating_sub(COLUMNS) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Compared without case, blanks and underscores.
+fn is_named(column: &str, wanted: &str) -> bool {
+    let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    column == wanted || plain(column) == plain(wanted)
 }
 
 fn missing(record: &Record) -> String {
@@ -376,6 +429,27 @@ mod tests {
     fn records_without_a_text_field_say_which_fields_there_are() {
         let error = read("{\"a\":1}\n{\"a\":2}\n", "x.jsonl", &RecordMapping::default()).unwrap_err().to_string();
         assert!(error.contains("`a`") && error.contains("--map"), "{error}");
+    }
+
+    #[test]
+    fn a_strict_mapping_may_name_only_columns_that_some_record_has() {
+        let strict = |id: &str| RecordMapping { id: Some(id.into()), strict: true, ..RecordMapping::default() };
+        let files = [
+            ("{\"text\":\"a\"}\n{\"award id\":\"1\",\"text\":\"b\"}\n", "p.jsonl"),
+            ("[{\"award id\":\"1\",\"text\":\"b\"}]", "p.json"),
+            ("award id,text\n1,b\n2,c\n", "p.csv"),
+        ];
+        for (bytes, name) in files {
+            let error = read(bytes, name, &strict("award_idd")).unwrap_err().to_string();
+            assert!(error.contains("`id`") && error.contains("`award_idd`"), "{name}: {error}");
+            assert!(error.ends_with("the columns are `award id`, `text`"), "{name}: {error}");
+            assert!(read(bytes, name, &strict("Award_ID")).is_ok(), "{name}");
+            let loose = RecordMapping { strict: false, ..strict("award_idd") };
+            assert!(read(bytes, name, &loose).is_ok(), "{name}: a sector's mapping need not fit every file");
+        }
+        let sheet = vec![vec!["award id".to_owned(), "sum".to_owned()], vec!["1".to_owned(), "2".to_owned()]];
+        assert!(sheets_have_columns(&[sheet.clone()], true, &strict("award_idd")).is_err());
+        assert!(sheets_have_columns(&[sheet], false, &strict("award_idd")).is_ok(), "an ordinary workbook");
     }
 
     #[test]

@@ -30,6 +30,23 @@ async fn each_filter_leaves_out_the_rest() {
 }
 
 #[tokio::test]
+async fn a_search_whose_filter_nothing_passes_says_so_and_what_there_is() {
+    let found = fetch("/v1/search?q=kiln&doc_type=memo&institution=Nobody").await;
+    assert_eq!(found["passages"], json!([]));
+    let note = found["note"].as_str().unwrap();
+    assert!(
+        note.starts_with("No document of this sector passes the filter (type: memo; institution: Nobody)."),
+        "{note}"
+    );
+    assert!(note.contains("these types:") && note.contains("report") && note.contains("record"), "{note}");
+    assert!(note.contains("Norwind Institute") && note.contains("한빛요업"), "{note}");
+    for without in ["q=kiln", "q=qqqqzzzz&doc_type=report"] {
+        let found = fetch(&format!("/v1/search?{without}")).await;
+        assert!(found["note"].is_null(), "{without}: {found}");
+    }
+}
+
+#[tokio::test]
 async fn a_restricted_document_is_neither_found_nor_shown() {
     let found = fetch("/v1/search?q=xenotime-77%20alloy&limit=50").await;
     assert!(!found.to_string().contains("vault furnace"), "{found}");

@@ -112,6 +112,10 @@ async fn a_follow_up_leans_on_the_turns_before_it() {
 #[tokio::test]
 async fn filters_ride_in_the_extension_field() {
     let only = |filters: Value| with(chat(GAS), "sectora", json!({ "filters": filters, "limit": 3 }));
+    let nowhere = send("/v1/chat/completions", only(json!({ "doc_type": "memo" }))).await;
+    assert_eq!(nowhere["sectora"]["abstained"], true);
+    let text = nowhere["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(text.starts_with("No document of this sector passes the filter (type: memo)."), "{text}");
     let elsewhere = send("/v1/chat/completions", only(json!({ "institution": "한빛요업" }))).await;
     assert_eq!(elsewhere["sectora"]["abstained"], true);
     let there =
