@@ -16,7 +16,7 @@ use super::{EvaluateError, features};
 use crate::app::App;
 use crate::document::{Access, Document};
 use crate::portfolio::overlap::{OverlapOptions, compared};
-use crate::portfolio::verdict::{Features, STANDING, WeightFile, Weights, severity, weight_file, weights};
+use crate::portfolio::verdict::{FLOOR, Features, STANDING, WeightFile, Weights, severity, weight_file, weights};
 use crate::portfolio::{Compared, Institutes, Kind, PortfolioError, Project, Proposal, Side, compare, project};
 
 /// What to measure.
@@ -447,7 +447,11 @@ fn fit(rows: &[Row], by_hand: &[Row], app: &App, projects: usize, options: &Over
         app.embedder().map_or_else(|| "words only".to_owned(), |e| format!("encoder {}", e.id())),
     );
     // Chosen by four-fold cross-validation over the training half.
-    Weights { strewn: app.embedder().map(|_| [0.15, 0.4]), ..Weights::fit(&pairs, &each, 1e-3, 600, made) }
+    Weights {
+        strewn: app.embedder().map(|_| [0.15, 0.4]),
+        floor: app.embedder().map(|_| FLOOR),
+        ..Weights::fit(&pairs, &each, 1e-3, 600, made)
+    }
 }
 
 fn measure(

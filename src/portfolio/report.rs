@@ -229,17 +229,24 @@ impl Words {
 
     pub(super) fn summary(&self, overlap: &Overlap) -> String {
         let of = |kind| overlap.verdicts.iter().filter(|v| v.kind == kind).count();
-        let counts: Vec<String> =
-            Kind::ALL.into_iter().filter(|k| of(*k) > 0).map(|k| format!("{} {}", self.kind(k), of(k))).collect();
+        let counts: Vec<String> = Kind::ALL
+            .into_iter()
+            .filter(|k| *k != Kind::None && of(*k) > 0)
+            .map(|k| format!("{} {}", self.kind(k), of(k)))
+            .collect();
         let (compared, documents) = (overlap.judged_by.compared, overlap.judged_by.documents);
         match (self.ko, counts.is_empty()) {
-            (true, true) => format!(
-                "색인된 문서 {documents}건 가운데 후보 {compared}건을 비교했으나 겹치는 과제를 찾지 못했습니다."
-            ),
+            (true, true) => {
+                format!("색인된 문서 {documents}건 가운데 후보 {compared}건을 비교했으나 이 제안과 닮은 것이 없습니다.")
+            }
             (true, false) => {
                 format!("색인된 문서 {documents}건 가운데 후보 {compared}건을 비교했습니다: {}.", counts.join(", "))
             }
-            (false, true) => format!("{compared} candidates of {documents} documents were compared; none overlaps."),
+            (false, true) => {
+                format!(
+                    "Nothing in the index resembles this proposal: {compared} candidates of {documents} documents were compared."
+                )
+            }
             (false, false) => {
                 format!("{compared} candidates of {documents} documents were compared: {}.", counts.join(", "))
             }

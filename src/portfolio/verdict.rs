@@ -146,6 +146,12 @@ const RELATED: usize = ORDERED[1];
 /// Cosine of whole texts from which two texts begin to be copies, and from which they are.
 const COPY: [f64; 2] = [0.7, 0.9];
 
+/// Row of `none`.
+const NONE: usize = ORDERED[2];
+
+/// Place of `vector_cosine`.
+const VECTOR_COSINE: usize = 20;
+
 /// Place of `words_strewn`, the last feature, which is not fitted but ruled by [`Weights::strewn`].
 const STREWN: usize = FEATURES.len() - 1;
 
@@ -174,7 +180,32 @@ pub struct Weights {
     /// From which `words_strewn` up `done already` begins to fade, and from which it is not said; without it nothing fades.
     #[serde(default)]
     pub strewn: Option<[f64; 2]>,
+    /// Below which two texts have nothing to do with each other, however much one stands out; without it there is no floor.
+    #[serde(default)]
+    pub floor: Option<Floor>,
 }
+
+/// What a pair must reach by itself to be more than `none`. In a small index the best of the unrelated stand out as much as
+/// a repeat does in a large one, so features that compare candidates with each other cannot tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Floor {
+    /// Of `vector_cosine`: from which the fitted figures begin to count, and from which they count whole.
+    pub vector: [f64; 2],
+    /// Of `whole_cosine`, either being enough.
+    pub whole: [f64; 2],
+}
+
+impl Floor {
+    /// How much of the fitted figures counts, 0 to 1.
+    fn reached(&self, features: &Features) -> f64 {
+        let part = |[from, to]: [f64; 2], at: usize| ((f64::from(features[at]) - from) / (to - from)).clamp(0.0, 1.0);
+        part(self.vector, VECTOR_COSINE).max(part(self.whole, 0))
+    }
+}
+
+/// The floor for the encoder inside the program (`docs/portfolio.md`, step 5, says what it was chosen on).
+pub const FLOOR: Floor = Floor { vector: [0.28, 0.36], whole: [0.12, 0.2] };
 
 /// The file: one set for indexes without an encoder, one for those with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -236,6 +267,11 @@ impl Weights {
             let faded = p[0] * ((f64::from(features[STREWN]) - from) / (to - from)).clamp(0.0, 1.0);
             p[0] -= faded;
             p[RELATED] += faded;
+        }
+        if let Some(floor) = &self.floor {
+            let reached = floor.reached(features);
+            p = p.map(|p| p * reached);
+            p[NONE] += 1.0 - reached;
         }
         let mut p = p.map(|p| p * (1.0 - copy));
         p[0] += copy;
@@ -300,6 +336,7 @@ impl Weights {
             deviation,
             rows: vec![vec![0.0; n + 1]; 5],
             strewn: None,
+            floor: None,
         };
         let standard: Vec<Vec<f64>> = pairs.iter().map(|(x, _)| weights.standardise(x)).collect();
         let mut speed = vec![vec![0f64; n + 1]; 5];
@@ -403,6 +440,23 @@ mod tests {
         strewn[STREWN] = 0.5;
         let p = weights(true).probabilities(&strewn);
         assert!(p[0] == 0.0 && (p.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{p:?}");
+    }
+
+    #[test]
+    fn what_has_nothing_in_common_is_nothing_however_much_it_stands_out() {
+        let mut unrelated = features(0.5, 0.8);
+        unrelated[0] = 0.1;
+        unrelated[VECTOR_COSINE] = 0.25;
+        assert_eq!(FEATURES[VECTOR_COSINE], "vector_cosine");
+        let without = Weights { floor: None, ..weights(true).clone() };
+        assert!(without.probabilities(&unrelated)[NONE] < 0.5);
+        assert_eq!(weights(true).probabilities(&unrelated)[NONE], 1.0);
+        // The same words, or vectors that are near, are enough.
+        for (at, near) in [(0, 0.3), (VECTOR_COSINE, 0.45)] {
+            let mut related = unrelated;
+            related[at] = near;
+            assert_eq!(weights(true).probabilities(&related), without.probabilities(&related));
+        }
     }
 
     #[test]
