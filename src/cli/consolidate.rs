@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::{Context, Failure, Outcome};
-use crate::document::Access;
+use crate::document::{Access, Language};
 use crate::portfolio::consolidate::{ConsolidateOptions, Groups, consolidate};
 use crate::portfolio::{Holdings, Institutes};
 
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     /// Groups shown
     #[arg(long, default_value_t = 20)]
     limit: usize,
-    /// Language of the reasons
+    /// Language of the text and the reasons
     #[arg(long, value_parser = ["ko", "en"], default_value = "en")]
     language: String,
     /// Highest access level you are cleared for
@@ -38,6 +38,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let institutes = Institutes::new(&app.sector().institutes);
     let access = arguments.access;
     let holdings = Holdings::load(&app.parts(), &institutes, access)?;
+    let reader = super::reader(&arguments.language);
     let options = ConsolidateOptions {
         min_size: arguments.min_size,
         must: arguments.must,
@@ -45,42 +46,47 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         threshold: arguments.threshold,
         max_budget: arguments.max_budget,
         limit: arguments.limit,
-        reader: super::reader(&arguments.language),
+        reader,
     };
     let found = consolidate(&app.parts(), &institutes, &holdings, &options)?;
-    context.output.result(&found, text);
+    context.output.result(&found, |found| text(found, reader));
     Ok(if found.groups.is_empty() { Outcome::No } else { Outcome::Yes })
 }
 
-fn text(found: &Groups) -> String {
-    let mut out = format!(
-        "{} groups of {} projects; objective {:.2} of at most {:.2} (threshold {:.2})\n",
-        found.groups.len(),
-        found.projects,
-        found.objective,
-        found.bound,
-        found.threshold
-    );
+fn text(found: &Groups, reader: Language) -> String {
+    let korean = reader == Language::Ko;
+    let (n, projects, objective, bound, threshold) =
+        (found.groups.len(), found.projects, found.objective, found.bound, found.threshold);
+    let mut out = if korean {
+        format!("과제 {projects}건에서 묶음 {n}개, 목적값 {objective:.2} (상한 {bound:.2}, 기준 {threshold:.2})\n")
+    } else {
+        let s = if n == 1 { "" } else { "s" };
+        format!(
+            "{n} group{s} of {projects} projects; objective {objective:.2} of at most {bound:.2} (threshold {threshold:.2})\n"
+        )
+    };
+    if let Some(why) = found.why_none(reader) {
+        out.push_str(&format!("{why}\n"));
+    }
     for (i, group) in found.groups.iter().enumerate() {
         let years = match group.period {
             (Some(a), Some(b)) => format!(", {a}–{b}"),
             _ => String::new(),
         };
-        out.push_str(&format!(
-            "\n{}. {}: {} projects, budget {}{years}\n   {}\n",
-            i + 1,
-            group.label.join(", "),
-            group.members.len(),
-            group.budget,
-            group.reason
-        ));
+        let size = if korean {
+            format!("과제 {}건, 예산 {} (기록된 단위)", group.members.len(), group.budget)
+        } else {
+            format!("{} projects, budget {} (as recorded)", group.members.len(), group.budget)
+        };
+        out.push_str(&format!("\n{}. {}: {size}{years}\n   {}\n", i + 1, group.label.join(", "), group.reason));
         for m in &group.members {
             out.push_str(&format!("   - {} {} ({})\n", m.project_id, m.title, m.institution.as_deref().unwrap_or("?")));
             if let Some(aim) = &m.aim {
                 out.push_str(&format!("       “{}”\n", aim.quote.split_whitespace().collect::<Vec<_>>().join(" ")));
             }
             if !m.only_here.is_empty() {
-                out.push_str(&format!("       only here: {}\n", m.only_here.join(", ")));
+                let only = if korean { "여기에만" } else { "only here" };
+                out.push_str(&format!("       {only}: {}\n", m.only_here.join(", ")));
             }
         }
     }

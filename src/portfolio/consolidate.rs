@@ -70,6 +70,12 @@ pub struct Groups {
     pub threshold: f32,
     /// Projects looked at.
     pub projects: usize,
+    /// Projects left out by the institutes named or by the budget.
+    pub left_out: usize,
+    /// Sets of projects that belong together and miss an institute that each group must hold.
+    pub without_must: usize,
+    /// The like that are smaller than asked for, at least two projects each.
+    pub too_small: usize,
 }
 
 /// Projects that should be one programme.
@@ -141,21 +147,54 @@ pub fn consolidate(
     };
     let items: Vec<usize> = (0..holdings.all.len()).filter(eligible).collect();
     let pairs = gains(holdings, &items, options.threshold);
-    let bound = pairs.iter().map(|(_, _, g)| f64::from(g.max(0.0))).sum();
+    let bound = pairs.iter().map(|(_, _, g)| f64::from(g.max(0.0))).sum::<f64>() + 0.0;
     let parts_of = partition(holdings.all.len(), &items, &pairs);
     let table: HashMap<(usize, usize), f32> = pairs.iter().map(|(a, b, g)| ((*a, *b), *g)).collect();
-    let mut groups = Vec::new();
+    let (mut groups, mut without_must, mut too_small) = (Vec::new(), 0, 0);
     for members in parts_of {
         let present_keys: BTreeSet<&str> = members.iter().filter_map(|i| key_of(*i)).collect();
-        if members.len() < options.min_size || !must.iter().all(|m| present_keys.contains(m.as_str())) {
+        if members.len() < options.min_size {
+            too_small += usize::from(members.len() > 1);
+            continue;
+        }
+        if !must.iter().all(|m| present_keys.contains(m.as_str())) {
+            without_must += 1;
             continue;
         }
         groups.push(group(parts, holdings, &members, &table, options)?);
     }
     groups.sort_by(|a, b| b.gain.total_cmp(&a.gain).then_with(|| a.label.cmp(&b.label)));
-    let objective = groups.iter().map(|g| g.gain).sum();
+    // The sum of nothing is −0.0 in Rust.
+    let objective = groups.iter().map(|g| g.gain).sum::<f64>() + 0.0;
     groups.truncate(options.limit);
-    Ok(Groups { groups, objective, bound, threshold: options.threshold, projects: items.len() })
+    Ok(Groups {
+        groups,
+        objective,
+        bound,
+        threshold: options.threshold,
+        projects: items.len(),
+        left_out: holdings.all.len() - items.len(),
+        without_must,
+        too_small,
+    })
+}
+
+impl Groups {
+    /// Why no group came out, for a person; `None` where there is one.
+    pub fn why_none(&self, reader: Language) -> Option<String> {
+        if !self.groups.is_empty() {
+            return None;
+        }
+        let Groups { projects, threshold, left_out, without_must, too_small, .. } = self;
+        Some(match reader {
+            Language::Ko => format!(
+                "묶을 과제가 없습니다. 비교한 과제 {projects}건, 기관·예산 조건으로 제외 {left_out}건, 최소 크기에 못 미친 묶음 {too_small}개, 필수 기관이 없는 묶음 {without_must}개. 유사도 기준({threshold:.2})을 낮추면 더 많이 묶입니다."
+            ),
+            Language::En | Language::Other => format!(
+                "No group is proposed. Projects compared: {projects}; left out by institute or budget: {left_out}; sets smaller than the least size: {too_small}; sets without an institute that must be there: {without_must}. A lower threshold than {threshold:.2} joins more."
+            ),
+        })
+    }
 }
 
 /// Gains of pairs that may be together; pairs that are not listed are taken as `−θ`.
@@ -330,6 +369,23 @@ mod tests {
         let pairs = [(0, 1, 0.5), (1, 2, 0.4), (0, 2, -0.3), (2, 3, 0.6), (3, 4, -0.1)];
         let found = partition(5, &[0, 1, 2, 3, 4], &pairs);
         assert_eq!(found, [vec![0, 1], vec![2, 3], vec![4]]);
+    }
+
+    #[test]
+    fn no_group_says_why_in_the_readers_language() {
+        let none = Groups {
+            groups: Vec::new(),
+            objective: 0.0,
+            bound: 0.0,
+            threshold: 0.4,
+            projects: 7,
+            left_out: 3,
+            without_must: 0,
+            too_small: 2,
+        };
+        let said = none.why_none(Language::En).unwrap();
+        assert!(said.contains("compared: 7") && said.contains("budget: 3") && said.contains("least size: 2"), "{said}");
+        assert!(none.why_none(Language::Ko).unwrap().contains("비교한 과제 7건"));
     }
 
     #[test]
