@@ -199,7 +199,7 @@ const WHEN_FIELDS: &str = "year start end period duration 연도 시작 종료 �
 /// … and `who`.
 const WHO_FIELDS: &str =
     "institution institute organisation organization company researcher investigator 기관 책임자 업체";
-const WHO: [&str; 3] = ["누가", "누구", "who "];
+const WHO: [&str; 6] = ["누가", "누구", "who ", "주관기관", "수행기관", "어느 기관"];
 
 /// Which fields of a record a question asks for.
 struct Fields<'a> {
