@@ -315,6 +315,9 @@ fn grouping(request: ConsolidateRequest) -> Result<ConsolidateOptions, ApiError>
     if options.min_size < 2 {
         return Err(ApiError::field("min_size", format!("{}: a group has at least 2 projects", options.min_size)));
     }
+    if let Some(most) = options.max_budget.filter(|most| *most <= 0.0) {
+        return Err(ApiError::field("max_budget", format!("{most}: must be over 0")));
+    }
     Ok(options)
 }
 

@@ -46,6 +46,7 @@ async fn a_refusal_names_the_field_of_the_request_and_no_option_of_the_command_l
     for (path, body, status, param) in [
         ("/v1/consolidate", json!({ "threshold": 1.5 }), StatusCode::BAD_REQUEST, "threshold"),
         ("/v1/consolidate", json!({ "min_size": 1 }), StatusCode::BAD_REQUEST, "min_size"),
+        ("/v1/consolidate", json!({ "max_budget": -1 }), StatusCode::BAD_REQUEST, "max_budget"),
         ("/v1/consolidate", json!({ "must": ["한빛요업", "Nobody"] }), StatusCode::BAD_REQUEST, "must[1]"),
         ("/v1/match", json!({ "institution": "Nobody" }), StatusCode::NOT_FOUND, "institution"),
     ] {
