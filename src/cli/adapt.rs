@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 60)]
     steps: usize,
     /// Begin no step after so many minutes of training
-    #[arg(long, value_name = "M", default_value_t = 10.0)]
+    #[arg(long, value_name = "M", default_value_t = 10.0, allow_negative_numbers = true)]
     minutes: f64,
     /// Examples a step
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "R", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     rank: u16,
     /// Highest learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
+    #[arg(long, value_name = "RATE", default_value_t = 1e-3, allow_negative_numbers = true)]
     rate: f64,
     /// Leave out examples of more tokens
     #[arg(long, value_name = "N", default_value_t = 2048)]
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 6)]
     per_document: usize,
     /// Share of the documents that are kept to measure with and never learnt from
-    #[arg(long, value_name = "SHARE", default_value_t = 0.3)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3, allow_negative_numbers = true)]
     held_out: f64,
     /// Seed of the split, the examples, their order and the first weights
     #[arg(long, default_value_t = 42)]

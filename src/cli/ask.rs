@@ -26,7 +26,7 @@ pub(super) struct Options {
     #[command(flatten)]
     pub(super) search: SearchArguments,
     /// 0 is greedy
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     temperature: Option<f64>,
     /// New tokens at most
     #[arg(long)]

@@ -17,10 +17,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     must_not: Vec<String>,
     /// Two projects more alike than this gain from being together
-    #[arg(long, default_value_t = 0.4)]
+    #[arg(long, default_value_t = 0.4, allow_negative_numbers = true)]
     threshold: f32,
     /// Only projects with at most this budget, in the source's unit
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     max_budget: Option<f64>,
     /// Groups shown
     #[arg(long, default_value_t = 20)]
@@ -34,6 +34,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
+    if let Some(most) = arguments.max_budget.filter(|most| most.is_nan() || *most <= 0.0) {
+        return Err(Failure::bad_input(format!("--max-budget {most}: must be over 0")));
+    }
     let app = context.open()?;
     let institutes = Institutes::new(&app.sector().institutes);
     let access = arguments.access;

@@ -199,7 +199,7 @@ pub enum GenerateError {
     },
     /// The prompt does not fit.
     #[error(
-        "the prompt has {tokens} tokens and the context window of {model} holds {window}; ask for fewer passages (`--passages`) or a shorter question"
+        "the prompt has {tokens} tokens and the context window of {model} holds {window}; ask for fewer passages (`--passages`, over HTTP `sectora.limit`) or a shorter question"
     )]
     TooLong {
         /// Name.

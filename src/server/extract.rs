@@ -75,7 +75,7 @@ fn read(app: &App, name: &str, bytes: &[u8]) -> Result<Extracted, ApiError> {
     let program = std::env::current_exe().map_err(|e| failed("this program does not find itself", e))?;
     let institutes = Institutes::new(&app.sector().institutes);
     let found = Proposal::from_file(&path, &program, &app.config().ingest, &app.sector().records, &institutes);
-    let document = found.map_err(|error| named(error, shown))?.document;
+    let document = found.map_err(|error| refused(error, shown))?.document;
     let text = if first_line(&document.text) == document.title {
         document.text
     } else {
@@ -88,17 +88,20 @@ fn first_line(text: &str) -> &str {
     text.lines().map(|l| l.trim().trim_start_matches('#').trim()).find(|l| !l.is_empty()).unwrap_or("")
 }
 
-/// Errors name the client's file, not ours.
-fn named(error: PortfolioError, name: String) -> PortfolioError {
+/// Errors name the client's file, not ours, and what a client of this address can do.
+fn refused(error: PortfolioError, name: String) -> ApiError {
     match error {
-        PortfolioError::Read { source, .. } => PortfolioError::Read { path: name, source },
-        PortfolioError::Records { records, .. } => PortfolioError::Records { path: name, records },
+        PortfolioError::Read { source, .. } => PortfolioError::Read { path: name, source }.into(),
+        PortfolioError::Records { records, .. } => ApiError::new(
+            StatusCode::BAD_REQUEST,
+            format!("{name} holds {records} records; a proposal is one. Send the text of one record to /v1/overlap"),
+        ),
         other @ (PortfolioError::Empty
         | PortfolioError::TooLong { .. }
         | PortfolioError::NoProject(_)
         | PortfolioError::Nothing(_)
         | PortfolioError::Option(_)
         | PortfolioError::Retrieve(_)
-        | PortfolioError::Index(_)) => other,
+        | PortfolioError::Index(_)) => other.into(),
     }
 }

@@ -225,15 +225,21 @@ async fn document(
     let Path(id) = id?;
     let found = server
         .lookup(move |app| {
-            let document = app.document(&id)?;
-            // What a reader is not cleared for does not exist for him.
-            if document.metadata.access > Access::Public {
-                return Err(IndexError::NoDocument(id).into());
+            match app.document(&id) {
+                // What a reader is not cleared for does not exist for him.
+                Ok(document) if document.metadata.access > Access::Public => Err(no_document(&id)),
+                Err(IndexError::NoDocument(_)) => Err(no_document(&id)),
+                Ok(document) => Ok(DocumentResponse::from(document)),
+                Err(error) => Err(error.into()),
             }
-            Ok(DocumentResponse::from(document))
         })
         .await?;
     Ok(Json(found))
+}
+
+fn no_document(id: &str) -> ApiError {
+    let message = format!("no document `{id}` in this index; citations and /v1/search name documents by `doc_id`");
+    ApiError::new(StatusCode::NOT_FOUND, message).param("id")
 }
 
 /// What this server answers about, and with what.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -198,6 +199,10 @@ async fn matching(State(server): State<Server>, Body(request): Body<MatchRequest
                 (None, name) => {
                     let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
                     let name = name.unwrap_or_default();
+                    if !has_project(&holdings, &institutes, &name) {
+                        let message = format!("`institution`: {}", no_project(&name));
+                        return Err(ApiError::new(StatusCode::NOT_FOUND, message).param("institution"));
+                    }
                     json(&for_institute(&app.parts(), &institutes, &holdings, &name, limit, Access::Public)?)
                 }
             }
@@ -279,6 +284,21 @@ async fn consolidate(
     State(server): State<Server>,
     Body(request): Body<ConsolidateRequest>,
 ) -> Result<Json<Value>, ApiError> {
+    let options = grouping(request)?;
+    server
+        .analysis(move |app| {
+            let institutes = Institutes::new(&app.sector().institutes);
+            let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
+            if let Some(at) = options.must.iter().position(|name| !has_project(&holdings, &institutes, name)) {
+                return Err(ApiError::field(format!("must[{at}]"), no_project(&options.must[at])));
+            }
+            json(&group(&app.parts(), &institutes, &holdings, &options)?)
+        })
+        .await
+}
+
+/// The options, checked here too so that a refusal names the field of the request.
+fn grouping(request: ConsolidateRequest) -> Result<ConsolidateOptions, ApiError> {
     let plain = ConsolidateOptions::default();
     let options = ConsolidateOptions {
         min_size: request.min_size.unwrap_or(plain.min_size),
@@ -289,13 +309,25 @@ async fn consolidate(
         limit: limited("limit", request.limit, plain.limit)?,
         reader: reader(request.language.as_deref())?.unwrap_or(Language::En),
     };
-    server
-        .analysis(move |app| {
-            let institutes = Institutes::new(&app.sector().institutes);
-            let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
-            json(&group(&app.parts(), &institutes, &holdings, &options)?)
-        })
-        .await
+    if !(0.0..1.0).contains(&options.threshold) {
+        return Err(ApiError::field("threshold", format!("{}: must be at least 0 and under 1", options.threshold)));
+    }
+    if options.min_size < 2 {
+        return Err(ApiError::field("min_size", format!("{}: a group has at least 2 projects", options.min_size)));
+    }
+    if let Some(most) = options.max_budget.filter(|most| *most <= 0.0) {
+        return Err(ApiError::field("max_budget", format!("{most}: must be over 0")));
+    }
+    Ok(options)
+}
+
+fn has_project(holdings: &Holdings, institutes: &Institutes, name: &str) -> bool {
+    let wanted = institutes.find(name).key;
+    holdings.all.iter().any(|h| h.project.institute.as_ref().is_some_and(|i| i.key == wanted))
+}
+
+fn no_project(name: &str) -> String {
+    format!("no project of `{name}` in this index; /v1/strengths lists the institutes")
 }
 
 fn reader(language: Option<&str>) -> Result<Option<Language>, ApiError> {

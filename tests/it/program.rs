@@ -46,6 +46,11 @@ fn wrong_use_is_exit_2_with_what_to_do() {
     for (arguments, expected) in [
         (&["ask", "q", "--passages", "0"][..], "1 to 50"),
         (&["ask", "q", "--since", "2020", "--until", "2010"], "--since 2020 is after --until 2010"),
+        (&["ask", "q", "--temperature", "-1"], "--temperature -1: must be 0 to 2"),
+        (&["adapt", "--minutes", "-1"], "--minutes -1: must be over 0"),
+        (&["adapt", "--minutes", "0"], "--minutes 0: must be over 0"),
+        (&["adapt", "--held-out", "-0.5"], "--held-out -0.5: must be over 0 and under 1"),
+        (&["consolidate", "--max-budget", "-1"], "--max-budget -1: must be over 0"),
         (&["ingest", "/nonexistent/folder"], "/nonexistent/folder"),
         (&["--sector", "no-such-sector", "ask", "q"], "battery"),
         (&["ingest", "--map", "colour=c"], "no field `colour`"),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::fixture::{SERVICE, call, fetch, get, post, send, service};
+use super::fixture::{SERVICE, call, fetch, get, json as json_of, post, send, service};
 
 #[tokio::test]
 async fn overlap_shows_public_documents_only() {
@@ -39,6 +39,28 @@ async fn a_match_is_for_a_need_or_an_institution_and_the_page_is_there() {
     ] {
         assert!(api["paths"][path].is_object(), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_field_of_the_request_and_no_option_of_the_command_line() {
+    for (path, body, status, param) in [
+        ("/v1/consolidate", json!({ "threshold": 1.5 }), StatusCode::BAD_REQUEST, "threshold"),
+        ("/v1/consolidate", json!({ "min_size": 1 }), StatusCode::BAD_REQUEST, "min_size"),
+        ("/v1/consolidate", json!({ "max_budget": -1 }), StatusCode::BAD_REQUEST, "max_budget"),
+        ("/v1/consolidate", json!({ "must": ["한빛요업", "Nobody"] }), StatusCode::BAD_REQUEST, "must[1]"),
+        ("/v1/match", json!({ "institution": "Nobody" }), StatusCode::NOT_FOUND, "institution"),
+    ] {
+        let response = call(&SERVICE, post(path, body.to_string())).await;
+        assert_eq!(response.status(), status, "{body}");
+        let error = json_of(&response)["error"].clone();
+        assert_eq!(error["param"], param, "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("`{param}`: ")), "{message}");
+        assert!(!message.contains("--") && !message.contains("sectora "), "{message}");
+    }
+    let absent = call(&SERVICE, get("/v1/documents/0000000000000000")).await;
+    let message = json_of(&absent)["error"]["message"].to_string();
+    assert!(message.contains("/v1/search") && !message.contains("--"), "{message}");
 }
 
 #[tokio::test]
