@@ -191,7 +191,7 @@ mod tests {
         let asked = |turns: &[&str], question: &str| {
             let history = turns.iter().map(|t| turn(Role::User, (*t).to_owned())).collect();
             let ask = Ask { question: question.into(), history, ..Ask::default() };
-            let found = standalone(&crate::generate::extractive::ExtractiveGenerator, Language::Ko, &ask).unwrap();
+            let found = standalone(&crate::generate::ExtractiveGenerator, Language::Ko, &ask).unwrap();
             (found.before, found.own)
         };
         let topic = "사용후 전지 모듈 90초 등급 선별기 과제의 목표는 무엇인가?";

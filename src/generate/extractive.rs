@@ -67,15 +67,33 @@ impl Generator for ExtractiveGenerator {
         let begin = Instant::now();
         let chosen = choose(request);
         let first_token_s = begin.elapsed().as_secs_f64();
-        let mut finish = Finish::Stop;
+        let evidence: usize = request.evidence.iter().map(|e| self.count_tokens(e.text)).sum();
+        let mut out = Generation {
+            finish: Finish::Stop,
+            prompt_tokens: self.count_tokens(request.question) + evidence,
+            completion_tokens: 0,
+            first_token_s,
+            tokens: Vec::new(),
+        };
         for candidate in &chosen {
+            let sentence = format!("{} [{}]", candidate.text, candidate.n);
+            let tokens = self.count_tokens(&sentence);
+            // Sentences are whole or not written: half of one has no citation. The first is written however long it is.
+            if out.completion_tokens > 0 && out.completion_tokens + tokens > request.sampling.max_tokens {
+                out.finish = Finish::Length;
+                break;
+            }
+            if request.sampling.stop.iter().any(|stop| sentence.contains(stop.as_str())) {
+                break;
+            }
+            out.completion_tokens += tokens;
             // A blank line, because a fact or a table row has no full stop.
-            if sink(&format!("{} [{}]\n\n", candidate.text, candidate.n)) == ControlFlow::Break(()) {
-                finish = Finish::Cancelled;
+            if sink(&format!("{sentence}\n\n")) == ControlFlow::Break(()) {
+                out.finish = Finish::Cancelled;
                 break;
             }
         }
-        Ok(Generation { finish, prompt_tokens: 0, completion_tokens: 0, first_token_s, tokens: Vec::new() })
+        Ok(out)
     }
 }
 
@@ -327,27 +345,39 @@ mod tests {
     const KO: &str = "## 결과\n\n전해질의 이온전도도는 25 ℃에서 3.2 mS/cm였다. 압착 압력은 300 MPa로 하였다.";
 
     fn answer(question: &str) -> String {
+        written(question, &Sampling::default()).0
+    }
+
+    fn written(question: &str, sampling: &Sampling) -> (String, Generation) {
         let evidence = [
             Evidence { n: 1, heading: "Pouch cell ageing".into(), text: EN },
             Evidence { n: 2, heading: "황화물계 고체전해질".into(), text: KO },
         ];
-        let sampling = Sampling::default();
         let coverage = Coverage::of_question(question, &[]);
-        let request = Request {
-            question,
-            evidence: &evidence,
-            coverage: &coverage,
-            messages: &[],
-            sampling: &sampling,
-            schema: None,
-        };
+        let request =
+            Request { question, evidence: &evidence, coverage: &coverage, messages: &[], sampling, schema: None };
         let mut out = String::new();
         let sink = &mut |piece: &str| {
             out.push_str(piece);
             ControlFlow::Continue(())
         };
-        ExtractiveGenerator.generate(&request, sink).unwrap();
-        out
+        let made = ExtractiveGenerator.generate(&request, sink).unwrap();
+        (out, made)
+    }
+
+    #[test]
+    fn a_limit_of_tokens_and_a_stop_string_end_it_between_sentences() {
+        let question = "What did the pouch cells keep after 500 cycles and at which pressure, voltage and temperature?";
+        let (whole, made) = written(question, &Sampling::default());
+        let sentences: Vec<&str> = whole.trim_end().split("\n\n").collect();
+        assert!(sentences.len() >= 2 && made.finish == Finish::Stop, "{whole}");
+        assert!(made.prompt_tokens > made.completion_tokens && made.completion_tokens > 10);
+        let (short, made) = written(question, &Sampling { max_tokens: 1, ..Sampling::default() });
+        assert_eq!((short.trim_end(), made.finish), (sentences[0], Finish::Length));
+        let second = sentences[1].split_whitespace().next().unwrap().to_owned();
+        assert!(!sentences[0].contains(&second), "{second}");
+        let (stopped, made) = written(question, &Sampling { stop: vec![second], ..Sampling::default() });
+        assert_eq!((stopped.trim_end(), made.finish), (sentences[0], Finish::Stop));
     }
 
     #[test]
