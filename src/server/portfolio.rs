@@ -26,7 +26,7 @@ use crate::portfolio::landscape::{LandscapeOptions, landscape, remembered};
 use crate::portfolio::matching::{MatchOptions, for_institute, for_need};
 use crate::portfolio::overlap::{Overlap, OverlapOptions, find};
 use crate::portfolio::strengths::{Strengths, strengths as profile};
-use crate::portfolio::{Holdings, Institutes, Proposal};
+use crate::portfolio::{Holdings, Institutes, PortfolioError, Proposal};
 
 /// Address, media type, content.
 const FILES: [(&str, &str, &str); 3] = [
@@ -83,9 +83,19 @@ async fn overlap(State(server): State<Server>, Body(request): Body<OverlapReques
 
 fn checked(app: &App, request: OverlapRequest, limit: usize) -> Result<Overlap, ApiError> {
     let institutes = Institutes::new(&app.sector().institutes);
-    let proposal = Proposal::from_text(&request.text, &institutes)?;
+    let proposal = written("text", &request.text, &institutes)?;
     let options = OverlapOptions { limit, exclude: request.exclude, until: request.until, ..OverlapOptions::default() };
     Ok(find(&app.parts(), &institutes, &proposal, &options)?)
+}
+
+/// The proposal that `field` of the request holds.
+fn written(field: &str, text: &str, institutes: &Institutes) -> Result<Proposal, ApiError> {
+    Proposal::from_text(text, institutes).map_err(|error| {
+        if matches!(error, PortfolioError::Empty) {
+            return ApiError::field(field, "is empty");
+        }
+        ApiError::from(error).param(field)
+    })
 }
 
 /// How a report is written.
@@ -192,7 +202,7 @@ async fn matching(State(server): State<Server>, Body(request): Body<MatchRequest
             let institutes = Institutes::new(&app.sector().institutes);
             match (request.need, request.institution) {
                 (Some(need), _) => {
-                    let need = Proposal::from_text(&need, &institutes)?;
+                    let need = written("need", &need, &institutes)?;
                     let options = MatchOptions { limit, ..MatchOptions::default() };
                     json(&for_need(&app.parts(), &institutes, &need, &options)?)
                 }
