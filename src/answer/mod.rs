@@ -202,10 +202,7 @@ pub fn answer(
     let wordings = wordings::wordings(writer.generator, language, &question, parts.settings)?;
     let condensed = begin.elapsed();
 
-    let mut passages = retrieve::search_with(parts, &question, &wordings, &ask.search)?;
-    if own > 0 {
-        reading::on_topic(parts, language, &before, &mut passages)?;
-    }
+    let passages = retrieve::search_with(parts, &question, &wordings, &ask.search)?;
     let retrieved = begin.elapsed();
     let screened = Screened::new(&question, &passages, writer.personal_data);
     if on(Event::Passages(screened.shown(&passages))).is_break() {

@@ -14,9 +14,6 @@ use crate::retrieve::{self, Parts, Support, Translations};
 /// documents that answer them removed, 1 and 0.
 const KNOWN_ACROSS: f32 = 0.7;
 
-/// A passage that holds this share of an earlier question speaks of the same.
-const TOPIC: f32 = 0.4;
-
 /// Passages as they are read for one question.
 pub(super) struct Reading {
     pub(super) screened: Screened,
@@ -69,23 +66,6 @@ impl Reading {
 
 fn is_across(question: Language, passage: Language) -> bool {
     matches!((question, passage), (Language::Ko, Language::En) | (Language::En, Language::Ko))
-}
-
-/// Leaves a follow-up the passages that speak of what was asked before (`topic`): its own few words stand in many others. Those in
-/// another language are kept, since their words are others; so are all where none speaks of it.
-pub(super) fn on_topic(
-    parts: &Parts<'_>,
-    language: Language,
-    topic: &str,
-    passages: &mut Vec<Passage>,
-) -> Result<(), AnswerError> {
-    let topic = Support::new(topic, parts.glossary, parts.catalog)?;
-    let speaks = |p: &Passage| is_across(language, p.language) || topic.of(&in_context(p, &p.text)) >= TOPIC;
-    if passages.iter().any(speaks) {
-        passages.retain(speaks);
-        passages.iter_mut().zip(1..).for_each(|(p, n)| p.n = n);
-    }
-    Ok(())
 }
 
 /// What a passage says, with the title and headings it stands under.
