@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::answer::{self, Answer, AnswerError, Ask, Event, Prompted, Writer};
 use crate::config::Config;
-use crate::document::{Document, Passage};
+use crate::document::{Document, Language, Passage};
 use crate::embed::{EmbedError, Embedder, EncoderOptions, Reranker, StaticModel, TransformerEncoder, open_reranker};
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
@@ -25,7 +25,7 @@ use crate::index::{
 };
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::model_store::{ModelError, ModelKind, ModelStore};
-use crate::retrieve::{self, Glossary, Lexicon, Parts, Respelling, RetrieveError, SearchOptions, Unmatched};
+use crate::retrieve::{self, Glossary, Lexicon, Parts, Respelling, RetrieveError, SearchOptions};
 use crate::sector::{Sector, SectorError};
 
 pub use maintenance::{Maintenance, Rebuilt};
@@ -243,9 +243,10 @@ impl App {
         retrieve::search(&self.parts(), question, options)
     }
 
-    /// The filters of `options`, where no passage passes them; for a search that found nothing.
-    pub fn unmatched(&self, options: &SearchOptions) -> Result<Option<Unmatched>, RetrieveError> {
-        retrieve::unmatched(&self.parts(), options)
+    /// Why a search for `query` found nothing, in its language, where it is the filters of `options` that no passage passes.
+    pub fn why_nothing(&self, query: &str, options: &SearchOptions) -> Result<Option<String>, RetrieveError> {
+        let unmatched = retrieve::unmatched(&self.parts(), options)?;
+        Ok(unmatched.map(|filters| filters.message(Language::detect(query))))
     }
 
     /// A cited answer; blocks, and hands sentences to `on` as they are verified.

@@ -58,6 +58,14 @@ pub fn respelt(language: Language, from: &str, to: &str) -> String {
     }
 }
 
+/// What a follow-up was searched as.
+pub fn searched_for(language: Language, question: &str) -> String {
+    match language {
+        Language::Ko => format!("찾은 질문: {question}"),
+        Language::En | Language::Other => format!("searched for: {question}"),
+    }
+}
+
 /// The prompt that asks for an answer, in the question's language. `history` goes between the rules and the evidence.
 pub fn answer(
     language: Language,

@@ -85,17 +85,22 @@ def loss_of(model, batch, device):
 
 
 @torch.no_grad()
-def exact(model, examples, device):
-    """Share of answers whose every token is the likeliest one: what greedy decoding would write exactly."""
-    right = 0
+def scores(model, examples, device):
+    """Of each answer the nats a token, and whether its every token is the likeliest: what greedy decoding would write exactly."""
+    rows = []
     for start in range(0, len(examples), 16):
         group = examples[start: start + 16]
-        tokens, _, _, _ = collate(group, random.Random(0))
-        hidden = model(torch.from_numpy(tokens).to(device))
+        hidden = model(torch.from_numpy(collate(group, random.Random(0))[0]).to(device))
         for b, (read, write) in enumerate(group):
-            said = model.head(hidden[b, len(read) - 1: len(read) - 1 + len(write)]).argmax(-1)
-            right += said.tolist() == write
-    return right / len(examples)
+            said = model.head(hidden[b, len(read) - 1: len(read) - 1 + len(write)]).float()
+            target = torch.tensor(write, device=device)
+            rows.append((F.cross_entropy(said, target).item(), said.argmax(-1).equal(target)))
+    return rows
+
+
+def exact(model, examples, device):
+    """Share of answers that are written exactly."""
+    return sum(right for _, right in scores(model, examples, device)) / len(examples)
 
 
 class Optimisers:

@@ -110,7 +110,8 @@ pub(super) fn fit(
 }
 
 fn points_back(question: &str) -> bool {
-    question.split_whitespace().count() <= SHORT_WORDS || question.split_whitespace().any(points)
+    let words = || question.split_whitespace().filter(|word| word.contains(char::is_alphanumeric));
+    words().count() <= SHORT_WORDS || words().any(points)
 }
 
 fn points(word: &str) -> bool {

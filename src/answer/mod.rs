@@ -198,7 +198,7 @@ pub fn answer(
     // What was respelt of an earlier question was said then.
     let (before, _) = retrieve::respell(parts, &before)?;
     let (own, respelt) = retrieve::respell(parts, &own)?;
-    let (question, own) = if before.is_empty() { (own, 0) } else { (format!("{before} {own}"), before.len() + 1) };
+    let (question, own_from) = if before.is_empty() { (own, 0) } else { (format!("{before} {own}"), before.len() + 1) };
     let wordings = wordings::wordings(writer.generator, language, &question, parts.settings)?;
     let condensed = begin.elapsed();
 
@@ -209,7 +209,7 @@ pub fn answer(
         return Err(AnswerError::Cancelled);
     }
 
-    let reading = Reading::of(parts, Asked { language, question: &question, own }, &passages, screened)?;
+    let reading = Reading::of(parts, Asked { language, question: &question, own_from }, &passages, screened)?;
     let Reading { screened, measure, support, asks_for_personal, .. } = &reading;
     let mut draft = Draft::default();
     if reading.is_asked(writer) {

@@ -31,20 +31,20 @@ pub(super) struct Asked<'a> {
     pub(super) language: Language,
     pub(super) question: &'a str,
     /// Byte from which on a follow-up asks itself; before it stands what was asked earlier. 0: there is no earlier question.
-    pub(super) own: usize,
+    pub(super) own_from: usize,
 }
 
 impl Reading {
     pub(super) fn of(
         parts: &Parts<'_>,
-        Asked { language, question, own }: Asked<'_>,
+        Asked { language, question, own_from }: Asked<'_>,
         passages: &[Passage],
         screened: Screened,
     ) -> Result<Reading, AnswerError> {
         let translations = Translations::new()?;
         let measure = Support::new(question, parts.glossary, parts.catalog)?
             .across(&translations, question, passages)
-            .of_follow_up(own);
+            .of_follow_up(own_from);
         let held = |(p, text): (&Passage, &str)| {
             let share = measure.of(&in_context(p, text));
             if is_across(language, p.language) { (share / KNOWN_ACROSS).min(1.0) } else { share }
@@ -100,7 +100,7 @@ pub fn prompted(
     let (question, _) = retrieve::respell(parts, &ask.question)?;
     let (passages, left_out) = chosen(parts, &question, ask, wanted)?;
     let screened = Screened::new(&question, &passages, writer.personal_data);
-    let reading = Reading::of(parts, Asked { language, question: &question, own: 0 }, &passages, screened)?;
+    let reading = Reading::of(parts, Asked { language, question: &question, own_from: 0 }, &passages, screened)?;
     let (material, coverage) = (reading.material(&passages), reading.measure.coverage());
     let shown = evidence(&material);
     let (messages, texts) = match writer.generator.prompt_style() {

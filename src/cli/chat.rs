@@ -4,6 +4,7 @@ use super::ask::{Options, after, stream};
 use super::{Context, Failure, Outcome};
 use crate::document::Language;
 use crate::generate::{Message, Role};
+use crate::prompt;
 
 pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failure> {
     if context.output.is_json() {
@@ -34,9 +35,8 @@ pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failur
                 if answer.question != question {
                     // The answer stands without an end of its line.
                     context.output.piece("\n");
-                    let said =
-                        if Language::detect(question) == Language::Ko { "찾은 질문" } else { "searched for" };
-                    context.output.note(&format!("{said}: {}", answer.question));
+                    let language = Language::detect(question);
+                    context.output.note(&prompt::searched_for(language, &answer.question));
                 }
                 context.output.piece(&format!("{}\n", after(&answer, question)));
                 history.push(Message { role: Role::User, content: question.to_owned() });

@@ -3,7 +3,7 @@ use clap::Args;
 use super::{Context, Failure, Outcome};
 use crate::document::{Access, Language};
 use crate::portfolio::consolidate::{ConsolidateOptions, Groups, consolidate};
-use crate::portfolio::{Holdings, Institutes};
+use crate::portfolio::{Holdings, Institutes, PortfolioError};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -34,13 +34,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
-    if let Some(most) = arguments.max_budget.filter(|most| most.is_nan() || *most <= 0.0) {
-        return Err(Failure::bad_input(format!("--max-budget {most}: must be over 0")));
-    }
-    let app = context.open()?;
-    let institutes = Institutes::new(&app.sector().institutes);
     let access = arguments.access;
-    let holdings = Holdings::load(&app.parts(), &institutes, access)?;
     let reader = super::reader(&arguments.language);
     let options = ConsolidateOptions {
         min_size: arguments.min_size,
@@ -51,6 +45,10 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         limit: arguments.limit,
         reader,
     };
+    options.check().map_err(PortfolioError::from)?;
+    let app = context.open()?;
+    let institutes = Institutes::new(&app.sector().institutes);
+    let holdings = Holdings::load(&app.parts(), &institutes, access)?;
     let found = consolidate(&app.parts(), &institutes, &holdings, &options)?;
     context.output.result(&found, |found| text(found, reader));
     Ok(if found.groups.is_empty() { Outcome::No } else { Outcome::Yes })

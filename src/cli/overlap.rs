@@ -162,7 +162,7 @@ fn whole(
     if let Some(file) = remember.as_ref().filter(|f| arguments.afresh && f.exists()) {
         fs_err::remove_file(file).map_err(|e| Failure::internal(e.to_string()))?;
     }
-    let join = if arguments.through_store { Join::Store(access) } else { Join::Memory };
+    let join = if arguments.through_store { Join::Store } else { Join::Memory };
     let options =
         LandscapeOptions { limit: arguments.limit.max(50), weights, remember, join, ..LandscapeOptions::default() };
     let found = landscape(&app.parts(), institutes, &holdings, &options)?;

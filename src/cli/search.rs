@@ -31,8 +31,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let app = context.open()?;
     let (question, respelt) = app.respell(&arguments.query)?;
     let passages = app.search(&question, &options)?;
-    let unmatched = if passages.is_empty() { app.unmatched(&options)? } else { None };
-    let note = unmatched.map(|filters| filters.message(Language::detect(&arguments.query)));
+    let note = if passages.is_empty() { app.why_nothing(&arguments.query, &options)? } else { None };
     let mode = if app.embedder().is_some() { "hybrid" } else { "sparse" };
     let found = Found { query: arguments.query, respelt, mode, passages, note };
     context.output.result(&found, text);

@@ -14,6 +14,9 @@ pub enum Language {
 }
 
 impl Language {
+    /// Every one.
+    pub const ALL: [Language; 3] = [Language::Ko, Language::En, Language::Other];
+
     /// By script: Hangul syllables against Latin letters, codes (`NCM811`, `KIST`) not counted. Korean
     /// prose is full of Latin names, so Korean wins from a fifth of the letters on.
     pub fn detect(text: &str) -> Language {

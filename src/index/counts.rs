@@ -44,7 +44,7 @@ impl Catalog {
                 failed: one("SELECT count(*) FROM sources WHERE error IS NOT NULL")?,
                 documents: one("SELECT count(*) FROM documents")?,
                 pages: one("SELECT coalesce(sum(pages), 0) FROM documents")?,
-                chunks: one("SELECT count(*) FROM chunks")?,
+                chunks: self.chunk_count(c)?,
                 pending: one("SELECT count(*) FROM chunks WHERE pending = 1")?,
             })
         })

@@ -123,7 +123,7 @@ const FEW: usize = 4;
 pub fn compare(p: &Side, candidates: &[&Side]) -> Vec<Comparison> {
     let facets: Vec<Facet> = p.sentences.iter().map(|(s, _)| s.facet).collect();
     let mut pairs: Vec<Pair> = Vec::with_capacity(candidates.len());
-    for language in [Language::Ko, Language::En, Language::Other] {
+    for language in Language::ALL {
         // Cosines across languages are lower than within one: each has a scale of its own.
         let same: Vec<&Side> = candidates.iter().copied().filter(|c| c.language == language).collect();
         let group = if same.len() < FEW { candidates } else { &same };

@@ -57,6 +57,44 @@ impl Default for ConsolidateOptions {
     }
 }
 
+/// What of the options cannot be. Printed as the command line names it; another door words it by its own names.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Of `threshold`.
+    #[error("--threshold {0}: must be 0 to 1")]
+    Threshold(f32),
+    /// Of `min_size`.
+    #[error("--min-size: a group has at least 2 projects")]
+    MinSize(usize),
+    /// Of `max_budget`.
+    #[error("--max-budget {0}: must be over 0")]
+    MaxBudget(f64),
+    /// An institute of `must` without a project.
+    #[error("--must `{name}`: no project of it in this index; `sectora strengths` lists the institutes")]
+    Must {
+        /// Place in `must`.
+        at: usize,
+        /// The institute.
+        name: String,
+    },
+}
+
+impl ConsolidateOptions {
+    /// Refuses values that cannot be, whatever the index holds.
+    pub fn check(&self) -> Result<(), Refused> {
+        if !(0.0..1.0).contains(&self.threshold) {
+            return Err(Refused::Threshold(self.threshold));
+        }
+        if self.min_size < 2 {
+            return Err(Refused::MinSize(self.min_size));
+        }
+        match self.max_budget {
+            Some(most) if most.is_nan() || most <= 0.0 => Err(Refused::MaxBudget(most)),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// The groups and what they are worth.
 #[derive(Clone, Debug, Serialize)]
 pub struct Groups {
@@ -123,22 +161,13 @@ pub fn consolidate(
     holdings: &Holdings,
     options: &ConsolidateOptions,
 ) -> Result<Groups, PortfolioError> {
-    if !(0.0..1.0).contains(&options.threshold) {
-        return Err(PortfolioError::Option(format!("--threshold {}: must be 0 to 1", options.threshold)));
-    }
-    if options.min_size < 2 {
-        return Err(PortfolioError::Option("--min-size: a group has at least 2 projects".into()));
-    }
+    options.check()?;
     let keys = |names: &[String]| -> BTreeSet<String> { names.iter().map(|n| institutes.find(n).key).collect() };
     let (must, must_not) = (keys(&options.must), keys(&options.must_not));
     let key_of = |i: usize| holdings.all[i].project.institute.as_ref().map(|k| k.key.as_str());
     let known: BTreeSet<&str> = (0..holdings.all.len()).filter_map(key_of).collect();
-    for (name, key) in options.must.iter().zip(options.must.iter().map(|n| institutes.find(n).key)) {
-        if !known.contains(key.as_str()) {
-            return Err(PortfolioError::Option(format!(
-                "--must `{name}`: no project of it in this index; `sectora strengths` lists the institutes"
-            )));
-        }
+    if let Some(at) = options.must.iter().position(|name| !known.contains(institutes.find(name).key.as_str())) {
+        return Err(Refused::Must { at, name: options.must[at].clone() }.into());
     }
     let eligible = |i: &usize| {
         let allowed = key_of(*i).is_none_or(|k| !must_not.contains(k));

@@ -41,6 +41,8 @@ pub struct Holdings {
     pub all: Vec<Holding>,
     /// Shown form of each term that occurs in a title.
     pub words: HashMap<u32, String>,
+    /// What the reader is cleared for.
+    pub(super) access: Access,
     scale: Scale,
     /// For an encoder weaker than the words: what its vectors weigh beside them.
     weak: Option<f32>,
@@ -88,7 +90,7 @@ impl Holdings {
             .filter_map(|(d, f)| Some((d, f.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)))?.0)))
             .collect();
         let scale = scale(&all);
-        Ok(Holdings { all, words, scale, weak: parts.embedder.and_then(Embedder::score_weight) })
+        Ok(Holdings { all, words, access, scale, weak: parts.embedder.and_then(Embedder::score_weight) })
     }
 
     /// How alike two projects are, 0 to 1. Vectors of an encoder that is weaker than the words only speak where the words

@@ -8,7 +8,6 @@ use super::landscape::LandscapeOptions;
 use super::neighbours::{Neighbours, Scratch, ranked};
 use super::remembered::Remembered;
 use super::store_join::{BATCH, StoreJoin};
-use crate::document::Access;
 use crate::retrieve::Parts;
 
 /// Neighbours a pair is seen among, for each that is judged.
@@ -22,8 +21,8 @@ pub enum Join {
     /// Lists and cells in this process.
     #[default]
     Memory,
-    /// The vector store, in batches; only what readers cleared for this level see.
-    Store(Access),
+    /// The vector store, in batches.
+    Store,
 }
 
 /// Completes the neighbours; returns the projects that are new or whose neighbours are others now, in order.
@@ -41,7 +40,7 @@ pub(super) fn join(
     let k = options.neighbours * CONTEXT;
     let found = match options.join {
         Join::Memory => near_in_memory(holdings, &new, COMPARED * k, options.floor),
-        Join::Store(access) => near_by_store(parts, holdings, access, &new, COMPARED * k, options.floor)?,
+        Join::Store => near_by_store(parts, holdings, &new, COMPARED * k, options.floor)?,
     };
     let mut changed: Vec<usize> = new.clone();
     for (i, near) in found {
@@ -81,13 +80,12 @@ fn near_in_memory(holdings: &Holdings, projects: &[usize], most: usize, floor: f
 fn near_by_store(
     parts: &Parts<'_>,
     holdings: &Holdings,
-    access: Access,
     projects: &[usize],
     most: usize,
     floor: f32,
 ) -> Result<Vec<Near>, PortfolioError> {
     let shares = in_threads(projects, |mine| -> Result<Vec<Near>, PortfolioError> {
-        let store = StoreJoin::new(parts, holdings, access);
+        let store = StoreJoin::new(parts, holdings);
         let mut out = Vec::with_capacity(mine.len());
         for batch in mine.chunks(BATCH) {
             let found = store.of(batch, most)?;

@@ -195,7 +195,7 @@ fn made(parts: &Parts<'_>, model: &Weights, options: &LandscapeOptions) -> Strin
     let encoder = parts.embedder.map_or("none", |e| e.id());
     let join = match options.join {
         Join::Memory => "",
-        Join::Store(_) => "; candidates from the store",
+        Join::Store => "; candidates from the store",
     };
     format!(
         "{encoder}; {}; {} neighbours from {}, judged from {}{join}",

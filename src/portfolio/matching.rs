@@ -375,9 +375,7 @@ pub fn for_institute(
         .map(|h| &h.project)
         .collect();
     if own.is_empty() {
-        return Err(PortfolioError::Nothing(format!(
-            "no project of `{name}` in this index; `sectora strengths` lists the institutes"
-        )));
+        return Err(PortfolioError::NoInstitute(name.to_owned()));
     }
     let weigher = Weigher::new(parts);
     let mut sides: Vec<(&Project, Document, Side)> = Vec::new();

@@ -83,9 +83,12 @@ pub enum PortfolioError {
     /// Nothing to work on.
     #[error("{0}")]
     Nothing(String),
-    /// An option that cannot be.
-    #[error("{0}")]
-    Option(String),
+    /// No project of that institute.
+    #[error("no project of `{0}` in this index; `sectora strengths` lists the institutes")]
+    NoInstitute(String),
+    /// An option of [`consolidate`] that cannot be.
+    #[error(transparent)]
+    Consolidate(#[from] consolidate::Refused),
     /// Search.
     #[error(transparent)]
     Retrieve(#[from] RetrieveError),
@@ -100,8 +103,10 @@ impl Classified for PortfolioError {
             PortfolioError::Empty
             | PortfolioError::TooLong { .. }
             | PortfolioError::Records { .. }
-            | PortfolioError::Option(_) => ErrorKind::BadInput,
-            PortfolioError::NoProject(_) | PortfolioError::Nothing(_) => ErrorKind::NotFound,
+            | PortfolioError::Consolidate(_) => ErrorKind::BadInput,
+            PortfolioError::NoProject(_) | PortfolioError::NoInstitute(_) | PortfolioError::Nothing(_) => {
+                ErrorKind::NotFound
+            }
             PortfolioError::Read { source, .. } => source.kind(),
             PortfolioError::Retrieve(e) => e.kind(),
             PortfolioError::Index(e) => e.kind(),

@@ -11,7 +11,7 @@ use super::PortfolioError;
 use super::holdings::Holdings;
 use super::neighbours::heaviest;
 use super::similarity::Weigher;
-use crate::document::{Access, Language};
+use crate::document::Language;
 use crate::index::{Filter, Mode, Query};
 use crate::retrieve::Parts;
 use crate::text::bm25::SparseVector;
@@ -20,24 +20,22 @@ use crate::text::bm25::SparseVector;
 pub(super) const BATCH: usize = 64;
 /// Passages asked for each candidate wanted: a document may give several.
 const PASSAGES: usize = 5;
-const LANGUAGES: [Language; 3] = [Language::Ko, Language::En, Language::Other];
 
 /// Asks the store. One a thread.
 pub(super) struct StoreJoin<'a> {
     parts: &'a Parts<'a>,
     holdings: &'a Holdings,
     weigher: Weigher<'a>,
-    access: Access,
     by_document: HashMap<&'a str, usize>,
     /// The project of a passage, if it is one that the reader sees.
     project_of: RefCell<HashMap<u64, Option<usize>>>,
 }
 
 impl<'a> StoreJoin<'a> {
-    /// For the projects of `holdings`, which readers cleared for `access` see.
-    pub(super) fn new(parts: &'a Parts<'a>, holdings: &'a Holdings, access: Access) -> StoreJoin<'a> {
+    /// For the projects of `holdings`.
+    pub(super) fn new(parts: &'a Parts<'a>, holdings: &'a Holdings) -> StoreJoin<'a> {
         let by_document = holdings.all.iter().enumerate().map(|(i, h)| (h.project.doc_id.as_str(), i)).collect();
-        StoreJoin { parts, holdings, weigher: Weigher::new(parts), access, by_document, project_of: RefCell::default() }
+        StoreJoin { parts, holdings, weigher: Weigher::new(parts), by_document, project_of: RefCell::default() }
     }
 
     /// The candidates of each of these projects, `most` at most by words and as many by vectors; in no order, not each once.
@@ -78,12 +76,14 @@ impl<'a> StoreJoin<'a> {
     /// Only among texts in whose language vectors may speak; `None` where there is no such language.
     fn by_vector(&self, i: usize, most: usize) -> Option<Query> {
         let vector = self.holdings.all[i].meaning.vector.clone()?;
-        let speak: Vec<Language> = LANGUAGES.into_iter().filter(|l| self.holdings.vectors_speak(i, l.name())).collect();
+        let speak: Vec<Language> =
+            Language::ALL.into_iter().filter(|l| self.holdings.vectors_speak(i, l.name())).collect();
         (!speak.is_empty()).then(|| self.query(Mode::Dense(vector), &speak, most))
     }
 
     fn query(&self, mode: Mode, languages: &[Language], most: usize) -> Query {
-        let filter = Filter::default().sector(&self.parts.sector.name).access_up_to(self.access).languages(languages);
+        let filter =
+            Filter::default().sector(&self.parts.sector.name).access_up_to(self.holdings.access).languages(languages);
         Query { mode, filter: Some(filter), limit: PASSAGES * most, exact: false }
     }
 

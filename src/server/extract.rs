@@ -101,7 +101,8 @@ fn refused(error: PortfolioError, name: String) -> ApiError {
         | PortfolioError::TooLong { .. }
         | PortfolioError::NoProject(_)
         | PortfolioError::Nothing(_)
-        | PortfolioError::Option(_)
+        | PortfolioError::NoInstitute(_)
+        | PortfolioError::Consolidate(_)
         | PortfolioError::Retrieve(_)
         | PortfolioError::Index(_)) => other.into(),
     }

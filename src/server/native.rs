@@ -15,7 +15,7 @@ use super::Server;
 use super::body::Body;
 use super::errors::{ApiError, ErrorBody};
 use super::wire::{self, At, Filters, Names};
-use crate::document::{Access, CharIndex, Document, Format, Language, UnitKind};
+use crate::document::{Access, CharIndex, Document, Format, UnitKind};
 use crate::index::{Filter, IndexError};
 use crate::retrieve::SearchOptions;
 
@@ -127,8 +127,7 @@ async fn find(server: Server, q: String, options: SearchOptions) -> Result<Json<
         .lookup(move |app| {
             let (question, respelt) = app.respell(&q)?;
             let passages = wire::passages(&app.search(&question, &options)?);
-            let unmatched = if passages.is_empty() { app.unmatched(&options)? } else { None };
-            let note = unmatched.map(|filters| filters.message(Language::detect(&q)));
+            let note = if passages.is_empty() { app.why_nothing(&q, &options)? } else { None };
             Ok(SearchResponse { q, respelt: wire::respelt(&respelt), passages, note })
         })
         .await?;

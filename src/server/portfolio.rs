@@ -21,7 +21,7 @@ use super::body::Body;
 use super::errors::{ApiError, ErrorBody};
 use crate::app::App;
 use crate::document::{Access, Language};
-use crate::portfolio::consolidate::{ConsolidateOptions, consolidate as group};
+use crate::portfolio::consolidate::{ConsolidateOptions, Refused, consolidate as group};
 use crate::portfolio::landscape::{LandscapeOptions, landscape, remembered};
 use crate::portfolio::matching::{MatchOptions, for_institute, for_need};
 use crate::portfolio::overlap::{Overlap, OverlapOptions, find};
@@ -209,11 +209,8 @@ async fn matching(State(server): State<Server>, Body(request): Body<MatchRequest
                 (None, name) => {
                     let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
                     let name = name.unwrap_or_default();
-                    if !has_project(&holdings, &institutes, &name) {
-                        let message = format!("`institution`: {}", no_project(&name));
-                        return Err(ApiError::new(StatusCode::NOT_FOUND, message).param("institution"));
-                    }
-                    json(&for_institute(&app.parts(), &institutes, &holdings, &name, limit, Access::Public)?)
+                    let found = for_institute(&app.parts(), &institutes, &holdings, &name, limit, Access::Public);
+                    json(&found.map_err(refused)?)
                 }
             }
         })
@@ -299,15 +296,12 @@ async fn consolidate(
         .analysis(move |app| {
             let institutes = Institutes::new(&app.sector().institutes);
             let holdings = Holdings::load(&app.parts(), &institutes, Access::Public)?;
-            if let Some(at) = options.must.iter().position(|name| !has_project(&holdings, &institutes, name)) {
-                return Err(ApiError::field(format!("must[{at}]"), no_project(&options.must[at])));
-            }
-            json(&group(&app.parts(), &institutes, &holdings, &options)?)
+            json(&group(&app.parts(), &institutes, &holdings, &options).map_err(refused)?)
         })
         .await
 }
 
-/// The options, checked here too so that a refusal names the field of the request.
+/// The options, checked before anything waits for its turn.
 fn grouping(request: ConsolidateRequest) -> Result<ConsolidateOptions, ApiError> {
     let plain = ConsolidateOptions::default();
     let options = ConsolidateOptions {
@@ -319,25 +313,32 @@ fn grouping(request: ConsolidateRequest) -> Result<ConsolidateOptions, ApiError>
         limit: limited("limit", request.limit, plain.limit)?,
         reader: reader(request.language.as_deref())?.unwrap_or(Language::En),
     };
-    if !(0.0..1.0).contains(&options.threshold) {
-        return Err(ApiError::field("threshold", format!("{}: must be at least 0 and under 1", options.threshold)));
-    }
-    if options.min_size < 2 {
-        return Err(ApiError::field("min_size", format!("{}: a group has at least 2 projects", options.min_size)));
-    }
-    if let Some(most) = options.max_budget.filter(|most| *most <= 0.0) {
-        return Err(ApiError::field("max_budget", format!("{most}: must be over 0")));
-    }
+    options.check().map_err(|wrong| refused(wrong.into()))?;
     Ok(options)
 }
 
-fn has_project(holdings: &Holdings, institutes: &Institutes, name: &str) -> bool {
-    let wanted = institutes.find(name).key;
-    holdings.all.iter().any(|h| h.project.institute.as_ref().is_some_and(|i| i.key == wanted))
-}
-
-fn no_project(name: &str) -> String {
-    format!("no project of `{name}` in this index; /v1/strengths lists the institutes")
+/// A refusal names the field of the request, not an option of the command line.
+fn refused(error: PortfolioError) -> ApiError {
+    let no_project = |name: &str| format!("no project of `{name}` in this index; /v1/strengths lists the institutes");
+    match error {
+        PortfolioError::Consolidate(Refused::Threshold(value)) => {
+            ApiError::field("threshold", format!("{value}: must be at least 0 and under 1"))
+        }
+        PortfolioError::Consolidate(Refused::MinSize(value)) => {
+            ApiError::field("min_size", format!("{value}: a group has at least 2 projects"))
+        }
+        PortfolioError::Consolidate(Refused::MaxBudget(value)) => {
+            ApiError::field("max_budget", format!("{value}: must be over 0"))
+        }
+        PortfolioError::Consolidate(Refused::Must { at, name }) => {
+            ApiError::field(format!("must[{at}]"), no_project(&name))
+        }
+        PortfolioError::NoInstitute(name) => {
+            let message = format!("`institution`: {}", no_project(&name));
+            ApiError::new(StatusCode::NOT_FOUND, message).param("institution")
+        }
+        other => other.into(),
+    }
 }
 
 fn reader(language: Option<&str>) -> Result<Option<Language>, ApiError> {

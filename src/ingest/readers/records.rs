@@ -126,7 +126,7 @@ pub(super) fn read_csv(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
         rows.push(row.iter().map(|c| c.trim().trim_start_matches('\u{feff}').to_owned()).collect());
     }
     let table = [rows];
-    names_columns(table[0].iter().take(1).flatten().cloned().collect(), input.mapping)?;
+    names_columns(table[0].iter().take(1).flatten().cloned(), input.mapping)?;
     if let Some(found) = from_tables(&table, Format::Csv, input.mapping) {
         return found;
     }
@@ -217,10 +217,7 @@ fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping
 
 /// Refuses a strict mapping that names what no record has.
 fn has_columns<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping) -> Result<(), ReadError> {
-    if !mapping.strict {
-        return Ok(());
-    }
-    names_columns(records.flat_map(Record::keys).cloned().collect(), mapping)
+    names_columns(records.flat_map(Record::keys).cloned(), mapping)
 }
 
 /// The same of a workbook, whose `tables` may be records or not: where they are not and have no column of the mapping, it is an
@@ -238,9 +235,13 @@ pub(super) fn sheets_have_columns(
     Ok(())
 }
 
-fn names_columns(columns: BTreeSet<String>, mapping: &RecordMapping) -> Result<(), ReadError> {
+fn names_columns(columns: impl IntoIterator<Item = String>, mapping: &RecordMapping) -> Result<(), ReadError> {
+    if !mapping.strict {
+        return Ok(());
+    }
+    let columns: BTreeSet<String> = columns.into_iter().collect();
     let absent = |column: &str| !columns.iter().any(|c| is_named(c, column));
-    match mapping.pairs().find(|(_, column)| mapping.strict && absent(column)) {
+    match mapping.pairs().find(|(_, column)| absent(column)) {
         None => Ok(()),
         Some((meaning, column)) => Err(ReadError::NoColumn {
             meaning: meaning.to_owned(),
