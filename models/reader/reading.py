@@ -319,3 +319,22 @@ def selected(rng, texts, most=4, longest=400):
     language = language_of(chosen[n][0])
     asked = {"ko": f"{chosen[n][0]}에 관한 자료는?", "en": f"Which passage is about {chosen[n][0]}?"}[language]
     return f"answer {language}", prompt(asked, [("", body) for body in bodies]), cited(first[0], n + 1)
+
+
+def paired(rng, pairs, most=4, longest=400):
+    """Across languages: which passage says what the question says; the answer is that passage's first sentence.
+
+    `pairs` is a list of ((title, text), (title, text)), Korean and English, section by section translations of each other."""
+    chosen = rng.sample(pairs, rng.randint(2, most))
+    asks, says = rng.choice(((0, 1), (1, 0)))
+    n = rng.randrange(len(chosen))
+    title, text = chosen[n][asks]
+    asked = title if rng.random() < 0.3 else sentences(text)[0]
+    # From the first sentence on: there the translations run side by side.
+    bodies = [" ".join(window(rng, sentences(pair[says][1])[:2], longest)[1]) for pair in chosen]
+    first = sentences(bodies[n])[0]
+    if min(len(first), len(asked)) < 10 or max(len(first), len(asked)) > 300:
+        return None
+    language = ("ko", "en")[asks]
+    question = {"ko": f"다음을 말하는 자료는? {asked}", "en": f"Which passage says this? {asked}"}[language]
+    return f"answer {language}", prompt(question, [("", body) for body in bodies]), cited(first, n + 1)
