@@ -293,13 +293,7 @@ impl App {
             stated: &|path| self.sector.stated(path),
             chunks: ChunkOptions { max_tokens: settings.chunk_max_tokens, min_tokens: settings.chunk_min_tokens },
             bm25: self.sector.bm25,
-            limits: Limits {
-                memory: settings.worker_memory_mb << 20,
-                cpu: Duration::from_secs(settings.worker_cpu_s),
-                wall: Duration::from_secs(settings.worker_cpu_s.saturating_mul(3) / 2),
-                input: settings.max_input_mb << 20,
-                ..Limits::default()
-            },
+            limits: Limits::new(settings.worker_memory_mb, settings.worker_cpu_s, settings.max_input_mb),
             program: request.program.clone(),
             prune: request.prune,
             cancel: request.cancel,

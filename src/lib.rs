@@ -9,6 +9,8 @@ pub mod error;
 pub mod document;
 pub mod text;
 
+pub mod release;
+
 pub mod config;
 pub mod ingest;
 pub mod sector;

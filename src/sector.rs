@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::{Access, Language};
 use crate::error::{Classified, ErrorKind};
 use crate::ingest::{Override, RecordMapping};
+use crate::release;
 use crate::text::bm25::Bm25;
 
 /// The file that makes a folder a sector pack.
@@ -38,6 +39,9 @@ pub struct Sector {
     /// What the fields of record files mean.
     #[serde(default)]
     pub records: RecordMapping,
+    /// What is done with personal data on release.
+    #[serde(default)]
+    pub release: release::Table,
     /// BM25 parameters.
     #[serde(default)]
     pub bm25: Bm25,
@@ -172,6 +176,7 @@ impl Sector {
         if !is_plain_name(&sector.name) {
             return Err(invalid(format!("name = `{}` may hold letters, digits, `-` and `_` only", sector.name)));
         }
+        release::Policy::new(&sector.release).map_err(|e| invalid(e.to_string()))?;
         sector.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         Ok(sector)
     }

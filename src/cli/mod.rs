@@ -17,6 +17,7 @@ mod matching;
 mod models;
 mod output;
 mod overlap;
+mod release;
 mod search;
 mod sectors;
 mod serve;
@@ -98,6 +99,9 @@ enum Command {
     Match(matching::Arguments),
     /// Small projects that should be one programme
     Consolidate(consolidate::Arguments),
+    /// What of a document may be released, and why
+    #[command(subcommand)]
+    Release(release::Command),
     /// Train the reader on this sector, and keep the result if it is better
     Adapt(adapt::Arguments),
     /// Measure
@@ -199,6 +203,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
         Command::Strengths(a) => strengths::run(&context, a),
         Command::Match(a) => matching::run(&context, a),
         Command::Consolidate(a) => consolidate::run(&context, a),
+        Command::Release(c) => release::run(&context, c),
         Command::Adapt(a) => adapt::run(&context, a),
         Command::Eval(c) => eval::run(&context, c),
         Command::Bench(c) => bench::run(&context, c),

@@ -232,6 +232,23 @@ pub struct Document {
 }
 
 impl Document {
+    /// A text as it stands, without id: one unit, one section, its first line as title.
+    pub fn plain(source: &str, text: String) -> Document {
+        let span = Span { start: 0, end: text.len() };
+        let first = text.lines().map(|l| l.trim().trim_start_matches('#').trim()).find(|l| !l.is_empty()).unwrap_or("");
+        Document {
+            id: String::new(),
+            source: source.to_owned(),
+            format: Format::Text,
+            title: first.chars().take(200).collect(),
+            language: Language::detect(&text),
+            metadata: Metadata::default(),
+            units: vec![Unit { kind: UnitKind::Body, number: 1, label: None, span }],
+            sections: vec![Section { path: Vec::new(), span }],
+            text,
+        }
+    }
+
     /// The unit that holds byte `at`.
     pub fn unit_at(&self, at: usize) -> Option<&Unit> {
         let i = self.units.partition_point(|u| u.span.start <= at);

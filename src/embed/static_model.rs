@@ -18,8 +18,8 @@ use std::sync::OnceLock;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{EmbedError, Embedder, Side};
+use crate::text::lexicon::PIECES;
 
-static PIECES: &str = include_str!("../../models/embedded/pieces.txt");
 static WEIGHTS: &[u8] = include_bytes!("../../models/embedded/weights.i8");
 static SCALES: &[u8] = include_bytes!("../../models/embedded/scales.f32");
 /// The start of the SHA-256 of the three files above, in this order; a test holds it to them.

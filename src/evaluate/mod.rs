@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod overlap;
 pub mod peer;
 pub mod plant;
+pub mod release;
 pub mod repeats;
 pub mod report;
 pub mod retrieval;

@@ -158,6 +158,19 @@ pub struct Limits {
     pub input: u64,
 }
 
+impl Limits {
+    /// Memory of a worker and size of a file in MiB, processor time in seconds; half as much again by the clock.
+    pub fn new(memory_mb: u64, cpu_s: u64, input_mb: u64) -> Limits {
+        Limits {
+            memory: memory_mb << 20,
+            cpu: Duration::from_secs(cpu_s),
+            wall: Duration::from_secs(cpu_s.saturating_mul(3) / 2),
+            input: input_mb << 20,
+            ..Limits::default()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

@@ -4,14 +4,13 @@
 //! exactly that text), or from a document of the index.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::PortfolioError;
 use super::facet::{Facet, Sentence};
 use super::institute::Institutes;
 use super::project::Project;
 use crate::config;
-use crate::document::{Document, Format, Language, Metadata, Section, Span, Unit, UnitKind};
+use crate::document::{Document, Span};
 use crate::ingest::{ExtractOptions, Limits, RecordMapping, assemble, extract};
 
 /// Longest text that is read, bytes; a proposal of 100 pages has some 400,000.
@@ -47,20 +46,7 @@ impl Proposal {
         if text.len() > LONGEST {
             return Err(PortfolioError::TooLong { bytes: text.len(), limit: LONGEST });
         }
-        let span = Span { start: 0, end: text.len() };
-        let first = text.lines().map(|l| l.trim().trim_start_matches('#').trim()).find(|l| !l.is_empty()).unwrap_or("");
-        let document = Document {
-            id: String::new(),
-            source: "-".into(),
-            format: Format::Text,
-            title: first.chars().take(200).collect(),
-            language: Language::detect(text),
-            metadata: Metadata::default(),
-            text: text.to_owned(),
-            units: vec![Unit { kind: UnitKind::Body, number: 1, label: None, span }],
-            sections: vec![Section { path: Vec::new(), span }],
-        };
-        Ok(Proposal::of(document, institutes))
+        Ok(Proposal::of(Document::plain("-", text.to_owned()), institutes))
     }
 
     /// A file of any format that ingest reads, in a worker. A file of records must hold one.
@@ -71,13 +57,7 @@ impl Proposal {
         mapping: &RecordMapping,
         institutes: &Institutes,
     ) -> Result<Proposal, PortfolioError> {
-        let limits = Limits {
-            memory: settings.worker_memory_mb << 20,
-            cpu: Duration::from_secs(settings.worker_cpu_s),
-            wall: Duration::from_secs(settings.worker_cpu_s.saturating_mul(3) / 2),
-            input: settings.max_input_mb << 20,
-            ..Limits::default()
-        };
+        let limits = Limits::new(settings.worker_memory_mb, settings.worker_cpu_s, settings.max_input_mb);
         let shown = path.display().to_string();
         let mut found = extract(path, &ExtractOptions { program, limits, mapping })
             .map_err(|source| PortfolioError::Read { path: shown.clone(), source })?;

@@ -17,6 +17,7 @@ mod native;
 mod openai;
 mod page;
 mod portfolio;
+mod release;
 mod signals;
 mod succession;
 mod wire;
@@ -221,6 +222,7 @@ impl Server {
         (name = "openai", description = "OpenAI's protocol"),
         (name = "sectora", description = "Search, documents, the sector"),
         (name = "portfolio", description = "Overlap, strengths, matching, consolidation"),
+        (name = "release", description = "What may be shown, and why"),
         (name = "health", description = "For whoever watches the process"),
     )
 )]
@@ -232,6 +234,7 @@ fn routes(server: Server, hosts: Hosts) -> Router {
         .merge(native::routes())
         .merge(portfolio::routes())
         .merge(extract::routes())
+        .merge(release::routes())
         .split_for_parts();
     api.merge(page::routes())
         .merge(portfolio::page())

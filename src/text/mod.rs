@@ -11,6 +11,7 @@ pub mod coverage;
 mod english;
 mod hanja;
 mod korean;
+pub mod lexicon;
 mod normalise;
 pub mod personal;
 mod sentences;

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms in the order data flows; a room knows only rooms before it. Rooms on one line are siblings that do not meet.
-const ORDER: [&[&str]; 12] = [
+const ORDER: [&[&str]; 13] = [
     &["error"],
     &["document"],
     &["text"],
+    &["release"],
     &["config", "ingest"],
     &["sector"],
     &["embed", "generate", "model_store"],

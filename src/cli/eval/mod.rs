@@ -6,6 +6,7 @@ mod entailment;
 mod make;
 mod parts;
 mod portfolio;
+mod release;
 mod retrieval;
 mod safety;
 
@@ -31,6 +32,8 @@ pub(super) enum Command {
     Make(make::Arguments),
     /// How often the entailment rule behind the citation measures is right, on labelled pairs
     Entailment(entailment::Arguments),
+    /// Persons, numbers and addresses found by `release`, against labelled spans
+    Release(release::Arguments),
     /// Verdicts of `overlap` against labels
     Overlap(portfolio::OverlapArguments),
     /// Institutions named by `match` against those that did the work
@@ -47,6 +50,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failur
         Command::All(a) => all::run(context, a),
         Command::Make(a) => make::run(context, a),
         Command::Entailment(a) => entailment::run(context, &a),
+        Command::Release(a) => release::run(context, &a),
         Command::Overlap(a) => portfolio::overlap(context, a),
         Command::Match(a) => portfolio::matching(context, a),
     }

@@ -22,6 +22,11 @@ async fn a_match_is_for_a_need_or_an_institution_and_the_page_is_there() {
     let found = send("/v1/match", json!({ "need": "A kiln that burns natural gas with less fuel." })).await;
     assert!(found["matches"].is_array());
     assert!(send("/v1/consolidate", json!({})).await["groups"].is_array());
+    let redacted = send("/v1/release/redact", json!({ "text": "mail: ida.morrow@lab.example" })).await;
+    assert_eq!(redacted["text"], "mail: [EMAIL]");
+    let decided =
+        send("/v1/release/decide", json!({ "text": "The recipe is a trade secret. It melts at 912 K." })).await;
+    assert_eq!(decided["text"], "[WITHHELD: business_secret] It melts at 912 K.");
     assert_eq!(call(&SERVICE, get("/portfolio")).await.status(), StatusCode::OK);
     let map = call(&SERVICE, get("/v1/strengths.svg?language=ko")).await;
     assert_eq!(map.status(), StatusCode::OK);
@@ -36,6 +41,8 @@ async fn a_match_is_for_a_need_or_an_institution_and_the_page_is_there() {
         "/v1/strengths",
         "/v1/consolidate",
         "/v1/extract",
+        "/v1/release/redact",
+        "/v1/release/decide",
     ] {
         assert!(api["paths"][path].is_object(), "{path}");
     }
