@@ -27,7 +27,8 @@ const RARER: &str =
 /// Words that look like names, are none, and are not in the lexicon.
 const EVERYDAY: &str = "연예인 차라리 이태원 고인 신기한 주연 하원 상원 지명 구경 국정원 사상자 육성 이하 원시인 하시기 전대인 양도인 양수인 전차인 소지자 유명 추기경 천주교 서해안 고도화 이영화 유기물 정화조 \
     경영진 공급자 구매자 기술자 도급인 민원인 배상인 사육사 상속인 수급인 수임인 신고인 위임인 유가족 임대료 전임자 주관사 지배인 채권자 표시자 현수막 형사부 방문자 소유주 조작자 여주인 인솔자 지휘자 진술인 서약자 \
-    국고 주거 주말 기일 기한 현금 이체 여권 성별 연봉 은행 전용 표준 서초 송파 노원 은평 강서 강동 강남 강북 마포 도봉 구로 금천 성남 안양 안산 고양 용인 원주 전주 나주 경주 진주 공주 여주 양주 광주 제주 하남 오산";
+    국고 주거 주말 기일 기한 현금 이체 여권 성별 연봉 은행 전용 표준 서초 송파 노원 은평 강서 강동 강남 강북 마포 도봉 구로 금천 성남 안양 안산 고양 용인 원주 전주 나주 경주 진주 공주 여주 양주 광주 제주 하남 오산 정하지 경기도 지정서 인정서 인원수 조교수 \
+    부교수 신시장 신산업 신소재 신소자 선순환 기지원 고안정 국가철 배아나 노하우 이수자 인가서 제규정 선도형 최우수 진보성 차별성 인준서 용예정 우수자 연수자 한해서 고지서 인건비 유가식 추종형 왕성한 봉우리 주원인";
 /// Ranks and titles that stand beside a Korean name.
 const TITLES: &str = "주무관|사무관|서기관|행정관|연구관|연구사|책임연구원|선임연구원|수석연구원|연구위원|연구원|책임|선임|수석|과장|부장|차장|팀장|실장|국장|본부장|센터장|소장|원장|단장|처장|처장|이사장|이사|대표이사|대표|상무|전무|부사장|사장|회장|위원장|위원|교수|박사|석사|대리|사원|주임|간호사|의사|약사|전문의|전공의|변호사|판사|검사|기자|작가|감독|선수|장관|차관|의원|총장|학장|교장|교사|교감|선생님|선생|씨|님|군|양|매니저|팀원|조교|기사|반장|경위|경감|순경|경사|대위|소위|병장";
 /// Labels before a name.
@@ -56,6 +57,15 @@ static FOREIGN: LazyLock<Regex> = LazyLock::new(|| {
 static SIGNED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?m)[가-힣A-Za-z0-9](?:팀|부|과|실|처|국|센터|연구소|연구원|대학교|병원|본부|사업단)[ \t]{1,6}(?P<v>[가-힣]{3})[ \t]*(?:\(인\)|\(서명\)|드림|올림|배상)?[ \t]*$")
         .expect("constant pattern")
+});
+/// `박 씨`, `문 모(36) 씨`: a surname and a polite word.
+static SURNAME_ALONE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(&format!(r"(?:^|[^가-힣])(?P<v>[{SURNAMES}])(?: ?(?:모 ?)?(?:\(\d{{1,2}}\) ?)?씨(?:은|는|이|가|을|를|의|에게|와|과|도|로|측|,|\s|\.|$)| ?모\(\d)"))
+        .expect("constant pattern")
+});
+/// Words of three syllables in a row, parted by dots or commas.
+static LISTED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?:^|[^가-힣])(?P<v>[가-힣]{3}(?: ?[·ㆍ,] ?[가-힣]{3})+)(?:[^가-힣]|$)").expect("constant pattern")
 });
 /// The Latin form in brackets behind a name.
 static LATIN_FORM: LazyLock<Regex> = LazyLock::new(|| {
@@ -119,7 +129,12 @@ pub(super) fn find(text: &str) -> Vec<Finding> {
         // `님`, `씨`, `군`, `양` close up are too often the end of a word for names of two syllables.
         let sure = value.as_str().chars().count() >= 3 || (apart && title.as_str().chars().count() > 1);
         let ends = ending_is_free(m.name("after").map_or("", |a| a.as_str()));
-        if sure && ends && is_korean_name(value.as_str()) && is_usual(value.as_str(), true) {
+        if sure
+            && ends
+            && is_korean_name(value.as_str())
+            && is_usual(value.as_str(), true)
+            && !is_inflected(value.as_str())
+        {
             if value.as_str().chars().count() > 2 {
                 known.insert(value.as_str());
             }
@@ -128,15 +143,34 @@ pub(super) fn find(text: &str) -> Vec<Finding> {
     }
     for m in WORD.find_iter(text) {
         let name = without_particle(m.as_str());
-        if name.chars().count() == 3 && is_korean_name(name) && is_usual(name, false) && !begins_with_word(name) {
+        // `기도하는` is a verb.
+        let verb = name.ends_with('하') && m.as_str().len() > name.len();
+        if !verb && name.chars().count() == 3 && is_korean_name(name) && is_usual(name, false) && !is_inflected(name) {
             add(m.start(), m.start() + name.len(), "korean-name", 0.6);
         }
     }
     for m in SIGNED.captures_iter(text).filter_map(|m| m.name("v")) {
-        if is_korean_name(m.as_str()) && is_usual(m.as_str(), true) {
+        if is_korean_name(m.as_str()) && is_usual(m.as_str(), true) && !is_inflected(m.as_str()) {
             known.insert(m.as_str());
             add(m.start(), m.end(), "signature", 0.7);
         }
+    }
+    for m in SURNAME_ALONE.captures_iter(text).filter_map(|m| m.name("v")) {
+        add(m.start(), m.end(), "surname-titled", 0.7);
+    }
+    let listed: Vec<(usize, usize)> = LISTED
+        .captures_iter(text)
+        .filter_map(|m| m.name("v"))
+        .filter(|m| {
+            m.as_str()
+                .split(['·', 'ㆍ', ','])
+                .all(|part| is_korean_name(part.trim()) && is_usual(part.trim(), true) && !is_inflected(part.trim()))
+        })
+        .flat_map(|m| WORD.find_iter(m.as_str()).map(move |w| (m.start() + w.start(), m.start() + w.end())))
+        .collect();
+    for (start, end) in listed {
+        known.insert(&text[start..end]);
+        add(start, end, "listed-name", 0.8);
     }
     for (pattern, rule) in [(&*LATIN_TITLED, "titled-name"), (&*LATIN_NAMED, "labelled-name")] {
         for m in pattern.captures_iter(text).filter_map(|m| m.name("v")) {
@@ -200,10 +234,7 @@ fn latin_form(text: &str, name: &Finding) -> Option<Finding> {
 /// The name that a labelled value begins with. Where nothing but a space parts it from its label, it must look like a name by itself.
 fn named(value: &str, marked: bool) -> Option<&str> {
     let name = if value.chars().count() <= 4 { without_particle(value) } else { leading_name(value)? };
-    let alone = name.chars().count() > 2
-        && is_usual(name, true)
-        && (!begins_with_word(name)
-            || !name.ends_with(['은', '이', '가', '의', '도', '로', '과', '자', '인', '한', '성', '화']));
+    let alone = name.chars().count() > 2 && is_usual(name, true) && !is_inflected(name);
     let fits = is_korean_name(name) && (marked || alone);
     fits.then_some(name)
 }
@@ -215,10 +246,12 @@ fn leading_name(word: &str) -> Option<&str> {
     (is_particle(rest) || TITLES.split('|').any(|t| rest.starts_with(t))).then(|| &word[..at])
 }
 
-/// Its first two syllables are a word: `고인은`, `정상은`.
-fn begins_with_word(name: &str) -> bool {
+/// A word with an ending that names hardly have: `고인은`, `유지율`, `채용한`, `방식별`.
+fn is_inflected(name: &str) -> bool {
+    const NAME_LIKE: &str = "정영희우훈호현윤준민빈철환혁욱숙란옥림린솔웅찬필범";
     let starts: String = name.chars().take(2).collect();
-    lexicon::is_word(&starts) || is_everyday(&starts)
+    let word = lexicon::is_word(&starts) || is_everyday(&starts);
+    name.ends_with(['한', '별', '율', '화', '권']) || word && !name.ends_with(|c| NAME_LIKE.contains(c))
 }
 
 fn is_everyday(word: &str) -> bool {

@@ -305,6 +305,9 @@ pub(super) fn find(text: &str) -> Vec<Finding> {
             let Some(value) = group else { continue };
             let span = Span { start: value.start(), end: value.end() };
             let named = rule.beside.as_ref().is_none_or(|beside| beside.is_match(before(text, span.start)));
+            if rule.label == Label::Age && is_bound(&text[span.end..]) {
+                continue;
+            }
             if named && stands_free(text, span) && (rule.holds)(value.as_str()) {
                 found.push(Finding { span, label: rule.label, rule: rule.name, confidence: rule.confidence });
             }
@@ -323,6 +326,11 @@ fn before(text: &str, at: usize) -> &str {
     let above = text[..line - 1].rfind('\n').map_or(0, |n| n + 1);
     let above = text[above..at].char_indices().rev().nth(NEAR - 1).map_or(above, |(i, _)| above + i);
     &text[above..at]
+}
+
+/// `만 39세 이하`: a condition, nobody's age.
+fn is_bound(after: &str) -> bool {
+    ["이하", "이상", "미만", "초과", "까지", "부터", "~"].iter().any(|w| after.trim_start().starts_with(w))
 }
 
 /// No digit, and no part of a longer number or code, on either side.
