@@ -68,9 +68,10 @@ fn is_across(question: Language, passage: Language) -> bool {
     matches!((question, passage), (Language::Ko, Language::En) | (Language::En, Language::Ko))
 }
 
-/// What a passage says, with the title and headings it stands under.
-fn in_context(passage: &Passage, text: &str) -> String {
-    format!("{}\n{}\n{text}", passage.title, passage.path.join("\n"))
+/// What a passage says, with the title and headings it stands under and the header of a table that it continues.
+pub(super) fn in_context(passage: &Passage, text: &str) -> String {
+    let columns = passage.header.as_deref().unwrap_or_default().replace('_', " ");
+    format!("{}\n{}\n{columns}\n{text}", passage.title, passage.path.join("\n"))
 }
 
 /// What a generator would be shown for a question.
@@ -124,7 +125,7 @@ fn chosen(
     ask: &Ask,
     wanted: &dyn Fn(&Passage) -> bool,
 ) -> Result<(Vec<Passage>, usize), AnswerError> {
-    let found = retrieve::search_with(parts, question, &[], &ask.search)?;
+    let found = retrieve::search(parts, question, &ask.search)?;
     let all = found.len();
     let kept: Vec<Passage> = found.into_iter().filter(|p| wanted(p)).collect();
     let left_out = all - kept.len();
@@ -133,7 +134,7 @@ fn chosen(
     }
     let mut options = ask.search.clone();
     options.limit = options.limit.saturating_mul(FURTHER);
-    let mut passages: Vec<Passage> = retrieve::search_with(parts, question, &[], &options)?;
+    let mut passages: Vec<Passage> = retrieve::search(parts, question, &options)?;
     passages.retain(|p| wanted(p));
     passages.truncate(ask.search.limit);
     passages.iter_mut().zip(1..).for_each(|(p, n)| p.n = n);
