@@ -14,4 +14,5 @@ mod portfolio;
 mod program;
 mod query;
 mod reader;
+mod remarks;
 mod server;
