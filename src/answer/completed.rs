@@ -8,8 +8,9 @@ use crate::document::Passage;
 use crate::retrieve::{self, Parts, RetrieveError, SearchOptions, Support};
 use crate::text::QuestionPart;
 use crate::text::coverage::{Coverage, term_set};
+use crate::text::fields;
 
-/// Share of what a part asks that a passage must hold to speak of it.
+/// A passage speaks of a part if it holds more than this of what the part asks.
 const PART: f32 = 0.5;
 /// Passages that one part is searched for.
 const LOOKED_AT: usize = 3;
@@ -25,6 +26,8 @@ pub(super) fn completed(
     if asked.is_empty() || passages.is_empty() {
         return Ok(passages);
     }
+    let fields = fields::asked(question);
+    let speaks = |own: &Coverage, p: &Passage| own.by(&term_set(&in_context(p, &p.text, &fields))) > PART;
     let whole = Support::new(question, all.glossary, all.catalog)?;
     let mut added: Vec<Passage> = Vec::new();
     for part in asked {
@@ -44,8 +47,4 @@ pub(super) fn completed(
     passages.extend(added);
     passages.iter_mut().zip(1..).for_each(|(p, n)| p.n = n);
     Ok(passages)
-}
-
-fn speaks(own: &Coverage, passage: &Passage) -> bool {
-    own.by(&term_set(&in_context(passage, &passage.text))) >= PART
 }

@@ -261,6 +261,15 @@ impl Classified for GenerateError {
     }
 
     fn for_client(&self) -> String {
-        self.to_string().replace("(`--passages`, over HTTP `sectora.limit`)", "(`sectora.limit`)")
+        match self {
+            GenerateError::TooLong { model, tokens, window } => format!(
+                "the prompt has {tokens} tokens and the context window of {model} holds {window}; ask for fewer passages (`sectora.limit`) or a shorter question"
+            ),
+            GenerateError::Load { .. }
+            | GenerateError::Sampling { .. }
+            | GenerateError::Remote { .. }
+            | GenerateError::Busy { .. }
+            | GenerateError::Compute { .. } => self.to_string(),
+        }
     }
 }

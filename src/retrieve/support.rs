@@ -3,8 +3,8 @@
 use super::{Glossary, Translations};
 use crate::document::Passage;
 use crate::index::{Catalog, IndexError};
+use crate::text::bm25;
 use crate::text::coverage::{Coverage, term_set};
-use crate::text::{bm25, fields};
 
 /// Share of a follow-up that its own words are: a passage that only covers what was asked before holds less than half of it.
 const OWN: f32 = 0.55;
@@ -15,7 +15,7 @@ pub struct Support(Coverage);
 impl Support {
     /// Prepares `question`.
     pub fn new(question: &str, glossary: &Glossary, catalog: &Catalog) -> Result<Support, IndexError> {
-        let coverage = Coverage::of_question(question, &glossary.matches(question)).or(&fields::synonyms(question));
+        let coverage = Coverage::of_question(question, &glossary.matches(question));
         let dimensions: Vec<u32> = coverage.terms().map(bm25::dimension).collect();
         Ok(Support(coverage.weigh(catalog.idf(&dimensions)?)))
     }

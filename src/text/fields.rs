@@ -3,7 +3,7 @@
 //! In: a field's name as a document writes it, or a question. Out: which field it is, how a reader of either language is shown its
 //! name, and which fields a question asks for.
 
-use super::coverage::Synonyms;
+use super::rows;
 use crate::document::Language;
 
 /// A field that many records have.
@@ -15,6 +15,13 @@ pub struct FieldName {
     names: &'static [&'static str],
     /// What a question calls it that asks for it, beside the Korean names: beginnings of Korean words, whole English ones.
     asked: &'static [&'static str],
+}
+
+impl FieldName {
+    /// Everything that documents call it.
+    pub fn names_joined(&self) -> String {
+        self.names.join(" ")
+    }
 }
 
 const FIELDS: [FieldName; 15] = [
@@ -224,18 +231,16 @@ pub fn shown_fact(text: &str, language: Language) -> Option<String> {
     Some(format!("{}: {value}", shown(name.trim(), language)))
 }
 
-/// The places of a question that name fields, each with what documents call that field.
-pub fn synonyms(question: &str) -> Vec<Synonyms> {
-    let lower = question.to_lowercase();
-    let names = |field: &'static FieldName| {
-        let places = field.names.iter().chain(field.asked).filter_map(|name| {
-            let at = (lower.len() == question.len()).then(|| lower.find(name))??;
-            Some(at..at + name.len())
-        });
-        let span = places.max_by_key(|place| place.len())?;
-        Some(Synonyms { span, others: field.names.iter().map(|name| (*name).to_owned()).collect() })
+/// Everything that documents call those of `wanted` that a text gives, in a line of facts, a row of names and values, or a line of its
+/// own: what a question may say in another language, or in another word.
+pub fn names_in(text: &str, wanted: &[&'static FieldName]) -> String {
+    let fact = |piece: &str| piece.split_once(": ").and_then(|(name, _)| field(name));
+    let of_line = |line: &str| -> Vec<&'static FieldName> {
+        let pairs = rows::pairs(line).unwrap_or_default().into_iter().filter_map(|(name, _)| field(name));
+        pairs.chain(line.split(" | ").filter_map(fact)).collect()
     };
-    asked(question).into_iter().filter_map(names).collect()
+    let given: Vec<&FieldName> = if wanted.is_empty() { Vec::new() } else { text.lines().flat_map(of_line).collect() };
+    wanted.iter().filter(|field| given.contains(field)).map(|field| field.names_joined()).collect::<Vec<_>>().join(" ")
 }
 
 /// `name: value; name: value` with the names that `text` has for these fields and values, as a form, a row or a record writes them;
@@ -324,11 +329,12 @@ mod tests {
     }
 
     #[test]
-    fn the_name_in_a_question_means_what_documents_call_the_field() {
-        let found = synonyms("막 과제의 연구책임자는?");
-        assert_eq!((found.len(), &"막 과제의 연구책임자는?"[found[0].span.clone()]), (1, "연구책임자"));
-        assert!(found[0].others.iter().any(|other| other == "lead"));
-        assert!(synonyms("막의 두께는?").is_empty());
+    fn a_text_is_searched_for_the_fields_that_are_asked_for_by_all_their_names() {
+        let asked = asked("막 과제의 연구책임자는?");
+        assert!(names_in("id: P1 | lead: 정하늘 | budget: 3", &asked).contains("연구책임자"));
+        assert!(!names_in("id: P1 | lead: 정하늘 | budget: 3", &asked).contains("예산"));
+        assert!(names_in("| 책임자 | 정하늘 |", &asked).contains("lead"));
+        assert_eq!(names_in("Lead was found in the water.", &asked), "");
     }
 
     #[test]

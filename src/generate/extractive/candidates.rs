@@ -73,7 +73,7 @@ impl Candidate<'_> {
 }
 
 /// The pieces of a passage that can stand in an answer.
-pub(super) fn candidates<'a>(evidence: &Evidence<'a>, fields: &Fields) -> Vec<Candidate<'a>> {
+pub(super) fn candidates<'a>(evidence: &Evidence<'a>, wanted: &Fields) -> Vec<Candidate<'a>> {
     let heading = term_set(&evidence.heading);
     let mut label: HashSet<String> = HashSet::new();
     let mut before: HashSet<String> = HashSet::new();
@@ -117,15 +117,24 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, fields: &Fields) -> Vec<Ca
             }
             let header = rows::header_of(evidence.text, span.start).or(evidence.header).filter(|_| pairs.is_none());
             let context = heading.iter().chain(&label).cloned().collect();
-            let row = candidate(text, Kind::Row, context);
+            let mut row = candidate(text, Kind::Row, context);
+            let names = pairs.unwrap_or_default().into_iter().filter_map(|(name, _)| fields::field(name));
+            let named = names.filter(|field| wanted.named.contains(field));
+            row.terms.extend(named.flat_map(|field| term_set(&field.names_joined())));
             let columns = header.map(named_cells(text)).unwrap_or_default();
             out.push(Candidate { columns, header: header.unwrap_or_default(), ..row });
             continue;
         }
         if !facts.is_empty() {
             let context: HashSet<String> = heading.iter().chain(&label).chain(&terms).cloned().collect();
-            let asked = facts.into_iter().filter(|fact| fields.ask_for(fact));
-            out.extend(asked.map(|fact| candidate(fact, Kind::Fact(field_of(fact)), context.clone())));
+            let asked = facts.into_iter().filter(|fact| wanted.ask_for(fact));
+            out.extend(asked.map(|fact| {
+                let mut found = candidate(fact, Kind::Fact(field_of(fact)), context.clone());
+                // Whatever the question calls the field, this is it.
+                let named = field_of(fact).filter(|field| wanted.named.contains(field));
+                found.terms.extend(named.iter().flat_map(|field| term_set(&field.names_joined())));
+                found
+            }));
             continue;
         }
         // A title or a letterhead above everything else stands for what follows, as a heading does.

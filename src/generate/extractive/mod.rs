@@ -48,7 +48,7 @@ const ALIKE: f32 = 0.8;
 const FRAGMENT: f32 = 0.1;
 /// What an earlier clause counts in a later one.
 const EARLIER: f32 = 0.5;
-/// Share of what a part of a question asks that a sentence must hold to answer it.
+/// A sentence answers a part of a question if it holds more than this of what the part asks.
 const PART: f32 = 0.5;
 /// What a fact of a record gains whose name is asked for.
 const NAMED: f32 = 0.1;
@@ -240,9 +240,9 @@ impl Asked {
         if matches!(c.kind, Kind::Fact(_)) {
             return self.fields.ask_for(c.text);
         }
-        let itself = self.own.by(&c.with_columns()) >= PART;
-        let above_all = || all.iter().all(|part| part.own.by(&c.context) >= PART);
-        let holds = itself || (self.own.by(&c.in_context()) >= PART && !above_all());
+        let itself = self.own.by(&c.with_columns()) > PART;
+        let above_all = || all.iter().all(|part| part.own.by(&c.context) > PART);
+        let holds = itself || (self.own.by(&c.in_context()) > PART && !above_all());
         holds && (!self.cue.is_required() || c.meets(self.cue))
     }
 }
@@ -408,7 +408,7 @@ mod tests {
     /// What is chosen of one passage, its parts as the question has them.
     fn chosen(question: &str, heading: &str, text: &str) -> Vec<String> {
         let evidence = [Evidence { n: 1, heading: heading.into(), text, header: None }];
-        let coverage = Coverage::of_question(question, &crate::text::fields::synonyms(question));
+        let coverage = Coverage::of_question(question, &[]);
         let parts = crate::text::parts(question);
         let sampling = Sampling::default();
         let request = Request {
