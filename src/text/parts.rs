@@ -130,7 +130,7 @@ fn is_korean_conjunction(word: &str) -> bool {
     let mut back = word.chars().rev();
     let (Some(last), Some(before)) = (back.next(), back.next()) else { return false };
     let ends_in_consonant = if ('가'..='힣').contains(&before) {
-        Some((before as u32 - '가' as u32) % 28 != 0)
+        Some(!(before as u32 - '가' as u32).is_multiple_of(28))
     } else {
         before.is_alphanumeric().then_some(last == '과')
     };

@@ -42,7 +42,7 @@ pub fn pairs(row: &str) -> Option<Vec<(&str, &str)>> {
     let cells: Vec<&str> = cells(row).collect();
     let names = cells.iter().step_by(2).all(|name| fields::field(name).is_some());
     let values = cells.iter().skip(1).step_by(2).all(|value| fields::field(value).is_none());
-    (cells.len() >= 2 && cells.len() % 2 == 0 && names && values)
+    (cells.len() >= 2 && cells.len().is_multiple_of(2) && names && values)
         .then(|| cells.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
 }
 
