@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::answer::{self, Answer, AnswerError, Ask, Event, Prompted, Writer};
 use crate::config::Config;
-use crate::document::{Document, Language, Passage};
+use crate::document::{Access, Document, Language, Passage};
 use crate::embed::{EmbedError, Embedder, EncoderOptions, Reranker, StaticModel, TransformerEncoder, open_reranker};
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
@@ -20,13 +20,13 @@ use crate::generate::{
     RemoteOptions,
 };
 use crate::index::{
-    self, Catalog, EdgeOptions, Index, IndexError, Progress, QdrantOptions, Report, StorePlace, SyncOptions,
+    self, Catalog, EdgeOptions, Filter, Index, IndexError, Progress, QdrantOptions, Report, StorePlace, SyncOptions,
     VectorStore,
 };
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::model_store::{ModelError, ModelKind, ModelStore};
-use crate::retrieve::{self, Glossary, Lexicon, Parts, Respelling, RetrieveError, SearchOptions};
-use crate::sector::{Sector, SectorError};
+use crate::retrieve::{self, Found, Glossary, Lexicon, Parts, Respelling, RetrieveError, SearchOptions, SetAside};
+use crate::sector::{Bilingual, Sector, SectorError};
 
 pub use maintenance::{Maintenance, Rebuilt};
 
@@ -41,7 +41,7 @@ pub struct App {
     // Shared with the app that takes over from this one when the index gets another encoder.
     reranker: Option<Arc<dyn Reranker>>,
     generator: Arc<dyn Generator>,
-    notes: Vec<String>,
+    notes: Vec<Bilingual>,
 }
 
 /// What can go wrong while the parts are put together.
@@ -111,16 +111,20 @@ impl App {
         let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
         let embedder = embedder(&config, &models)?;
         if let Some(encoder) = embedder.as_deref().filter(|e| config.encoder_sparse && !e.learns_weights()) {
-            notes.push(format!(
-                "encoder_sparse does not apply: {} has no sparse head (sparse_linear.pt or sparse_linear.safetensors in its folder)",
-                encoder.id()
-            ));
+            let id = encoder.id();
+            notes.push(Bilingual {
+                ko: format!("encoder_sparse를 쓸 수 없습니다: {id}의 폴더에 sparse_linear.pt나 sparse_linear.safetensors가 없습니다"),
+                en: format!(
+                    "encoder_sparse does not apply: {id} has no sparse head (sparse_linear.pt or sparse_linear.safetensors in its folder)"
+                ),
+            });
         }
         if let Some(encoder) = embedder.as_deref().filter(|e| config.encoder_late && !e.sees_neighbours()) {
-            notes.push(format!(
-                "encoder_late does not apply: the vectors of {} are not means of tokens in context",
-                encoder.id()
-            ));
+            let id = encoder.id();
+            notes.push(Bilingual {
+                ko: format!("encoder_late를 쓸 수 없습니다: {id}의 벡터는 문맥 속 토큰의 평균이 아닙니다"),
+                en: format!("encoder_late does not apply: the vectors of {id} are not means of tokens in context"),
+            });
         }
         let (generator, rebuild) = match &purpose {
             Purpose::Answer => (generator(&config, &sector.name, &models, &mut notes)?, false),
@@ -131,10 +135,11 @@ impl App {
             && (config.search.wordings > 0 || config.search.hyde)
             && generator.prompt_style() != PromptStyle::Chat
         {
-            notes.push(format!(
-                "search.wordings and search.hyde do not apply: {} writes no text of its own",
-                generator.name()
-            ));
+            let name = generator.name();
+            notes.push(Bilingual {
+                ko: format!("search.wordings와 search.hyde를 쓸 수 없습니다: {name}은(는) 글을 짓지 않습니다"),
+                en: format!("search.wordings and search.hyde do not apply: {name} writes no text of its own"),
+            });
         }
         let folder = index_folder(&config, &sector);
         let index = index::open(&folder, &store_place(&config, &sector), embedder.as_deref(), rebuild)?;
@@ -168,7 +173,7 @@ impl App {
     }
 
     /// Remarks a person should see once: what was not found and what is used in its place.
-    pub fn notes(&self) -> &[String] {
+    pub fn notes(&self) -> &[Bilingual] {
         &self.notes
     }
 
@@ -238,15 +243,32 @@ impl App {
         retrieve::respell(&self.parts(), question)
     }
 
-    /// The passages for a question.
-    pub fn search(&self, question: &str, options: &SearchOptions) -> Result<Vec<Passage>, RetrieveError> {
-        retrieve::search(&self.parts(), question, options)
+    /// The passages for a question, and what of it was left aside.
+    pub fn search(&self, question: &str, options: &SearchOptions) -> Result<Found, RetrieveError> {
+        retrieve::search_with(&self.parts(), question, &[], options)
     }
 
-    /// Why a search for `query` found nothing, in its language, where it is the filters of `options` that no passage passes.
-    pub fn why_nothing(&self, query: &str, options: &SearchOptions) -> Result<Option<String>, RetrieveError> {
-        let unmatched = retrieve::unmatched(&self.parts(), options)?;
-        Ok(unmatched.map(|filters| filters.message(Language::detect(query))))
+    /// What is said beside the passages found for `query`, in its language: why there are none, where it is the filters of `options`
+    /// that no passage passes; what of the query was left aside.
+    pub fn note_on_search(
+        &self,
+        query: &str,
+        options: &SearchOptions,
+        passages: &[Passage],
+        set_aside: Option<&SetAside>,
+    ) -> Result<Option<String>, RetrieveError> {
+        let language = Language::detect(query);
+        if passages.is_empty() {
+            return Ok(retrieve::unmatched(&self.parts(), options)?.map(|filters| filters.message(language)));
+        }
+        Ok(set_aside.map(|aside| aside.messages(language).join(" ")))
+    }
+
+    /// True where the index holds documents above this level, which a search at it does not look at.
+    pub fn withholds(&self, access: Access) -> Result<bool, IndexError> {
+        let all = Filter::default().sector(&self.sector.name);
+        let seen = all.clone().access_up_to(access);
+        Ok(self.store().count(Some(&all))? > self.store().count(Some(&seen))?)
     }
 
     /// A cited answer; blocks, and hands sentences to `on` as they are verified.
@@ -356,28 +378,37 @@ fn generator(
     config: &Config,
     sector: &str,
     models: &ModelStore,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Bilingual>,
 ) -> Result<Box<dyn Generator>, AppError> {
     let options = local_options(config);
     let local = |file: &Path| LocalGenerator::open(file, &options);
     match config.generator.as_str() {
         "extractive" => Ok(Box::new(ExtractiveGenerator)),
         "embedded" | "adapted" if let Some(file) = adapted(config, sector, models)? => {
-            notes.push(format!(
-                "answers come from the model adapted to sector {sector}, {}; `sectora adapt --remove` deletes it, and with \
-                 SECTORA_ADAPTED=false `embedded` leaves it aside",
-                file.display()
-            ));
+            let path = file.display();
+            notes.push(Bilingual {
+                ko: format!(
+                    "답변은 {sector} 분야에 맞춘 모델이 씁니다({path}). `sectora adapt --remove`로 지우고, SECTORA_ADAPTED=false이면 \
+                     `embedded`가 이 모델을 쓰지 않습니다"
+                ),
+                en: format!(
+                    "answers come from the model adapted to sector {sector}, {path}; `sectora adapt --remove` deletes it, and with \
+                     SECTORA_ADAPTED=false `embedded` leaves it aside"
+                ),
+            });
             Ok(Box::new(LocalGenerator::open_as(&format!("adapted:{sector}"), &file, &options)?))
         }
         "embedded" => {
             let own = models.reader();
             if own.is_none() {
-                notes.push(
-                    "the reader inside the program is a first small model and mostly wrong on real documents \
-                     (models/reader/README.md says how often); `--generator extractive` quotes the documents instead"
+                notes.push(Bilingual {
+                    ko: "프로그램에 든 읽기 모델은 첫 소형 모델이라 실제 문서에서는 대부분 틀립니다(models/reader/README.md에 수치). \
+                         `--generator extractive`는 문서의 문장을 그대로 인용합니다"
                         .into(),
-                );
+                    en: "the reader inside the program is a first small model and mostly wrong on real documents \
+                         (models/reader/README.md says how often); `--generator extractive` quotes the documents instead"
+                        .into(),
+                });
             }
             Ok(Box::new(LocalGenerator::open_reader(own.as_deref(), &options)?))
         }
@@ -386,13 +417,19 @@ fn generator(
         "auto" => match models.present(ModelKind::Generator).map(|file| local(&file)) {
             Some(Ok(generator)) => Ok(Box::new(generator)),
             Some(Err(error)) => {
-                notes.push(format!("answers are sentences of the documents, because {error}"));
+                notes.push(Bilingual {
+                    ko: format!("답변은 문서의 문장을 그대로 인용합니다. 까닭: {error}"),
+                    en: format!("answers are sentences of the documents, because {error}"),
+                });
                 Ok(Box::new(ExtractiveGenerator))
             }
             None => {
-                notes.push(
-                    "no language model at hand: answers are sentences of the documents (`sectora models list`)".into(),
-                );
+                notes.push(Bilingual {
+                    ko: "쓸 수 있는 언어 모델이 없어, 답변은 문서의 문장을 그대로 인용합니다(`sectora models list`)"
+                        .into(),
+                    en: "no language model at hand: answers are sentences of the documents (`sectora models list`)"
+                        .into(),
+                });
                 Ok(Box::new(ExtractiveGenerator))
             }
         },

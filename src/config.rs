@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use config::{Environment, File, FileFormat, Source, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::document::Language;
 use crate::error::{Classified, ErrorKind};
 
 /// The defaults, which are also the list of all keys.
@@ -424,6 +425,13 @@ fn flatten(map: &config::Map<String, Value>) -> Vec<String> {
     let mut out = Vec::new();
     map.iter().for_each(|(k, v)| walk(k, v, &mut out));
     out
+}
+
+/// The language of the session that the program was started in: Korean where the environment says so, else English.
+pub fn session_language() -> Language {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).unwrap_or_default();
+    if locale.to_lowercase().starts_with("ko") { Language::Ko } else { Language::En }
 }
 
 #[cfg(test)]

@@ -36,4 +36,9 @@ impl ErrorKind {
 pub trait Classified: std::error::Error {
     /// The class.
     fn kind(&self) -> ErrorKind;
+
+    /// What a client of the server is told: without remedies on a command line that is not his.
+    fn for_client(&self) -> String {
+        self.to_string()
+    }
 }

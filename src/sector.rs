@@ -69,6 +69,16 @@ pub struct Bilingual {
     pub en: String,
 }
 
+impl Bilingual {
+    /// The text in a reader's language.
+    pub fn of(&self, language: Language) -> &str {
+        match language {
+            Language::Ko => &self.ko,
+            Language::En | Language::Other => &self.en,
+        }
+    }
+}
+
 /// Example questions in both languages.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -416,6 +416,9 @@ class Turn {
 
   finish(grounds, finishReason) {
     this.grounds = grounds;
+    // The notes end the content for clients that show nothing else; here they stand by themselves.
+    const notes = grounds?.notes?.length ? `\n\n${grounds.notes.join("\n")}` : "";
+    if (notes && this.text.endsWith(notes)) this.text = this.text.slice(0, -notes.length);
     this.end(finishReason === "length" ? "cutOff" : "complete");
   }
 
@@ -490,7 +493,8 @@ class Turn {
     if (this.ending === "stopped") parts.push(element("p", { className: "note", textContent: t("stopped") }));
     if (this.ending === "cutOff") parts.push(element("p", { className: "note", textContent: t("cutOff") }));
     if (!this.grounds) return parts;
-    const { abstained, citations, passages, generator, respelt, timings_ms: timings } = this.grounds;
+    const { abstained, citations, passages, generator, respelt, notes, timings_ms: timings } = this.grounds;
+    for (const note of notes ?? []) parts.push(element("p", { className: "note", textContent: `※ ${note}` }));
     for (const { from, to } of respelt ?? []) parts.push(element("p", { className: "note", textContent: t("respelt", from, to) }));
     const rows = abstained ? passages.slice(0, 3).map((passage) => ({ passage, citation: null })) : cited(citations, passages);
     if (rows.length) {

@@ -80,7 +80,15 @@ pub(super) fn written(
 ) -> Result<String, AnswerError> {
     let coverage = Coverage::of_question(question, &[]);
     let sampling = Sampling { max_tokens, stop, ..Sampling::default() };
-    let request = Request { schema: None, question, evidence: &[], coverage: &coverage, messages, sampling: &sampling };
+    let request = Request {
+        schema: None,
+        question,
+        evidence: &[],
+        coverage: &coverage,
+        parts: &[],
+        messages,
+        sampling: &sampling,
+    };
     let mut text = String::new();
     generator.generate(&request, &mut |piece| {
         text.push_str(piece);

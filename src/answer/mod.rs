@@ -5,9 +5,11 @@
 //! even while streaming: a sentence is handed on when it is complete and checked.
 //! Knows nothing of HTTP, terminals or files.
 
+mod completed;
 mod conversation;
 mod excerpt;
 mod reading;
+mod remarks;
 mod screen;
 mod structured;
 mod verify;
@@ -29,7 +31,7 @@ use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
 use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Support, Translations};
 use crate::text::coverage::Coverage;
-use crate::text::sentences;
+use crate::text::{QuestionPart, parts as question_parts, sentences};
 use reading::{Asked, Reading};
 pub use reading::{Prompted, prompted};
 use screen::Screened;
@@ -111,6 +113,9 @@ pub struct Answer {
     pub respelt: Vec<Respelling>,
     /// The text; each sentence ends with its citations.
     pub answer: String,
+    /// What must be known beside it, in the language of the question: what was left aside of the question, a figure of it that the
+    /// sources give otherwise, a part of it that they do not answer, an aim in place of a result.
+    pub notes: Vec<String>,
     /// True when the documents do not answer, or no document passes the filters; `answer` then says which.
     pub abstained: bool,
     /// What wrote it.
@@ -173,6 +178,16 @@ impl Classified for AnswerError {
             AnswerError::Cancelled => ErrorKind::Cancelled,
         }
     }
+
+    fn for_client(&self) -> String {
+        match self {
+            AnswerError::Retrieve(e) => e.for_client(),
+            AnswerError::Index(e) => e.for_client(),
+            AnswerError::Embed(e) => e.for_client(),
+            AnswerError::Generate(e) => e.for_client(),
+            AnswerError::Prompt(_) | AnswerError::Cancelled => self.to_string(),
+        }
+    }
 }
 
 /// What answering needs besides retrieval.
@@ -202,20 +217,25 @@ pub fn answer(
     let wordings = wordings::wordings(writer.generator, language, &question, parts.settings)?;
     let condensed = begin.elapsed();
 
-    let passages = retrieve::search_with(parts, &question, &wordings, &ask.search)?;
+    let retrieve::Found { passages, set_aside } = retrieve::search_with(parts, &question, &wordings, &ask.search)?;
+    // A follow-up is one thing, with what was asked before ahead of it.
+    let several = if own_from == 0 { question_parts(&question) } else { Vec::new() };
+    let passages = completed::completed(parts, &question, &several, &ask.search, passages)?;
     let retrieved = begin.elapsed();
     let screened = Screened::new(&question, &passages, writer.personal_data);
     if on(Event::Passages(screened.shown(&passages))).is_break() {
         return Err(AnswerError::Cancelled);
     }
 
-    let reading = Reading::of(parts, Asked { language, question: &question, own_from }, &passages, screened)?;
+    let asked = Asked { language, question: &question, own_from };
+    let reading = Reading::of(parts, asked, &passages, screened)?;
     let Reading { screened, measure, support, asks_for_personal, .. } = &reading;
     let mut draft = Draft::default();
     if reading.is_asked(writer) {
         let material = reading.material(&passages);
         let messages = messages(parts, writer.generator, language, ask, &question, measure.coverage(), &material)?;
-        write(writer.generator, parts, ask, &question, measure, &material, &messages, &mut draft, on)?;
+        let asked = (question.as_str(), several.as_slice());
+        write(writer.generator, parts, ask, asked, measure, &material, &messages, &mut draft, on)?;
     }
 
     let abstained = draft.text.is_empty();
@@ -230,8 +250,13 @@ pub fn answer(
             return Err(AnswerError::Cancelled);
         }
     }
+    let mut notes = set_aside.map(|aside| aside.messages(language)).unwrap_or_default();
+    if ask.schema.is_none() {
+        notes.extend(remarks::remarks(asked, &several, measure.coverage(), &draft.sentences, &passages));
+    }
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     Ok(Answer {
+        notes,
         citations: citations(parts, &draft.sentences, &passages)?,
         question,
         respelt,
@@ -278,7 +303,7 @@ fn evidence<'a>(material: &Material<'a>) -> Vec<Evidence<'a>> {
                 heading.push_str(" | ");
                 heading.push_str(&fact);
             }
-            Evidence { n: p.n, heading, text }
+            Evidence { n: p.n, heading, text, header: p.header.as_deref() }
         })
         .collect()
 }
@@ -300,10 +325,7 @@ fn messages(
         PromptStyle::Reader => return Ok(reader_prompt(generator, language, ask, question, coverage, evidence)?.0),
         PromptStyle::Chat => {}
     }
-    let title = match language {
-        Language::Ko => &parts.sector.title.ko,
-        Language::En | Language::Other => &parts.sector.title.en,
-    };
+    let title = parts.sector.title.of(language);
     let room = generator.context_tokens().saturating_sub(ask.sampling.max_tokens);
     conversation::fit(generator, room, &ask.history, |history| {
         let mut messages = prompt::answer(language, title, question, &evidence, history)?;
@@ -331,7 +353,7 @@ fn reader_prompt(
     let window = generator.context_tokens();
     let kept = ask.sampling.max_tokens.min(window / 4) + bare + 16;
     let cut = excerpt::excerpts(&texts, coverage, window.saturating_sub(kept), &tokens);
-    let shown = evidence.iter().zip(&cut).map(|(e, text)| Evidence { n: e.n, heading: e.heading.clone(), text });
+    let shown = evidence.iter().zip(&cut).map(|(e, text)| Evidence { heading: e.heading.clone(), text, ..*e });
     Ok((prompt::reader(language, question, &shown.collect::<Vec<_>>())?, cut))
 }
 
@@ -353,7 +375,7 @@ fn write(
     generator: &dyn Generator,
     parts: &Parts<'_>,
     ask: &Ask,
-    question: &str,
+    (question, several): (&str, &[QuestionPart]),
     measure: &Support,
     material: &Material<'_>,
     messages: &[Message],
@@ -365,6 +387,7 @@ fn write(
         question,
         evidence: &evidence,
         coverage: measure.coverage(),
+        parts: several,
         messages,
         sampling: &ask.sampling,
         schema: ask.schema.as_ref(),

@@ -8,6 +8,7 @@ use super::{AnswerError, Ask, Material, Writer, evidence, messages, reader_promp
 use crate::document::{Language, Passage};
 use crate::generate::{Message, PromptStyle};
 use crate::retrieve::{self, Parts, Support, Translations};
+use crate::text::fields::{self, FieldName};
 
 /// Of what a passage in the other language says, the words that are recognised as translations hold about this share. Of the 19
 /// cross-language questions of the demonstration sectors 10 are answered with it and 5 without; of the battery sector's 16 with the
@@ -45,8 +46,9 @@ impl Reading {
         let measure = Support::new(question, parts.glossary, parts.catalog)?
             .across(&translations, question, passages)
             .of_follow_up(own_from);
+        let fields = fields::asked(question);
         let held = |(p, text): (&Passage, &str)| {
-            let share = measure.of(&in_context(p, text));
+            let share = measure.of(&in_context(p, text, &fields));
             if is_across(language, p.language) { (share / KNOWN_ACROSS).min(1.0) } else { share }
         };
         let support = passages.iter().zip(screened.texts()).map(held).fold(0.0, f32::max);
@@ -68,9 +70,12 @@ fn is_across(question: Language, passage: Language) -> bool {
     matches!((question, passage), (Language::Ko, Language::En) | (Language::En, Language::Ko))
 }
 
-/// What a passage says, with the title and headings it stands under.
-fn in_context(passage: &Passage, text: &str) -> String {
-    format!("{}\n{}\n{text}", passage.title, passage.path.join("\n"))
+/// What a passage says, with the title and headings it stands under, the header of a table that it continues, and the other names of the
+/// fields asked for that it gives.
+pub(super) fn in_context(passage: &Passage, text: &str, asked: &[&'static FieldName]) -> String {
+    let columns = passage.header.as_deref().unwrap_or_default().replace('_', " ");
+    let fields = fields::names_in(text, asked);
+    format!("{}\n{}\n{columns}\n{text}\n{fields}", passage.title, passage.path.join("\n"))
 }
 
 /// What a generator would be shown for a question.
@@ -124,7 +129,7 @@ fn chosen(
     ask: &Ask,
     wanted: &dyn Fn(&Passage) -> bool,
 ) -> Result<(Vec<Passage>, usize), AnswerError> {
-    let found = retrieve::search_with(parts, question, &[], &ask.search)?;
+    let found = retrieve::search(parts, question, &ask.search)?;
     let all = found.len();
     let kept: Vec<Passage> = found.into_iter().filter(|p| wanted(p)).collect();
     let left_out = all - kept.len();
@@ -133,7 +138,7 @@ fn chosen(
     }
     let mut options = ask.search.clone();
     options.limit = options.limit.saturating_mul(FURTHER);
-    let mut passages: Vec<Passage> = retrieve::search_with(parts, question, &[], &options)?;
+    let mut passages: Vec<Passage> = retrieve::search(parts, question, &options)?;
     passages.retain(|p| wanted(p));
     passages.truncate(ask.search.limit);
     passages.iter_mut().zip(1..).for_each(|(p, n)| p.n = n);

@@ -20,7 +20,7 @@ use super::screen;
 use crate::document::{Language, Passage, Span};
 use crate::retrieve::{Glossary, Translations};
 use crate::text::coverage::{Coverage, term_set};
-use crate::text::{analyse, sentences};
+use crate::text::{analyse, fields, rows, sentences};
 
 /// Share of a claim's information that a passage in the same language must hold.
 const SAME_LANGUAGE: f32 = 0.5;
@@ -36,6 +36,8 @@ const AROUND_FRAGMENT: f32 = 0.3;
 /// A sentence that may be shown, with what supports it.
 pub(super) struct Verified {
     text: String,
+    /// As the generator wrote it, without marks.
+    pub(super) claim: String,
     /// One a cited passage, in the order cited.
     pub(super) quotes: Vec<Quote>,
 }
@@ -63,6 +65,7 @@ pub(super) struct Verifier<'a> {
     glossary: &'a Glossary,
     translations: &'a Translations,
     question: &'a str,
+    language: Language,
     asked: Coverage,
     question_figures: BTreeSet<String>,
     /// How rare a term is among the passages' sentences.
@@ -97,6 +100,7 @@ impl<'a> Verifier<'a> {
             glossary,
             translations,
             question,
+            language: Language::detect(question),
             asked: Coverage::of_question(question, &glossary.matches(question)),
             question_figures: figures(question),
             idf,
@@ -143,7 +147,7 @@ impl<'a> Verifier<'a> {
             quotes.push(best.1);
         }
         let text = self.display(&claim, &quotes[0]);
-        Some(Verified { text, quotes })
+        Some(Verified { text, claim, quotes })
     }
 
     /// True when every figure of `text` occurs in a passage or in the question.
@@ -220,9 +224,13 @@ impl<'a> Verifier<'a> {
     /// The claim as a reader sees it: Markdown marks removed, a table row read out with its header.
     fn display(&self, claim: &str, quote: &Quote) -> String {
         let row = claim.trim();
-        if row.starts_with('|') {
-            let passage = self.passages.iter().find(|p| p.passage.n == quote.n).map(|p| p.passage.text.as_str());
-            return read_row(row, passage.and_then(|text| header_of(text, quote.span.start)));
+        if rows::is_row(row) {
+            let passage = self.passages.iter().find(|p| p.passage.n == quote.n).map(|p| p.passage);
+            let header = passage.and_then(|p| rows::header_of(&p.text, quote.span.start).or(p.header.as_deref()));
+            return rows::read(row, header, self.language);
+        }
+        if let Some(fact) = fields::shown_fact(row, self.language) {
+            return fact;
         }
         let plain = row.trim_start_matches(['#', '>', '-', '*', '•', ' ']).replace("**", "").replace("__", "");
         // Extracted text is broken into lines; the quote keeps them, the sentence need not.
@@ -257,7 +265,8 @@ fn places<'t>(text: &'t str, claim: &'t str) -> impl Iterator<Item = usize> + 't
 }
 
 fn prepare<'a>(passage: &'a Passage, text: &str, withheld: &[Span]) -> Prepared<'a> {
-    let context = format!("{}\n{}\n{text}", passage.title, passage.path.join("\n"));
+    let columns = passage.header.as_deref().unwrap_or_default();
+    let context = format!("{}\n{}\n{columns}\n{text}", passage.title, passage.path.join("\n"));
     let stays = |s: &Span| !withheld.contains(s) && !passage.text[s.start..s.end].ends_with('?');
     let sentences = sentences(&passage.text).into_iter().filter(stays);
     Prepared {
@@ -317,38 +326,6 @@ fn figures(text: &str) -> BTreeSet<String> {
         out.insert(figure);
     }
     out
-}
-
-/// The header row of the Markdown table that holds byte `at`, if the passage holds it.
-fn header_of(text: &str, at: usize) -> Option<&str> {
-    let mut header = None;
-    let mut previous = None;
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        if offset > at {
-            break;
-        }
-        let row = line.trim();
-        if !row.starts_with('|') {
-            header = None;
-        } else if row.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ')) {
-            header = previous;
-        }
-        previous = Some(row);
-        offset += line.len();
-    }
-    header
-}
-
-fn read_row(row: &str, header: Option<&str>) -> String {
-    let cells = |r: &str| r.trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect::<Vec<_>>();
-    let names = header.map(cells).unwrap_or_default();
-    let read = cells(row).into_iter().enumerate().filter(|(_, c)| !c.is_empty());
-    let read = read.map(|(i, c)| match names.get(i).filter(|n| !n.is_empty() && **n != c) {
-        Some(name) => format!("{name}: {c}"),
-        None => c,
-    });
-    read.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -481,12 +458,5 @@ mod tests {
     #[test]
     fn figures_ignore_thousands_separators() {
         assert_eq!(figures("1,200 mAh at 4.35 V").into_iter().collect::<Vec<_>>(), ["1200", "4.35"]);
-    }
-
-    #[test]
-    fn a_table_row_is_read_with_its_header() {
-        let text = "| Cell | Loss |\n|---|---|\n| A1 | 3 % |\n";
-        let row = "| A1 | 3 % |";
-        assert_eq!(read_row(row, header_of(text, text.find(row).unwrap())), "Cell: A1; Loss: 3 %");
     }
 }

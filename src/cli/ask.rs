@@ -120,8 +120,9 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
             .map_err(|e| Failure::bad_input(format!("standard input: {e}")))?;
     }
     let ask = arguments.options.ask(&context.config, question.trim().to_owned(), Vec::new())?;
-    let app = context.open()?;
-    let answer = stream(context, &app, &ask)?;
+    let app = context.open_for(&ask.question)?;
+    let mut answer = stream(context, &app, &ask)?;
+    note_access(&app, &ask, &mut answer)?;
     context.output.result(&answer, |answer| after(answer, &ask.question));
     Ok(if answer.abstained { Outcome::No } else { Outcome::Yes })
 }
@@ -138,6 +139,15 @@ pub(super) fn stream(context: &Context, app: &App, ask: &Ask) -> Result<Answer, 
     Ok(answer)
 }
 
+/// Says below an abstention that there are documents above the level that was stated, if there are: whoever may use this command line
+/// may state another. Whether they answer is not said.
+pub(super) fn note_access(app: &App, ask: &Ask, answer: &mut Answer) -> Result<(), Failure> {
+    if answer.abstained && app.withholds(ask.search.access)? {
+        answer.notes.push(prompt::above_access(Language::detect(&ask.question), ask.search.access.name()));
+    }
+    Ok(())
+}
+
 /// What stands under the answer to `question`: its sources, or what came nearest.
 pub(super) fn after(answer: &Answer, question: &str) -> String {
     let language = match Language::detect(question) {
@@ -148,6 +158,9 @@ pub(super) fn after(answer: &Answer, question: &str) -> String {
     let mut out = String::from("\n\n");
     for r in &answer.respelt {
         out.push_str(&format!("{}\n", prompt::respelt(language, &r.from, &r.to)));
+    }
+    for note in &answer.notes {
+        out.push_str(&format!("※ {note}\n"));
     }
     if answer.abstained {
         if !answer.passages.is_empty() {

@@ -1,6 +1,6 @@
 use std::io::{BufRead, IsTerminal, Write};
 
-use super::ask::{Options, after, stream};
+use super::ask::{Options, after, note_access, stream};
 use super::{Context, Failure, Outcome};
 use crate::document::Language;
 use crate::generate::{Message, Role};
@@ -15,7 +15,10 @@ pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failur
     let stdin = std::io::stdin();
     let prompts = stdin.is_terminal();
     if prompts {
-        context.output.line("Ask in Korean or English. /new starts over, /quit ends.");
+        context.output.line(match context.language {
+            Language::Ko => "한국어나 영어로 묻습니다. /new 새로 시작, /quit 끝내기.",
+            Language::En | Language::Other => "Ask in Korean or English. /new starts over, /quit ends.",
+        });
     }
     loop {
         if prompts {
@@ -31,7 +34,8 @@ pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failur
             "" => {}
             _ => {
                 let ask = options.ask(&context.config, question.to_owned(), history.clone())?;
-                let answer = stream(context, &app, &ask)?;
+                let mut answer = stream(context, &app, &ask)?;
+                note_access(&app, &ask, &mut answer)?;
                 if answer.question != question {
                     // The answer stands without an end of its line.
                     context.output.piece("\n");

@@ -3,6 +3,7 @@ use serde::Serialize;
 use super::{Context, Failure, Outcome};
 use crate::adapt::available_memory;
 use crate::app::App;
+use crate::document::Language;
 use crate::error::Classified;
 
 #[derive(Serialize)]
@@ -21,7 +22,7 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
         return Ok(finish(context, &checks));
     }
     match App::open(context.config.clone()) {
-        Ok(app) => checks.extend(opened(&app)?),
+        Ok(app) => checks.extend(opened(&app, context.language)?),
         Err(e) => checks.push(Check { name: "index", ok: false, detail: format!("{e} ({:?})", e.kind()) }),
     }
     Ok(finish(context, &checks))
@@ -88,7 +89,7 @@ fn processor() -> Check {
     }
 }
 
-fn opened(app: &App) -> Result<Vec<Check>, Failure> {
+fn opened(app: &App, language: Language) -> Result<Vec<Check>, Failure> {
     let stats = app.catalog().stats()?;
     let points = app.store().count(None)?;
     let same = points == stats.chunks;
@@ -110,6 +111,6 @@ fn opened(app: &App) -> Result<Vec<Check>, Failure> {
         Check { name: "encoder", ok: true, detail: encoder },
         Check { name: "generator", ok: true, detail: app.generator_name().to_owned() },
     ];
-    checks.extend(app.notes().iter().map(|n| Check { name: "note", ok: true, detail: n.clone() }));
+    checks.extend(app.notes().iter().map(|n| Check { name: "note", ok: true, detail: n.of(language).to_owned() }));
     Ok(checks)
 }

@@ -1,13 +1,16 @@
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Context, Failure, Outcome, this_program};
 use crate::app::IngestRequest;
-use crate::index::{Progress, Report};
+use crate::error::Classified;
+use crate::index::{IndexError, Progress, Report};
 use crate::ingest::{READABLE, RecordMapping};
 use crate::sector::{self, Sector};
 
@@ -39,7 +42,15 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let roots = arguments.paths.iter().map(|p| sector::documents_below(p)).collect::<Result<Vec<_>, _>>()?.concat();
     let request = IngestRequest { roots, mapping, prune: arguments.prune, program, cancel: &cancel };
     let shown = Shown::new(context);
-    let report = app.ingest(&request, &mut |progress| shown.step(&progress))?;
+    let report = app.ingest(&request, &mut |progress| shown.step(&progress)).map_err(|error| {
+        shown.done();
+        match (&error, shown.place()) {
+            (IndexError::Interrupted, Some(place)) => {
+                Failure { kind: error.kind(), message: format!("{error} ({place})") }
+            }
+            _ => error.into(),
+        }
+    })?;
     shown.done();
     let looked_in = if request.roots.is_empty() { app.sector().document_roots() } else { request.roots };
     context.output.result(&report, |report| text(report, &looked_in));
@@ -115,7 +126,13 @@ pub(super) fn mapping(text: &str) -> Result<RecordMapping, Failure> {
 pub(super) struct Shown<'a> {
     context: &'a Context,
     bar: Option<ProgressBar>,
+    /// The latest step that named a file.
+    last: RefCell<Option<Progress>>,
+    said: Cell<Instant>,
 }
+
+/// Where nobody watches a bar, a line says how far it is after so long.
+const EVERY: Duration = Duration::from_secs(10);
 
 impl<'a> Shown<'a> {
     pub(super) fn new(context: &'a Context) -> Self {
@@ -123,10 +140,13 @@ impl<'a> Shown<'a> {
             let style = ProgressStyle::with_template("{msg:9} {bar:30} {pos}/{len}  {per_sec}  {eta} left  {prefix}");
             ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Shown { context, bar }
+        Shown { context, bar, last: RefCell::default(), said: Cell::new(Instant::now()) }
     }
 
     pub(super) fn step(&self, progress: &Progress) {
+        if progress.path.is_some() || progress.next.is_some() {
+            self.last.replace(Some(progress.clone()));
+        }
         if let Some(bar) = &self.bar {
             if bar.message() != progress.phase.name() {
                 bar.reset();
@@ -134,10 +154,28 @@ impl<'a> Shown<'a> {
             }
             bar.set_length(progress.total);
             bar.set_position(progress.done);
-            bar.set_prefix(progress.path.clone().unwrap_or_default());
+            bar.set_prefix(progress.next.as_ref().or(progress.path.as_ref()).cloned().unwrap_or_default());
         } else if self.context.output.is_json() {
             self.context.output.line(&serde_json::json!({ "progress": progress }).to_string());
+        } else if self.said.get().elapsed() >= EVERY {
+            self.said.set(Instant::now());
+            let file = progress.next.as_ref().map(|next| format!("; at {next}")).unwrap_or_default();
+            self.context.output.line(&format!(
+                "{}: {} of {}{file}",
+                progress.phase.name(),
+                progress.done,
+                progress.total
+            ));
         }
+    }
+
+    /// How far the reading of files came.
+    fn place(&self) -> Option<String> {
+        let last = self.last.borrow();
+        let Progress { done, total, path, next, .. } = last.as_ref()?;
+        let file = next.as_ref().map(|next| format!(", it was at {next}"));
+        let file = file.or_else(|| path.as_ref().map(|path| format!(", the last {path}")));
+        Some(format!("{done} of {total} files were read{}", file.unwrap_or_default()))
     }
 
     pub(super) fn done(&self) {

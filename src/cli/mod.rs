@@ -15,6 +15,7 @@ mod index;
 mod ingest;
 mod matching;
 mod models;
+mod numbers;
 mod output;
 mod overlap;
 mod release;
@@ -31,7 +32,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
-use crate::config::{Config, Flags, Provenance};
+use crate::config::{self as settings, Config, Flags, Provenance};
 use crate::document::{Access, Language};
 use crate::error::{Classified, ErrorKind};
 use output::Output;
@@ -148,20 +149,31 @@ struct Context {
     config: Config,
     provenance: Vec<Provenance>,
     output: Output,
+    /// Of the session: what the environment says.
+    language: Language,
 }
 
 impl Context {
     fn open(&self) -> Result<App, Failure> {
-        self.noted(App::open(self.config.clone())?)
+        self.noted(App::open(self.config.clone())?, self.language)
+    }
+
+    /// The same, its notes in the language of what is asked.
+    fn open_for(&self, question: &str) -> Result<App, Failure> {
+        let language = match Language::detect(question) {
+            Language::Other => self.language,
+            asked => asked,
+        };
+        self.noted(App::open(self.config.clone())?, language)
     }
 
     fn open_for_ingest(&self, rebuild: bool) -> Result<App, Failure> {
-        self.noted(App::open_for_ingest(self.config.clone(), rebuild)?)
+        self.noted(App::open_for_ingest(self.config.clone(), rebuild)?, self.language)
     }
 
-    fn noted(&self, app: App) -> Result<App, Failure> {
+    fn noted(&self, app: App, language: Language) -> Result<App, Failure> {
         for note in app.notes() {
-            self.output.note(note);
+            self.output.note(note.of(language));
         }
         Ok(app)
     }
@@ -176,7 +188,7 @@ enum Outcome {
 
 /// Parses the arguments, runs one command, and says how to exit.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = numbers::parse();
     let output = Output::new(arguments.global.json, arguments.global.quiet);
     match execute(arguments, output.clone()) {
         Ok(Outcome::Yes) => ExitCode::SUCCESS,
@@ -190,7 +202,7 @@ pub fn run() -> ExitCode {
 
 fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
     let (config, provenance) = Config::load(arguments.global.config.as_deref(), &flags(&arguments.global))?;
-    let context = Context { config, provenance, output };
+    let context = Context { config, provenance, output, language: settings::session_language() };
     match arguments.command {
         Command::Ingest(a) => ingest::run(&context, a),
         Command::Index(c) => index::run(&context, c),

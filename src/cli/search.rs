@@ -5,7 +5,7 @@ use super::ask::SearchArguments;
 use super::{Context, Failure, Outcome};
 use crate::document::{Language, Passage};
 use crate::prompt;
-use crate::retrieve::Respelling;
+use crate::retrieve::{self, Respelling};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -22,16 +22,16 @@ struct Found {
     respelt: Vec<Respelling>,
     mode: &'static str,
     passages: Vec<Passage>,
-    /// Why there are no passages, where it is the filters.
+    /// Why there are no passages, where it is the filters; what of the query was left aside.
     note: Option<String>,
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
     let options = arguments.search.lower(&context.config)?;
-    let app = context.open()?;
+    let app = context.open_for(&arguments.query)?;
     let (question, respelt) = app.respell(&arguments.query)?;
-    let passages = app.search(&question, &options)?;
-    let note = if passages.is_empty() { app.why_nothing(&arguments.query, &options)? } else { None };
+    let retrieve::Found { passages, set_aside } = app.search(&question, &options)?;
+    let note = app.note_on_search(&arguments.query, &options, &passages, set_aside.as_ref())?;
     let mode = if app.embedder().is_some() { "hybrid" } else { "sparse" };
     let found = Found { query: arguments.query, respelt, mode, passages, note };
     context.output.result(&found, text);

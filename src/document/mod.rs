@@ -304,6 +304,8 @@ pub struct Passage {
     pub end: usize,
     /// The chunk's text, byte-exact.
     pub text: String,
+    /// The header of the table that the chunk begins in the middle of.
+    pub header: Option<String>,
     /// Fused retrieval score (unitless, comparable within one question only).
     pub score: f32,
     /// Document metadata.
@@ -328,6 +330,7 @@ impl Passage {
             start: 0,
             end: text.chars().count(),
             text: text.into(),
+            header: None,
             score: 1.0,
             metadata: Metadata::default(),
             language: Language::detect(text),

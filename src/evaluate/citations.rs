@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::EvaluateError;
 use super::entailment::Entailment;
-use super::peer::Response;
-use crate::text::sentences;
+use super::peer::{Response, Shown};
+use crate::text::{fields, sentences};
 
 /// A statement of an answer with the passages it cites.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,20 +70,31 @@ pub fn count(response: &Response, entailment: &Entailment) -> Result<Counts, Eva
         counts.valid += cited.len();
         let supports = |skip: Option<usize>| -> Result<bool, EvaluateError> {
             let kept: Vec<_> = cited.iter().filter(|p| Some(p.n) != skip).collect();
-            let header: Vec<String> = kept.iter().map(|p| format!("{}\n{}", p.title, p.section)).collect();
+            let header: Vec<String> = kept.iter().map(|p| heading(p)).collect();
             let text: Vec<&str> = kept.iter().map(|p| p.text.as_str()).collect();
-            Ok(!kept.is_empty() && entailment.entails(&header.join("\n"), &text.join("\n\n"), &statement.text)?)
+            Ok(!kept.is_empty() && holds(entailment, &header.join("\n"), &text.join("\n\n"), &statement.text)?)
         };
         if !supports(None)? {
             continue;
         }
         counts.supported += 1;
         for p in &cited {
-            let alone = entailment.entails(&format!("{}\n{}", p.title, p.section), &p.text, &statement.text)?;
+            let alone = holds(entailment, &heading(p), &p.text, &statement.text)?;
             counts.useful += usize::from(alone || !supports(Some(p.n))?);
         }
     }
     Ok(counts)
+}
+
+/// What stands above a passage: title, headings, the header of a table that it continues.
+fn heading(p: &Shown) -> String {
+    format!("{}\n{}\n{}", p.title, p.section, p.header.as_deref().unwrap_or_default())
+}
+
+/// A fact of a record or form may bear the name of its field in the reader's language.
+fn holds(entailment: &Entailment, header: &str, text: &str, statement: &str) -> Result<bool, EvaluateError> {
+    let written = fields::as_written(statement, text);
+    entailment.entails(header, text, written.as_deref().unwrap_or(statement))
 }
 
 /// Cuts behind a group of marks that ends a statement: what follows begins one (no small letter, no comma).
@@ -130,7 +141,6 @@ fn is_numbers(inside: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::peer::Shown;
     use super::*;
 
     fn shown(n: usize, text: &str) -> Shown {
@@ -151,6 +161,18 @@ mod tests {
         let cited: Vec<Vec<usize>> = all.iter().map(|s| s.cited.clone()).collect();
         assert_eq!(cited, [vec![1], vec![1, 2], vec![3, 4]]);
         assert_eq!(all[1].text, "용량은 83 %였다");
+    }
+
+    #[test]
+    fn a_fact_named_in_the_readers_language_is_held_by_the_record_that_has_it() {
+        let passages = vec![shown(1, "id: HD-1 | institution: 한빛전지 | budget_mkrw: 870")];
+        let of = |answer: &str| {
+            let response = Response { answer: answer.into(), passages: passages.clone(), ..Response::default() };
+            count(&response, &Entailment::Rule).unwrap().supported
+        };
+        assert_eq!(of("예산 (백만 원): 870 [1]"), 1);
+        assert_eq!(of("예산 (백만 원): 910 [1]"), 0);
+        assert_eq!(of("연구책임자: 한빛전지 [1]"), 0);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Serialize;
 
+use crate::text::{Figure, figures, institutes};
+
 /// Something an answer says that the evidence does not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Invented {
@@ -19,41 +21,28 @@ pub struct Invented {
     pub text: String,
 }
 
-const UNIT: &str = r"(%p?|℃|°C|ppm|ppb|[kMG]?Pa|[kMG]?Wh(?:/(?:kg|L|l))?|mAh(?:/(?:g|cm2))?|[kMGm]?W|[mk]?V|[mk]?A|[kMG]?Hz|[mknμµ]?m|[mkμµ]?g|[mμµ]?L|kN|°|K|bar|억\s?원|만\s?원|백만\s?원|조\s?원|원|년|개월|월|일|시간|분|초|회|배|톤|명|개|건|million|billion|years?|months?|days?|hours?|minutes?|seconds?|cycles?|times|tonnes?|won|euros?|dollars?)";
-
-static FIGURE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(&format!(r"(\d+(?:[.,]\d+)*)(?:\s?{UNIT})?")).expect("constant pattern"));
 static MONTH: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b(January|February|March|April|June|July|August|September|October|November|December)\b")
         .expect("constant pattern")
 });
-static INSTITUTE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"[가-힣A-Za-z0-9]{2,}(?:연구원|연구소|연구센터|대학교|기술원|과학원|진흥원|평가원|재단|공사|공단|학회|협회)",
-        r"|\b(?:The\s+)?(?:University|Institute|Ministry|Department|Academy)\s+(?:of|for)(?:\s+(?:and|the|of|for|[A-Z][\w-]*))*\s+[A-Z][\w-]*",
-        r"|\b(?:[A-Z][\w&-]*\s+){1,5}(?:Institute|University|Laboratory|Laboratories|Centre|Center|Corporation|Company|Foundation|Agency|Consortium|Inc|Ltd|GmbH)\b",
-    ))
-    .expect("constant pattern")
-});
-
 /// What `claim` says that neither the question nor any passage of `evidence` does, without repeats.
 pub fn invented(claim: &str, question: &str, evidence: &[&str]) -> Vec<Invented> {
     let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut squashed = String::new();
     for text in evidence.iter().copied().chain([question]) {
-        for (figure, unit) in figures(text) {
-            known.entry(figure).or_default().insert(unit);
+        for Figure { digits, unit, .. } in figures(text) {
+            known.entry(digits).or_default().insert(unit);
         }
         squashed.push_str(&squash(text));
         squashed.push('\n');
     }
     let mut out = BTreeSet::new();
-    for (figure, unit) in figures(claim) {
-        match known.get(&figure) {
-            None => drop(out.insert(Invented { kind: "figure", text: format!("{figure}{unit}") })),
+    for Figure { digits, unit, .. } in figures(claim) {
+        match known.get(&digits) {
+            None => drop(out.insert(Invented { kind: "figure", text: format!("{digits}{unit}") })),
             // A figure that stands somewhere without a unit (in a table, in a sum) can carry any.
             Some(units) if !unit.is_empty() && !units.contains(&unit) && !units.contains("") => {
-                out.insert(Invented { kind: "unit", text: format!("{figure} {unit}") });
+                out.insert(Invented { kind: "unit", text: format!("{digits} {unit}") });
             }
             Some(_) => {}
         }
@@ -63,57 +52,12 @@ pub fn invented(claim: &str, question: &str, evidence: &[&str]) -> Vec<Invented>
             out.insert(Invented { kind: "date", text: month.to_owned() });
         }
     }
-    for name in INSTITUTE.find_iter(claim).map(|m| bare(m.as_str())) {
+    for name in institutes(claim) {
         if name.contains(|c: char| c.is_alphabetic()) && !squashed.contains(&squash(name)) {
             out.insert(Invented { kind: "name", text: name.to_owned() });
         }
     }
     out.into_iter().collect()
-}
-
-/// The figures of a text, each with its unit in one spelling ("" for none known).
-fn figures(text: &str) -> Vec<(String, String)> {
-    let mut out = Vec::new();
-    for found in FIGURE.captures_iter(text) {
-        let digits = found.get(1).map_or("", |m| m.as_str());
-        let unit = found.get(2).filter(|u| ends(text, u.as_str(), u.end())).map_or("", |u| u.as_str());
-        out.push((plain(digits), one_spelling(unit)));
-    }
-    out
-}
-
-/// `1,200` is 1200; `3,4` and `1,2,3` are lists, whose first figure stands for the rest here and there alike.
-fn plain(digits: &str) -> String {
-    let digits = digits.trim_end_matches(['.', ',']);
-    let mut groups = digits.split(',');
-    let first = groups.next().unwrap_or("");
-    let thousands = groups.clone().all(|g| g.split('.').next().is_some_and(|whole| whole.len() == 3));
-    if thousands { format!("{first}{}", groups.collect::<String>()) } else { digits.to_owned() }
-}
-
-/// A Latin unit must not be the beginning of a word (`5 month` is no metre).
-fn ends(text: &str, unit: &str, at: usize) -> bool {
-    !unit.ends_with(|c: char| c.is_ascii_alphabetic())
-        || !text[at..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn one_spelling(unit: &str) -> String {
-    let unit: String = unit.chars().filter(|c| !c.is_whitespace()).collect();
-    match unit.as_str() {
-        "℃" | "°C" => "°C".into(),
-        "년" | "year" | "years" => "년".into(),
-        "개월" | "month" | "months" => "개월".into(),
-        "일" | "day" | "days" => "일".into(),
-        "시간" | "hour" | "hours" => "시간".into(),
-        "분" | "minute" | "minutes" => "분".into(),
-        "초" | "second" | "seconds" => "초".into(),
-        "회" | "cycle" | "cycles" | "times" => "회".into(),
-        "톤" | "tonne" | "tonnes" => "톤".into(),
-        "원" | "won" => "원".into(),
-        "euro" | "euros" => "euro".into(),
-        "dollar" | "dollars" => "dollar".into(),
-        _ => unit.replace('µ', "μ"),
-    }
 }
 
 /// A Korean or numeric date writes the month as a figure.
@@ -135,17 +79,6 @@ fn names_month(month: &str, known: &BTreeMap<String, BTreeSet<String>>) -> bool 
     let number = MONTHS.iter().position(|m| *m == month).map_or(0, |i| i + 1);
     known.get(&number.to_string()).is_some_and(|units| units.contains("월"))
         || known.contains_key(&format!("{number:02}"))
-}
-
-/// An English name without what only begins the sentence.
-fn bare(name: &str) -> &str {
-    const OPENERS: [&str; 12] =
-        ["The ", "At ", "In ", "By ", "From ", "With ", "For ", "A ", "An ", "And ", "But ", "Both "];
-    let mut name = name;
-    while let Some(rest) = OPENERS.iter().find_map(|o| name.strip_prefix(o)) {
-        name = rest.trim_start();
-    }
-    name
 }
 
 fn squash(text: &str) -> String {

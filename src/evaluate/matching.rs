@@ -99,7 +99,7 @@ pub fn time_split(app: &App, until: i32, sample: usize, seed: u64) -> Result<Mat
             year_to: Some(i64::from(until)),
             ..SearchOptions::default()
         };
-        let passages = app.search(&need.document.text.chars().take(3000).collect::<String>(), &search)?;
+        let passages = app.search(&need.document.text.chars().take(3000).collect::<String>(), &search)?.passages;
         let mut seen: Vec<String> = Vec::new();
         for passage in passages {
             if let Some(written) = &passage.metadata.institution {

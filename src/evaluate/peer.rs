@@ -34,6 +34,8 @@ pub struct Shown {
     pub section: String,
     /// Text.
     pub text: String,
+    /// The header of the table that the passage begins in the middle of.
+    pub header: Option<String>,
     /// Institution, as metadata.
     pub institution: Option<String>,
     /// Year, as metadata.
@@ -172,6 +174,7 @@ fn local(app: &App, question: &Question) -> Result<Response, EvaluateError> {
         source: p.source,
         section: p.path.join(" > "),
         text: p.text,
+        header: p.header,
         institution: p.metadata.institution,
         year: p.metadata.year,
         score: p.score,
@@ -227,10 +230,12 @@ impl Server {
         let value = self.json(sent)?;
         let ms = begin.elapsed().as_secs_f64() * 1e3;
         let text = &value["choices"][0]["message"]["content"];
-        let answer =
-            text.as_str().ok_or_else(|| self.wrong("an answer without choices[0].message.content"))?.to_owned();
+        let text = text.as_str().ok_or_else(|| self.wrong("an answer without choices[0].message.content"))?;
         let grounds = &value["sectora"];
         let read = |key: &str| grounds.get(key).cloned().unwrap_or_else(|| json!([]));
+        // Notes below an answer are no statements of it.
+        let notes: Vec<String> = serde_json::from_value(read("notes")).unwrap_or_default();
+        let answer = text.strip_suffix(&format!("\n\n{}", notes.join("\n"))).unwrap_or(text).to_owned();
         Ok(Response {
             abstained: grounds["abstained"].as_bool().unwrap_or_else(|| says_unknown(&answer)),
             generator: grounds["generator"].as_str().unwrap_or(&self.model).to_owned(),

@@ -308,6 +308,7 @@ mod tests {
             question,
             evidence: &[],
             coverage: &coverage,
+            parts: &[],
             messages: &messages,
             sampling: &sampling,
             schema: None,
@@ -341,14 +342,15 @@ mod tests {
     fn passages_are_found_as_the_prompt_shows_them() {
         let coverage = Coverage::of_question("q?", &[]);
         let evidence = [
-            Evidence { n: 1, heading: "A | 2024".into(), text: "one\n\ntwo" },
-            Evidence { n: 2, heading: "B".into(), text: "three. four." },
+            Evidence { n: 1, heading: "A | 2024".into(), text: "one\n\ntwo", header: None },
+            Evidence { n: 2, heading: "B".into(), text: "three. four.", header: None },
         ];
         let found = |content: &str| {
             passages(&Request {
                 question: "q?",
                 evidence: &evidence,
                 coverage: &coverage,
+                parts: &[],
                 messages: &[Message { role: Role::User, content: content.into() }],
                 sampling: &Sampling::default(),
                 schema: None,

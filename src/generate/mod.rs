@@ -16,6 +16,7 @@ pub use remote::{RemoteGenerator, RemoteOptions};
 pub use sectora_lm::Memory;
 
 use crate::error::{Classified, ErrorKind};
+use crate::text::QuestionPart;
 use crate::text::coverage::Coverage;
 
 /// Who speaks in a message.
@@ -96,6 +97,8 @@ pub struct Evidence<'a> {
     pub heading: String,
     /// The passage, byte-exact.
     pub text: &'a str,
+    /// The header of the table that the passage begins in the middle of.
+    pub header: Option<&'a str>,
 }
 
 /// What a generator is asked.
@@ -107,6 +110,8 @@ pub struct Request<'a> {
     pub evidence: &'a [Evidence<'a>],
     /// The question taken apart: its terms, synonyms, and how rare each is in the index.
     pub coverage: &'a Coverage,
+    /// What the question asks, where it asks several things.
+    pub parts: &'a [QuestionPart],
     /// The rendered prompt for a language model; evidence and question are in it.
     pub messages: &'a [Message],
     /// Sampling.
@@ -252,6 +257,19 @@ impl Classified for GenerateError {
             GenerateError::Remote { .. } => ErrorKind::Unavailable,
             GenerateError::Busy { .. } => ErrorKind::Busy,
             GenerateError::Compute { .. } => ErrorKind::Internal,
+        }
+    }
+
+    fn for_client(&self) -> String {
+        match self {
+            GenerateError::TooLong { model, tokens, window } => format!(
+                "the prompt has {tokens} tokens and the context window of {model} holds {window}; ask for fewer passages (`sectora.limit`) or a shorter question"
+            ),
+            GenerateError::Load { .. }
+            | GenerateError::Sampling { .. }
+            | GenerateError::Remote { .. }
+            | GenerateError::Busy { .. }
+            | GenerateError::Compute { .. } => self.to_string(),
         }
     }
 }

@@ -392,6 +392,7 @@ mod tests {
             question: "질문",
             evidence: &[],
             coverage: &coverage,
+            parts: &[],
             messages: &messages,
             sampling: &sampling,
             schema: None,

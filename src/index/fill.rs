@@ -13,6 +13,7 @@ use super::{Catalog, IndexError, Payload, Phase, Point, Progress, VectorStore};
 use crate::document::{Chunk, Document};
 use crate::embed::{Embedder, Encoded, Side};
 use crate::text::bm25::{self, Bm25};
+use crate::text::rows;
 
 /// Chunks written to the store at a time.
 pub(super) const BATCH: usize = 256;
@@ -51,7 +52,7 @@ pub fn fill(
     let average = match stored {
         Some(stored) if !changed && stats.pending == 0 && catalog.has_words()? => stored,
         stored => {
-            progress(Progress { phase: Phase::Counting, done: 0, total: stats.chunks, path: None });
+            progress(Progress { phase: Phase::Counting, done: 0, total: stats.chunks, path: None, next: None });
             let counted = count_terms(catalog)?;
             catalog.set_terms(&counted)?;
             match stored {
@@ -75,7 +76,7 @@ pub fn fill(
         store.upsert(batch.points(catalog, embedder, options, average)?)?;
         written.extend(batch.chunks.iter().map(|c| c.id));
         done += batch.chunks.len() as u64;
-        progress(Progress { phase: Phase::Indexing, done, total, path: None });
+        progress(Progress { phase: Phase::Indexing, done, total, path: None, next: None });
         let cancelled = options.cancel.load(Ordering::SeqCst);
         if written.len() >= CHECKPOINT || cancelled {
             store.flush()?;
@@ -106,11 +107,12 @@ fn forget(catalog: &Catalog, store: &dyn VectorStore) -> Result<(), IndexError> 
     }
 }
 
-/// The text that is embedded and indexed for a chunk: title, headings, chunk.
+/// The text that is embedded and indexed for a chunk: title, headings, the header of a table that it continues, chunk.
 pub fn indexed_text(document: &Document, chunk: &Chunk) -> String {
     let mut out = document.title.clone();
     let headings: Vec<&str> = chunk.path.iter().map(String::as_str).filter(|h| *h != document.title).collect();
-    for part in [headings.join(" > "), chunk.span.slice(&document.text).to_owned()] {
+    let columns = rows::header_before(&document.text, chunk.span.start).unwrap_or_default().to_owned();
+    for part in [headings.join(" > "), columns, chunk.span.slice(&document.text).to_owned()] {
         if !part.is_empty() {
             out.push('\n');
             out.push_str(&part);

@@ -451,4 +451,29 @@ impl Classified for IndexError {
             IndexError::Interrupted => ErrorKind::Cancelled,
         }
     }
+
+    fn for_client(&self) -> String {
+        match self {
+            IndexError::NoIndex(_) => {
+                "there is no index; whoever runs this server must read documents into it".to_owned()
+            }
+            IndexError::Fingerprint { found, asked, .. } => {
+                format!(
+                    "the index was made with {found} and cannot be used with {asked}; whoever runs this server must make it anew"
+                )
+            }
+            IndexError::Locked { .. } => "the index is in use by another process of the server's machine".to_owned(),
+            IndexError::NoDocument(id) => {
+                format!("no document `{id}` in this index; citations and /v1/search name documents by `doc_id`")
+            }
+            IndexError::NoRoom { .. } => "the disk of the server is full".to_owned(),
+            IndexError::Io(_)
+            | IndexError::Catalog { .. }
+            | IndexError::Store { .. }
+            | IndexError::Archive { .. }
+            | IndexError::Mapping { .. }
+            | IndexError::Embed(_)
+            | IndexError::Interrupted => self.to_string(),
+        }
+    }
 }

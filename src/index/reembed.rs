@@ -98,7 +98,7 @@ impl Next {
             self.notes.forget_all()?;
         }
         let total = catalog.stats()?.chunks;
-        progress(Progress { phase: Phase::Counting, done: 0, total, path: None });
+        progress(Progress { phase: Phase::Counting, done: 0, total, path: None, next: None });
         let counts = self.counts(catalog)?;
         let average = [counts.length, counts.headings];
         let (mut seen, mut written) = (0u64, 0u64);
@@ -116,7 +116,7 @@ impl Next {
             batch.retain(&wanted);
             written += batch.chunks.len() as u64;
             store.upsert(batch.points(catalog, embedder, options, average)?)?;
-            progress(Progress { phase: Phase::Indexing, done: seen, total, path: None });
+            progress(Progress { phase: Phase::Indexing, done: seen, total, path: None, next: None });
             let cancelled = options.cancel.load(Ordering::SeqCst);
             if fresh.len() >= CHECKPOINT || cancelled {
                 store.flush()?;

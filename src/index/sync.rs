@@ -85,6 +85,8 @@ pub struct Progress {
     pub total: u64,
     /// The source just read.
     pub path: Option<String>,
+    /// The source that is waited for.
+    pub next: Option<String>,
 }
 
 /// What became of a source.
@@ -267,6 +269,15 @@ fn read_sources(
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let mut rows = Vec::with_capacity(sources.len());
+    let shown = |i: usize| sources.get(i).map(|source| source.shown.clone());
+    let step = |done: usize| Progress {
+        phase: Phase::Reading,
+        done: done as u64,
+        total: sources.len() as u64,
+        path: done.checked_sub(1).and_then(shown),
+        next: shown(done),
+    };
+    progress(step(0));
     std::thread::scope(|scope| {
         let (send, receive) = mpsc::sync_channel(WORKERS * 2);
         for _ in 0..WORKERS {
@@ -293,12 +304,7 @@ fn read_sources(
                 let row = outcome.and_then(|o| commit(catalog, source, o));
                 stop.store(row.is_err(), Ordering::Relaxed);
                 rows.push(row?);
-                progress(Progress {
-                    phase: Phase::Reading,
-                    done: rows.len() as u64,
-                    total: sources.len() as u64,
-                    path: Some(source.shown.clone()),
-                });
+                progress(step(rows.len()));
             }
         }
         Ok::<_, IndexError>(())

@@ -112,4 +112,21 @@ impl Classified for PortfolioError {
             PortfolioError::Index(e) => e.kind(),
         }
     }
+
+    fn for_client(&self) -> String {
+        match self {
+            PortfolioError::NoProject(id) => {
+                format!("no project `{id}` in this index; /v1/search shows `doc_id`, records are named by their own id")
+            }
+            PortfolioError::Retrieve(e) => e.for_client(),
+            PortfolioError::Index(e) => e.for_client(),
+            PortfolioError::Empty
+            | PortfolioError::TooLong { .. }
+            | PortfolioError::Read { .. }
+            | PortfolioError::Records { .. }
+            | PortfolioError::Nothing(_)
+            | PortfolioError::NoInstitute(_)
+            | PortfolioError::Consolidate(_) => self.to_string(),
+        }
+    }
 }

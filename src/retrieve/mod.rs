@@ -27,6 +27,7 @@ use crate::error::{Classified, ErrorKind};
 use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore};
 use crate::sector::Sector;
 use crate::text::bm25::SparseVector;
+use crate::text::{institutes, rows};
 
 pub use across::Translations;
 use diversity::{Candidate, Chooser, Seen};
@@ -34,7 +35,7 @@ pub use glossary::Glossary;
 pub use lexicon::Lexicon;
 pub use spelling::{Respelling, by_vocabulary, respell};
 pub use support::Support;
-pub use unmatched::{Unmatched, unmatched};
+pub use unmatched::{SetAside, Unmatched, unmatched};
 
 /// What a search needs.
 pub struct Parts<'a> {
@@ -139,20 +140,42 @@ impl Classified for RetrieveError {
             RetrieveError::Embed(e) => e.kind(),
         }
     }
+
+    fn for_client(&self) -> String {
+        match self {
+            RetrieveError::EmptyIndex(sector) => {
+                format!("the index of sector `{sector}` is empty; whoever runs this server must read documents into it")
+            }
+            RetrieveError::NoEncoder => {
+                "this index was made without an encoder, so only `sparse` search is possible".to_owned()
+            }
+            RetrieveError::Index(e) => e.for_client(),
+            RetrieveError::EmptyQuestion | RetrieveError::Embed(_) => self.to_string(),
+        }
+    }
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Best first, numbered from 1.
+    pub passages: Vec<Passage>,
+    /// What the question says of years and institutions that no document matches; it was searched without.
+    pub set_aside: Option<SetAside>,
 }
 
 /// The passages for a question, best first, numbered from 1.
 pub fn search(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<Vec<Passage>, RetrieveError> {
-    search_with(parts, question, &[], options)
+    Ok(search_with(parts, question, &[], options)?.passages)
 }
 
-/// The same, with other wordings of the question searched beside it.
+/// The same with what was left aside, and with other wordings of the question searched beside it.
 pub fn search_with(
     parts: &Parts<'_>,
     question: &str,
     wordings: &[String],
     options: &SearchOptions,
-) -> Result<Vec<Passage>, RetrieveError> {
+) -> Result<Found, RetrieveError> {
     if question.trim().is_empty() {
         return Err(RetrieveError::EmptyQuestion);
     }
@@ -168,8 +191,18 @@ pub fn search_with(
         Ok(several::joined(lists?, settings.rrf_k, wanted))
     };
     let mut hits = find(stated.as_ref().unwrap_or(options))?;
-    if hits.is_empty() && stated.is_some() {
-        hits = find(options)?;
+    let mut set_aside = SetAside::default();
+    if let Some(stated) = stated.as_ref().filter(|_| hits.is_empty()) {
+        // The institutions are some of the index: with them and without the years something is found.
+        let by_institution = SearchOptions { year_from: None, year_to: None, ..stated.clone() };
+        set_aside.years = [stated.year_from, stated.year_to];
+        if !stated.institutions.is_empty() && set_aside.years != [None, None] {
+            hits = find(&by_institution)?;
+        }
+        if hits.is_empty() {
+            set_aside.institutions.clone_from(&stated.institutions);
+            hits = find(options)?;
+        }
     }
     if hits.is_empty() && parts.store.count(None)? == 0 {
         return Err(RetrieveError::EmptyIndex(parts.sector.name.clone()));
@@ -190,7 +223,32 @@ pub fn search_with(
         passages.truncate(options.limit);
     }
     passages.iter_mut().zip(1..).for_each(|(passage, n)| passage.n = n);
-    Ok(passages)
+    set_aside.unnamed = unnamed(parts, question, &passages);
+    Ok(Found { passages, set_aside: Some(set_aside).filter(|s| *s != SetAside::default()) })
+}
+
+/// The institutes that a question names and none of these passages does, by none of the names that the sector gives them.
+fn unnamed(parts: &Parts<'_>, question: &str, passages: &[Passage]) -> Vec<String> {
+    let squash = |text: &str| text.to_lowercase().split_whitespace().collect::<String>();
+    let asked = institutes(question).map(|name| name.trim_start_matches(|c: char| !c.is_alphanumeric()));
+    let asked: Vec<&str> = asked.filter(|name| !understand::asks(name)).collect();
+    if asked.is_empty() || passages.is_empty() {
+        return Vec::new();
+    }
+    let said: Vec<String> = passages
+        .iter()
+        .flat_map(|p| [Some(&p.title), Some(&p.text), p.metadata.institution.as_ref()])
+        .flatten()
+        .map(|text| squash(text))
+        .collect();
+    let is_said = |name: &str| said.iter().any(|text| text.contains(&squash(name)));
+    let others = |name: &str| {
+        let rows = parts.sector.institutes.iter();
+        let row =
+            rows.map(|r| r.names.iter().chain(&r.former)).find(|row| row.clone().any(|n| squash(n) == squash(name)));
+        row.is_some_and(|mut row| row.any(|n| is_said(n)))
+    };
+    asked.into_iter().filter(|name| !is_said(name) && !others(name)).map(str::to_owned).collect()
 }
 
 /// The first `limit` hits that are to be kept, with their text and where it comes from. What two of them would both show is
@@ -231,6 +289,7 @@ fn passages(
             path: chunk.path,
             span,
             text: span.slice(&document.text).to_owned(),
+            header: rows::header_before(&document.text, span.start).map(str::to_owned),
             score: hit.score,
             doc_id: document.id,
             title: document.title,

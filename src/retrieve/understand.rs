@@ -59,6 +59,13 @@ pub(super) fn asks_for_documents(question: &str) -> bool {
     DOCUMENTS.is_match(question)
 }
 
+/// True for what begins as a question does: `Which Institute` is no name.
+pub(super) fn asks(name: &str) -> bool {
+    const ASKING: [&str; 12] =
+        ["which", "what", "who", "when", "where", "why", "how", "does", "did", "do", "is", "are"];
+    name.split_whitespace().next().is_some_and(|first| ASKING.contains(&first.to_lowercase().as_str()))
+}
+
 /// What `question` restricts itself to; nothing where it does not ask for documents.
 pub(super) fn restrictions(question: &str, institutions: &[String]) -> Restrictions {
     if !asks_for_documents(question) {

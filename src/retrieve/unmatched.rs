@@ -61,15 +61,52 @@ impl Unmatched {
     }
 
     fn years(&self, language: Language) -> Option<String> {
-        match (language, self.years) {
-            (_, [None, None]) => None,
-            (Language::Ko, [Some(from), None]) => Some(format!("연도: {from}년부터")),
-            (Language::Ko, [None, Some(to)]) => Some(format!("연도: {to}년까지")),
-            (Language::Ko, [Some(from), Some(to)]) => Some(format!("연도: {from}년부터 {to}년까지")),
-            (Language::En | Language::Other, [Some(from), None]) => Some(format!("years: from {from}")),
-            (Language::En | Language::Other, [None, Some(to)]) => Some(format!("years: up to {to}")),
-            (Language::En | Language::Other, [Some(from), Some(to)]) => Some(format!("years: {from} to {to}")),
-        }
+        years(self.years, language)
+    }
+}
+
+/// What a question says of years and institutions that no document matches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SetAside {
+    /// Of the index, but of no document that the other restrictions let through.
+    pub(super) institutions: Vec<String>,
+    pub(super) years: [Option<i64>; 2],
+    /// Institutes that none of the passages found names.
+    pub(super) unnamed: Vec<String>,
+}
+
+impl SetAside {
+    /// What a person is told, a sentence each.
+    pub fn messages(&self, language: Language) -> Vec<String> {
+        let institutions = (!self.institutions.is_empty()).then(|| self.institutions.join(", "));
+        let left = institutions.map(|names| match language {
+            Language::Ko => format!("기관: {names}"),
+            Language::En | Language::Other => format!("institution: {names}"),
+        });
+        let left: Vec<String> = left.into_iter().chain(years(self.years, language)).collect();
+        let left = (!left.is_empty()).then(|| left.join("; ")).map(|left| match language {
+            Language::Ko => format!("질문의 조건({left})에 맞는 문서가 없어, 이 조건 없이 찾았습니다."),
+            Language::En | Language::Other => {
+                format!("No document matches what the question restricts itself to ({left}); it was searched without.")
+            }
+        });
+        let unnamed = self.unnamed.iter().map(|name| match language {
+            Language::Ko => format!("찾은 문서에는 ‘{name}’(이)라는 이름이 없습니다."),
+            Language::En | Language::Other => format!("None of the documents found names “{name}”."),
+        });
+        left.into_iter().chain(unnamed).collect()
+    }
+}
+
+fn years(years: [Option<i64>; 2], language: Language) -> Option<String> {
+    match (language, years) {
+        (_, [None, None]) => None,
+        (Language::Ko, [Some(from), None]) => Some(format!("연도: {from}년부터")),
+        (Language::Ko, [None, Some(to)]) => Some(format!("연도: {to}년까지")),
+        (Language::Ko, [Some(from), Some(to)]) => Some(format!("연도: {from}년부터 {to}년까지")),
+        (Language::En | Language::Other, [Some(from), None]) => Some(format!("years: from {from}")),
+        (Language::En | Language::Other, [None, Some(to)]) => Some(format!("years: up to {to}")),
+        (Language::En | Language::Other, [Some(from), Some(to)]) => Some(format!("years: {from} to {to}")),
     }
 }
 
@@ -126,5 +163,20 @@ mod tests {
         assert!(of(12).message(Language::Ko).ends_with("t8, t9 외 2개."));
         assert!(of(2).message(Language::En).ends_with("types: t0, t1."));
         assert!(of(0).message(Language::Ko).ends_with("이 색인에는 문서 유형 정보가 없습니다."));
+    }
+
+    #[test]
+    fn what_was_left_aside_of_a_question_is_said_in_both_languages() {
+        let aside = SetAside {
+            institutions: vec!["한빛".into()],
+            years: [Some(2030), None],
+            unnamed: vec!["대한수소연구원".into()],
+        };
+        let ko = aside.messages(Language::Ko);
+        assert_eq!(ko[0], "질문의 조건(기관: 한빛; 연도: 2030년부터)에 맞는 문서가 없어, 이 조건 없이 찾았습니다.");
+        assert_eq!(ko[1], "찾은 문서에는 ‘대한수소연구원’(이)라는 이름이 없습니다.");
+        let en = aside.messages(Language::En);
+        assert!(en[0].contains("(institution: 한빛; years: from 2030); it was searched without."), "{}", en[0]);
+        assert!(SetAside::default().messages(Language::En).is_empty());
     }
 }

@@ -112,7 +112,7 @@ impl<E: Classified> From<E> for ApiError {
             ErrorKind::BadInput => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Conflict => StatusCode::CONFLICT,
-            ErrorKind::Busy => return ApiError::busy(error),
+            ErrorKind::Busy => return ApiError::busy(error.for_client()),
             ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::Cancelled => {
                 return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").code("stopping");
@@ -122,7 +122,7 @@ impl<E: Classified> From<E> for ApiError {
                 return ApiError::internal();
             }
         };
-        ApiError::new(status, error.to_string())
+        ApiError::new(status, error.for_client())
     }
 }
 
@@ -182,6 +182,33 @@ pub(super) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 mod tests {
     use super::*;
     use crate::generate::GenerateError;
+
+    #[test]
+    fn a_client_is_told_no_remedy_on_a_command_line() {
+        use crate::answer::AnswerError;
+        use crate::index::IndexError;
+        use crate::portfolio::PortfolioError;
+        use crate::retrieve::RetrieveError;
+        let too_long = GenerateError::TooLong { model: "m".into(), tokens: 9, window: 8 };
+        for error in [
+            ApiError::from(RetrieveError::EmptyIndex("kiln".into())),
+            ApiError::from(AnswerError::from(RetrieveError::EmptyIndex("kiln".into()))),
+            ApiError::from(RetrieveError::NoEncoder),
+            ApiError::from(IndexError::NoIndex("/data".into())),
+            ApiError::from(IndexError::NoDocument("x".into())),
+            ApiError::from(IndexError::Locked { path: "/data".into(), holder: "1".into() }),
+            ApiError::from(IndexError::Fingerprint { path: "/data".into(), found: "a".into(), asked: "b".into() }),
+            ApiError::from(PortfolioError::NoProject("x".into())),
+            ApiError::from(AnswerError::from(too_long)),
+        ] {
+            let message = &error.message;
+            assert!(error.status.is_client_error(), "{message}");
+            assert!(
+                !message.contains("`sectora ") && !message.contains("--") && !message.contains("/data"),
+                "{message}"
+            );
+        }
+    }
 
     #[test]
     fn a_busy_engine_says_when_to_come_back_as_the_line_before_it_does() {

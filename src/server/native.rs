@@ -17,7 +17,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::wire::{self, At, Filters, Names};
 use crate::document::{Access, CharIndex, Document, Format, UnitKind};
 use crate::index::{Filter, IndexError};
-use crate::retrieve::SearchOptions;
+use crate::retrieve::{Found, SearchOptions};
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Server> {
@@ -51,7 +51,8 @@ struct SearchResponse {
     respelt: Vec<wire::Respelling>,
     /// Best first.
     passages: Vec<wire::Passage>,
-    /// Why there are no passages, where no document passes the filters; else `null`.
+    /// Why there are no passages, where no document passes the filters, or what `q` says of years and institutions that no document
+    /// matches and was left aside; else `null`.
     note: Option<String>,
 }
 
@@ -126,8 +127,9 @@ async fn find(server: Server, q: String, options: SearchOptions) -> Result<Json<
     let found = server
         .lookup(move |app| {
             let (question, respelt) = app.respell(&q)?;
-            let passages = wire::passages(&app.search(&question, &options)?);
-            let note = if passages.is_empty() { app.why_nothing(&q, &options)? } else { None };
+            let Found { passages, set_aside } = app.search(&question, &options)?;
+            let note = app.note_on_search(&q, &options, &passages, set_aside.as_ref())?;
+            let passages = wire::passages(&passages);
             Ok(SearchResponse { q, respelt: wire::respelt(&respelt), passages, note })
         })
         .await?;
@@ -344,7 +346,7 @@ async fn ready(State(server): State<Server>) -> Result<Json<Ready>, ApiError> {
     }
     let passages = server.lookup(|app| Ok(app.store().count(None)?)).await?;
     if passages == 0 {
-        let message = "the index is empty; run `sectora ingest` first";
+        let message = "the index is empty; whoever runs this server must read documents into it";
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message).code("empty_index"));
     }
     Ok(Json(Ready { status: "ready", passages }))

@@ -37,6 +37,8 @@ pub(super) struct Passage {
     section: String,
     /// The passage, byte for byte.
     text: String,
+    /// The header row of the table that the passage begins in the middle of; else `null`.
+    header: Option<String>,
     /// First character of the passage in the document's extracted text.
     start: usize,
     /// One past the last character.
@@ -106,6 +108,10 @@ pub(super) struct Grounds {
     question: String,
     /// Words of the question that no document has, and what was searched for instead.
     respelt: Vec<Respelling>,
+    /// What must be known beside the answer, in the language of the question: a year or institution of the question that no document
+    /// matches, a figure that the sources give otherwise, a part that is not answered, an aim in place of a result. They end the
+    /// content, too, below a blank line, where it is no JSON.
+    notes: Vec<String>,
     /// True when the documents do not answer, or none passes the filters (the text says which); `passages` are then the nearest
     /// there is.
     abstained: bool,
@@ -141,6 +147,7 @@ impl Grounds {
         Grounds {
             question: answer.question.clone(),
             respelt: respelt(&answer.respelt),
+            notes: answer.notes.clone(),
             abstained: answer.abstained,
             generator: answer.generator.clone(),
             support: answer.support,
@@ -170,6 +177,7 @@ fn passage(p: &document::Passage) -> Passage {
         page: p.page,
         section: p.path.join(" > "),
         text: p.text.clone(),
+        header: p.header.clone(),
         start: p.start,
         end: p.end,
         score: p.score,

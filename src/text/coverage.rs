@@ -141,6 +141,19 @@ impl Coverage {
         self
     }
 
+    /// The same with each term's weight multiplied by what `factor` says of its place in the text; terms of weight 0 are left out.
+    pub fn reweighed(&self, factor: impl Fn(&Range<usize>) -> f32) -> Coverage {
+        let mut parts = self.parts.clone();
+        parts.iter_mut().for_each(|p| p.weight *= factor(&p.span));
+        parts.retain(|p| p.weight > 0.0);
+        Coverage { total: parts.iter().map(|p| p.weight).sum(), parts }
+    }
+
+    /// True where there is nothing to cover.
+    pub fn is_empty(&self) -> bool {
+        self.total <= 0.0
+    }
+
     /// Which share of these terms the text that was taken apart holds, itself or by a synonym that they hold whole; 0 of none.
     pub fn share_asked(&self, terms: &HashSet<String>) -> f32 {
         let by_synonym = |term: &String| {

@@ -4,20 +4,30 @@
 //! Knows nothing of documents, stores or models.
 
 mod abbreviations;
+mod aims;
 mod analyse;
 pub mod bm25;
 mod codes;
 pub mod coverage;
 mod english;
+pub mod fields;
+mod figures;
 mod hanja;
+mod institutes;
 mod korean;
 pub mod lexicon;
 mod normalise;
+mod parts;
 pub mod personal;
+pub mod rows;
 mod sentences;
 mod tokens;
 
 pub use abbreviations::{SameThing, abbreviations, is_abbreviation};
+pub use aims::{asks_for_a_result, states_an_aim, without_reaching};
 pub use analyse::{ANALYSER, Term, analyse};
+pub use figures::{Figure, figures};
+pub use institutes::institutes;
+pub use parts::{QuestionPart, parts};
 pub use sentences::sentences;
 pub use tokens::tokens;

@@ -15,4 +15,5 @@ mod program;
 mod query;
 mod reader;
 mod release;
+mod remarks;
 mod server;

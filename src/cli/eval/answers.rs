@@ -83,7 +83,7 @@ pub(super) fn local(context: &Context, set: &QuestionSet) -> Result<Peered, Fail
         answers::bench(&context.config, &set.documents, &program)?
     };
     for note in bench.app.notes() {
-        context.output.note(note);
+        context.output.note(note.of(context.language));
     }
     let (app, folder) = bench.into_parts();
     match answers::reduced(&context.config, &app, set, &program)? {

@@ -100,7 +100,7 @@ pub(super) fn abstention(context: &Context, arguments: Arguments) -> Result<Outc
         answer: crate::config::Answer { min_support: 0.0, ..context.config.answer.clone() },
         ..context.config.clone()
     };
-    let free = Context { config, provenance: Vec::new(), output: context.output.clone() };
+    let free = Context { config, provenance: Vec::new(), output: context.output.clone(), language: context.language };
     let (set, peered) = open(&free, &arguments)?;
     let open_rows = measure(&free, &set, &peered.peer, &arguments)?.rows;
     let mut by_type: BTreeMap<String, Rates> = BTreeMap::new();

@@ -82,8 +82,8 @@ pub(super) async fn embeddings(
 ) -> Result<Json<EmbeddingList>, ApiError> {
     let app = server.app();
     let Some(embedder) = app.embedder() else {
-        let message = "this index has no encoder, search is by words only; set `encoder` to a sentence-transformers folder \
-                       or a model card and run `sectora ingest --rebuild`";
+        let message = "this index has no encoder, search is by words only; whoever runs this server can set `encoder` and \
+                       build it anew";
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message).code("no_encoder"));
     };
     known_model(request.model, &[vec![embedder.id().to_owned()], app.model_names()].concat())?;

@@ -95,7 +95,7 @@ async fn respond(server: Server, door: Door, asked: Asked) -> Result<Response, A
     match (stream, door) {
         (Some(streaming), _) => {
             answering.begun(BEGIN).await?;
-            let chunks = Chunks::new(door, head, streaming, answering);
+            let chunks = Chunks::new(door, structured, head, streaming, answering);
             Ok(Sse::new(chunks).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
         }
         (None, Door::Chat) => {
@@ -125,10 +125,11 @@ struct ModelList {
     data: Vec<Model>,
 }
 
-/// The models there are
+/// The models that answer; the encoder of /v1/embeddings is named by /v1/sector
 #[utoipa::path(get, path = "/v1/models", tag = "openai", responses((status = 200, body = ModelList)))]
 async fn list_models(State(server): State<Server>) -> Json<ModelList> {
-    Json(ModelList { object: "list", data: models(&server) })
+    let data = server.app().model_names().into_iter().map(|id| model(&server, id)).collect();
+    Json(ModelList { object: "list", data })
 }
 
 /// One model
@@ -141,17 +142,16 @@ async fn get_model(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Model>, ApiError> {
     let Path(id) = id?;
-    let mut models = models(&server);
-    match models.iter().position(|m| m.id == id) {
-        Some(i) => Ok(Json(models.swap_remove(i))),
-        None => Err(unknown_model(&id, &models.into_iter().map(|m| m.id).collect::<Vec<_>>())),
+    let app = server.app();
+    let listed = app.model_names();
+    // An encoder is a model of /v1/embeddings, where it is asked for by name; a list is what clients chat with.
+    let known = listed.iter().map(String::as_str).chain(app.embedder().map(|e| e.id()));
+    match known.into_iter().find(|known| *known == id) {
+        Some(_) => Ok(Json(model(&server, id))),
+        None => Err(unknown_model(&id, &listed)),
     }
 }
 
-/// What answers, then what encodes.
-fn models(server: &Server) -> Vec<Model> {
-    let app = server.app();
-    let encoder = app.embedder().map(|e| e.id().to_owned());
-    let model = |id| Model { id, object: "model", created: server.started, owned_by: "sectora" };
-    app.model_names().into_iter().chain(encoder).map(model).collect()
+fn model(server: &Server, id: String) -> Model {
+    Model { id, object: "model", created: server.started, owned_by: "sectora" }
 }

@@ -1,7 +1,7 @@
 //! What OpenAI's clients receive: whole answers and streamed chunks, with `sectora` beside them.
 //!
-//! A streamed answer is: one chunk with the role and the passages found, one chunk a verified sentence,
-//! one with the finish reason and the whole `sectora` object, one with the usage if asked for, `[DONE]`.
+//! A streamed answer is: one chunk with the role and the passages found, one chunk a verified sentence, one with the notes if there are
+//! any, one with the finish reason and the whole `sectora` object, one with the usage if asked for, `[DONE]`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -114,7 +114,7 @@ impl Logprobs {
 struct AssistantMessage {
     /// `assistant`
     role: &'static str,
-    /// Each sentence ends with its citations `[n]`, or JSON as asked for.
+    /// Each sentence ends with its citations `[n]`, and notes follow below a blank line; or JSON as asked for.
     content: Option<String>,
     /// In place of JSON that the documents do not support.
     refusal: Option<String>,
@@ -208,9 +208,15 @@ impl ChatCompletion {
                 index: 0,
                 logprobs: Logprobs::of(&answer),
                 finish_reason: finish_reason(&answer),
-                message: match structured && answer.abstained {
-                    true => AssistantMessage { role: "assistant", content: None, refusal: Some(answer.answer) },
-                    false => AssistantMessage { role: "assistant", content: Some(answer.answer), refusal: None },
+                message: match (structured, answer.abstained) {
+                    (true, true) => AssistantMessage { role: "assistant", content: None, refusal: Some(answer.answer) },
+                    (true, false) => {
+                        AssistantMessage { role: "assistant", content: Some(answer.answer), refusal: None }
+                    }
+                    (false, _) => {
+                        let content = answer.answer.clone() + &notes(&answer).unwrap_or_default();
+                        AssistantMessage { role: "assistant", content: Some(content), refusal: None }
+                    }
                 },
             }],
         }
@@ -223,7 +229,11 @@ impl TextCompletion {
         TextCompletion {
             usage: Some(Some(usage(&answer))),
             sectora: Some(Extension::Whole(Box::new(Grounds::new(&answer, &passages)))),
-            ..TextCompletion::piece(head, finish_reason(&answer).into(), answer.answer)
+            ..TextCompletion::piece(
+                head,
+                finish_reason(&answer).into(),
+                answer.answer.clone() + &notes(&answer).unwrap_or_default(),
+            )
         }
     }
 
@@ -238,6 +248,11 @@ impl TextCompletion {
             sectora: None,
         }
     }
+}
+
+/// The notes as the end of a content: many clients show nothing else.
+fn notes(answer: &Answer) -> Option<String> {
+    (!answer.notes.is_empty()).then(|| format!("\n\n{}", answer.notes.join("\n")))
 }
 
 fn usage(answer: &Answer) -> Usage {
@@ -256,6 +271,8 @@ fn finish_reason(answer: &Answer) -> &'static str {
 /// An answer as server-sent events.
 pub(super) struct Chunks {
     door: Door,
+    /// JSON was asked for: nothing is written below it.
+    structured: bool,
     head: Head,
     streaming: Streaming,
     answering: Answering,
@@ -264,8 +281,8 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    pub(super) fn new(door: Door, head: Head, streaming: Streaming, answering: Answering) -> Chunks {
-        Chunks { door, head, streaming, answering, ready: VecDeque::new(), ended: false }
+    pub(super) fn new(door: Door, structured: bool, head: Head, streaming: Streaming, answering: Answering) -> Chunks {
+        Chunks { door, structured, head, streaming, answering, ready: VecDeque::new(), ended: false }
     }
 
     fn render(&mut self, step: Step) {
@@ -278,6 +295,9 @@ impl Chunks {
             Step::Sentence(text) => self.push(Delta { role: None, content: Some(text) }, (None, None), None),
             Step::Done(finished) => {
                 let Finished { answer, passages } = *finished;
+                if let Some(notes) = notes(&answer).filter(|_| !self.structured) {
+                    self.push(Delta { role: None, content: Some(notes) }, (None, None), None);
+                }
                 let whole = Extension::Whole(Box::new(Grounds::new(&answer, &passages)));
                 let end = (Some(finish_reason(&answer)), Logprobs::of(&answer));
                 self.push(Delta::default(), end, Some(whole));

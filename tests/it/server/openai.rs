@@ -1,7 +1,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::fixture::{SERVICE, call, fetch, get, json as body_of, post, send, stream};
+use super::fixture::{SERVICE, call, fetch, get, json as body_of, post, send, service, stream};
 
 const GAS: &str = "How much natural gas did the Norwind tunnel kiln save?";
 
@@ -147,6 +147,56 @@ async fn models_are_listed_and_found_by_name() {
     let missing = call(&SERVICE, get("/v1/models/gpt-4o")).await;
     assert_eq!(missing.status(), StatusCode::NOT_FOUND);
     assert_eq!(body_of(&missing)["error"]["code"], "model_not_found");
+}
+
+#[tokio::test]
+async fn every_model_of_the_list_answers_and_the_encoder_is_found_by_name_only() {
+    let service = service("extractive", &[("encoder", "embedded".to_owned())], 1, 1);
+    let encoder = body_of(&call(&service, get("/v1/sector")).await)["encoder"].as_str().unwrap().to_owned();
+    let list = body_of(&call(&service, get("/v1/models")).await);
+    let listed: Vec<&str> = list["data"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
+    assert_eq!(listed, ["sectora-kiln"]);
+    assert_eq!(call(&service, get(&format!("/v1/models/{encoder}"))).await.status(), StatusCode::OK);
+    for model in listed {
+        let request = with(chat(GAS), "model", json!(model)).to_string();
+        assert_eq!(call(&service, post("/v1/chat/completions", request)).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn what_was_left_aside_of_a_question_ends_the_content_and_stands_in_the_extension() {
+    for (question, expected) in [
+        (
+            "What natural gas did projects since 2030 at the Norwind tunnel kiln save?",
+            "No document matches what the question restricts itself to (years: from 2030); it was searched without.",
+        ),
+        (
+            "2030년 이후 한빛요업 백자 소성 온도 과제는 소성 온도를 몇 ℃로 낮추었나?",
+            "질문의 조건(연도: 2030년부터)에 맞는 문서가 없어, 이 조건 없이 찾았습니다.",
+        ),
+    ] {
+        let answer = send("/v1/chat/completions", chat(question)).await;
+        assert_eq!(answer["sectora"]["notes"][0], expected, "{answer}");
+        let content = answer["choices"][0]["message"]["content"].as_str().unwrap();
+        let notes: Vec<&str> =
+            answer["sectora"]["notes"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(content.ends_with(&format!("\n\n{}", notes.join("\n"))), "{content}");
+        let mut events = stream("/v1/chat/completions", with(chat(question), "stream", json!(true))).await;
+        events.pop();
+        let chunks: Vec<Value> = events.iter().map(|e| serde_json::from_str(e).unwrap()).collect();
+        let streamed: String = chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
+        assert_eq!(streamed, content);
+        let found = send("/v1/search", json!({ "q": question })).await;
+        assert_eq!(found["note"], expected);
+    }
+}
+
+#[tokio::test]
+async fn documents_above_the_public_level_are_not_spoken_of() {
+    let answer = send("/v1/chat/completions", chat("At how many degrees does xenotime-77 melt?")).await;
+    assert_eq!(answer["sectora"]["abstained"], true);
+    assert_eq!(answer["sectora"]["notes"], json!([]));
+    assert!(!answer.to_string().contains("access"), "{answer}");
 }
 
 #[tokio::test]

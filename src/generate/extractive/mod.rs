@@ -1,0 +1,468 @@
+//! No model: the sentences of the evidence that answer, as they stand, each with its citation.
+//!
+//! A sentence is scored by how much of the question it covers, terms weighed by their rarity in the index. What its title, headings and the sentence before say counts at a discount, because prose does not
+//! repeat its subject. A question that asks for a figure or a time prefers sentences that hold one. Of a record's line of facts
+//! (`name: value | name: value`) only those answer whose names are asked for; their context is the whole line. The cells of a row are
+//! said of their columns. A question that asks several things gets a sentence for each that has one; one that asks what
+//! came out prefers sentences that do not say what was meant to.
+
+mod candidates;
+mod cue;
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use regex::Regex;
+
+use super::{Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink};
+use crate::text::coverage::Coverage;
+use crate::text::{QuestionPart, asks_for_a_result, without_reaching};
+use candidates::{Candidate, Fields, Kind, candidates};
+use cue::Cue;
+
+/// Sentences at most.
+const SENTENCES: usize = 3;
+/// A sentence counts as an answer if it covers at least this share of the question, context included …
+const MIN_SCORE: f32 = 0.35;
+/// … and further sentences only if they come this close to the best one.
+const NEAR_BEST: f32 = 0.75;
+/// What the context of a sentence covers counts this much.
+const CONTEXT: f32 = 0.6;
+/// Two sentences that share more of their terms than this say the same.
+const SAME: f32 = 0.8;
+/// Preference for the better retrieved passage, a rank.
+const RANK: f32 = 0.03;
+/// What a sentence gains that holds the kind of thing asked for.
+const CUE: f32 = 0.15;
+/// What a record's line covers counts this much for the facts in it: they are said of nothing else.
+const RECORD: f32 = 0.9;
+/// What a row covers with the names of its columns counts this much: they are said of its cells only.
+const COLUMNS: f32 = 0.9;
+/// What a sentence loses that says an aim where the result is asked for …
+const AIM: f32 = 0.2;
+/// … and another sentence holds so much of what it holds of the question.
+const ALIKE: f32 = 0.8;
+/// What a line loses that ends like no sentence.
+const FRAGMENT: f32 = 0.1;
+/// What an earlier clause counts in a later one.
+const EARLIER: f32 = 0.5;
+/// A sentence answers a part of a question if it holds more than this of what the part asks.
+const PART: f32 = 0.5;
+/// What a fact of a record gains whose name is asked for.
+const NAMED: f32 = 0.1;
+/// Longer pieces than this, in characters, are rarely sentences (a form's cells, a list without stops) …
+const LONG: usize = 300;
+/// … and cover a question by chance: what they lose for every further hundred characters.
+const LONG_LOSS: f32 = 0.1;
+
+/// The generator that is always there.
+pub struct ExtractiveGenerator;
+
+impl Generator for ExtractiveGenerator {
+    fn name(&self) -> &str {
+        "extractive"
+    }
+
+    fn context_tokens(&self) -> usize {
+        usize::MAX
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        crate::text::tokens(text)
+    }
+
+    fn prompt_style(&self) -> PromptStyle {
+        PromptStyle::None
+    }
+
+    fn has_logprobs(&self) -> bool {
+        false
+    }
+
+    fn follows_schemas(&self) -> bool {
+        false
+    }
+
+    fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
+        let begin = Instant::now();
+        let chosen = choose(request);
+        let first_token_s = begin.elapsed().as_secs_f64();
+        let evidence: usize = request.evidence.iter().map(|e| self.count_tokens(e.text)).sum();
+        let mut out = Generation {
+            finish: Finish::Stop,
+            prompt_tokens: self.count_tokens(request.question) + evidence,
+            completion_tokens: 0,
+            first_token_s,
+            tokens: Vec::new(),
+        };
+        for candidate in &chosen {
+            let sentence = format!("{} [{}]", candidate.text, candidate.n);
+            let tokens = self.count_tokens(&sentence);
+            // Sentences are whole or not written: half of one has no citation. The first is written however long it is.
+            if out.completion_tokens > 0 && out.completion_tokens + tokens > request.sampling.max_tokens {
+                out.finish = Finish::Length;
+                break;
+            }
+            if request.sampling.stop.iter().any(|stop| sentence.contains(stop.as_str())) {
+                break;
+            }
+            out.completion_tokens += tokens;
+            // A blank line, because a fact or a table row has no full stop.
+            if sink(&format!("{sentence}\n\n")) == ControlFlow::Break(()) {
+                out.finish = Finish::Cancelled;
+                break;
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// The sentences that answer, best first; none where nothing covers enough.
+fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
+    let wants_a_result = asks_for_a_result(request.question);
+    let coverage = match wants_a_result {
+        true => without_reaching(request.question, request.coverage),
+        false => request.coverage.clone(),
+    };
+    let (evidence, request) = (request.evidence, &Request { coverage: &coverage, ..request.clone() });
+    let question = Asked::whole(request);
+    let mut candidates: Vec<Candidate<'a>> = evidence.iter().flat_map(|e| candidates(e, &question.fields)).collect();
+    let ranks: Vec<usize> = evidence.iter().map(|e| e.n).collect();
+    let rank = |c: &Candidate<'_>| ranks.iter().position(|n| *n == c.n).unwrap_or(0);
+    let codes = codes(request.question);
+    candidates.retain(|c| c.kind != Kind::Row || !names_another(c.text, &codes));
+    for c in &mut candidates {
+        (c.score, c.covered) = question.score(c, rank(c));
+    }
+    if wants_a_result {
+        // Only where something else speaks of what is asked: a known aim is better than silence.
+        let own = |c: &Candidate<'_>| request.coverage.by(&c.with_columns());
+        let results = candidates.iter().filter(|c| !c.is_aim && (!question.cue.is_required() || c.meets(question.cue)));
+        let told = results.map(own).fold(0.0, f32::max);
+        candidates.iter_mut().filter(|c| c.is_aim && told >= ALIKE * own(c)).for_each(|c| c.score -= AIM);
+    }
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let best = candidates.first().map_or(0.0, |c| c.score);
+    let mut chosen: Vec<Candidate<'a>> = Vec::new();
+    let all = request.parts;
+    let asked: Vec<Asked> = all.iter().map(|part| Asked::part(request, part, all)).collect();
+    // One sentence may answer several parts: the best of all is looked at first.
+    let answers = |c: &Candidate<'_>| asked.iter().any(|part| part.is_answered_by(c, &asked));
+    if best >= MIN_SCORE && candidates.first().is_some_and(answers) {
+        chosen.push(candidates.remove(0));
+    }
+    for part in asked.iter().filter(|part| !part.own.is_empty()) {
+        if chosen.len() == SENTENCES || chosen.iter().any(|c| part.is_answered_by(c, &asked)) {
+            continue;
+        }
+        let scored = candidates.iter().enumerate().filter(|(_, c)| part.is_answered_by(c, &asked));
+        let scored = scored.map(|(i, c)| (i, part.score(c, rank(c)).0));
+        if let Some((i, _)) = scored.filter(|(_, s)| *s >= MIN_SCORE).reduce(|a, b| if b.1 > a.1 { b } else { a }) {
+            chosen.push(candidates.remove(i));
+        }
+    }
+    if best < MIN_SCORE && chosen.is_empty() {
+        return Vec::new();
+    }
+    for candidate in candidates {
+        if chosen.len() == SENTENCES || candidate.score < best * NEAR_BEST {
+            break;
+        }
+        // The same fact of another record, or of another row, is beside the point, unless that one is asked for as much.
+        let elsewhere = chosen.first().is_some_and(|c| c.is_one_of_many() && candidate.covered < c.covered);
+        if !elsewhere && chosen.iter().all(|c| overlap(&c.terms, &candidate.terms) <= SAME) {
+            chosen.push(candidate);
+        }
+    }
+    // Without a sentence that holds the kind of thing asked for, the question is not answered.
+    if question.cue.is_required() && !chosen.iter().any(|c| c.meets(question.cue)) {
+        chosen.clear();
+    }
+    chosen
+}
+
+/// A question, or a part of one, as candidates are held against it.
+struct Asked {
+    coverage: Coverage,
+    /// What the part alone asks.
+    own: Coverage,
+    fields: Fields,
+    cue: Cue,
+}
+
+impl Asked {
+    fn whole(request: &Request<'_>) -> Asked {
+        Asked::new(request.coverage.clone(), request.coverage.clone(), request.question)
+    }
+
+    fn part(request: &Request<'_>, part: &QuestionPart, all: &[QuestionPart]) -> Asked {
+        let holds =
+            |p: &QuestionPart, span: &std::ops::Range<usize>| p.span.start <= span.start && span.end <= p.span.end;
+        // Clauses lean on the one before: `… and what is its budget?`
+        let factor = |span: &std::ops::Range<usize>| match all.iter().find(|p| holds(p, span)) {
+            Some(p) if p == part => 1.0,
+            Some(p) if p.is_clause && p.span.start < part.span.start => EARLIER,
+            Some(_) => 0.0,
+            None => 1.0,
+        };
+        let own = request.coverage.reweighed(|span| f32::from(u8::from(holds(part, span))));
+        Asked::new(request.coverage.reweighed(factor), own, &part.alone(request.question, all))
+    }
+
+    fn new(coverage: Coverage, own: Coverage, text: &str) -> Asked {
+        Asked { coverage, fields: Fields::of(text, own.clone()), own, cue: Cue::of(text) }
+    }
+
+    /// How well a candidate of the passage of this rank answers, and the share of the question that it covers in its context.
+    fn score(&self, c: &Candidate<'_>, rank: usize) -> (f32, f32) {
+        let coverage = &self.coverage;
+        let own = coverage.by(&c.terms);
+        let in_table = if c.columns.is_empty() { own } else { coverage.by(&c.with_columns()) };
+        let with_context = coverage.by(&c.in_context());
+        let bonus = if in_table > 0.0 && c.meets(self.cue) { CUE } else { 0.0 };
+        // A sentence that shares nothing with the question is not its answer, whatever stands above it.
+        let base = match c.kind {
+            Kind::Fact(_) => RECORD * with_context + NAMED,
+            Kind::Row | Kind::Sentence if own > 0.0 || with_context > 0.8 => {
+                own + COLUMNS * (in_table - own) + CONTEXT * (with_context - in_table)
+            }
+            Kind::Row | Kind::Sentence => 0.0,
+        };
+        let fragment = if c.is_fragment { FRAGMENT } else { 0.0 };
+        let excess = c.text.chars().count().saturating_sub(LONG) as f32 / 100.0;
+        (base + bonus - fragment - RANK * rank as f32 - LONG_LOSS * excess, with_context)
+    }
+
+    /// True where a candidate holds what this part asks: itself, or under headings that do not hold all parts alike.
+    fn is_answered_by(&self, c: &Candidate<'_>, all: &[Asked]) -> bool {
+        if matches!(c.kind, Kind::Fact(_)) {
+            return self.fields.ask_for(c.text);
+        }
+        let itself = self.own.by(&c.with_columns()) > PART;
+        let above_all = || all.iter().all(|part| part.own.by(&c.context) > PART);
+        let holds = itself || (self.own.by(&c.in_context()) > PART && !above_all());
+        holds && (!self.cue.is_required() || c.meets(self.cue))
+    }
+}
+
+/// Names with a number: `HD-077`, `NCM811`, as (letters, number).
+fn codes(text: &str) -> Vec<(String, String)> {
+    static CODE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\b([A-Za-z]{1,8})[-_]?(\d{1,6})(?:\b|[^\d.,\w])").expect("constant pattern"));
+    CODE.captures_iter(text).map(|c| (c[1].to_lowercase(), c[2].to_owned())).collect()
+}
+
+/// True for a row of `HD-076` where the question names `HD-077`.
+fn names_another(row: &str, asked: &[(String, String)]) -> bool {
+    let held = codes(row);
+    let alike = |(letters, _): &&(String, String)| held.iter().any(|(other, _)| other == letters);
+    !asked.is_empty()
+        && asked.iter().any(|code| alike(&code))
+        && asked.iter().filter(alike).all(|code| !held.contains(code))
+}
+
+fn overlap(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
+    let smaller = a.len().min(b.len());
+    if smaller == 0 { 1.0 } else { a.intersection(b).count() as f32 / smaller as f32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{Evidence, Sampling};
+    use crate::text::coverage::Synonyms;
+
+    const EN: &str = "# Cycling\n\nThe pouch cells used graphite anodes. After 500 cycles at 45 °C they kept 83 % of their capacity. Gas was not analysed.";
+    const KO: &str = "## 결과\n\n전해질의 이온전도도는 25 ℃에서 3.2 mS/cm였다. 압착 압력은 300 MPa로 하였다.";
+
+    fn answer(question: &str) -> String {
+        written(question, &Sampling::default()).0
+    }
+
+    fn written(question: &str, sampling: &Sampling) -> (String, Generation) {
+        let evidence = [
+            Evidence { n: 1, heading: "Pouch cell ageing".into(), text: EN, header: None },
+            Evidence { n: 2, heading: "황화물계 고체전해질".into(), text: KO, header: None },
+        ];
+        let coverage = Coverage::of_question(question, &[]);
+        let request = Request {
+            question,
+            evidence: &evidence,
+            coverage: &coverage,
+            parts: &[],
+            messages: &[],
+            sampling,
+            schema: None,
+        };
+        let mut out = String::new();
+        let sink = &mut |piece: &str| {
+            out.push_str(piece);
+            ControlFlow::Continue(())
+        };
+        let made = ExtractiveGenerator.generate(&request, sink).unwrap();
+        (out, made)
+    }
+
+    #[test]
+    fn a_limit_of_tokens_and_a_stop_string_end_it_between_sentences() {
+        let question = "What did the pouch cells keep after 500 cycles and at which pressure, voltage and temperature?";
+        let (whole, made) = written(question, &Sampling::default());
+        let sentences: Vec<&str> = whole.trim_end().split("\n\n").collect();
+        assert!(sentences.len() >= 2 && made.finish == Finish::Stop, "{whole}");
+        assert!(made.prompt_tokens > made.completion_tokens && made.completion_tokens > 10);
+        let (short, made) = written(question, &Sampling { max_tokens: 1, ..Sampling::default() });
+        assert_eq!((short.trim_end(), made.finish), (sentences[0], Finish::Length));
+        let second = sentences[1].split_whitespace().next().unwrap().to_owned();
+        assert!(!sentences[0].contains(&second), "{second}");
+        let (stopped, made) = written(question, &Sampling { stop: vec![second], ..Sampling::default() });
+        assert_eq!((stopped.trim_end(), made.finish), (sentences[0], Finish::Stop));
+    }
+
+    #[test]
+    fn the_sentence_that_answers_comes_first_with_its_passage() {
+        let text = answer("How much capacity was kept after 500 cycles?");
+        assert!(text.starts_with("After 500 cycles at 45 °C they kept 83 % of their capacity. [1]"), "{text}");
+        let text = answer("고체전해질의 이온전도도는 얼마인가?");
+        assert!(text.starts_with("전해질의 이온전도도는 25 ℃에서 3.2 mS/cm였다. [2]"), "{text}");
+    }
+
+    #[test]
+    fn says_nothing_when_nothing_covers_the_question() {
+        assert_eq!(answer("Who won the football match in Paris?"), "");
+        assert_eq!(answer("올해 쌀 수확량은 얼마인가?"), "");
+    }
+
+    #[test]
+    fn a_question_for_a_price_is_not_answered_with_a_temperature() {
+        assert_eq!(answer("How much did the pouch cells at 45 °C cost?"), "");
+        assert_eq!(answer("전해질의 가격은 얼마인가?"), "");
+        assert!(Cue::of("What is the recycling rate of lithium?") == Cue::Figure);
+        assert!(Cue::of("공정의 회수율은?") == Cue::Figure);
+        assert!(Cue::of("What is the effect of rate?") == Cue::Other);
+        assert!(Cue::Figure.is_met("압력은 3MPa였다") && !Cue::Figure.is_met("It was made of NCM811 in CO2."));
+    }
+
+    #[test]
+    fn a_table_is_quoted_by_its_rows_not_by_its_header() {
+        let text = "| Cell | Loss after storage (%) |\n|---|---|\n| cell A1 | 3.1 |\n| cell A2 | 4.7 |\n";
+        let evidence = [Evidence { n: 1, heading: "Loss after storage".into(), text, header: None }];
+        let question = "What was the loss after storage of cell A2?";
+        let coverage = Coverage::of_question(question, &[]);
+        let sampling = Sampling::default();
+        let request = Request {
+            question,
+            evidence: &evidence,
+            coverage: &coverage,
+            parts: &[],
+            messages: &[],
+            sampling: &sampling,
+            schema: None,
+        };
+        let chosen: Vec<&str> = choose(&request).iter().map(|c| c.text).collect();
+        assert_eq!(chosen.first(), Some(&"| cell A2 | 4.7 |"));
+        assert!(chosen.iter().all(|c| !c.contains("Cell | Loss")));
+    }
+
+    #[test]
+    fn of_a_records_facts_the_one_asked_for_answers() {
+        let text = "acronym: SALTWAY | institution: Hanbit Institute | start_date: 2019-04 | budget_mkrw: 1200\n\nSALTWAY studies salt-tolerant seals.";
+        let evidence = [Evidence { n: 1, heading: "Seals that live with salt".into(), text, header: None }];
+        let sampling = Sampling::default();
+        let ask = |question: &str, synonyms: &[Synonyms]| {
+            let coverage = Coverage::of_question(question, synonyms);
+            let request = Request {
+                question,
+                evidence: &evidence,
+                coverage: &coverage,
+                parts: &[],
+                messages: &[],
+                sampling: &sampling,
+                schema: None,
+            };
+            choose(&request).first().map(|c| c.text.to_owned())
+        };
+        assert_eq!(ask("Which institution runs SALTWAY?", &[]).as_deref(), Some("institution: Hanbit Institute"));
+        assert_eq!(ask("What is the budget of the SALTWAY project?", &[]).as_deref(), Some("budget_mkrw: 1200"));
+        assert_eq!(ask("Who leads SALTWAY?", &[]).as_deref(), Some("institution: Hanbit Institute"));
+        assert_eq!(ask("When did SALTWAY begin?", &[]).as_deref(), Some("start_date: 2019-04"));
+        let body = Synonyms { span: 10.."SALTWAY의 기관".len(), others: vec!["institution".into()] };
+        assert_eq!(ask("SALTWAY의 기관은?", &[body]).as_deref(), Some("institution: Hanbit Institute"));
+        let other = "acronym: SALTER | institution: Dawon Cells | start_date: 2020-01\n";
+        let both = [evidence[0].clone(), Evidence { n: 2, heading: "Saltier seals".into(), text: other, header: None }];
+        let question = "Which institution runs SALTWAY?";
+        let coverage = Coverage::of_question(question, &[]);
+        let request = Request {
+            question,
+            evidence: &both,
+            coverage: &coverage,
+            parts: &[],
+            messages: &[],
+            sampling: &sampling,
+            schema: None,
+        };
+        assert_eq!(choose(&request).iter().map(|c| c.n).collect::<Vec<_>>(), [1]);
+    }
+
+    /// What is chosen of one passage, its parts as the question has them.
+    fn chosen(question: &str, heading: &str, text: &str) -> Vec<String> {
+        let evidence = [Evidence { n: 1, heading: heading.into(), text, header: None }];
+        let coverage = Coverage::of_question(question, &[]);
+        let parts = crate::text::parts(question);
+        let sampling = Sampling::default();
+        let request = Request {
+            question,
+            evidence: &evidence,
+            coverage: &coverage,
+            parts: &parts,
+            messages: &[],
+            sampling: &sampling,
+            schema: None,
+        };
+        choose(&request).iter().map(|c| c.text.to_owned()).collect()
+    }
+
+    #[test]
+    fn each_part_of_a_question_gets_its_sentence() {
+        let text = "세라믹막의 투과 유량은 24.6 L/m2·h였다. 세라믹막 시험은 동해에서 하였다. 교체 주기는 14개월이었다.";
+        let found = chosen("세라믹막의 투과 유량과 교체 주기는?", "세라믹막", text);
+        assert_eq!(found[..2], ["세라믹막의 투과 유량은 24.6 L/m2·h였다.", "교체 주기는 14개월이었다."]);
+        let text = "The vent gas of LFP cells held 41 % hydrogen. Cells were opened in argon. NMC cells gave 18 %.";
+        let found = chosen("How much hydrogen do LFP and NMC cells give?", "Vent gas", text);
+        assert!(found[0].contains("41 %") && found.iter().any(|s| s.contains("18 %")), "{found:?}");
+    }
+
+    #[test]
+    fn what_came_out_is_preferred_to_what_was_meant_to() {
+        let text = "The project aims to reach a coulombic efficiency of 90 %. The coulombic efficiency was 86.4 %.";
+        let found = chosen("What coulombic efficiency was reached?", "Anodes", text);
+        assert_eq!(found[0], "The coulombic efficiency was 86.4 %.");
+        let found =
+            chosen("What coulombic efficiency was reached?", "Anodes", &text[..text.find(" The coul").unwrap()]);
+        assert_eq!(found, ["The project aims to reach a coulombic efficiency of 90 %."], "better than silence");
+    }
+
+    #[test]
+    fn a_row_is_known_by_its_columns_and_not_mistaken_for_its_neighbour() {
+        let text = "| sample_id | salt_rejection_pct |\n|---|---|\n| HD-076 | 97.8 |\n| HD-077 | 99.2 |\n\nSalt rejection is discussed elsewhere.";
+        assert_eq!(chosen("What is the salt rejection of HD-077?", "Screening", text), ["| HD-077 | 99.2 |"]);
+        assert!(
+            chosen("What is the salt rejection of HD-079?", "Screening", text).iter().all(|row| !row.contains("HD-"))
+        );
+    }
+
+    #[test]
+    fn fields_meet_their_names_in_the_other_language_and_letterheads_are_no_answers() {
+        let text = "해든물연구원\n\n문서번호: 해든-2022\n\n작성자: 정하늘, 해든물연구원\n\nlead: 정하늘\nperiod: 2020 ~ 2022\nbudget: 12\n";
+        assert_eq!(chosen("해든물연구원 과제의 연구책임자는?", "막 시험", text), ["lead: 정하늘"]);
+        assert_eq!(chosen("해든물연구원 과제의 비용은 얼마인가?", "막 시험", text), ["budget: 12"]);
+        let text = "| 주관기관 | 한빛 |\n|---|---|\n| 총연구비 | 3억 원 |\n";
+        assert_eq!(chosen("막 시험의 주관기관은?", "막 시험", text)[0], "| 주관기관 | 한빛 |");
+    }
+
+    #[test]
+    fn a_heading_is_never_an_answer() {
+        assert!(!answer("Cycling of pouch cells").contains('#'));
+    }
+}
