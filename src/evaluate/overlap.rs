@@ -32,8 +32,8 @@ pub struct OverlapEvaluation {
     pub by_hand: Option<PathBuf>,
     /// Where to write the features of every judged pair, one JSON object a line.
     pub features_out: Option<PathBuf>,
-    /// Features written so, in place of judging anew.
-    pub features_in: Option<PathBuf>,
+    /// Features written so, in place of judging anew; of all but the first only the proposals written by hand, which are fitted on.
+    pub features_in: Vec<PathBuf>,
 }
 
 /// One judged pair.
@@ -147,10 +147,13 @@ const LABELLED: f64 = 1.5;
 
 /// Makes proposals of the index's projects (or reads what was judged before), and compares the verdicts with the labels.
 pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, EvaluateError> {
-    let (mut rows, by_hand) = match &options.features_in {
+    let (mut rows, mut by_hand) = match options.features_in.first() {
         Some(file) => features::read(file)?,
         None => judged(app, options)?,
     };
+    for file in options.features_in.iter().skip(1) {
+        by_hand.extend(features::read(file)?.1);
+    }
     if let Some(file) = &options.features_out {
         features::write(file, &rows, &by_hand)?;
     }

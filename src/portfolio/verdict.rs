@@ -66,7 +66,7 @@ impl Kind {
 
 /// Names of the features, in order: of the pair alone (0 to 1), then among the other candidates (−1 to 1); from [`BY_WORDS`]
 /// on by words alone, which vectors blur.
-pub const FEATURES: [&str; 53] = [
+pub const FEATURES: [&str; 57] = [
     "whole_cosine",
     "proposal_covered",
     "candidate_covered",
@@ -89,6 +89,7 @@ pub const FEATURES: [&str; 53] = [
     "method_words_met",
     "vector_cosine",
     "same_language",
+    "said_together",
     "words_stand_out",
     "candidate_words_stand_out",
     "whole_stands_out",
@@ -111,8 +112,11 @@ pub const FEATURES: [&str; 53] = [
     "weaker_sentences_stand_out",
     "aim_over_method_sentences",
     "length",
+    "together_stands_out",
     "standing",
     "exact_words_met",
+    "exact_said_together",
+    "exact_together_stands_out",
     "said_in_order",
     "order_stands_out",
     "exact_title_stands_out",
@@ -126,7 +130,7 @@ pub const FEATURES: [&str; 53] = [
 pub const STANDING: usize = BY_WORDS - 1;
 
 /// Place of the first feature of words alone.
-pub const BY_WORDS: usize = 45;
+pub const BY_WORDS: usize = 47;
 
 /// Place of `same_language`: where it is 0, the features from [`BY_WORDS`] on say nothing, for words of two languages have no
 /// order in common, and count as if they were usual.
