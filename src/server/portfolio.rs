@@ -97,10 +97,7 @@ fn checked(app: &App, request: OverlapRequest, limit: usize) -> Result<Overlap, 
     let institutes = Institutes::new(&app.sector().institutes);
     let mut proposal = written("text", &request.text, &institutes)?;
     if request.read {
-        proposal.read_with(app.generator(), &institutes).map_err(|error| match error {
-            PortfolioError::NoModel(_) => ApiError::from(error).param("read"),
-            error => ApiError::from(error),
-        })?;
+        proposal.read_with(app.generator(), &institutes).map_err(refused)?;
     }
     let options = OverlapOptions { limit, exclude: request.exclude, until: request.until, ..OverlapOptions::default() };
     Ok(find(&app.parts(), &institutes, &proposal, &options)?)
@@ -357,6 +354,9 @@ fn refused(error: PortfolioError) -> ApiError {
         PortfolioError::NoInstitute(name) => {
             let message = format!("`institution`: {}", no_project(&name));
             ApiError::new(StatusCode::NOT_FOUND, message).param("institution")
+        }
+        PortfolioError::NoModel(name) => {
+            ApiError::field("read", format!("{name} reads no proposals; this server runs no language model that could"))
         }
         other => other.into(),
     }
