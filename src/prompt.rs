@@ -139,6 +139,7 @@ pub fn facts(language: Language, text: &str) -> Result<Vec<Message>, PromptError
 
 /// The prompt that asks what each sentence of a proposal speaks of, as JSON.
 pub fn facets(language: Language, sentences: &[&str]) -> Result<Vec<Message>, PromptError> {
+    let sentences: Vec<String> = sentences.iter().map(|s| (*s).to_owned()).collect();
     render("facets", pick(&FACETS, language), context! { sentences })
 }
 
