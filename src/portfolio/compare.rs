@@ -164,12 +164,14 @@ pub fn compare(p: &Side, candidates: &[&Side]) -> Vec<Comparison> {
 }
 
 /// What words alone say of candidate `i`: the same terms met, how much of that in the same order, and both beside the other
-/// candidates. A text of the same vocabulary meets many words, but strewn: neither in order nor sentence by sentence.
+/// candidates. A text of the same vocabulary meets many words, but strewn: neither in order nor, leading in that, sentence by sentence.
 fn literal(alone: &Alone, orders: &[f32], i: usize, among: &[f32; CONTEXT]) -> [f32; FEATURES.len() - BY_WORDS] {
     let [words, back, _, order, title, ..] = *among;
     let together = among[CONTEXT - 2];
     let others = orders.iter().enumerate().filter(|(j, _)| *j != i).fold(0f32, |most, (_, o)| most.max(*o));
     let said = alone.vector;
+    // Told in own words: said together by the one that also says most in order. Another that says more in order is the source.
+    let told = if said >= others.max(LITTLE) { together } else { 0.0 };
     [
         alone.met,
         alone.together,
@@ -180,7 +182,7 @@ fn literal(alone: &Alone, orders: &[f32], i: usize, among: &[f32; CONTEXT]) -> [
         (said / alone.met.max(LITTLE)).min(1.0),
         said / said.max(others).max(LITTLE),
         ((said - others) * 4.0).clamp(-1.0, 1.0),
-        (words.min(back) - order.max(title).max(together)).max(0.0),
+        (words.min(back) - order.max(title).max(told)).max(0.0),
     ]
 }
 
