@@ -138,9 +138,9 @@ pub struct RecipeRow {
 const RELATED_RANKS: usize = 3;
 /// Candidates at these places are `none` for fitting: those before may be related, those after are easy.
 const NONE: std::ops::RangeInclusive<usize> = 15..=27;
-/// What a pair of a proposal written by hand weighs in fitting: there are few, and they are what people write. A quarter of what it
-/// was before the same proposals were also judged in small indexes, so that all of them together weigh as much.
-const BY_HAND: f64 = 3.0;
+/// What a pair of a proposal written by hand weighs in fitting: there are few, and they are what people write. A sixth of what it
+/// was when there were fewer, none of them judged in small indexes as well.
+const BY_HAND: f64 = 2.0;
 /// What a pair seen among a few candidates weighs of the whole: as many others as a small index has.
 const FEW: f64 = 0.5;
 /// What a labelled pair weighs more than one that is `related` or `none`, of which there are many.
