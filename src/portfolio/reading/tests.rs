@@ -46,7 +46,7 @@ impl Generator for Says {
 
 /// A proposal without a single label, whose first sentences have headings above them.
 const TEXT: &str = "# Quiet pumps\n\nThis request comes from Harbour Pump Works and is led by Ines Halvorsen.\n\
-    The work is to last\nfrom 2031 to 2034 and to cost 2.4 million EUR. Call +44 20 7946 0123 for more.\n\n\
+    The work is to last\nfrom 2031 to 2034 and to cost 2.4 million EUR. Call 010-2345-6789 for more.\n\n\
     ## Objective\n\nThe aim is a pump that hums at less than 40 decibels. Our goal is to reach the purpose of silence.\n\n\
     ## Method\n\nThe rotor is measured by means of lasers using this technique. Blades are heated and experiments use the method.\n\n\
     ## More\n\nBronze bushings grip wet shafts tightly.\n";
@@ -98,7 +98,7 @@ fn what_does_not_stand_in_the_text_is_refused_and_changes_nothing() {
         ("institution", fact("Harbour Pumps Ltd", "comes from Harbour Pumps Ltd")),
         ("programme", fact("Horizon", "The aim is a pump")),
         ("budget", fact("million EUR", "2.4 million EUR")),
-        ("status", fact("+44 20 7946 0123", "Call +44 20 7946 0123 for more.")),
+        ("status", fact("010-2345-6789", "Call 010-2345-6789 for more.")),
         ("keywords", fact("?", "?")),
     ]);
     let (changed, reading) = read(&[given]);
@@ -112,7 +112,7 @@ fn what_does_not_stand_in_the_text_is_refused_and_changes_nothing() {
         assert!(why.contains(&expected), "{expected:?} {why:?}");
     }
     let status = reading.refused.iter().find(|r| r.of == "status").unwrap();
-    assert!(!status.said.contains("7946"), "{status:?}");
+    assert!(!status.said.contains("2345"), "{status:?}");
     assert!(reading.facts.is_empty());
     let before = proposal().project;
     assert_eq!((changed.project.institution, changed.project.status), (before.institution, before.status));
@@ -185,7 +185,7 @@ fn the_model_sees_no_personal_data_a_closed_schema_and_what_fits_its_window() {
     let says = Says::new(&[facts(&[])]);
     proposal().read_with(&says, &Institutes::new(&[])).unwrap();
     let (prompt, schema) = says.asked.lock().unwrap()[0].clone();
-    assert!(prompt.contains("Harbour Pump Works") && !prompt.contains("7946"), "{prompt}");
+    assert!(prompt.contains("Harbour Pump Works") && !prompt.contains("2345"), "{prompt}");
     assert_eq!(schema["required"].as_array().unwrap().len(), ASKED.len());
     assert_eq!(schema["additionalProperties"], false);
     let mut long = Proposal::from_text(&"The aim is silence. ".repeat(2000), &Institutes::new(&[])).unwrap();
