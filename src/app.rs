@@ -281,6 +281,11 @@ impl App {
         answer::prompted(&self.parts(), &self.writer(), ask, wanted)
     }
 
+    /// What writes, for those who ask it for something else than answers.
+    pub fn generator(&self) -> &dyn Generator {
+        &*self.generator
+    }
+
     fn writer(&self) -> Writer<'_> {
         let settings = &self.config.answer;
         Writer { generator: &*self.generator, min_support: settings.min_support, personal_data: settings.personal_data }

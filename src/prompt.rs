@@ -25,6 +25,14 @@ const HYDE: [(Language, &str); 2] = [
     (Language::Ko, include_str!("../prompts/hyde.ko.jinja")),
     (Language::En, include_str!("../prompts/hyde.en.jinja")),
 ];
+const FACTS: [(Language, &str); 2] = [
+    (Language::Ko, include_str!("../prompts/facts.ko.jinja")),
+    (Language::En, include_str!("../prompts/facts.en.jinja")),
+];
+const FACETS: [(Language, &str); 2] = [
+    (Language::Ko, include_str!("../prompts/facets.ko.jinja")),
+    (Language::En, include_str!("../prompts/facets.en.jinja")),
+];
 
 /// A template of ours that does not render: a mistake in `prompts/`, found by the tests.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +169,17 @@ pub fn wordings(language: Language, question: &str, count: usize) -> Result<Vec<
 /// The prompt that asks for a passage that might answer.
 pub fn hyde(language: Language, question: &str) -> Result<Vec<Message>, PromptError> {
     render("hyde", pick(&HYDE, language), context! { question })
+}
+
+/// The prompt that asks for the facts a proposal states, as JSON.
+pub fn facts(language: Language, text: &str) -> Result<Vec<Message>, PromptError> {
+    render("facts", pick(&FACTS, language), context! { text })
+}
+
+/// The prompt that asks what each sentence of a proposal speaks of, as JSON.
+pub fn facets(language: Language, sentences: &[&str]) -> Result<Vec<Message>, PromptError> {
+    let sentences: Vec<String> = sentences.iter().map(|s| (*s).to_owned()).collect();
+    render("facets", pick(&FACETS, language), context! { sentences })
 }
 
 fn pick(templates: &[(Language, &'static str); 2], language: Language) -> &'static str {

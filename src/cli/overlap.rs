@@ -57,6 +57,9 @@ pub(super) struct Arguments {
     /// Weights of the verdicts in place of the program's (as `sectora eval overlap --fit --weights-out` writes them)
     #[arg(long, value_name = "FILE.toml")]
     weights: Option<PathBuf>,
+    /// Have the language model (`--generator`) read the proposal's facts and unsure facets; what it says counts only where it stands in the text
+    #[arg(long, conflicts_with = "all")]
+    read: bool,
     /// Show candidates judged `none` too
     #[arg(long)]
     with_none: bool,
@@ -126,10 +129,13 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         with_none: arguments.with_none,
         weights: own,
     };
-    let proposal = match (&arguments.project, arguments.proposal.as_deref()) {
+    let mut proposal = match (&arguments.project, arguments.proposal.as_deref()) {
         (Some(id), _) => indexed(&app, id, &institutes)?,
         (None, given) => read(&app, given.unwrap_or("-"), &institutes)?,
     };
+    if arguments.read {
+        proposal.read_with(app.generator(), &institutes)?;
+    }
     let found = overlap::find(&app.parts(), &institutes, &proposal, &options)?;
     let language = match arguments.language.as_deref() {
         Some("ko") => Language::Ko,

@@ -32,8 +32,8 @@ pub struct OverlapEvaluation {
     pub by_hand: Option<PathBuf>,
     /// Where to write the features of every judged pair, one JSON object a line.
     pub features_out: Option<PathBuf>,
-    /// Features written so, in place of judging anew.
-    pub features_in: Option<PathBuf>,
+    /// Features written so, in place of judging anew; of all but the first only the proposals written by hand, which are fitted on.
+    pub features_in: Vec<PathBuf>,
 }
 
 /// One judged pair.
@@ -138,8 +138,9 @@ pub struct RecipeRow {
 const RELATED_RANKS: usize = 3;
 /// Candidates at these places are `none` for fitting: those before may be related, those after are easy.
 const NONE: std::ops::RangeInclusive<usize> = 15..=27;
-/// What a pair of a proposal written by hand weighs in fitting: there are few, and they are what people write.
-const BY_HAND: f64 = 12.0;
+/// What a pair of a proposal written by hand weighs in fitting: there are few, and they are what people write. A sixth of what it
+/// was when there were fewer, none of them judged in small indexes as well.
+const BY_HAND: f64 = 2.0;
 /// What a pair seen among a few candidates weighs of the whole: as many others as a small index has.
 const FEW: f64 = 0.5;
 /// What a labelled pair weighs more than one that is `related` or `none`, of which there are many.
@@ -147,10 +148,13 @@ const LABELLED: f64 = 1.5;
 
 /// Makes proposals of the index's projects (or reads what was judged before), and compares the verdicts with the labels.
 pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, EvaluateError> {
-    let (mut rows, by_hand) = match &options.features_in {
+    let (mut rows, mut by_hand) = match options.features_in.first() {
         Some(file) => features::read(file)?,
         None => judged(app, options)?,
     };
+    for file in options.features_in.iter().skip(1) {
+        by_hand.extend(features::read(file)?.1);
+    }
     if let Some(file) = &options.features_out {
         features::write(file, &rows, &by_hand)?;
     }

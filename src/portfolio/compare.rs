@@ -7,7 +7,7 @@ use super::context::{Alone, CONTEXT, context};
 use super::facet::{Facet, Sentence};
 use super::similarity::{Meaning, Scale, Terms, Weigher, alike, dense_cosine, mean_vector, meanings};
 use super::verdict::{BY_WORDS, FEATURES, Features};
-use super::words::{Words, meet, meet_exactly};
+use super::words::{Nearness, Words, meet, meet_exactly, together};
 use crate::document::{Language, Span};
 use crate::retrieve::RetrieveError;
 use crate::text::analyse;
@@ -164,20 +164,25 @@ pub fn compare(p: &Side, candidates: &[&Side]) -> Vec<Comparison> {
 }
 
 /// What words alone say of candidate `i`: the same terms met, how much of that in the same order, and both beside the other
-/// candidates. A text of the same vocabulary meets many words, but strewn.
+/// candidates. A text of the same vocabulary meets many words, but strewn: neither in order nor, leading in that, sentence by sentence.
 fn literal(alone: &Alone, orders: &[f32], i: usize, among: &[f32; CONTEXT]) -> [f32; FEATURES.len() - BY_WORDS] {
     let [words, back, _, order, title, ..] = *among;
+    let together = among[CONTEXT - 2];
     let others = orders.iter().enumerate().filter(|(j, _)| *j != i).fold(0f32, |most, (_, o)| most.max(*o));
     let said = alone.vector;
+    // Told in own words: said together by the one that also says most in order. Another that says more in order is the source.
+    let told = if said >= others.max(LITTLE) { together } else { 0.0 };
     [
         alone.met,
+        alone.together,
+        together,
         said,
         order,
         title,
         (said / alone.met.max(LITTLE)).min(1.0),
         said / said.max(others).max(LITTLE),
         ((said - others) * 4.0).clamp(-1.0, 1.0),
-        (words.min(back) - order.max(title)).max(0.0),
+        (words.min(back) - order.max(title).max(told)).max(0.0),
     ]
 }
 
@@ -257,7 +262,9 @@ fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
     let strong = best_of_p.iter().filter(|b| b.0 >= STRONG).count() as f32 / np.max(1) as f32;
     let shared = p.figures.iter().filter(|f| c.figures.binary_search(f).is_ok()).count();
     let few = p.figures.len().min(c.figures.len());
-    let (met, met_of_c) = meet(&p.words, &p.whole.terms, &c.words, &c.whole.terms);
+    let near = Nearness::of(&p.words, &c.words);
+    let (met, met_of_c) = meet(&p.words, &p.whole.terms, &c.words, &c.whole.terms, &near);
+    let c_terms: Vec<&Terms> = c.sentences.iter().map(|(_, m)| &m.terms).collect();
     let (exact, exact_of_c) = meet_exactly(&p.words, &p.whole.terms, &c.words, &c.whole.terms);
     let in_order = p.words.in_order(&c.words, |i| by_words.get(i).filter(|b| b.0 > 0.0).map(|b| b.1));
     let vector = dense_cosine(&p.whole, &c.whole);
@@ -271,6 +278,7 @@ fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
         aim_met: p.words.over_aims(&met),
         method_met: p.words.over_methods(&met),
         candidate_met: c.words.over_all(&met_of_c),
+        together: together(&p.words, &c.words, &near, &c_terms),
     };
     let words_alone = Alone {
         language: alone.language,
@@ -282,6 +290,7 @@ fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
         aim_met: p.words.over_aims(&exact),
         method_met: p.words.over_methods(&exact),
         candidate_met: c.words.over_all(&exact_of_c),
+        together: together(&p.words, &c.words, &Nearness::none(), &c_terms),
     };
     let mut features: Features = [0.0; FEATURES.len()];
     let of_pair = [
@@ -307,6 +316,7 @@ fn pair(p: &Side, c: &Side, at: usize, sentences: Scale, whole: Scale) -> Pair {
         alone.method_met,
         alone.vector,
         if p.language == c.language { 1.0 } else { 0.0 },
+        alone.together,
     ];
     features[..of_pair.len()].copy_from_slice(&of_pair);
     let matches = best_of_p

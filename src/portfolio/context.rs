@@ -10,7 +10,7 @@ use super::facet::Facet;
 /// With fewer others of its language a candidate is compared with those of all languages.
 const FEW: usize = 4;
 /// Number of features of a context.
-pub(super) const CONTEXT: usize = 23;
+pub(super) const CONTEXT: usize = 24;
 
 /// What is known of one candidate without the others.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,8 @@ pub(super) struct Alone {
     pub method_met: f32,
     /// Share of the candidate's words that the proposal says.
     pub candidate_met: f32,
+    /// Share of the proposal's words that the candidate says together, sentence by sentence.
+    pub together: f32,
 }
 
 /// The features, one row a candidate. `facets` are those of the proposal's sentences; `best` is the share of the
@@ -71,6 +73,7 @@ fn of_group(candidates: &[Alone], group: &[usize], facets: &[Facet], best: [f32;
     let whole = standing(&|c| c.whole, 0.02);
     let vector = standing(&|c| c.vector, 0.03);
     let title = standing(&|c| c.title, 0.05);
+    let said_together = standing(&|c| c.together, 0.02);
     let aim_words = standing(&|c| c.aim_met, 0.02);
     let method_words = standing(&|c| c.method_met, 0.02);
     let aim_near = standing(&|c| mean_of(c, aim), 0.03);
@@ -118,6 +121,7 @@ fn of_group(candidates: &[Alone], group: &[usize], facets: &[Facet], best: [f32;
                 aim_sentences.min(method_sentences),
                 aim_sentences - method_sentences,
                 ((facets.len().max(1) as f32).ln() / 4.0).min(1.5),
+                said_together[i],
                 together[i] / 4.0,
             ]
         })

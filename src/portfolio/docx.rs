@@ -36,6 +36,9 @@ impl Overlap {
                 if institution.confidence < super::project::SURE { format!(" ({})", t.unsure) } else { String::new() };
             body.paragraph("Normal", &format!("{}: {}{unsure}", t.institution, line(&institution.value)));
         }
+        for line in self.proposal.reading.iter().flat_map(|reading| t.reading(reading)) {
+            body.paragraph("Note", &line);
+        }
         body.paragraph("Normal", &t.summary(self));
         body.paragraph("Note", t.decides);
         for (i, verdict) in self.verdicts.iter().enumerate() {

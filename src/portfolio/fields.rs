@@ -37,6 +37,24 @@ pub enum FieldKind {
     Number,
 }
 
+impl FieldKind {
+    /// As in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            FieldKind::Title => "title",
+            FieldKind::Institution => "institution",
+            FieldKind::Person => "person",
+            FieldKind::Programme => "programme",
+            FieldKind::Period => "period",
+            FieldKind::Budget => "budget",
+            FieldKind::Stage => "stage",
+            FieldKind::Status => "status",
+            FieldKind::Keywords => "keywords",
+            FieldKind::Number => "number",
+        }
+    }
+}
+
 /// A fact and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
@@ -179,6 +197,11 @@ static MONEY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)([0-9][0-9,]*(?:\.[0-9]+)?)\s*(백만\s*원|천만\s*원|억\s*원|천\s*원|만\s*원|원|million|billion|k)?")
         .expect("a constant pattern")
 });
+
+/// The single words of a list of keywords.
+pub fn keywords(list: &str) -> Vec<String> {
+    list.split([',', ';', '·']).map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect()
+}
 
 /// First and last year of a period.
 pub fn years(text: &str) -> Option<(i32, i32)> {

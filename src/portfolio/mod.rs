@@ -20,6 +20,7 @@ mod neighbours;
 pub mod overlap;
 pub mod project;
 pub mod proposal;
+pub mod reading;
 mod remembered;
 mod report;
 pub mod similarity;
@@ -39,8 +40,10 @@ pub use proposal::Proposal;
 pub use verdict::Kind;
 
 use crate::error::{Classified, ErrorKind};
+use crate::generate::GenerateError;
 use crate::index::IndexError;
 use crate::ingest::ReadError;
+use crate::prompt::PromptError;
 use crate::retrieve::RetrieveError;
 
 /// What can go wrong.
@@ -80,6 +83,17 @@ pub enum PortfolioError {
         "no project `{0}` in this index; `sectora search --json` shows `doc_id`, records are named by their own id"
     )]
     NoProject(String),
+    /// Nothing that could read for itself.
+    #[error(
+        "{0} reads no proposals; facts are read by a language model that writes JSON by a schema: `--generator` with a model card's name, a GGUF file or `remote`"
+    )]
+    NoModel(String),
+    /// Reading by a model.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// A template of ours.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
     /// Nothing to work on.
     #[error("{0}")]
     Nothing(String),
@@ -103,11 +117,14 @@ impl Classified for PortfolioError {
             PortfolioError::Empty
             | PortfolioError::TooLong { .. }
             | PortfolioError::Records { .. }
+            | PortfolioError::NoModel(_)
             | PortfolioError::Consolidate(_) => ErrorKind::BadInput,
             PortfolioError::NoProject(_) | PortfolioError::NoInstitute(_) | PortfolioError::Nothing(_) => {
                 ErrorKind::NotFound
             }
             PortfolioError::Read { source, .. } => source.kind(),
+            PortfolioError::Generate(e) => e.kind(),
+            PortfolioError::Prompt(_) => ErrorKind::Internal,
             PortfolioError::Retrieve(e) => e.kind(),
             PortfolioError::Index(e) => e.kind(),
         }

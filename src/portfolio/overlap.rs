@@ -17,6 +17,7 @@ use super::facet::Facet;
 use super::institute::Institutes;
 use super::project::{Fact, Project, is_work};
 use super::proposal::Proposal;
+use super::reading::Reading;
 use super::similarity::Weigher;
 use super::verdict::{FEATURES, Features, Kind, WeightFile, Weights, severity, weights};
 use crate::config::{self, Expand};
@@ -159,6 +160,9 @@ pub struct ProposalFacts {
     pub language: &'static str,
     /// Sentences compared, by facet.
     pub sentences: Vec<(Facet, usize)>,
+    /// What a language model read in it, where one was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
     /// The text that offsets count characters of.
     pub text: String,
 }
@@ -267,6 +271,7 @@ pub fn find(
             budget_stated: project.budget_stated.clone(),
             language: project.language,
             sentences: counts,
+            reading: proposal.reading.clone(),
             text: proposal.document.text.clone(),
         },
         took_ms: begin.elapsed().as_millis(),

@@ -33,6 +33,15 @@ pub enum Origin {
         /// One past the last.
         end: usize,
     },
+    /// A language model, which copied it from the text; characters of the extracted text.
+    Generator {
+        /// First character.
+        start: usize,
+        /// One past the last.
+        end: usize,
+        /// Which model.
+        by: String,
+    },
 }
 
 /// A value, where it was read, and how sure that is (1: a record's own field).
@@ -143,9 +152,7 @@ impl Project {
             budget_stated: text_fact(FieldKind::Budget),
             stage: field(&["stage", "trl", "TRL", "phase", "기술성숙도"]).or_else(|| text_fact(FieldKind::Stage)),
             status: field(&["status", "상태", "진행상태"]).or_else(|| text_fact(FieldKind::Status)),
-            keywords: keywords.map_or_else(Vec::new, |f| {
-                f.value.split([',', ';', '·']).map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect()
-            }),
+            keywords: keywords.map_or_else(Vec::new, |f| fields::keywords(&f.value)),
             doc_type: meta.doc_type.clone().unwrap_or_else(|| "document".to_owned()),
             sentences: evidence(&document.text),
             language: document.language.name(),

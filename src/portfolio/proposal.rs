@@ -9,6 +9,7 @@ use super::PortfolioError;
 use super::facet::{Facet, Sentence};
 use super::institute::Institutes;
 use super::project::Project;
+use super::reading::Reading;
 use crate::config;
 use crate::document::{Document, Span};
 use crate::ingest::{ExtractOptions, Limits, RecordMapping, assemble, extract};
@@ -22,6 +23,8 @@ pub struct Proposal {
     pub document: Document,
     /// Its facts and sentences.
     pub project: Project,
+    /// What a language model read in it, where one was asked.
+    pub reading: Option<Reading>,
 }
 
 impl Proposal {
@@ -35,7 +38,7 @@ impl Proposal {
             let span = Span { start, end: start + whole.len() };
             project.sentences.push(Sentence { span, facet: Facet::Aim, confidence: 0.0 });
         }
-        Proposal { document, project }
+        Proposal { document, project, reading: None }
     }
 
     /// Plain text or Markdown, byte for byte.

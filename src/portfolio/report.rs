@@ -3,6 +3,8 @@
 //! In: an [`Overlap`]. Out: text in the reader's language; quotes stay in the language of their source.
 
 use super::overlap::{Evidence, Overlap, Verdict};
+use super::project::Origin;
+use super::reading::{Reading, Standing};
 use super::verdict::Kind;
 use crate::document::Language;
 
@@ -20,6 +22,10 @@ impl Overlap {
             let unsure =
                 if institution.confidence < super::project::SURE { format!(" ({})", t.unsure) } else { String::new() };
             out.push_str(&format!("{}: {}{unsure}\n\n", t.institution, line(&institution.value)));
+        }
+        if let Some(reading) = &self.proposal.reading {
+            let lines = t.reading(reading);
+            out.push_str(&format!("{}\n\n", lines.iter().map(|l| format!("- {l}")).collect::<Vec<_>>().join("\n")));
         }
         out.push_str(&format!("{}\n\n", t.summary(self)));
         out.push_str(&format!("> {}\n\n", t.decides));
@@ -83,6 +89,9 @@ impl Overlap {
             t.title,
             escape(&self.proposal.title)
         );
+        for line in self.proposal.reading.iter().flat_map(|reading| t.reading(reading)) {
+            out.push_str(&format!("<p><small>{}</small></p>\n", escape(&line)));
+        }
         out.push_str(&format!("<p>{}</p>\n<p class=\"note\">{}</p>\n", escape(&t.summary(self)), t.decides));
         for (i, v) in self.verdicts.iter().enumerate() {
             out.push_str(&format!(
@@ -225,6 +234,40 @@ impl Words {
 
     pub(super) fn kind(&self, kind: Kind) -> &'static str {
         if self.ko { kind.korean() } else { kind.name() }
+    }
+
+    /// What a language model read, a line a value; what differs from what was known is shown with it.
+    pub(super) fn reading(&self, reading: &Reading) -> Vec<String> {
+        let by = &reading.by;
+        let mut out: Vec<String> = Vec::new();
+        for read in &reading.facts {
+            let (name, value) = (read.kind.name(), line(&read.fact.value));
+            let place = match &read.fact.origin {
+                Origin::Generator { start, end, .. } | Origin::Text { start, end } => format!("{start}–{end}"),
+                Origin::Field => String::new(),
+            };
+            let known = read.known.as_ref().map_or_else(String::new, |k| line(&k.value));
+            out.push(match (read.standing, self.ko) {
+                (Standing::Taken, true) => format!("{by} 판독, {name}: “{value}” ({place}, {})", self.unsure),
+                (Standing::Taken, false) => format!("read by {by}, {name}: “{value}” ({place}, {})", self.unsure),
+                (Standing::Agrees, true) => format!("{by} 판독, {name}: “{value}” ({place}), 이미 알려진 값과 같음"),
+                (Standing::Agrees, false) => format!("read by {by}, {name}: “{value}” ({place}), as known already"),
+                (Standing::Differs, true) => {
+                    format!("{by} 판독, {name}: “{value}” ({place}), 알려진 값 “{known}”과 다름: 알려진 값을 씀")
+                }
+                (Standing::Differs, false) => {
+                    format!("read by {by}, {name}: “{value}” ({place}) differs from “{known}”, which is kept")
+                }
+            });
+        }
+        let (facets, refused) = (reading.facets.len(), reading.refused.len());
+        out.push(match self.ko {
+            true => format!("{by}: 문장 {facets}개의 성격을 고쳤고, {refused}건은 본문에서 확인되지 않아 버렸습니다."),
+            false => {
+                format!("{by}: facet of {facets} sentences changed, {refused} statements refused as not borne out.")
+            }
+        });
+        out
     }
 
     pub(super) fn summary(&self, overlap: &Overlap) -> String {

@@ -66,7 +66,7 @@ impl Kind {
 
 /// Names of the features, in order: of the pair alone (0 to 1), then among the other candidates (−1 to 1); from [`BY_WORDS`]
 /// on by words alone, which vectors blur.
-pub const FEATURES: [&str; 53] = [
+pub const FEATURES: [&str; 57] = [
     "whole_cosine",
     "proposal_covered",
     "candidate_covered",
@@ -89,6 +89,7 @@ pub const FEATURES: [&str; 53] = [
     "method_words_met",
     "vector_cosine",
     "same_language",
+    "said_together",
     "words_stand_out",
     "candidate_words_stand_out",
     "whole_stands_out",
@@ -111,8 +112,11 @@ pub const FEATURES: [&str; 53] = [
     "weaker_sentences_stand_out",
     "aim_over_method_sentences",
     "length",
+    "together_stands_out",
     "standing",
     "exact_words_met",
+    "exact_said_together",
+    "exact_together_stands_out",
     "said_in_order",
     "order_stands_out",
     "exact_title_stands_out",
@@ -126,7 +130,7 @@ pub const FEATURES: [&str; 53] = [
 pub const STANDING: usize = BY_WORDS - 1;
 
 /// Place of the first feature of words alone.
-pub const BY_WORDS: usize = 45;
+pub const BY_WORDS: usize = 47;
 
 /// Place of `same_language`: where it is 0, the features from [`BY_WORDS`] on say nothing, for words of two languages have no
 /// order in common, and count as if they were usual.
@@ -151,6 +155,10 @@ const NONE: usize = ORDERED[2];
 
 /// Place of `vector_cosine`.
 const VECTOR_COSINE: usize = 20;
+
+/// Place of `length`, which is not fitted: what was written by hand to fit on is short, records of finished work are not, and a
+/// weight on it would only tell the two apart.
+const LENGTH: usize = 44;
 
 /// Place of `words_strewn`, the last feature, which is not fitted but ruled by [`Weights::strewn`].
 const STREWN: usize = FEATURES.len() - 1;
@@ -326,8 +334,9 @@ impl Weights {
             mean[i] = said().map(|(x, w)| x * w).sum::<f64>() / weight;
             deviation[i] = said().map(|(x, w)| (x - mean[i]).powi(2) * w).sum::<f64>() / weight;
         }
-        // What is ruled is not fitted. A feature that never varies (vectors without an encoder) gets no weight.
-        let flat: Vec<bool> = deviation.iter().enumerate().map(|(i, d)| i == STREWN || *d < 1e-10).collect();
+        // What is ruled is not fitted, nor is length. A feature that never varies (vectors without an encoder) gets no weight.
+        let flat: Vec<bool> =
+            deviation.iter().enumerate().map(|(i, d)| i == STREWN || i == LENGTH || *d < 1e-10).collect();
         deviation.iter_mut().for_each(|d| *d = d.sqrt().max(1e-3));
         let mut weights = Weights {
             made,
@@ -385,7 +394,7 @@ mod tests {
 
     #[test]
     fn the_shipped_weights_are_those_of_these_features_and_kinds() {
-        assert_eq!(FEATURES[SAME_LANGUAGE], "same_language");
+        assert_eq!((FEATURES[SAME_LANGUAGE], FEATURES[LENGTH]), ("same_language", "length"));
         for with_encoder in [false, true] {
             let w = weights(with_encoder);
             assert_eq!(w.features, FEATURES);

@@ -154,12 +154,17 @@ pub(super) struct Nearness {
 }
 
 impl Nearness {
+    /// No word near another.
+    pub(super) fn none() -> Nearness {
+        Nearness { worth: Vec::new(), columns: 0 }
+    }
+
     /// Of the words of `a` to those of `b`.
     pub(super) fn of(a: &Words, b: &Words) -> Nearness {
         let columns = b.all.len();
         let dim = a.vectors.len().checked_div(a.all.len()).unwrap_or(0);
         if dim == 0 || b.vectors.len() != columns * dim {
-            return Nearness { worth: Vec::new(), columns: 0 };
+            return Nearness::none();
         }
         let worth = |va: &[f32], vb: &[f32]| ((dot(va, vb) - FLOOR) / (1.0 - FLOOR)).clamp(0.0, 1.0);
         let row = |va| b.vectors.chunks_exact(dim).map(move |vb| worth(va, vb));
@@ -179,6 +184,46 @@ impl Nearness {
         same(a, &mut met, |term| others.iter().any(|at| b.all[*at].term == term), b_terms);
         met
     }
+}
+
+/// A word met by less is not said.
+const SAID: f32 = 0.3;
+
+/// How much of the sentences' weight of `a` the other text says *together*, 0 to 1: for each sentence of `a` the one of `b` that says
+/// most of it, from two words on, in whatever order and, by `near`, in other words or another language. Whoever tells of the same
+/// work in own words keeps together what belongs together; words strewn over another text meet here and there. `b_terms` are
+/// those of the sentences of `b` with what the glossary adds.
+pub(super) fn together(a: &Words, b: &Words, near: &Nearness, b_terms: &[&Terms]) -> f32 {
+    let places: Vec<Vec<usize>> =
+        b.sentences.iter().map(|s| s.iter().filter_map(|(t, _)| b.place(*t)).collect()).collect();
+    let sentences = places.len().min(b_terms.len());
+    let mut worth = vec![0f32; a.all.len() * sentences];
+    for (i, word) in a.all.iter().enumerate() {
+        let own = b.place(word.term);
+        let row = near.worth.get(i * near.columns..(i + 1) * near.columns).unwrap_or_default();
+        for (j, at) in places.iter().take(sentences).enumerate() {
+            worth[i * sentences + j] = if own.is_some_and(|p| at.contains(&p)) {
+                1.0
+            } else {
+                let by_glossary = if b_terms[j].contains(word.term) { BY_GLOSSARY } else { 0.0 };
+                at.iter().filter_map(|p| row.get(*p)).fold(by_glossary, |most, w| most.max(*w))
+            };
+        }
+    }
+    let (mut said, mut total) = (0.0, 0.0);
+    for sentence in &a.sentences {
+        let mut words: Vec<usize> = sentence.iter().filter_map(|(t, _)| a.place(*t)).collect();
+        words.sort_unstable();
+        words.dedup();
+        total += words.iter().map(|i| a.all[*i].idf).sum::<f32>();
+        let by = |j: usize| {
+            let met = words.iter().map(|i| (a.all[*i].idf, worth[i * sentences + j])).filter(|(_, w)| *w >= SAID);
+            let (sum, n) = met.fold((0.0, 0usize), |(sum, n), (idf, w)| (sum + idf * w, n + 1));
+            if n >= 2 { sum } else { 0.0 }
+        };
+        said += (0..sentences).map(by).fold(0f32, f32::max);
+    }
+    if total > 0.0 { said / total } else { 0.0 }
 }
 
 /// Weight of the heaviest common subsequence; 0 where it is a single term.
@@ -221,9 +266,8 @@ fn same(words: &Words, worth: &mut [f32], has: impl Fn(u32) -> bool, terms: &Ter
 }
 
 /// The same where words also meet by their vectors.
-pub(super) fn meet(a: &Words, a_terms: &Terms, b: &Words, b_terms: &Terms) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn meet(a: &Words, a_terms: &Terms, b: &Words, b_terms: &Terms, near: &Nearness) -> (Vec<f32>, Vec<f32>) {
     let (mut of_a, mut of_b) = (vec![0f32; a.all.len()], vec![0f32; b.all.len()]);
-    let near = Nearness::of(a, b);
     if near.columns > 0 {
         for (x, row) in of_a.iter_mut().zip(near.worth.chunks_exact(near.columns)) {
             for (y, worth) in of_b.iter_mut().zip(row) {
@@ -264,11 +308,29 @@ mod tests {
     }
 
     #[test]
+    fn words_of_one_sentence_are_said_together_and_strewn_words_are_not() {
+        let said = |sentences: &[&[u32]]| {
+            let mut all: Vec<u32> = sentences.iter().flat_map(|s| s.iter().copied()).collect();
+            all.sort_unstable();
+            let sentences = sentences.iter().map(|s| s.iter().map(|t| (*t, 1.0)).collect()).collect();
+            Words { sentences, ..words(&all.iter().map(|t| (*t, true)).collect::<Vec<_>>(), Vec::new()) }
+        };
+        let a = said(&[&[1, 2, 3, 4]]);
+        let none = Terms::default();
+        let share = |b: Words, terms: &[&Terms]| together(&a, &b, &Nearness::none(), terms);
+        assert_eq!(share(said(&[&[4, 9, 3, 1], &[2]]), &[&none, &none]), 0.75);
+        assert_eq!(share(said(&[&[1, 9], &[2, 8], &[3], &[4]]), &[&none; 4]), 0.0);
+        // A word that the glossary brings into a sentence is said there.
+        let glossary = Terms::unit(vec![(2, 1.0)]);
+        assert_eq!(share(said(&[&[1, 9]]), &[&glossary]), (1.0 + BY_GLOSSARY) / 4.0);
+    }
+
+    #[test]
     fn the_same_term_the_glossary_and_a_near_vector_meet() {
         let a = words(&[(1, true), (2, true), (3, false)], vec![1.0, 0.0, 0.0, 1.0, 0.6, 0.8]);
         let b = words(&[(1, true), (9, false)], vec![1.0, 0.0, 0.0, 1.0]);
         let none = Terms::default();
-        let (of_a, of_b) = meet(&a, &none, &b, &none);
+        let (of_a, of_b) = meet(&a, &none, &b, &none, &Nearness::of(&a, &b));
         assert_eq!((of_a[0], of_b[0]), (1.0, 1.0));
         // Cosine 0.8 of the third word to the second of b, above a floor of 0.4.
         assert!((of_a[2] - 0.4 / 0.6).abs() < 1e-5);
@@ -276,6 +338,6 @@ mod tests {
         let without = Words { vectors: Vec::new(), ..a };
         let other = Words { vectors: Vec::new(), ..b };
         let glossary = Terms::unit(vec![(2, 1.0)]);
-        assert_eq!(meet(&without, &none, &other, &glossary).0, [1.0, BY_GLOSSARY, 0.0]);
+        assert_eq!(meet(&without, &none, &other, &glossary, &Nearness::none()).0, [1.0, BY_GLOSSARY, 0.0]);
     }
 }

@@ -103,6 +103,9 @@ fn refused(error: PortfolioError, name: String) -> ApiError {
         | PortfolioError::Nothing(_)
         | PortfolioError::NoInstitute(_)
         | PortfolioError::Consolidate(_)
+        | PortfolioError::NoModel(_)
+        | PortfolioError::Generate(_)
+        | PortfolioError::Prompt(_)
         | PortfolioError::Retrieve(_)
         | PortfolioError::Index(_)) => other.into(),
     }

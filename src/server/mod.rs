@@ -192,6 +192,14 @@ impl Server {
         self.in_turn(&self.analyses, work).await
     }
 
+    /// Runs what the generator takes part in.
+    async fn written<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.in_turn(&self.answers, work).await
+    }
+
     async fn in_turn<T: Send + 'static>(
         &self,
         line: &Line,

@@ -67,6 +67,9 @@ struct OverlapRequest {
     exclude: Vec<String>,
     /// Only work that began up to this year.
     until: Option<i32>,
+    /// Have the language model read the proposal's facts and unsure facets; 400 where none is configured.
+    #[serde(default)]
+    read: bool,
 }
 
 /// Was this done before? Verdicts with evidence of both sides, as `sectora overlap --json` prints them
@@ -78,12 +81,24 @@ struct OverlapRequest {
 ))]
 async fn overlap(State(server): State<Server>, Body(request): Body<OverlapRequest>) -> Result<Json<Value>, ApiError> {
     let limit = limited("limit", request.limit, 10)?;
-    server.analysis(move |app| json(&checked(app, request, limit)?)).await
+    judged(&server, request.read, move |app| json(&checked(app, request, limit)?)).await
+}
+
+/// Whoever has a model read stands in its line.
+async fn judged<T: Send + 'static>(
+    server: &Server,
+    read: bool,
+    work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    if read { server.written(work).await } else { server.analysis(work).await }
 }
 
 fn checked(app: &App, request: OverlapRequest, limit: usize) -> Result<Overlap, ApiError> {
     let institutes = Institutes::new(&app.sector().institutes);
-    let proposal = written("text", &request.text, &institutes)?;
+    let mut proposal = written("text", &request.text, &institutes)?;
+    if request.read {
+        proposal.read_with(app.generator(), &institutes).map_err(refused)?;
+    }
     let options = OverlapOptions { limit, exclude: request.exclude, until: request.until, ..OverlapOptions::default() };
     Ok(find(&app.parts(), &institutes, &proposal, &options)?)
 }
@@ -124,6 +139,9 @@ struct ReportRequest {
     exclude: Vec<String>,
     /// Only work that began up to this year.
     until: Option<i32>,
+    /// Have the language model read the proposal's facts and unsure facets; 400 where none is configured.
+    #[serde(default)]
+    read: bool,
 }
 
 /// The same as a report for people: Markdown, an HTML page or a Word document
@@ -137,11 +155,11 @@ async fn overlap_report(
     State(server): State<Server>,
     Body(request): Body<ReportRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let ReportRequest { text, format, language, limit, exclude, until } = request;
+    let ReportRequest { text, format, language, limit, exclude, until, read } = request;
     let limit = limited("limit", limit, 10)?;
     let language = reader(language.as_deref())?;
-    let request = OverlapRequest { text, limit: None, exclude, until };
-    let found = server.analysis(move |app| checked(app, request, limit)).await?;
+    let request = OverlapRequest { text, limit: None, exclude, until, read };
+    let found = judged(&server, read, move |app| checked(app, request, limit)).await?;
     let language = language.unwrap_or_else(|| found.language());
     let (kind, name, bytes) = match format {
         Format::Markdown => ("text/markdown; charset=utf-8", "overlap.md", found.markdown(language).into_bytes()),
@@ -336,6 +354,9 @@ fn refused(error: PortfolioError) -> ApiError {
         PortfolioError::NoInstitute(name) => {
             let message = format!("`institution`: {}", no_project(&name));
             ApiError::new(StatusCode::NOT_FOUND, message).param("institution")
+        }
+        PortfolioError::NoModel(name) => {
+            ApiError::field("read", format!("{name} reads no proposals; this server runs no language model that could"))
         }
         other => other.into(),
     }

@@ -5,9 +5,12 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
+use candle_core::quantized::GgmlDType;
+use sectora_lm::Architecture;
+use sectora_lm::random::{RandomShape, write_gguf};
 use serde_json::Value;
 
-use crate::program::{code, json, sectora};
+use crate::program::{code, json, sectora, sectora_writing};
 
 fn run(data: &Path, arguments: &[&str]) -> Value {
     let output = sectora(data).args(["--json", "--quiet"]).args(arguments).output().unwrap();
@@ -199,4 +202,35 @@ fn a_portfolio_joined_through_the_store_has_the_same_repeats() {
     assert_eq!(likely(&through_store), likely(&in_memory));
     let alone = sectora(dir.path()).args(["overlap", "--through-store", "-"]).output().unwrap();
     assert_eq!(code(&alone), 2, "only with --all");
+}
+
+/// A model that says nothing sensible: what it writes is refused, verdicts are those without it.
+#[test]
+fn what_a_model_of_random_weights_reads_is_refused_without_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["ingest"]);
+    let model = dir.path().join("random.gguf");
+    let shape = RandomShape { context: 8192, ..RandomShape::tiny(Architecture::Qwen3) };
+    write_gguf(&shape, GgmlDType::F32, &model, 5).unwrap();
+    let proposal = dir.path().join("proposal.md");
+    let text = "# Quiet cooling\n\nThis is asked for by Harbour Pump Works.\n\nThe aim is to flood cylindrical cells with a pumped synthetic ester. \
+                The spread of temperature is measured by means of thermocouples.\n";
+    std::fs::write(&proposal, text).unwrap();
+    let checked = |options: &[&str]| {
+        let generator = model.to_str().unwrap();
+        let command = ["--json", "--quiet", "overlap", proposal.to_str().unwrap()];
+        let output = sectora_writing(dir.path(), generator).args(command).args(options).output().unwrap();
+        assert!(code(&output) <= 1, "{}", String::from_utf8_lossy(&output.stderr));
+        json(&output)
+    };
+    let (plain, read) = (checked(&[]), checked(&["--read"]));
+    let reading = &read["proposal"]["reading"];
+    assert!(!reading["refused"].as_array().unwrap().is_empty(), "{reading}");
+    assert_eq!(reading["facts"], serde_json::json!([]));
+    assert_eq!(read["proposal"]["institution"], plain["proposal"]["institution"]);
+    assert_eq!(read["verdicts"], plain["verdicts"]);
+    // Sentences of the documents are no reader.
+    let refused = sectora(dir.path()).args(["overlap", proposal.to_str().unwrap(), "--read"]).output().unwrap();
+    assert_eq!(code(&refused), 2);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--generator"));
 }

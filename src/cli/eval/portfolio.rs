@@ -40,9 +40,10 @@ pub(in crate::cli) struct OverlapArguments {
     /// Where to write the features of every judged pair, one JSON object a line
     #[arg(long, value_name = "FILE.jsonl")]
     features_out: Option<PathBuf>,
-    /// Fit and measure on features that were written so, judging nothing anew
+    /// Fit and measure on features that were written so, judging nothing anew; of a second and later file (other indexes) the
+    /// proposals written by hand are fitted on as well
     #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["by_hand", "features_out"])]
-    features_in: Option<PathBuf>,
+    features_in: Vec<PathBuf>,
     /// Judge pairs and groups with these weights in place of the program's
     #[arg(long, value_name = "FILE.toml", conflicts_with = "fit")]
     weights: Option<PathBuf>,

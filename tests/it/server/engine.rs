@@ -219,3 +219,24 @@ async fn an_engine_out_of_reach_is_a_status_and_not_a_broken_stream() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proposal_is_read_by_the_engine_and_only_what_stands_in_it_is_kept() {
+    let said = "{\"title\": {\"value\": \"\", \"quote\": \"\"}, \"institution\": {\"value\": \"Brackwater Kilns\", \"quote\": \"It is asked for by Brackwater Kilns.\"}, \
+                \"programme\": {\"value\": \"Clean Heat\", \"quote\": \"paid by Clean Heat\"}}";
+    let engine = Engine::start(said, 1);
+    let service = service("remote", &engine.settings(), 1, 1);
+    let text = "A quiet kiln\n\nThe aim is a kiln that saves gas. It is asked for by Brackwater Kilns.";
+    let body = json!({ "text": text, "read": true }).to_string();
+    let found = body_of(&call(&service, request("/v1/overlap", body)).await);
+    let institution = &found["proposal"]["institution"];
+    assert_eq!((&institution["value"], &institution["from"]), (&json!("Brackwater Kilns"), &json!("generator")));
+    assert!(institution["confidence"].as_f64().unwrap() < 0.6, "{institution}");
+    let refused = found["proposal"]["reading"]["refused"].to_string();
+    assert!(refused.contains("Clean Heat") && refused.contains("does not stand in the text"), "{refused}");
+    // Nobody is asked who was not called for.
+    let before = engine.asked.load(Ordering::SeqCst);
+    let plain = body_of(&call(&service, request("/v1/overlap", json!({ "text": text }).to_string())).await);
+    assert!(plain["proposal"]["reading"].is_null() && plain["proposal"]["institution"].is_null());
+    assert_eq!(engine.asked.load(Ordering::SeqCst), before);
+}

@@ -52,6 +52,7 @@ async fn a_match_is_for_a_need_or_an_institution_and_the_page_is_there() {
 async fn a_refusal_names_the_field_of_the_request_and_no_option_of_the_command_line() {
     for (path, body, status, param) in [
         ("/v1/overlap", json!({ "text": " " }), StatusCode::BAD_REQUEST, "text"),
+        ("/v1/overlap", json!({ "text": "A kiln.", "read": true }), StatusCode::BAD_REQUEST, "read"),
         ("/v1/match", json!({ "need": "" }), StatusCode::BAD_REQUEST, "need"),
         ("/v1/consolidate", json!({ "threshold": 1.5 }), StatusCode::BAD_REQUEST, "threshold"),
         ("/v1/consolidate", json!({ "min_size": 1 }), StatusCode::BAD_REQUEST, "min_size"),
