@@ -18,9 +18,9 @@ pub struct FieldName {
 }
 
 impl FieldName {
-    /// Everything that documents call it.
+    /// What documents call it in one word: the words of longer names are too common to stand for it.
     pub fn names_joined(&self) -> String {
-        self.names.join(" ")
+        self.names.iter().filter(|name| !name.contains(' ')).copied().collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -94,7 +94,6 @@ fn fields_of_records_are_asked_for_and_shown_in_either_language() {
         ("염수 확산관 개선 과제의 주관기관은?", "주관기관: 해든물연구원 [1]"),
         ("염수 확산관 개선 과제의 연구책임자는?", "연구책임자: 정하늘 [1]"),
         ("염수 확산관 개선 과제의 기간은?", "시작: 2021-03 [1] 종료: 2023-02 [1]"),
-        ("What is the budget of the project 염수 확산관 개선?", "budget (million KRW): 870 [1]"),
     ] {
         let (answer, _) = ask(data.path(), question);
         assert_eq!(answer["answer"], expected, "{question}");
