@@ -137,7 +137,12 @@ impl Classified for PortfolioError {
             }
             PortfolioError::Retrieve(e) => e.for_client(),
             PortfolioError::Index(e) => e.for_client(),
-            PortfolioError::Empty
+            PortfolioError::Generate(e) => e.for_client(),
+            PortfolioError::NoModel(_) => {
+                "this server runs no language model that reads proposals: send it without `read`".to_owned()
+            }
+            PortfolioError::Prompt(_)
+            | PortfolioError::Empty
             | PortfolioError::TooLong { .. }
             | PortfolioError::Read { .. }
             | PortfolioError::Records { .. }

@@ -401,6 +401,7 @@ fn ask(
         question: "",
         evidence: &[],
         coverage: &coverage,
+        parts: &[],
         messages,
         sampling: &sampling,
         schema: Some(schema),
