@@ -79,22 +79,31 @@ impl Activations {
         &self.tiles
     }
 
+    /// Room for so many rows in tiles, which the caller fills.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn reserve(&mut self, (tokens, width): (usize, usize)) -> &mut [super::amx::Tile] {
+        (self.tokens, self.width) = (tokens, width);
+        self.tiles.reserve((tokens, width))
+    }
+
     /// Takes `tokens` rows of `width` numbers; `row` writes the row of a number into a slice.
     pub(crate) fn fill(
         &mut self,
-        (pool, path, mut needs): (&mut Pool, Path, Needs),
+        (pool, path, needs): (&mut Pool, Path, Needs),
         (tokens, width): (usize, usize),
         row: &(dyn Fn(usize, &mut [f32]) + Sync),
     ) {
         (self.tokens, self.width) = (tokens, width);
         #[cfg(target_arch = "x86_64")]
-        if path.is_amx() && needs.codes {
+        let needs = if path.is_amx() && needs.codes {
             self.tiles.fill(pool, (tokens, width), row);
-            needs.codes = false;
             if !needs.floats {
                 return;
             }
-        }
+            Needs { codes: false, ..needs }
+        } else {
+            needs
+        };
         let groups = tokens.div_ceil(GROUP);
         if self.groups.len() < groups {
             self.groups.resize_with(groups, Group::default);

@@ -20,6 +20,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::pool::Shareable;
 use super::{BLOCK, Format, Matrix, Pages, Pool, SUPER, TILE};
 
 pub(super) mod convert;
@@ -87,11 +88,7 @@ impl Rows {
             static NUMBERS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
         }
         let deep = width / BLOCK;
-        let count = tokens.div_ceil(SIDE) * 2 * deep;
-        if self.tiles.len() < count {
-            self.tiles.resize(count, Tile::ZERO);
-        }
-        pool.chunks(&mut self.tiles[..count], 2 * deep, &|side, tiles| {
+        pool.chunks(self.reserve((tokens, width)), 2 * deep, &|side, tiles| {
             NUMBERS.with_borrow_mut(|numbers| {
                 numbers.resize(width, 0.0);
                 for line in 0..SIDE {
@@ -112,6 +109,15 @@ impl Rows {
         });
     }
 
+    /// Room for so many rows, holding anything.
+    pub(super) fn reserve(&mut self, (tokens, width): (usize, usize)) -> &mut [Tile] {
+        let count = tokens.div_ceil(SIDE) * 2 * (width / BLOCK);
+        if self.tiles.len() < count {
+            self.tiles.resize(count, Tile::ZERO);
+        }
+        &mut self.tiles[..count]
+    }
+
     /// The tiles of some rows and a part of the columns.
     fn part(&self, side: usize, deep: usize, part: &Range<usize>) -> [&[Tile]; 2] {
         let both = &self.tiles[2 * (side * deep + part.start)..2 * (side * deep + part.end)];
@@ -124,14 +130,14 @@ impl Rows {
 #[derive(Clone, Copy)]
 pub(super) enum Weights<'a> {
     One(&'a Matrix),
-    /// Gate and up of one shape, whose products become one: `activation(gate) * up`, with GELU or SiLU.
-    Gated([&'a Matrix; 2], bool),
+    /// Gate and up of one shape, a tile of each a pair.
+    Gated([&'a Matrix; 2]),
 }
 
 impl<'a> Weights<'a> {
     fn matrix(self) -> &'a Matrix {
         match self {
-            Weights::One(matrix) | Weights::Gated([matrix, _], _) => matrix,
+            Weights::One(matrix) | Weights::Gated([matrix, _]) => matrix,
         }
     }
 
@@ -139,33 +145,34 @@ impl<'a> Weights<'a> {
     fn tile(self, range: &Range<usize>, at: usize) -> Option<(&'a Matrix, usize)> {
         match self {
             Weights::One(matrix) => Some((matrix, range.start + at)).filter(|(_, tile)| *tile < range.end),
-            Weights::Gated(both, _) => Some((both[at % 2], range.start + at / 2)).filter(|(_, tile)| *tile < range.end),
+            Weights::Gated(both) => Some((both[at % 2], range.start + at / 2)).filter(|(_, tile)| *tile < range.end),
         }
     }
 
     fn pairs(self, tiles: usize) -> usize {
         match self {
             Weights::One(_) => tiles.div_ceil(2),
-            Weights::Gated(..) => tiles,
+            Weights::Gated(_) => tiles,
         }
     }
 }
 
-/// Multiplies some tiles of a matrix with all rows; `write` gets a token and its products with all rows of the tiles.
+/// Multiplies some tiles of a matrix with all rows. `take` gets the number of a [`SIDE`] of rows, of a pair of tiles, and
+/// their products, of which those with rows or tiles that are not there mean nothing.
 ///
 /// # Safety
-/// The processor has AVX-512 with bf16; `x` holds `tokens` rows of the matrix's width.
+/// The processor has AVX-512 with bf16; `x` holds `sides` times [`SIDE`] rows of the matrix's width.
 pub(super) unsafe fn tiles<M: Multiply>(
     registers: &mut M,
     weights: Weights<'_>,
     range: Range<usize>,
-    (x, tokens): (&Rows, usize),
-    write: &mut dyn FnMut(usize, &[f32]),
+    (x, sides): (&Rows, usize),
+    take: &mut impl FnMut(usize, usize, &Square),
 ) {
     thread_local! {
         static SCRATCH: RefCell<(Vec<Tile>, Vec<Square>)> = const { RefCell::new((Vec::new(), Vec::new())) };
     }
-    let (width, sides) = (weights.matrix().columns(), tokens.div_ceil(SIDE));
+    let width = weights.matrix().columns();
     let (deep, pairs) = (width / BLOCK, weights.pairs(range.len()));
     assert!(2 * pairs <= TASK, "too many tiles at once");
     SCRATCH.with_borrow_mut(|(expanded, sums)| {
@@ -181,38 +188,74 @@ pub(super) unsafe fn tiles<M: Multiply>(
                     unsafe { convert::expand(matrix.format(), tile, width, part.clone(), expanded) };
                 }
             }
-            for (expanded, sums) in expanded.chunks_exact(2 * DEEP).zip(sums.chunks_exact_mut(sides)).take(pairs) {
+            let pairs = expanded.chunks_exact(2 * DEEP).zip(sums.chunks_exact_mut(sides)).take(pairs);
+            for (pair, (expanded, sums)) in pairs.enumerate() {
                 let (first, second) = expanded.split_at(DEEP);
                 for (side, sums) in sums.iter_mut().enumerate() {
                     let w = [&first[..part.len()], &second[..part.len()]];
                     registers.multiply(x.part(side, deep, &part), w, sums, from > 0);
-                }
-            }
-        }
-        let (mut products, mut result) = ([[0.0; TASK / 2 * TILE]; 2], [0.0; TASK * TILE]);
-        for token in 0..tokens {
-            let (side, half, line) = (token / SIDE, token % SIDE / TILE, token % TILE);
-            for (pair, sums) in sums.chunks_exact(sides).take(pairs).enumerate() {
-                let [first, second] = &sums[side][half];
-                products[0][pair * TILE..][..TILE].copy_from_slice(&first.0[line]);
-                products[1][pair * TILE..][..TILE].copy_from_slice(&second.0[line]);
-            }
-            let result = &mut result[..range.len() * TILE];
-            match weights {
-                Weights::One(_) => {
-                    for (at, result) in result.as_chunks_mut::<TILE>().0.iter_mut().enumerate() {
-                        result.copy_from_slice(&products[at % 2][at / 2 * TILE..][..TILE]);
+                    if part.end == deep {
+                        // While they are in the first-level cache.
+                        take(side, pair, sums);
                     }
                 }
-                Weights::Gated(_, gelu) => {
-                    let [gate, up] = &products;
-                    // SAFETY: the caller's promise.
-                    unsafe { convert::gate(gelu, &gate[..result.len()], &up[..result.len()], result) };
-                }
             }
-            write(token, result);
         }
     });
+}
+
+/// Multiplies some tiles of a matrix with all rows; `write` gets the first of sixteen rows of the matrix, a token, and
+/// their products.
+///
+/// # Safety
+/// As [`tiles`], with `tokens` rows in `x`.
+pub(super) unsafe fn products<M: Multiply>(
+    registers: &mut M,
+    matrix: &Matrix,
+    range: Range<usize>,
+    (x, tokens): (&Rows, usize),
+    write: &mut impl FnMut(usize, usize, &[f32; TILE]),
+) {
+    let mut take = |side: usize, pair: usize, square: &Square| {
+        let first = range.start + 2 * pair;
+        for (half, row) in square.iter().enumerate() {
+            let from = side * SIDE + half * TILE;
+            for (line, token) in (from..tokens.min(from + TILE)).enumerate() {
+                for (tile, sums) in (first..range.end).zip(row) {
+                    write(tile * TILE, token, &sums.0[line]);
+                }
+            }
+        }
+    };
+    // SAFETY: the caller's promise.
+    unsafe { tiles(registers, Weights::One(matrix), range.clone(), (x, tokens.div_ceil(SIDE)), &mut take) }
+}
+
+/// Writes `activation(gate) * up` as rows of the product that comes next, in whose memory these tiles have their place.
+///
+/// # Safety
+/// As [`tiles`]; `out` has room for these rows of the matrices' rows as columns, whose number is a multiple of
+/// [`BLOCK`], and nobody else uses the places of this range.
+pub(super) unsafe fn gates<M: Multiply>(
+    registers: &mut M,
+    (both, gelu): ([&Matrix; 2], bool),
+    range: Range<usize>,
+    (x, sides): (&Rows, usize),
+    out: Shareable<Tile>,
+) {
+    let deep = both[0].rows() / BLOCK;
+    let mut take = |side: usize, pair: usize, square: &Square| {
+        let (block, column) = ((range.start + pair) / 2, (range.start + pair) % 2 * TILE);
+        let part = block / DEEP * DEEP..(block / DEEP * DEEP + DEEP).min(deep);
+        for (half, [gate, up]) in square.iter().enumerate() {
+            let at = 2 * (side * deep + part.start) + half * part.len() + (block - part.start);
+            // SAFETY: `out` has `sides` times two tiles a block, of which this is one; sixteen columns of it belong to
+            // this pair, and the caller gave this range to nobody else.
+            unsafe { convert::gate(gelu, gate, up, (&raw mut (*out.get().add(at)).0).cast::<u16>().add(column)) };
+        }
+    };
+    // SAFETY: the caller's promise.
+    unsafe { tiles(registers, Weights::Gated(both), range.clone(), (x, sides), &mut take) }
 }
 
 /// Why tiles are not used, or that they are; found out once.
@@ -265,9 +308,9 @@ fn agrees<M: Multiply>(registers: &mut M) -> bool {
         let mut same = true;
         // SAFETY: only called where the processor has AVX-512 with bf16; the rows have the matrix's width.
         unsafe {
-            tiles(registers, Weights::One(&matrix), 0..rows / TILE, (&given, tokens), &mut |token, found| {
-                let x = &x[token * width..][..width];
-                same &= found.iter().zip(weights.chunks_exact(width)).all(|(found, w)| is_close(x, w, *found));
+            products(registers, &matrix, 0..rows / TILE, (&given, tokens), &mut |row, token, found| {
+                let (x, w) = (&x[token * width..][..width], weights[row * width..].chunks_exact(width));
+                same &= found.iter().zip(w).all(|(found, w)| is_close(x, w, *found));
             });
         }
         same

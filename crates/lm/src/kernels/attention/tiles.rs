@@ -10,11 +10,14 @@ use std::cell::RefCell;
 
 use super::store::Store;
 use super::{Heads, KEYS, View};
-use crate::kernels::amx::convert::{in_turn, line, side_by_side};
+use crate::kernels::amx::convert::{exp, in_turn, line, side_by_side};
 use crate::kernels::amx::{Multiply, SIDE, Square, Tile, ZERO};
-use crate::kernels::ops::exp_fused as exp;
 use crate::kernels::pool::{Pool, Shareable};
 use crate::kernels::{BLOCK, TILE};
+
+/// By how much a score may lie above what its row's scores are compared with before all that was summed is shrunk, so that
+/// this seldom happens: weights are at most e⁸.
+const SLACK: f32 = 8.0;
 
 /// Tiles of [`KEYS`] positions of one head.
 #[derive(Clone, Copy)]
@@ -183,6 +186,7 @@ struct Scratch {
     weights: Vec<Tile>,
     /// For each 32 dimensions.
     context: Vec<Square>,
+    /// What the scores of a row are compared with: about their maximum.
     most: Vec<f32>,
     sum: Vec<f32>,
     shrink: Vec<f32>,
@@ -227,51 +231,44 @@ impl Scratch {
     ///
     /// # Safety
     /// The processor has AVX-512 with bf16.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
     unsafe fn softmax(&mut self, r: usize, a: usize, b: usize) {
-        let (half, r16) = (r / TILE, r % TILE);
+        let (half, line) = (r / TILE, r % TILE);
         let weights = &mut self.weights[half * (KEYS / BLOCK)..][..KEYS / BLOCK];
         if a >= b {
-            weights.iter_mut().for_each(|tile| tile.0[r16].fill(0));
+            weights.iter_mut().for_each(|tile| tile.0[line].fill(0));
             self.shrink[r] = 1.0;
             return;
         }
-        let scores = &mut self.scores;
+        let seen = |j: usize| {
+            let below = |n: usize| ((1u32 << n.saturating_sub(j * TILE).min(TILE)) - 1) as u16;
+            below(b) & !below(a)
+        };
+        // SAFETY: a line is sixteen floats.
+        let score = |j: usize| unsafe { _mm512_loadu_ps(self.scores[j / 2][half][j % 2].0[line].as_ptr()) };
         let before = self.most[r];
-        let mut most = _mm512_set1_ps(before);
-        for (j, score) in scores.iter_mut().flat_map(|square| &mut square[half]).enumerate() {
-            let row = &mut score.0[r16];
-            if a > j * TILE || b < (j + 1) * TILE {
-                let (a, b) =
-                    (a.clamp(j * TILE, (j + 1) * TILE) - j * TILE, b.clamp(j * TILE, (j + 1) * TILE) - j * TILE);
-                row[..a].fill(f32::NEG_INFINITY);
-                row[b..].fill(f32::NEG_INFINITY);
-            }
+        let mut highest = _mm512_set1_ps(before);
+        for j in 0..KEYS / TILE {
             // What is not a number is passed over here and shows in its weight.
-            // SAFETY: a row is sixteen floats.
-            most = _mm512_max_ps(unsafe { _mm512_loadu_ps(row.as_ptr()) }, most);
+            highest = _mm512_mask_max_ps(highest, seen(j), score(j), highest);
         }
-        let most = _mm512_reduce_max_ps(most);
-        let mut sums = [0.0f32; TILE];
-        for (scores, tile) in scores.iter().zip(weights) {
-            let mut pair = [[0.0f32; TILE]; 2];
-            for (weights, scores) in pair.iter_mut().zip(&scores[half]) {
-                for ((w, &s), sum) in weights.iter_mut().zip(&scores.0[r16]).zip(&mut sums) {
-                    *w = if s == f32::NEG_INFINITY { 0.0 } else { exp(s - most) };
-                    *sum += *w;
-                }
-            }
-            // SAFETY: both are sixteen floats, and a line is 64 bytes.
-            unsafe {
-                let both = in_turn(_mm512_loadu_ps(pair[0].as_ptr()), _mm512_loadu_ps(pair[1].as_ptr()));
-                _mm512_storeu_si512(tile.0[r16].as_mut_ptr().cast(), both);
-            }
+        let highest = _mm512_reduce_max_ps(highest);
+        let most = if highest > before + SLACK { highest } else { before };
+        let weight = |j: usize| {
+            let less = _mm512_sub_ps(score(j), _mm512_set1_ps(most));
+            _mm512_maskz_mov_ps(seen(j), exp(less))
+        };
+        let mut sums = _mm512_setzero_ps();
+        for (part, tile) in weights.iter_mut().enumerate() {
+            let (first, second) = (weight(2 * part), weight(2 * part + 1));
+            sums = _mm512_add_ps(sums, _mm512_add_ps(first, second));
+            // SAFETY: a line is 64 bytes.
+            unsafe { _mm512_storeu_si512(tile.0[line].as_mut_ptr().cast(), in_turn(first, second)) };
         }
-        // The first block: nothing to shrink, and e^-∞ is zero by hand.
-        let shrink = if before == f32::NEG_INFINITY { 0.0 } else { exp(before - most) };
+        let shrink = if before == most { 1.0 } else { f32::exp(before - most) };
         self.shrink[r] = shrink;
         self.most[r] = most;
-        self.sum[r] = self.sum[r] * shrink + sums.iter().sum::<f32>();
+        self.sum[r] = self.sum[r] * shrink + _mm512_reduce_add_ps(sums);
     }
 
     /// `context = context * shrink + weights · values`, of the first `parts` times 32 positions.
