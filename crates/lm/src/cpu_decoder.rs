@@ -14,8 +14,8 @@ use crate::cache::CpuCache;
 use crate::cpu_rope::{Rope, Ropes};
 use crate::gguf::Gguf;
 use crate::kernels::{
-    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Turn, View, add, add_product, gated,
-    gated_product, product, rms_norm, rms_norm_in_place,
+    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Source, Turn, View, add, add_product,
+    gated, gated_product, product, rms_norm, rms_norm_in_place,
 };
 use crate::{Architecture, LmError, Options, Shape};
 
@@ -226,9 +226,8 @@ impl CpuDecoder {
         let needs = self.output.weight.format().needs();
         // Of a prompt few rows are wanted, usually one, which are not worth expanding the largest matrix for.
         let path = self.writing;
-        buffers.rows.fill((&mut *pool, path, needs), (wanted.len(), hidden), &|t, out| {
-            rms_norm(path, &x[wanted[t] * hidden..][..hidden], norm, epsilon, out);
-        });
+        let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[wanted[t] * hidden..][..hidden], norm, epsilon, out);
+        buffers.rows.fill((&mut *pool, path, needs), (wanted.len(), hidden), Source::Made(&normed));
         product(pool, path, &buffers.rows, &mut [(&self.output.weight, &mut logits)]);
         self.output.add_bias(&mut logits);
         logits
@@ -349,7 +348,7 @@ impl Block {
         match &self.qkv {
             Qkv::Apart([wq, wk, wv]) => {
                 let needs = wq.needs().or(wk.needs()).or(wv.needs());
-                rows.fill((&mut **pool, path, needs), (tokens, hidden), &normed);
+                rows.fill((&mut **pool, path, needs), (tokens, hidden), Source::Made(&normed));
                 product(pool, path, rows, &mut [(&wq.weight, q), (&wk.weight, k), (&wv.weight, v)]);
                 wq.add_bias(q);
                 wk.add_bias(k);
@@ -358,7 +357,7 @@ impl Block {
             Qkv::Joined(all) => {
                 let width = q_width + 2 * kv_width;
                 joined.resize(tokens * width, 0.0);
-                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), &normed);
+                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), Source::Made(&normed));
                 product(pool, path, rows, &mut [(&all.weight, joined)]);
                 all.add_bias(joined);
                 for (t, row) in joined.chunks_exact(width).enumerate() {
@@ -395,9 +394,7 @@ impl Block {
                 first += tokens;
             }
         }
-        rows.fill((&mut **pool, path, self.attention_output.needs()), (tokens, q_width), &|t, out| {
-            out.copy_from_slice(&context[t * q_width..][..q_width]);
-        });
+        rows.fill((&mut **pool, path, self.attention_output.needs()), (tokens, q_width), Source::Rows(context));
         let norm = (self.post_attention_norm.as_deref(), epsilon);
         self.attention_output.add_to(pool, path, rows, norm, (x, delta));
     }
@@ -414,7 +411,7 @@ impl Block {
         let down = self.down.needs();
         match &self.gate_up {
             GateUp::Apart([wg, wu]) => {
-                rows.fill((&mut **pool, path, wg.needs().or(wu.needs())), (tokens, hidden), &normed);
+                rows.fill((&mut **pool, path, wg.needs().or(wu.needs())), (tokens, hidden), Source::Made(&normed));
                 let plain = wg.bias.is_none() && wu.bias.is_none();
                 if plain && gated_product(pool, path, rows, [&wg.weight, &wu.weight], gelu, (gates, down)) {
                     std::mem::swap(rows, gates);
@@ -427,19 +424,19 @@ impl Block {
                     let row = |t: usize, out: &mut [f32]| {
                         gated(path, gelu, &gate[t * width..][..width], &up[t * width..][..width], out);
                     };
-                    rows.fill((&mut **pool, path, down), (tokens, width), &row);
+                    rows.fill((&mut **pool, path, down), (tokens, width), Source::Made(&row));
                 }
             }
             GateUp::Joined(all) => {
                 joined.resize(tokens * 2 * width, 0.0);
-                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), &normed);
+                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), Source::Made(&normed));
                 product(pool, path, rows, &mut [(&all.weight, joined)]);
                 all.add_bias(joined);
                 let row = |t: usize, out: &mut [f32]| {
                     let (gate, up) = joined[t * 2 * width..][..2 * width].split_at(width);
                     gated(path, gelu, gate, up, out);
                 };
-                rows.fill((&mut **pool, path, down), (tokens, width), &row);
+                rows.fill((&mut **pool, path, down), (tokens, width), Source::Made(&row));
             }
         }
         let norm = (self.post_feed_forward_norm.as_deref(), epsilon);

@@ -20,6 +20,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::activations::Source;
 use super::pool::Shareable;
 use super::{BLOCK, Format, Matrix, Pages, Pool, SUPER, TILE};
 
@@ -65,8 +66,16 @@ pub(super) fn task(tiles: usize, threads: usize) -> usize {
 
 /// What multiplies.
 pub(super) trait Multiply {
-    /// `out[i][j] = x[i] · w[j]` over all tiles of the slices, which are of one length; `add` adds to `out`.
-    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool);
+    /// `out[i][j] = x[i] · w[j]` over all tiles of the slices, which are of one length; `add` adds to `out`. Meanwhile
+    /// memory that will be written `soon` may be asked for.
+    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool, soon: Option<Soon>);
+}
+
+/// [`SIDE`] places of 128 bytes each, `step` bytes apart.
+#[derive(Clone, Copy)]
+pub(super) struct Soon {
+    first: *const f32,
+    step: usize,
 }
 
 /// Rows of activations as tiles: for each [`SIDE`] rows, for each part of [`DEEP`] times 32 columns, the tiles of the
@@ -77,13 +86,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// As [`Activations::fill`].
-    pub(super) fn fill(
-        &mut self,
-        pool: &mut Pool,
-        (tokens, width): (usize, usize),
-        row: &(dyn Fn(usize, &mut [f32]) + Sync),
-    ) {
+    /// As [`super::Activations::fill`].
+    pub(super) fn fill(&mut self, pool: &mut Pool, (tokens, width): (usize, usize), from: Source<'_>) {
         thread_local! {
             static NUMBERS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
         }
@@ -93,11 +97,17 @@ impl Rows {
                 numbers.resize(width, 0.0);
                 for line in 0..SIDE {
                     let token = side * SIDE + line;
-                    if token < tokens {
-                        row(token, numbers);
-                    } else {
-                        numbers.fill(0.0);
-                    }
+                    let numbers = match from {
+                        Source::Rows(all) if token < tokens => &all[token * width..][..width],
+                        Source::Made(row) if token < tokens => {
+                            row(token, numbers);
+                            &*numbers
+                        }
+                        Source::Rows(_) | Source::Made(_) => {
+                            numbers.fill(0.0);
+                            &*numbers
+                        }
+                    };
                     for (numbers, tiles) in numbers.chunks(DEEP * BLOCK).zip(tiles.chunks_mut(2 * DEEP)) {
                         let half = tiles.len() / 2;
                         let tiles = if line < TILE { &mut tiles[..half] } else { &mut tiles[half..] };
@@ -157,17 +167,28 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// Multiplies some tiles of a matrix with all rows. `take` gets the number of a [`SIDE`] of rows, of a pair of tiles, and
-/// their products, of which those with rows or tiles that are not there mean nothing.
+/// What becomes of the products of a [`SIDE`] of tokens with a pair of tiles, while they are in the first-level cache.
+trait Take {
+    /// Where they go to.
+    fn place(&self, side: usize, pair: usize) -> Option<Soon>;
+
+    /// Products with rows or tiles that are not there mean nothing.
+    ///
+    /// # Safety
+    /// As [`tiles`].
+    unsafe fn take(&self, side: usize, pair: usize, square: &Square);
+}
+
+/// Multiplies some tiles of a matrix with all rows.
 ///
 /// # Safety
 /// The processor has AVX-512 with bf16; `x` holds `sides` times [`SIDE`] rows of the matrix's width.
-pub(super) unsafe fn tiles<M: Multiply>(
+unsafe fn tiles<M: Multiply>(
     registers: &mut M,
     weights: Weights<'_>,
     range: Range<usize>,
     (x, sides): (&Rows, usize),
-    take: &mut impl FnMut(usize, usize, &Square),
+    taker: &impl Take,
 ) {
     thread_local! {
         static SCRATCH: RefCell<(Vec<Tile>, Vec<Square>)> = const { RefCell::new((Vec::new(), Vec::new())) };
@@ -191,12 +212,14 @@ pub(super) unsafe fn tiles<M: Multiply>(
             let pairs = expanded.chunks_exact(2 * DEEP).zip(sums.chunks_exact_mut(sides)).take(pairs);
             for (pair, (expanded, sums)) in pairs.enumerate() {
                 let (first, second) = expanded.split_at(DEEP);
+                let w = [&first[..part.len()], &second[..part.len()]];
                 for (side, sums) in sums.iter_mut().enumerate() {
-                    let w = [&first[..part.len()], &second[..part.len()]];
-                    registers.multiply(x.part(side, deep, &part), w, sums, from > 0);
-                    if part.end == deep {
-                        // While they are in the first-level cache.
-                        take(side, pair, sums);
+                    let last = part.end == deep;
+                    let soon = if last { taker.place(side, pair) } else { None };
+                    registers.multiply(x.part(side, deep, &part), w, sums, from > 0, soon);
+                    if last {
+                        // SAFETY: the caller's promise.
+                        unsafe { taker.take(side, pair, sums) };
                     }
                 }
             }
@@ -204,31 +227,53 @@ pub(super) unsafe fn tiles<M: Multiply>(
     });
 }
 
-/// Multiplies some tiles of a matrix with all rows; `write` gets the first of sixteen rows of the matrix, a token, and
-/// their products.
+/// Multiplies some tiles of a matrix with all rows; `out`, `(tokens, rows)`, gets the products or, if `add`, more of them.
 ///
 /// # Safety
-/// As [`tiles`], with `tokens` rows in `x`.
+/// As [`tiles`], with `tokens` rows in `x`; `out` has room for all products, and nobody else uses the columns of this
+/// range.
 pub(super) unsafe fn products<M: Multiply>(
     registers: &mut M,
     matrix: &Matrix,
     range: Range<usize>,
     (x, tokens): (&Rows, usize),
-    write: &mut impl FnMut(usize, usize, &[f32; TILE]),
+    (out, add): (Shareable<f32>, bool),
 ) {
-    let mut take = |side: usize, pair: usize, square: &Square| {
-        let first = range.start + 2 * pair;
-        for (half, row) in square.iter().enumerate() {
+    let taker = Floats { range: range.clone(), tokens, rows: matrix.rows(), out, add };
+    // SAFETY: the caller's promise.
+    unsafe { tiles(registers, Weights::One(matrix), range, (x, tokens.div_ceil(SIDE)), &taker) }
+}
+
+/// Writes products down.
+struct Floats {
+    range: Range<usize>,
+    tokens: usize,
+    rows: usize,
+    out: Shareable<f32>,
+    add: bool,
+}
+
+impl Take for Floats {
+    fn place(&self, side: usize, pair: usize) -> Option<Soon> {
+        let column = (self.range.start + 2 * pair) * TILE;
+        let first = self.out.get().wrapping_add(side * SIDE * self.rows + column);
+        Some(Soon { first, step: self.rows * size_of::<f32>() })
+    }
+
+    unsafe fn take(&self, side: usize, pair: usize, square: &Square) {
+        for (half, sums) in square.iter().enumerate() {
             let from = side * SIDE + half * TILE;
-            for (line, token) in (from..tokens.min(from + TILE)).enumerate() {
-                for (tile, sums) in (first..range.end).zip(row) {
-                    write(tile * TILE, token, &sums.0[line]);
+            for (tile, sums) in (self.range.start + 2 * pair..self.range.end).zip(sums) {
+                let lines = &sums.0[..self.tokens.saturating_sub(from).min(TILE)];
+                let (column, columns) = (tile * TILE, self.rows.min(tile * TILE + TILE) - tile * TILE);
+                // SAFETY: these tokens and columns are within `out`; the caller gave this range to nobody else.
+                unsafe {
+                    let out = self.out.get().add(from * self.rows + column);
+                    convert::put(lines, (out, self.rows), columns, self.add);
                 }
             }
         }
-    };
-    // SAFETY: the caller's promise.
-    unsafe { tiles(registers, Weights::One(matrix), range.clone(), (x, tokens.div_ceil(SIDE)), &mut take) }
+    }
 }
 
 /// Writes `activation(gate) * up` as rows of the product that comes next, in whose memory these tiles have their place.
@@ -243,19 +288,33 @@ pub(super) unsafe fn gates<M: Multiply>(
     (x, sides): (&Rows, usize),
     out: Shareable<Tile>,
 ) {
-    let deep = both[0].rows() / BLOCK;
-    let mut take = |side: usize, pair: usize, square: &Square| {
-        let (block, column) = ((range.start + pair) / 2, (range.start + pair) % 2 * TILE);
-        let part = block / DEEP * DEEP..(block / DEEP * DEEP + DEEP).min(deep);
-        for (half, [gate, up]) in square.iter().enumerate() {
-            let at = 2 * (side * deep + part.start) + half * part.len() + (block - part.start);
-            // SAFETY: `out` has `sides` times two tiles a block, of which this is one; sixteen columns of it belong to
-            // this pair, and the caller gave this range to nobody else.
-            unsafe { convert::gate(gelu, gate, up, (&raw mut (*out.get().add(at)).0).cast::<u16>().add(column)) };
-        }
-    };
+    let taker = Gates { first: range.start, deep: both[0].rows() / BLOCK, gelu, out };
     // SAFETY: the caller's promise.
-    unsafe { tiles(registers, Weights::Gated(both), range.clone(), (x, sides), &mut take) }
+    unsafe { tiles(registers, Weights::Gated(both), range, (x, sides), &taker) }
+}
+
+struct Gates {
+    first: usize,
+    deep: usize,
+    gelu: bool,
+    out: Shareable<Tile>,
+}
+
+impl Take for Gates {
+    fn place(&self, _: usize, _: usize) -> Option<Soon> {
+        None
+    }
+
+    unsafe fn take(&self, side: usize, pair: usize, square: &Square) {
+        let (block, column) = ((self.first + pair) / 2, (self.first + pair) % 2 * TILE);
+        let part = block / DEEP * DEEP..(block / DEEP * DEEP + DEEP).min(self.deep);
+        for (half, [gate, up]) in square.iter().enumerate() {
+            let at = 2 * (side * self.deep + part.start) + half * part.len() + (block - part.start);
+            // SAFETY: `out` has two times so many tiles for each side; sixteen columns of this one belong to this pair,
+            // and the caller gave this range to nobody else.
+            unsafe { convert::gate(self.gelu, gate, up, self.out.get().add(at).cast::<u16>().add(column)) };
+        }
+    }
 }
 
 /// Why tiles are not used, or that they are; found out once.
@@ -298,22 +357,23 @@ fn agrees<M: Multiply>(registers: &mut M) -> bool {
     };
     let x: Vec<f32> = (0..tokens * width).map(|_| (f32::from(random()) - 127.0) / 64.0).collect();
     let mut given = Rows::default();
-    given.fill(&mut Pool::new(1), (tokens, width), &|t, out| out.copy_from_slice(&x[t * width..][..width]));
+    given.fill(&mut Pool::new(1), (tokens, width), Source::Rows(&x));
     [Format::Q8_0, Format::Q4_0, Format::Q4K, Format::Q5K, Format::Q6K].into_iter().all(|format| {
         let mut bytes: Vec<u8> = (0..format.file_bytes(rows * width)).map(|_| random()).collect();
         format.tame(&mut bytes);
         let Ok(matrix) = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes) else { return false };
         let mut weights = vec![0.0; rows * width];
         weights.chunks_exact_mut(width).enumerate().for_each(|(index, row)| matrix.row(index, row));
-        let mut same = true;
-        // SAFETY: only called where the processor has AVX-512 with bf16; the rows have the matrix's width.
+        let mut out = vec![0.0; tokens * rows];
+        // SAFETY: only called where the processor has AVX-512 with bf16; the rows have the matrix's width, and `out` is
+        // the place of their products.
         unsafe {
-            products(registers, &matrix, 0..rows / TILE, (&given, tokens), &mut |row, token, found| {
-                let (x, w) = (&x[token * width..][..width], weights[row * width..].chunks_exact(width));
-                same &= found.iter().zip(w).all(|(found, w)| is_close(x, w, *found));
-            });
+            let out = (Shareable::new(out.as_mut_ptr()), false);
+            products(registers, &matrix, 0..rows / TILE, (&given, tokens), out);
         }
-        same
+        out.chunks_exact(rows)
+            .zip(x.chunks_exact(width))
+            .all(|(found, x)| found.iter().zip(weights.chunks_exact(width)).all(|(found, w)| is_close(x, w, *found)))
     })
 }
 

@@ -41,7 +41,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use activations::{Activations, Needs};
+pub(crate) use activations::{Activations, Needs, Source};
 pub use attention::Kv;
 pub(crate) use attention::{Heads, KvLayer, Turn, View};
 pub use bandwidth::read_bandwidth;
@@ -123,24 +123,15 @@ pub(crate) fn gated_product(
 
 /// Multiplies the same activations with several matrices; `out` is `(tokens, rows)`.
 pub(crate) fn product(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [f32])]) {
-    run(pool, path, x, all, &|out, products| out.copy_from_slice(products));
+    run(pool, path, x, all, false);
 }
 
 /// The same, added to what is in `out`.
 pub(crate) fn add_product(pool: &mut Pool, path: Path, x: &Activations, matrix: &Matrix, out: &mut [f32]) {
-    run(pool, path, x, &mut [(matrix, out)], &|out, products| {
-        out.iter_mut().zip(products).for_each(|(out, product)| *out += product);
-    });
+    run(pool, path, x, &mut [(matrix, out)], true);
 }
 
-/// Multiplies, and lets `put` do something with up to a [`TILE`] of `out` and the products of its place.
-fn run(
-    pool: &mut Pool,
-    path: Path,
-    x: &Activations,
-    all: &mut [(&Matrix, &mut [f32])],
-    put: &(impl Fn(&mut [f32], &[f32]) + Sync),
-) {
+fn run(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [f32])], add: bool) {
     struct Part<'a> {
         matrix: &'a Matrix,
         out: Shareable<f32>,
@@ -168,7 +159,15 @@ fn run(
         };
         let (matrix, rows) = (part.matrix, part.matrix.rows());
         let tiles = task * step..(task * step + step).min(matrix.tiles());
-        path.tiles(matrix, tiles, x, &mut |first, token, products: &[f32; TILE]| {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        if path.is_amx() && matrix.format().needs().codes {
+            let registers = &mut amx::Registers::new();
+            // SAFETY: having the path proves the instructions; width and room were compared above; each tile of each
+            // matrix belongs to one task, and `all` is borrowed mutably until `run` returns.
+            unsafe { amx::products(registers, matrix, tiles, (x.tiles(), x.tokens()), (part.out, add)) };
+            return;
+        }
+        path.tiles(matrix, tiles, x, &mut |first, token, products| {
             let width = TILE.min(rows - first);
             let at = token * rows + first;
             // SAFETY: `at + width` is within the token's row of `out`, whose length was compared above; each tile of
@@ -177,8 +176,10 @@ fn run(
             let out = unsafe { std::slice::from_raw_parts_mut(part.out.get().add(at), width) };
             match <&mut [f32; TILE]>::try_from(&mut *out) {
                 // Of a length that is known it is a few instructions.
-                Ok(out) => put(out, products),
-                Err(_) => put(out, &products[..width]),
+                Ok(out) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
+                Ok(out) => *out = *products,
+                Err(_) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
+                Err(_) => out.copy_from_slice(&products[..width]),
             }
         });
     });

@@ -167,8 +167,7 @@ impl Path {
         if tokens > 1 { 4 } else { 8 }
     }
 
-    /// Some tiles times all rows; `write` gets the first of sixteen rows of the matrix, a token, and its products with them.
-    #[inline]
+    /// Some tiles times all rows, but for AMX; `write` gets the first of sixteen rows of the matrix, a token, and its products with them.
     pub(super) fn tiles(
         self,
         matrix: &Matrix,
@@ -176,13 +175,6 @@ impl Path {
         x: &Activations,
         write: &mut impl FnMut(usize, usize, &[f32; TILE]),
     ) {
-        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        if self.is_amx() && matrix.format().needs().codes {
-            let registers = &mut super::amx::Registers::new();
-            // SAFETY: having the path proves the instructions; `product` compared the width, and takes so many tiles.
-            unsafe { super::amx::products(registers, matrix, range, (x.tiles(), x.tokens()), write) };
-            return;
-        }
         let mut products: Products = [[0.0; TILE]; GROUP];
         for (index, group) in x.groups().iter().enumerate() {
             for tile in range.clone() {

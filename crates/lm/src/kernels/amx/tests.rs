@@ -14,7 +14,7 @@ struct Emulated {
 }
 
 impl Multiply for Emulated {
-    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool) {
+    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool, _: Option<Soon>) {
         let number = |bits: u16| half::bf16::from_bits(bits).to_f32();
         for (i, x) in x.iter().enumerate() {
             for (j, w) in w.iter().enumerate() {
@@ -59,21 +59,23 @@ fn check<M: Multiply>(registers: &mut M, format: Format, (rows, width, tokens): 
     let matrix = any_matrix(format, (rows, width), &mut random);
     let x: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-3.0f32..3.0).powi(3)).collect();
     let mut given = Rows::default();
-    given.fill(&mut Pool::new(2), (tokens, width), &|t, out| out.copy_from_slice(&x[t * width..][..width]));
+    given.fill(&mut Pool::new(2), (tokens, width), Source::Rows(&x));
     let mut weights = vec![0.0; rows.next_multiple_of(TILE) * width];
     (0..rows).for_each(|r| matrix.row(r, &mut weights[r * width..][..width]));
-    let mut seen = vec![0; tokens];
-    // SAFETY: the caller has seen that the processor converts; the rows have the matrix's width.
-    unsafe {
-        products(registers, &matrix, 0..rows.div_ceil(TILE), (&given, tokens), &mut |first, token, found| {
-            seen[token] += 1;
-            for (r, found) in (first..rows).zip(found) {
-                let (x, w) = (&x[token * width..][..width], &weights[r * width..][..width]);
-                assert!(is_close(x, w, *found), "{format:?} row {r}, token {token}: {found}");
-            }
-        });
+    let start: Vec<f32> = (0..tokens * rows).map(|i| (i % 7) as f32).collect();
+    for add in [false, true] {
+        let mut out = start.clone();
+        let place = (Shareable::new(out.as_mut_ptr()), add);
+        // SAFETY: the caller has seen that the processor converts; the rows have the matrix's width, and `out` is the
+        // place of their products.
+        unsafe { products(registers, &matrix, 0..rows.div_ceil(TILE), (&given, tokens), place) };
+        for (i, (found, start)) in out.iter().zip(&start).enumerate() {
+            let (x, w) = (&x[i / rows * width..][..width], &weights[i % rows * width..][..width]);
+            // What is added is small beside the products' tolerance.
+            let found = if add { found - start } else { *found };
+            assert!(is_close(x, w, found), "{format:?} row {}, token {}, add {add}: {found}", i % rows, i / rows);
+        }
     }
-    assert!(seen.iter().all(|&times| times == rows.div_ceil(TILE)), "every token with every tile: {seen:?}");
 }
 
 proptest! {
@@ -138,13 +140,13 @@ fn gates_are_those_of_the_two_products() {
     let x: Vec<f32> = (0..tokens * width).map(|_| random.random_range(-0.01f32..0.01)).collect();
     let (mut pool, needs) = (Pool::new(2), gate.format().needs());
     let mut given = Activations::default();
-    given.fill((&mut pool, path, needs), (tokens, width), &|t, out| out.copy_from_slice(&x[t * width..][..width]));
+    given.fill((&mut pool, path, needs), (tokens, width), Source::Rows(&x));
     let (mut g, mut u) = (vec![0.0; tokens * rows], vec![0.0; tokens * rows]);
     product(&mut pool, path, &given, &mut [(&gate, &mut g), (&up, &mut u)]);
     for gelu in [false, true] {
         let (mut apart, mut gates) = (Activations::default(), Activations::default());
         let row = |t: usize, out: &mut [f32]| gated(path, gelu, &g[t * rows..][..rows], &u[t * rows..][..rows], out);
-        apart.fill((&mut pool, path, needs), (tokens, rows), &row);
+        apart.fill((&mut pool, path, needs), (tokens, rows), Source::Made(&row));
         assert!(gated_product(&mut pool, path, &given, [&gate, &up], gelu, (&mut gates, needs)));
         let [expect, found] = [&apart, &gates].map(|x| {
             let mut out = vec![0.0; tokens * down.rows()];
@@ -178,7 +180,7 @@ fn a_row_does_not_depend_on_the_rows_beside_it() {
     let multiply = |from: usize, to: usize| -> Vec<f32> {
         let mut given = Activations::default();
         let how = (&mut Pool::new(2), path, format.needs());
-        given.fill(how, (to - from, width), &|t, out| out.copy_from_slice(&x[(from + t) * width..][..width]));
+        given.fill(how, (to - from, width), Source::Rows(&x[from * width..to * width]));
         let mut out = vec![f32::NAN; (to - from) * rows];
         product(&mut Pool::new(2), path, &given, &mut [(&matrix, &mut out)]);
         out

@@ -121,8 +121,10 @@ pub(super) fn attend<M: Multiply>(
                         // SAFETY: `place(row)` is the beginning of one query head's `dim` numbers within `out`,
                         // whose length the caller compared; each pair of token and head belongs to one task, and
                         // `out` is borrowed mutably until `run` returns.
-                        let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(place(row)), heads.dim) };
-                        scratch.give(r, out);
+                        unsafe {
+                            let out = std::slice::from_raw_parts_mut(out.get().add(place(row)), heads.dim);
+                            scratch.give(r, out);
+                        }
                     }
                 });
             });
@@ -208,6 +210,7 @@ impl Scratch {
 
     /// # Safety
     /// The processor has AVX-512 with bf16.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn query(&mut self, r: usize, q: Option<&[f32]>, scale: f32, sizes: Sizes) {
         self.numbers.fill(0.0);
         if let Some(q) = q {
@@ -223,7 +226,7 @@ impl Scratch {
         let (first, second) = self.queries.split_at(sizes.deep);
         for (keys, scores) in keys.chunks_exact(2 * sizes.deep).zip(&mut self.scores).take(parts) {
             let (a, b) = keys.split_at(sizes.deep);
-            registers.multiply([first, second], [a, b], scores, false);
+            registers.multiply([first, second], [a, b], scores, false, None);
         }
     }
 
@@ -288,14 +291,20 @@ impl Scratch {
         }
         for (values, context) in values.chunks_exact(2 * (KEYS / BLOCK)).zip(&mut self.context) {
             let (a, b) = values.split_at(KEYS / BLOCK);
-            registers.multiply(weights, [&a[..parts], &b[..parts]], context, true);
+            registers.multiply(weights, [&a[..parts], &b[..parts]], context, true, None);
         }
     }
 
     /// What a row takes from the values.
-    fn give(&self, r: usize, out: &mut [f32]) {
+    ///
+    /// # Safety
+    /// The processor has AVX-512.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn give(&self, r: usize, out: &mut [f32]) {
         let inverse = 1.0 / self.sum[r];
-        let context = self.context.iter().flat_map(|square| &square[r / TILE]).flat_map(|sums| &sums.0[r % TILE]);
-        out.iter_mut().zip(context).for_each(|(out, x)| *out = x * inverse);
+        let context = self.context.iter().flat_map(|square| &square[r / TILE]).map(|sums| &sums.0[r % TILE]);
+        for (out, context) in out.chunks_mut(TILE).zip(context) {
+            out.iter_mut().zip(context).for_each(|(out, x)| *out = x * inverse);
+        }
     }
 }
