@@ -71,10 +71,10 @@ pub(super) trait Multiply {
     fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool, soon: Option<Soon>);
 }
 
-/// [`SIDE`] places of 128 bytes each, `step` bytes apart.
+/// For each half of a [`SIDE`] of tokens sixteen places of 128 bytes each, `step` bytes apart.
 #[derive(Clone, Copy)]
 pub(super) struct Soon {
-    first: *const f32,
+    halves: [*const u8; 2],
     step: usize,
 }
 
@@ -256,8 +256,9 @@ struct Floats {
 impl Take for Floats {
     fn place(&self, side: usize, pair: usize) -> Option<Soon> {
         let column = (self.range.start + 2 * pair) * TILE;
-        let first = self.out.get().wrapping_add(side * SIDE * self.rows + column);
-        Some(Soon { first, step: self.rows * size_of::<f32>() })
+        let place = |half: usize| (side * SIDE + half * TILE) * self.rows + column;
+        let halves = [place(0), place(1)].map(|at| self.out.get().wrapping_add(at).cast_const().cast());
+        Some(Soon { halves, step: self.rows * size_of::<f32>() })
     }
 
     unsafe fn take(&self, side: usize, pair: usize, square: &Square) {
@@ -300,19 +301,27 @@ struct Gates {
     out: Shareable<Tile>,
 }
 
+impl Gates {
+    /// The tile of half a side that a pair goes to.
+    fn tile(&self, side: usize, half: usize, pair: usize) -> *mut Tile {
+        let block = (self.first + pair) / 2;
+        let part = block / DEEP * DEEP..(block / DEEP * DEEP + DEEP).min(self.deep);
+        let at = 2 * (side * self.deep + part.start) + half * part.len() + (block - part.start);
+        self.out.get().wrapping_add(at)
+    }
+}
+
 impl Take for Gates {
-    fn place(&self, _: usize, _: usize) -> Option<Soon> {
-        None
+    fn place(&self, side: usize, pair: usize) -> Option<Soon> {
+        let halves = [0, 1].map(|half| self.tile(side, half, pair).cast_const().cast());
+        Some(Soon { halves, step: 2 * size_of::<[u16; BLOCK]>() })
     }
 
     unsafe fn take(&self, side: usize, pair: usize, square: &Square) {
-        let (block, column) = ((self.first + pair) / 2, (self.first + pair) % 2 * TILE);
-        let part = block / DEEP * DEEP..(block / DEEP * DEEP + DEEP).min(self.deep);
+        let column = (self.first + pair) % 2 * TILE;
         for (half, [gate, up]) in square.iter().enumerate() {
-            let at = 2 * (side * self.deep + part.start) + half * part.len() + (block - part.start);
-            // SAFETY: `out` has two times so many tiles for each side; sixteen columns of this one belong to this pair,
-            // and the caller gave this range to nobody else.
-            unsafe { convert::gate(self.gelu, gate, up, self.out.get().add(at).cast::<u16>().add(column)) };
+            // SAFETY: sixteen columns of this tile belong to this pair, and the caller gave this range to nobody else.
+            unsafe { convert::gate(self.gelu, gate, up, self.tile(side, half, pair).cast::<u16>().add(column)) };
         }
     }
 }

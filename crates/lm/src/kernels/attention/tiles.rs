@@ -2,7 +2,7 @@
 //! or, without it, `vdpbf16ps`.
 //!
 //! As in the general case [`KEYS`] keys at a time pass through a block of queries with a running maximum and sum;
-//! scores and context are sums of tile registers. One head of keys after the other, so that the tiles of one are all
+//! scores, in units of ln 2, and context are sums of tile registers. One head of keys after the other, so that the tiles of one are all
 //! the memory it takes. Products are of bf16, all else is f32.
 
 use std::arch::x86_64::*;
@@ -10,14 +10,14 @@ use std::cell::RefCell;
 
 use super::store::Store;
 use super::{Heads, KEYS, View};
-use crate::kernels::amx::convert::{exp, in_turn, line, side_by_side};
+use crate::kernels::amx::convert::{exp2, in_turn, line, side_by_side};
 use crate::kernels::amx::{Multiply, SIDE, Square, Tile, ZERO};
 use crate::kernels::pool::{Pool, Shareable};
 use crate::kernels::{BLOCK, TILE};
 
 /// By how much a score may lie above what its row's scores are compared with before all that was summed is shrunk, so that
-/// this seldom happens: weights are at most e⁸.
-const SLACK: f32 = 8.0;
+/// this seldom happens: weights are at most 2¹².
+const SLACK: f32 = 12.0;
 
 /// Tiles of [`KEYS`] positions of one head.
 #[derive(Clone, Copy)]
@@ -97,7 +97,7 @@ pub(super) fn attend<M: Multiply>(
                     for r in 0..SIDE {
                         let q = row(r).map(|row| &q[place(row)..][..heads.dim]);
                         // SAFETY: as above.
-                        unsafe { scratch.query(r, q, view.scale, sizes) };
+                        unsafe { scratch.query(r, q, view.scale * std::f32::consts::LOG2_E, sizes) };
                     }
                     let last = (0..SIDE).rev().find_map(row).map_or(0, |row| view.position + row / share);
                     let registers = &mut registers();
@@ -259,7 +259,7 @@ impl Scratch {
         let most = if highest > before + SLACK { highest } else { before };
         let weight = |j: usize| {
             let less = _mm512_sub_ps(score(j), _mm512_set1_ps(most));
-            _mm512_maskz_mov_ps(seen(j), exp(less))
+            _mm512_maskz_mov_ps(seen(j), exp2(less))
         };
         let mut sums = _mm512_setzero_ps();
         for (part, tile) in weights.iter_mut().enumerate() {
@@ -268,7 +268,7 @@ impl Scratch {
             // SAFETY: a line is 64 bytes.
             unsafe { _mm512_storeu_si512(tile.0[line].as_mut_ptr().cast(), in_turn(first, second)) };
         }
-        let shrink = if before == most { 1.0 } else { f32::exp(before - most) };
+        let shrink = if before == most { 1.0 } else { f32::exp2(before - most) };
         self.shrink[r] = shrink;
         self.most[r] = most;
         self.sum[r] = self.sum[r] * shrink + _mm512_reduce_add_ps(sums);
