@@ -138,7 +138,7 @@ impl Rows {
 
 /// What rows are multiplied with.
 #[derive(Clone, Copy)]
-pub(super) enum Weights<'a> {
+enum Weights<'a> {
     One(&'a Matrix),
     /// Gate and up of one shape, a tile of each a pair.
     Gated([&'a Matrix; 2]),
@@ -170,7 +170,7 @@ impl<'a> Weights<'a> {
 /// What becomes of the products of a [`SIDE`] of tokens with a pair of tiles, while they are in the first-level cache.
 trait Take {
     /// Where they go to.
-    fn place(&self, side: usize, pair: usize) -> Option<Soon>;
+    fn place(&self, side: usize, pair: usize) -> Soon;
 
     /// Products with rows or tiles that are not there mean nothing.
     ///
@@ -215,7 +215,7 @@ unsafe fn tiles<M: Multiply>(
                 let w = [&first[..part.len()], &second[..part.len()]];
                 for (side, sums) in sums.iter_mut().enumerate() {
                     let last = part.end == deep;
-                    let soon = if last { taker.place(side, pair) } else { None };
+                    let soon = last.then(|| taker.place(side, pair));
                     registers.multiply(x.part(side, deep, &part), w, sums, from > 0, soon);
                     if last {
                         // SAFETY: the caller's promise.
@@ -254,11 +254,11 @@ struct Floats {
 }
 
 impl Take for Floats {
-    fn place(&self, side: usize, pair: usize) -> Option<Soon> {
+    fn place(&self, side: usize, pair: usize) -> Soon {
         let column = (self.range.start + 2 * pair) * TILE;
         let place = |half: usize| (side * SIDE + half * TILE) * self.rows + column;
         let halves = [place(0), place(1)].map(|at| self.out.get().wrapping_add(at).cast_const().cast());
-        Some(Soon { halves, step: self.rows * size_of::<f32>() })
+        Soon { halves, step: self.rows * size_of::<f32>() }
     }
 
     unsafe fn take(&self, side: usize, pair: usize, square: &Square) {
@@ -269,7 +269,7 @@ impl Take for Floats {
                 let (column, columns) = (tile * TILE, self.rows.min(tile * TILE + TILE) - tile * TILE);
                 // SAFETY: these tokens and columns are within `out`; the caller gave this range to nobody else.
                 unsafe {
-                    let out = self.out.get().add(from * self.rows + column);
+                    let out = self.out.get().wrapping_add(from * self.rows + column);
                     convert::put(lines, (out, self.rows), columns, self.add);
                 }
             }
@@ -294,6 +294,7 @@ pub(super) unsafe fn gates<M: Multiply>(
     unsafe { tiles(registers, Weights::Gated(both), range, (x, sides), &taker) }
 }
 
+/// Writes gates down.
 struct Gates {
     first: usize,
     deep: usize,
@@ -312,9 +313,9 @@ impl Gates {
 }
 
 impl Take for Gates {
-    fn place(&self, side: usize, pair: usize) -> Option<Soon> {
+    fn place(&self, side: usize, pair: usize) -> Soon {
         let halves = [0, 1].map(|half| self.tile(side, half, pair).cast_const().cast());
-        Some(Soon { halves, step: 2 * size_of::<[u16; BLOCK]>() })
+        Soon { halves, step: 2 * size_of::<[u16; BLOCK]>() }
     }
 
     unsafe fn take(&self, side: usize, pair: usize, square: &Square) {

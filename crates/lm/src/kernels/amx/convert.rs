@@ -187,7 +187,7 @@ pub(in crate::kernels) fn exp2(x: __m512) -> __m512 {
     let r = _mm512_sub_ps(x, n);
     // Terms of the series of e^(r ln 2), |r| at most 1/2.
     let mut p = _mm512_set1_ps(1.333_355_8e-3);
-    for c in [9.618_129e-3, 5.550_411e-2, 2.402_265_1e-1, 6.931_472e-1, 1.0] {
+    for c in [9.618_129e-3, 5.550_411e-2, 2.402_265e-1, 6.931_472e-1, 1.0] {
         p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(c));
     }
     _mm512_scalef_ps(p, n)
