@@ -14,7 +14,7 @@
 //! | AVX-512 | `vpdpbusd`, 16 rows × up to 12 tokens in registers; with bf16, prompts attend by `vdpbf16ps` |
 //! | AVX-VNNI | `vpdpbusd`, two times 8 rows × up to 6 tokens |
 //! | AVX2 | `vpmaddubsw`, 8 rows × up to 4 tokens |
-//! | NEON | `sdot`, or `smull` and `sadalp` without that extension, 16 rows × up to 4 tokens; run under emulation only, see [`neon`] |
+//! | NEON | `sdot`, or `smull` and `sadalp` without that extension, 16 rows × up to 4 tokens; run under emulation only |
 //! | scalar | plain Rust: the reference, and slow |
 //!
 //! Only this folder of the repository holds `unsafe`. It knows nothing of models or files.
