@@ -34,6 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tokens: Vec<u32> = (0..prompt as u32).map(|i| 300 + i * 37 % 1000).collect();
     let sampling = Sampling { max_tokens: new, ..Sampling::default() };
     for round in 1..=3 {
+        // Else the next round would find its prompt read.
+        model.forget();
         let g = model.generate(&tokens, &sampling, &|| false, &mut |_| ControlFlow::Continue(()))?;
         let prefill = g.prompt_tokens as f64 / g.first_token_s;
         let decode = (g.completion_tokens.saturating_sub(1)) as f64 / (g.total_s - g.first_token_s);

@@ -14,8 +14,8 @@ use crate::cache::CpuCache;
 use crate::cpu_rope::{Rope, Ropes};
 use crate::gguf::Gguf;
 use crate::kernels::{
-    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Turn, View, add, gated, gated_product,
-    product, rms_norm, rms_norm_in_place,
+    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Source, Turn, View, add, add_product,
+    gated, gated_product, product, rms_norm, rms_norm_in_place,
 };
 use crate::{Architecture, LmError, Options, Shape};
 
@@ -61,6 +61,7 @@ struct Buffers {
     up: Vec<f32>,
     delta: Vec<f32>,
     rows: Activations,
+    gates: Activations,
 }
 
 impl CpuDecoder {
@@ -225,9 +226,8 @@ impl CpuDecoder {
         let needs = self.output.weight.format().needs();
         // Of a prompt few rows are wanted, usually one, which are not worth expanding the largest matrix for.
         let path = self.writing;
-        buffers.rows.fill((&mut *pool, path, needs), (wanted.len(), hidden), &|t, out| {
-            rms_norm(path, &x[wanted[t] * hidden..][..hidden], norm, epsilon, out);
-        });
+        let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[wanted[t] * hidden..][..hidden], norm, epsilon, out);
+        buffers.rows.fill((&mut *pool, path, needs), (wanted.len(), hidden), Source::Made(&normed));
         product(pool, path, &buffers.rows, &mut [(&self.output.weight, &mut logits)]);
         self.output.add_bias(&mut logits);
         logits
@@ -343,13 +343,12 @@ impl Block {
         k.resize(tokens * kv_width, 0.0);
         v.resize(tokens * kv_width, 0.0);
         context.resize(tokens * q_width, 0.0);
-        delta.resize(tokens * hidden, 0.0);
         let norm = &self.attention_norm;
         let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[t * hidden..][..hidden], norm, epsilon, out);
         match &self.qkv {
             Qkv::Apart([wq, wk, wv]) => {
                 let needs = wq.needs().or(wk.needs()).or(wv.needs());
-                rows.fill((&mut **pool, path, needs), (tokens, hidden), &normed);
+                rows.fill((&mut **pool, path, needs), (tokens, hidden), Source::Made(&normed));
                 product(pool, path, rows, &mut [(&wq.weight, q), (&wk.weight, k), (&wv.weight, v)]);
                 wq.add_bias(q);
                 wk.add_bias(k);
@@ -358,7 +357,7 @@ impl Block {
             Qkv::Joined(all) => {
                 let width = q_width + 2 * kv_width;
                 joined.resize(tokens * width, 0.0);
-                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), &normed);
+                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), Source::Made(&normed));
                 product(pool, path, rows, &mut [(&all.weight, joined)]);
                 all.add_bias(joined);
                 for (t, row) in joined.chunks_exact(width).enumerate() {
@@ -395,12 +394,9 @@ impl Block {
                 first += tokens;
             }
         }
-        rows.fill((&mut **pool, path, self.attention_output.needs()), (tokens, q_width), &|t, out| {
-            out.copy_from_slice(&context[t * q_width..][..q_width]);
-        });
-        product(pool, path, rows, &mut [(&self.attention_output.weight, delta)]);
-        self.attention_output.add_bias(delta);
-        residual(pool, path, (x, delta), hidden, self.post_attention_norm.as_deref(), epsilon);
+        rows.fill((&mut **pool, path, self.attention_output.needs()), (tokens, q_width), Source::Rows(context));
+        let norm = (self.post_attention_norm.as_deref(), epsilon);
+        self.attention_output.add_to(pool, path, rows, norm, (x, delta));
     }
 
     fn feed(&self, step: &mut Step<'_, '_>) {
@@ -408,20 +404,19 @@ impl Block {
         let path = *path;
         let Shape { hidden, feed_forward: width, .. } = **shape;
         let (epsilon, gelu) = (shape.norm_epsilon as f32, shape.architecture == Architecture::Gemma3);
-        let Buffers { x, joined, gate, up, delta, rows, .. } = &mut **buffers;
+        let Buffers { x, joined, gate, up, delta, rows, gates, .. } = &mut **buffers;
         let tokens = x.len() / hidden;
         let norm = &self.feed_forward_norm;
         let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[t * hidden..][..hidden], norm, epsilon, out);
         let down = self.down.needs();
         match &self.gate_up {
             GateUp::Apart([wg, wu]) => {
-                gate.resize(tokens * width, 0.0);
-                rows.fill((&mut **pool, path, wg.needs().or(wu.needs())), (tokens, hidden), &normed);
+                rows.fill((&mut **pool, path, wg.needs().or(wu.needs())), (tokens, hidden), Source::Made(&normed));
                 let plain = wg.bias.is_none() && wu.bias.is_none();
-                if plain && gated_product(pool, path, rows, [&wg.weight, &wu.weight], gelu, gate) {
-                    let row = |t: usize, out: &mut [f32]| out.copy_from_slice(&gate[t * width..][..width]);
-                    rows.fill((&mut **pool, path, down), (tokens, width), &row);
+                if plain && gated_product(pool, path, rows, [&wg.weight, &wu.weight], gelu, (gates, down)) {
+                    std::mem::swap(rows, gates);
                 } else {
+                    gate.resize(tokens * width, 0.0);
                     up.resize(tokens * width, 0.0);
                     product(pool, path, rows, &mut [(&wg.weight, gate), (&wu.weight, up)]);
                     wg.add_bias(gate);
@@ -429,49 +424,24 @@ impl Block {
                     let row = |t: usize, out: &mut [f32]| {
                         gated(path, gelu, &gate[t * width..][..width], &up[t * width..][..width], out);
                     };
-                    rows.fill((&mut **pool, path, down), (tokens, width), &row);
+                    rows.fill((&mut **pool, path, down), (tokens, width), Source::Made(&row));
                 }
             }
             GateUp::Joined(all) => {
                 joined.resize(tokens * 2 * width, 0.0);
-                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), &normed);
+                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), Source::Made(&normed));
                 product(pool, path, rows, &mut [(&all.weight, joined)]);
                 all.add_bias(joined);
                 let row = |t: usize, out: &mut [f32]| {
                     let (gate, up) = joined[t * 2 * width..][..2 * width].split_at(width);
                     gated(path, gelu, gate, up, out);
                 };
-                rows.fill((&mut **pool, path, down), (tokens, width), &row);
+                rows.fill((&mut **pool, path, down), (tokens, width), Source::Made(&row));
             }
         }
-        product(pool, path, rows, &mut [(&self.down.weight, delta)]);
-        self.down.add_bias(delta);
-        residual(pool, path, (x, delta), hidden, self.post_feed_forward_norm.as_deref(), epsilon);
+        let norm = (self.post_feed_forward_norm.as_deref(), epsilon);
+        self.down.add_to(pool, path, rows, norm, (x, delta));
     }
-}
-
-/// `x += delta`, or `x += norm(delta)`.
-fn residual(
-    pool: &mut Pool,
-    path: Path,
-    (x, delta): (&mut [f32], &[f32]),
-    hidden: usize,
-    norm: Option<&[f32]>,
-    epsilon: f32,
-) {
-    pool.chunks(x, hidden * 16, &|index, rows| {
-        for (i, row) in rows.chunks_exact_mut(hidden).enumerate() {
-            let delta = &delta[(index * 16 + i) * hidden..][..hidden];
-            match norm {
-                None => add(path, row, delta),
-                Some(norm) => {
-                    let mut normed = vec![0.0; hidden];
-                    rms_norm(path, delta, norm, epsilon, &mut normed);
-                    add(path, row, &normed);
-                }
-            }
-        }
-    });
 }
 
 struct Linear {
@@ -490,6 +460,37 @@ impl Linear {
                 row.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
             }
         }
+    }
+
+    /// `x += rows Wᵀ`, or `x += norm(rows Wᵀ)`; `delta` is used where that takes two steps.
+    fn add_to(
+        &self,
+        pool: &mut Pool,
+        path: Path,
+        rows: &Activations,
+        (norm, epsilon): (Option<&[f32]>, f32),
+        (x, delta): (&mut [f32], &mut Vec<f32>),
+    ) {
+        if norm.is_none() && self.bias.is_none() {
+            return add_product(pool, path, rows, &self.weight, x);
+        }
+        delta.resize(x.len(), 0.0);
+        product(pool, path, rows, &mut [(&self.weight, delta)]);
+        self.add_bias(delta);
+        let (hidden, delta) = (self.weight.rows(), &*delta);
+        pool.chunks(x, hidden * 16, &|index, rows| {
+            for (i, row) in rows.chunks_exact_mut(hidden).enumerate() {
+                let delta = &delta[(index * 16 + i) * hidden..][..hidden];
+                match norm {
+                    None => add(path, row, delta),
+                    Some(norm) => {
+                        let mut normed = vec![0.0; hidden];
+                        rms_norm(path, delta, norm, epsilon, &mut normed);
+                        add(path, row, &normed);
+                    }
+                }
+            }
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use half::f16;
 
-use crate::kernels::{Activations, Format, Matrix, Pages, Path, Pool, product};
+use crate::kernels::{Activations, Format, Matrix, Pages, Path, Pool, Source, product};
 
 /// Numbers that share a scale; a row's length must be a multiple.
 const BLOCK: usize = 32;
@@ -65,7 +65,7 @@ impl Products {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { pool, rows, .. } = &mut *state;
         let how = (&mut *pool, self.path, Format::Q8_0.needs());
-        rows.fill(how, (x.len() / inputs, inputs), &|row, to| to.copy_from_slice(&x[row * inputs..][..inputs]));
+        rows.fill(how, (x.len() / inputs, inputs), Source::Rows(x));
         product(pool, self.path, rows, &mut [(matrix, out)]);
     }
 }

@@ -177,11 +177,14 @@ impl Scheduler {
         self.running.is_empty() && self.waiting.is_empty()
     }
 
-    /// Forgets what ended sequences left.
+    /// Forgets what ended sequences left, but for the memory it was in.
     pub(crate) fn forget(&mut self) {
-        self.kept.clear();
+        for kept in &mut self.kept {
+            (kept.tokens, kept.apart) = (Vec::new(), Apart::default());
+        }
         self.segments = Segments::new(self.limits.segment_bytes);
         if !self.decoder.has_many() && self.running.is_empty() {
+            self.kept.clear();
             self.decoder.clear();
         }
     }
@@ -336,10 +339,15 @@ impl Scheduler {
     }
 
     fn fresh(&mut self, need: usize, used: usize) -> (Cache, usize) {
+        // Memory that is there already is quicker than new memory.
+        if let Some(at) = self.kept.iter().position(|kept| kept.tokens.is_empty() && kept.capacity == need) {
+            let mut cache = self.kept.remove(at).cache;
+            self.decoder.cut(&mut cache, 0);
+            return (cache, need);
+        }
         while self.kept_positions() + used + need > self.limits.positions {
             let Kept { mut cache, capacity, .. } = self.kept.remove(0);
             if capacity == need {
-                // Memory that is there already is quicker than new memory.
                 self.decoder.cut(&mut cache, 0);
                 return (cache, need);
             }

@@ -46,6 +46,15 @@ pub(super) struct Group {
     row: Vec<f32>,
 }
 
+/// Where rows come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// One after the other.
+    Rows(&'a [f32]),
+    /// Each is written when it is its turn.
+    Made(&'a (dyn Fn(usize, &mut [f32]) + Sync)),
+}
+
 /// Which forms are needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
@@ -79,22 +88,34 @@ impl Activations {
         &self.tiles
     }
 
-    /// Takes `tokens` rows of `width` numbers; `row` writes the row of a number into a slice.
+    /// Room for so many rows in tiles, which the caller fills.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn reserve(&mut self, (tokens, width): (usize, usize)) -> &mut [super::amx::Tile] {
+        (self.tokens, self.width) = (tokens, width);
+        self.tiles.reserve((tokens, width))
+    }
+
+    /// Takes `tokens` rows of `width` numbers.
     pub(crate) fn fill(
         &mut self,
-        (pool, path, mut needs): (&mut Pool, Path, Needs),
+        (pool, path, needs): (&mut Pool, Path, Needs),
         (tokens, width): (usize, usize),
-        row: &(dyn Fn(usize, &mut [f32]) + Sync),
+        from: Source<'_>,
     ) {
+        if let Source::Rows(all) = from {
+            assert_eq!(all.len(), tokens * width, "not {tokens} rows of {width} numbers");
+        }
         (self.tokens, self.width) = (tokens, width);
         #[cfg(target_arch = "x86_64")]
-        if path.is_amx() && needs.codes {
-            self.tiles.fill(pool, (tokens, width), row);
-            needs.codes = false;
+        let needs = if path.is_amx() && needs.codes {
+            self.tiles.fill(pool, (tokens, width), from);
             if !needs.floats {
                 return;
             }
-        }
+            Needs { codes: false, ..needs }
+        } else {
+            needs
+        };
         let groups = tokens.div_ceil(GROUP);
         if self.groups.len() < groups {
             self.groups.resize_with(groups, Group::default);
@@ -103,19 +124,25 @@ impl Activations {
             let group = &mut group[0];
             let first = index * GROUP;
             group.resize(GROUP.min(tokens - first), width, needs);
-            let mut numbers = std::mem::take(&mut group.row);
-            numbers.resize(width, 0.0);
+            let mut made = std::mem::take(&mut group.row);
+            made.resize(width, 0.0);
             for t in 0..group.rows {
-                row(first + t, &mut numbers);
+                let numbers = match from {
+                    Source::Rows(all) => &all[(first + t) * width..][..width],
+                    Source::Made(row) => {
+                        row(first + t, &mut made);
+                        &*made
+                    }
+                };
                 if needs.codes {
-                    path.quantize(group, t, &numbers);
+                    path.quantize(group, t, numbers);
                 }
                 if needs.floats {
                     let rows = group.rows;
                     numbers.iter().zip(group.floats[t..].iter_mut().step_by(rows)).for_each(|(&x, y)| *y = x);
                 }
             }
-            group.row = numbers;
+            group.row = made;
         });
     }
 }

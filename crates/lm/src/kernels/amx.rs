@@ -20,6 +20,8 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::activations::Source;
+use super::pool::Shareable;
 use super::{BLOCK, Format, Matrix, Pages, Pool, SUPER, TILE};
 
 pub(super) mod convert;
@@ -64,8 +66,16 @@ pub(super) fn task(tiles: usize, threads: usize) -> usize {
 
 /// What multiplies.
 pub(super) trait Multiply {
-    /// `out[i][j] = x[i] · w[j]` over all tiles of the slices, which are of one length; `add` adds to `out`.
-    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool);
+    /// `out[i][j] = x[i] · w[j]` over all tiles of the slices, which are of one length; `add` adds to `out`. Meanwhile
+    /// memory that will be written `soon` may be asked for.
+    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool, soon: Option<Soon>);
+}
+
+/// For each half of a [`SIDE`] of tokens sixteen places of 128 bytes each, `step` bytes apart.
+#[derive(Clone, Copy)]
+pub(super) struct Soon {
+    halves: [*const u8; 2],
+    step: usize,
 }
 
 /// Rows of activations as tiles: for each [`SIDE`] rows, for each part of [`DEEP`] times 32 columns, the tiles of the
@@ -76,31 +86,28 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// As [`Activations::fill`].
-    pub(super) fn fill(
-        &mut self,
-        pool: &mut Pool,
-        (tokens, width): (usize, usize),
-        row: &(dyn Fn(usize, &mut [f32]) + Sync),
-    ) {
+    /// As [`super::Activations::fill`].
+    pub(super) fn fill(&mut self, pool: &mut Pool, (tokens, width): (usize, usize), from: Source<'_>) {
         thread_local! {
             static NUMBERS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
         }
         let deep = width / BLOCK;
-        let count = tokens.div_ceil(SIDE) * 2 * deep;
-        if self.tiles.len() < count {
-            self.tiles.resize(count, Tile::ZERO);
-        }
-        pool.chunks(&mut self.tiles[..count], 2 * deep, &|side, tiles| {
+        pool.chunks(self.reserve((tokens, width)), 2 * deep, &|side, tiles| {
             NUMBERS.with_borrow_mut(|numbers| {
                 numbers.resize(width, 0.0);
                 for line in 0..SIDE {
                     let token = side * SIDE + line;
-                    if token < tokens {
-                        row(token, numbers);
-                    } else {
-                        numbers.fill(0.0);
-                    }
+                    let numbers = match from {
+                        Source::Rows(all) if token < tokens => &all[token * width..][..width],
+                        Source::Made(row) if token < tokens => {
+                            row(token, numbers);
+                            &*numbers
+                        }
+                        Source::Rows(_) | Source::Made(_) => {
+                            numbers.fill(0.0);
+                            &*numbers
+                        }
+                    };
                     for (numbers, tiles) in numbers.chunks(DEEP * BLOCK).zip(tiles.chunks_mut(2 * DEEP)) {
                         let half = tiles.len() / 2;
                         let tiles = if line < TILE { &mut tiles[..half] } else { &mut tiles[half..] };
@@ -110,6 +117,15 @@ impl Rows {
                 }
             });
         });
+    }
+
+    /// Room for so many rows, holding anything.
+    pub(super) fn reserve(&mut self, (tokens, width): (usize, usize)) -> &mut [Tile] {
+        let count = tokens.div_ceil(SIDE) * 2 * (width / BLOCK);
+        if self.tiles.len() < count {
+            self.tiles.resize(count, Tile::ZERO);
+        }
+        &mut self.tiles[..count]
     }
 
     /// The tiles of some rows and a part of the columns.
@@ -122,16 +138,16 @@ impl Rows {
 
 /// What rows are multiplied with.
 #[derive(Clone, Copy)]
-pub(super) enum Weights<'a> {
+enum Weights<'a> {
     One(&'a Matrix),
-    /// Gate and up of one shape, whose products become one: `activation(gate) * up`, with GELU or SiLU.
-    Gated([&'a Matrix; 2], bool),
+    /// Gate and up of one shape, a tile of each a pair.
+    Gated([&'a Matrix; 2]),
 }
 
 impl<'a> Weights<'a> {
     fn matrix(self) -> &'a Matrix {
         match self {
-            Weights::One(matrix) | Weights::Gated([matrix, _], _) => matrix,
+            Weights::One(matrix) | Weights::Gated([matrix, _]) => matrix,
         }
     }
 
@@ -139,33 +155,45 @@ impl<'a> Weights<'a> {
     fn tile(self, range: &Range<usize>, at: usize) -> Option<(&'a Matrix, usize)> {
         match self {
             Weights::One(matrix) => Some((matrix, range.start + at)).filter(|(_, tile)| *tile < range.end),
-            Weights::Gated(both, _) => Some((both[at % 2], range.start + at / 2)).filter(|(_, tile)| *tile < range.end),
+            Weights::Gated(both) => Some((both[at % 2], range.start + at / 2)).filter(|(_, tile)| *tile < range.end),
         }
     }
 
     fn pairs(self, tiles: usize) -> usize {
         match self {
             Weights::One(_) => tiles.div_ceil(2),
-            Weights::Gated(..) => tiles,
+            Weights::Gated(_) => tiles,
         }
     }
 }
 
-/// Multiplies some tiles of a matrix with all rows; `write` gets a token and its products with all rows of the tiles.
+/// What becomes of the products of a [`SIDE`] of tokens with a pair of tiles, while they are in the first-level cache.
+trait Take {
+    /// Where they go to.
+    fn place(&self, side: usize, pair: usize) -> Soon;
+
+    /// Products with rows or tiles that are not there mean nothing.
+    ///
+    /// # Safety
+    /// As [`tiles`].
+    unsafe fn take(&self, side: usize, pair: usize, square: &Square);
+}
+
+/// Multiplies some tiles of a matrix with all rows.
 ///
 /// # Safety
-/// The processor has AVX-512 with bf16; `x` holds `tokens` rows of the matrix's width.
-pub(super) unsafe fn tiles<M: Multiply>(
+/// The processor has AVX-512 with bf16; `x` holds `sides` times [`SIDE`] rows of the matrix's width.
+unsafe fn tiles<M: Multiply>(
     registers: &mut M,
     weights: Weights<'_>,
     range: Range<usize>,
-    (x, tokens): (&Rows, usize),
-    write: &mut dyn FnMut(usize, &[f32]),
+    (x, sides): (&Rows, usize),
+    taker: &impl Take,
 ) {
     thread_local! {
         static SCRATCH: RefCell<(Vec<Tile>, Vec<Square>)> = const { RefCell::new((Vec::new(), Vec::new())) };
     }
-    let (width, sides) = (weights.matrix().columns(), tokens.div_ceil(SIDE));
+    let width = weights.matrix().columns();
     let (deep, pairs) = (width / BLOCK, weights.pairs(range.len()));
     assert!(2 * pairs <= TASK, "too many tiles at once");
     SCRATCH.with_borrow_mut(|(expanded, sums)| {
@@ -181,38 +209,122 @@ pub(super) unsafe fn tiles<M: Multiply>(
                     unsafe { convert::expand(matrix.format(), tile, width, part.clone(), expanded) };
                 }
             }
-            for (expanded, sums) in expanded.chunks_exact(2 * DEEP).zip(sums.chunks_exact_mut(sides)).take(pairs) {
+            let pairs = expanded.chunks_exact(2 * DEEP).zip(sums.chunks_exact_mut(sides)).take(pairs);
+            for (pair, (expanded, sums)) in pairs.enumerate() {
                 let (first, second) = expanded.split_at(DEEP);
+                let w = [&first[..part.len()], &second[..part.len()]];
                 for (side, sums) in sums.iter_mut().enumerate() {
-                    let w = [&first[..part.len()], &second[..part.len()]];
-                    registers.multiply(x.part(side, deep, &part), w, sums, from > 0);
-                }
-            }
-        }
-        let (mut products, mut result) = ([[0.0; TASK / 2 * TILE]; 2], [0.0; TASK * TILE]);
-        for token in 0..tokens {
-            let (side, half, line) = (token / SIDE, token % SIDE / TILE, token % TILE);
-            for (pair, sums) in sums.chunks_exact(sides).take(pairs).enumerate() {
-                let [first, second] = &sums[side][half];
-                products[0][pair * TILE..][..TILE].copy_from_slice(&first.0[line]);
-                products[1][pair * TILE..][..TILE].copy_from_slice(&second.0[line]);
-            }
-            let result = &mut result[..range.len() * TILE];
-            match weights {
-                Weights::One(_) => {
-                    for (at, result) in result.as_chunks_mut::<TILE>().0.iter_mut().enumerate() {
-                        result.copy_from_slice(&products[at % 2][at / 2 * TILE..][..TILE]);
+                    let last = part.end == deep;
+                    let soon = last.then(|| taker.place(side, pair));
+                    registers.multiply(x.part(side, deep, &part), w, sums, from > 0, soon);
+                    if last {
+                        // SAFETY: the caller's promise.
+                        unsafe { taker.take(side, pair, sums) };
                     }
                 }
-                Weights::Gated(_, gelu) => {
-                    let [gate, up] = &products;
-                    // SAFETY: the caller's promise.
-                    unsafe { convert::gate(gelu, &gate[..result.len()], &up[..result.len()], result) };
-                }
             }
-            write(token, result);
         }
     });
+}
+
+/// Multiplies some tiles of a matrix with all rows; `out`, `(tokens, rows)`, gets the products or, if `add`, more of them.
+///
+/// # Safety
+/// As [`tiles`], with `tokens` rows in `x`; `out` has room for all products, and nobody else uses the columns of this
+/// range.
+pub(super) unsafe fn products<M: Multiply>(
+    registers: &mut M,
+    matrix: &Matrix,
+    range: Range<usize>,
+    (x, tokens): (&Rows, usize),
+    (out, add): (Shareable<f32>, bool),
+) {
+    let taker = Floats { range: range.clone(), tokens, rows: matrix.rows(), out, add };
+    // SAFETY: the caller's promise.
+    unsafe { tiles(registers, Weights::One(matrix), range, (x, tokens.div_ceil(SIDE)), &taker) }
+}
+
+/// Writes products down.
+struct Floats {
+    range: Range<usize>,
+    tokens: usize,
+    rows: usize,
+    out: Shareable<f32>,
+    add: bool,
+}
+
+impl Take for Floats {
+    fn place(&self, side: usize, pair: usize) -> Soon {
+        let column = (self.range.start + 2 * pair) * TILE;
+        let place = |half: usize| (side * SIDE + half * TILE) * self.rows + column;
+        let halves = [place(0), place(1)].map(|at| self.out.get().wrapping_add(at).cast_const().cast());
+        Soon { halves, step: self.rows * size_of::<f32>() }
+    }
+
+    unsafe fn take(&self, side: usize, pair: usize, square: &Square) {
+        for (half, sums) in square.iter().enumerate() {
+            let from = side * SIDE + half * TILE;
+            for (tile, sums) in (self.range.start + 2 * pair..self.range.end).zip(sums) {
+                let lines = &sums.0[..self.tokens.saturating_sub(from).min(TILE)];
+                let (column, columns) = (tile * TILE, self.rows.min(tile * TILE + TILE) - tile * TILE);
+                // SAFETY: these tokens and columns are within `out`; the caller gave this range to nobody else.
+                unsafe {
+                    let out = self.out.get().wrapping_add(from * self.rows + column);
+                    convert::put(lines, (out, self.rows), columns, self.add);
+                }
+            }
+        }
+    }
+}
+
+/// Writes `activation(gate) * up` as rows of the product that comes next, in whose memory these tiles have their place.
+///
+/// # Safety
+/// As [`tiles`]; `out` has room for these rows of the matrices' rows as columns, whose number is a multiple of
+/// [`BLOCK`], and nobody else uses the places of this range.
+pub(super) unsafe fn gates<M: Multiply>(
+    registers: &mut M,
+    (both, gelu): ([&Matrix; 2], bool),
+    range: Range<usize>,
+    (x, sides): (&Rows, usize),
+    out: Shareable<Tile>,
+) {
+    let taker = Gates { first: range.start, deep: both[0].rows() / BLOCK, gelu, out };
+    // SAFETY: the caller's promise.
+    unsafe { tiles(registers, Weights::Gated(both), range, (x, sides), &taker) }
+}
+
+/// Writes gates down.
+struct Gates {
+    first: usize,
+    deep: usize,
+    gelu: bool,
+    out: Shareable<Tile>,
+}
+
+impl Gates {
+    /// The tile of half a side that a pair goes to.
+    fn tile(&self, side: usize, half: usize, pair: usize) -> *mut Tile {
+        let block = (self.first + pair) / 2;
+        let part = block / DEEP * DEEP..(block / DEEP * DEEP + DEEP).min(self.deep);
+        let at = 2 * (side * self.deep + part.start) + half * part.len() + (block - part.start);
+        self.out.get().wrapping_add(at)
+    }
+}
+
+impl Take for Gates {
+    fn place(&self, side: usize, pair: usize) -> Soon {
+        let halves = [0, 1].map(|half| self.tile(side, half, pair).cast_const().cast());
+        Soon { halves, step: 2 * size_of::<[u16; BLOCK]>() }
+    }
+
+    unsafe fn take(&self, side: usize, pair: usize, square: &Square) {
+        let column = (self.first + pair) % 2 * TILE;
+        for (half, [gate, up]) in square.iter().enumerate() {
+            // SAFETY: sixteen columns of this tile belong to this pair, and the caller gave this range to nobody else.
+            unsafe { convert::gate(self.gelu, gate, up, self.tile(side, half, pair).cast::<u16>().add(column)) };
+        }
+    }
 }
 
 /// Why tiles are not used, or that they are; found out once.
@@ -255,22 +367,23 @@ fn agrees<M: Multiply>(registers: &mut M) -> bool {
     };
     let x: Vec<f32> = (0..tokens * width).map(|_| (f32::from(random()) - 127.0) / 64.0).collect();
     let mut given = Rows::default();
-    given.fill(&mut Pool::new(1), (tokens, width), &|t, out| out.copy_from_slice(&x[t * width..][..width]));
+    given.fill(&mut Pool::new(1), (tokens, width), Source::Rows(&x));
     [Format::Q8_0, Format::Q4_0, Format::Q4K, Format::Q5K, Format::Q6K].into_iter().all(|format| {
         let mut bytes: Vec<u8> = (0..format.file_bytes(rows * width)).map(|_| random()).collect();
         format.tame(&mut bytes);
         let Ok(matrix) = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes) else { return false };
         let mut weights = vec![0.0; rows * width];
         weights.chunks_exact_mut(width).enumerate().for_each(|(index, row)| matrix.row(index, row));
-        let mut same = true;
-        // SAFETY: only called where the processor has AVX-512 with bf16; the rows have the matrix's width.
+        let mut out = vec![0.0; tokens * rows];
+        // SAFETY: only called where the processor has AVX-512 with bf16; the rows have the matrix's width, and `out` is
+        // the place of their products.
         unsafe {
-            tiles(registers, Weights::One(&matrix), 0..rows / TILE, (&given, tokens), &mut |token, found| {
-                let x = &x[token * width..][..width];
-                same &= found.iter().zip(weights.chunks_exact(width)).all(|(found, w)| is_close(x, w, *found));
-            });
+            let out = (Shareable::new(out.as_mut_ptr()), false);
+            products(registers, &matrix, 0..rows / TILE, (&given, tokens), out);
         }
-        same
+        out.chunks_exact(rows)
+            .zip(x.chunks_exact(width))
+            .all(|(found, x)| found.iter().zip(weights.chunks_exact(width)).all(|(found, w)| is_close(x, w, *found)))
     })
 }
 

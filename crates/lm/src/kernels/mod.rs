@@ -14,7 +14,7 @@
 //! | AVX-512 | `vpdpbusd`, 16 rows × up to 12 tokens in registers; with bf16, prompts attend by `vdpbf16ps` |
 //! | AVX-VNNI | `vpdpbusd`, two times 8 rows × up to 6 tokens |
 //! | AVX2 | `vpmaddubsw`, 8 rows × up to 4 tokens |
-//! | NEON | `smull`/`sadalp`, compiled but never run: no such machine was at hand |
+//! | NEON | `sdot`, or `smull` and `sadalp` without that extension, 16 rows × up to 4 tokens; run under emulation only |
 //! | scalar | plain Rust: the reference, and slow |
 //!
 //! Only this folder of the repository holds `unsafe`. It knows nothing of models or files.
@@ -41,7 +41,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use activations::{Activations, Needs};
+pub(crate) use activations::{Activations, Needs, Source};
 pub use attention::Kv;
 pub(crate) use attention::{Heads, KvLayer, Turn, View};
 pub use bandwidth::read_bandwidth;
@@ -77,9 +77,6 @@ pub(crate) enum Format {
 /// The products of one tile: a row of 16 numbers a token.
 type Products = [[f32; TILE]; GROUP];
 
-/// Takes the first of some rows of a matrix, a token, and its products with them.
-type Write<'a> = dyn FnMut(usize, usize, &[f32]) + 'a;
-
 /// Bytes that a path which reads prompts in tiles takes for them, at most: keys and values of one head over a whole
 /// `window`, and each thread's weights and sums.
 pub(crate) fn tile_bytes(path: Path, window: usize, heads: Heads, threads: usize) -> usize {
@@ -90,48 +87,51 @@ pub(crate) fn tile_bytes(path: Path, window: usize, heads: Heads, threads: usize
     window.next_multiple_of(attention::KEYS) * heads.dim.next_multiple_of(BLOCK) * 4 + (threads << 20)
 }
 
-/// `out = activation(x gateᵀ) * (x upᵀ)`, `(tokens, rows)`, without writing the two products down. False where the path
-/// cannot, and then nothing was done.
+/// `out = activation(x gateᵀ) * (x upᵀ)`, ready for the product that comes next, without writing any of it down as
+/// floats. False where the path cannot, and then nothing was done.
 pub(crate) fn gated_product(
     pool: &mut Pool,
     path: Path,
     x: &Activations,
     both: [&Matrix; 2],
     gelu: bool,
-    out: &mut [f32],
+    (out, needs): (&mut Activations, Needs),
 ) -> bool {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     if path.is_amx() && both.iter().all(|matrix| matrix.format().needs().codes) {
         let [gate, up] = both;
-        let rows = gate.rows();
+        let (rows, tokens) = (gate.rows(), x.tokens());
+        if needs.floats || !rows.is_multiple_of(BLOCK) {
+            return false;
+        }
         assert_eq!((rows, gate.columns()), (up.rows(), up.columns()), "gates of two shapes");
-        assert_eq!((out.len(), x.width()), (x.tokens() * rows, gate.columns()), "shapes disagree");
+        assert_eq!(x.width(), gate.columns(), "shapes disagree");
         let step = amx::task(2 * gate.tiles(), pool.threads()) / 2;
-        let out = Shareable::new(out.as_mut_ptr());
+        let out = Shareable::new(out.reserve((tokens, rows)).as_mut_ptr());
         pool.run(gate.tiles().div_ceil(step), &|task| {
             let tiles = task * step..(task * step + step).min(gate.tiles());
-            let first = tiles.start * TILE;
-            let mut write = |token: usize, products: &[f32]| {
-                let width = products.len().min(rows - first);
-                // SAFETY: a token's row of `out`, whose length was compared above, has `rows` numbers; each tile
-                // belongs to one task, and `out` is borrowed mutably until `run` returns.
-                let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(token * rows + first), width) };
-                out.copy_from_slice(&products[..width]);
-            };
-            let weights = amx::Weights::Gated(both, gelu);
-            // SAFETY: having the path proves the instructions; the width was compared above.
-            unsafe {
-                amx::tiles(&mut amx::Registers::new(), weights, tiles, (x.tiles(), x.tokens()), &mut write);
-            }
+            let x = (x.tiles(), tokens.div_ceil(amx::SIDE));
+            // SAFETY: having the path proves the instructions; the width was compared above; `out` was made for so many
+            // rows, is borrowed mutably until `run` returns, and each tile of the matrices belongs to one task.
+            unsafe { amx::gates(&mut amx::Registers::new(), (both, gelu), tiles, x, out) };
         });
         return true;
     }
-    let _ = (pool, path, x, both, gelu, out);
+    let _ = (pool, path, x, both, gelu, out, needs);
     false
 }
 
 /// Multiplies the same activations with several matrices; `out` is `(tokens, rows)`.
 pub(crate) fn product(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [f32])]) {
+    run(pool, path, x, all, false);
+}
+
+/// The same, added to what is in `out`.
+pub(crate) fn add_product(pool: &mut Pool, path: Path, x: &Activations, matrix: &Matrix, out: &mut [f32]) {
+    run(pool, path, x, &mut [(matrix, out)], true);
+}
+
+fn run(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [f32])], add: bool) {
     struct Part<'a> {
         matrix: &'a Matrix,
         out: Shareable<f32>,
@@ -159,16 +159,26 @@ pub(crate) fn product(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(
         };
         let (matrix, rows) = (part.matrix, part.matrix.rows());
         let tiles = task * step..(task * step + step).min(matrix.tiles());
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        if path.is_amx() && matrix.format().needs().codes {
+            let registers = &mut amx::Registers::new();
+            // SAFETY: having the path proves the instructions; width and room were compared above; each tile of each
+            // matrix belongs to one task, and `all` is borrowed mutably until `run` returns.
+            unsafe { amx::products(registers, matrix, tiles, (x.tiles(), x.tokens()), (part.out, add)) };
+            return;
+        }
         path.tiles(matrix, tiles, x, &mut |first, token, products| {
-            let width = products.len().min(rows - first);
+            let width = TILE.min(rows - first);
             let at = token * rows + first;
             // SAFETY: `at + width` is within the token's row of `out`, whose length was compared above; each tile of
             // each matrix belongs to one task, so no two tasks write the same numbers, and `all` is borrowed mutably
             // until `run` returns.
             let out = unsafe { std::slice::from_raw_parts_mut(part.out.get().add(at), width) };
             match <&mut [f32; TILE]>::try_from(&mut *out) {
-                // A copy of a length that is known is two instructions.
-                Ok(out) => out.copy_from_slice(&products[..TILE]),
+                // Of a length that is known it is a few instructions.
+                Ok(out) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
+                Ok(out) => *out = *products,
+                Err(_) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
                 Err(_) => out.copy_from_slice(&products[..width]),
             }
         });

@@ -79,13 +79,13 @@ impl Format {
     }
 
     /// Bytes of so many numbers in the file.
-    #[cfg(any(test, target_arch = "x86_64"))]
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn file_bytes(self, numbers: usize) -> usize {
         numbers / self.unit() * self.unit_bytes()
     }
 
     /// Makes small numbers of the scales in random bytes, which could be anything.
-    #[cfg(any(test, target_arch = "x86_64"))]
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn tame(self, bytes: &mut [u8]) {
         for unit in bytes.chunks_exact_mut(self.unit_bytes()) {
             let scales = match self {

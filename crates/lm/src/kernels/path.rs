@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::activations::Group;
 use super::pack::Matrix;
-use super::{Activations, Format, GROUP, Products, TILE, Write, activations, scalar};
+use super::{Activations, Format, GROUP, Products, TILE, activations, scalar};
 
 /// A set of instructions. Only [`Path::best`] and [`Path::all`] make the fast ones, and only where the
 /// processor has them: having one is the proof that its functions may be called.
@@ -23,6 +23,8 @@ enum Kind {
     AvxVnni,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
     #[cfg(target_arch = "aarch64")]
     Neon,
     Scalar,
@@ -59,7 +61,10 @@ impl Path {
             }
         }
         #[cfg(target_arch = "aarch64")]
-        if std::arch::is_aarch64_feature_detected!("neon") {
+        {
+            if std::arch::is_aarch64_feature_detected!("dotprod") {
+                all.push(Path(Kind::NeonDot));
+            }
             all.push(Path(Kind::Neon));
         }
         all.push(Path(Kind::Scalar));
@@ -71,7 +76,7 @@ impl Path {
         Path::all().first().copied().unwrap_or(Path(Kind::Scalar))
     }
 
-    /// The path of this name, if the processor has it; `amx` and `avx512`, the faster of two, are names too.
+    /// The path of this name, if the processor has it; `amx`, and `avx512` and `neon`, the faster of two, are names too.
     pub fn named(name: &str) -> Option<Path> {
         let short = |path: &Path| path.name().split('-').next() == Some(name);
         Path::all().into_iter().find(|path| path.name() == name || short(path))
@@ -86,7 +91,7 @@ impl Path {
         None
     }
 
-    /// `amx-bf16`, `avx512-bf16`, `avx512-vnni`, `avxvnni`, `avx2`, `neon` or `scalar`.
+    /// `amx-bf16`, `avx512-bf16`, `avx512-vnni`, `avxvnni`, `avx2`, `neon-dot`, `neon-mull` or `scalar`.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -100,7 +105,9 @@ impl Path {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => "neon",
+            Kind::NeonDot => "neon-dot",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon-mull",
             Kind::Scalar => "scalar",
         }
     }
@@ -160,20 +167,14 @@ impl Path {
         if tokens > 1 { 4 } else { 8 }
     }
 
-    /// Some tiles times all rows; `write` gets the first of some rows of the matrix, a token, and its products with them.
-    pub(super) fn tiles(self, matrix: &Matrix, range: Range<usize>, x: &Activations, write: &mut Write<'_>) {
-        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        if self.is_amx() && matrix.format().needs().codes {
-            let mut registers = super::amx::Registers::new();
-            let first = range.start * TILE;
-            let mut write = |token: usize, products: &[f32]| write(first, token, products);
-            // SAFETY: having the path proves the instructions; `product` compared the width, and takes so many tiles.
-            unsafe {
-                let weights = super::amx::Weights::One(matrix);
-                super::amx::tiles(&mut registers, weights, range, (x.tiles(), x.tokens()), &mut write);
-            }
-            return;
-        }
+    /// Some tiles times all rows, but for AMX; `write` gets the first of sixteen rows of the matrix, a token, and its products with them.
+    pub(super) fn tiles(
+        self,
+        matrix: &Matrix,
+        range: Range<usize>,
+        x: &Activations,
+        write: &mut impl FnMut(usize, usize, &[f32; TILE]),
+    ) {
         let mut products: Products = [[0.0; TILE]; GROUP];
         for (index, group) in x.groups().iter().enumerate() {
             for tile in range.clone() {
@@ -206,6 +207,9 @@ impl Path {
             Kind::Avx2 => unsafe { super::avx2::tile(format, bytes, width, group, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
+            Kind::NeonDot => unsafe { super::neon::tile_dot(format, bytes, width, group, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
             Kind::Neon => unsafe { super::neon::tile(format, bytes, width, group, out) },
             Kind::Scalar => scalar::tile(format, bytes, width, group, out),
         }
@@ -226,7 +230,7 @@ impl Path {
             #[cfg(target_arch = "x86_64")]
             Kind::AvxVnni | Kind::Avx2 => unsafe { avx2(group, t, numbers) },
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => activations::quantize(group, t, numbers),
+            Kind::NeonDot | Kind::Neon => activations::quantize(group, t, numbers),
             Kind::Scalar => activations::quantize(group, t, numbers),
         }
     }

@@ -41,9 +41,7 @@ fn packed(dtype: GgmlDType, rows: usize, columns: usize, bytes: &[u8]) -> (Matri
 
 fn activations(path: Path, pool: &mut Pool, needs: Needs, width: usize, rows: &[f32]) -> Activations {
     let mut x = Activations::default();
-    x.fill((pool, path, needs), (rows.len() / width, width), &|t, out| {
-        out.copy_from_slice(&rows[t * width..][..width])
-    });
+    x.fill((pool, path, needs), (rows.len() / width, width), Source::Rows(rows));
     x
 }
 

@@ -3,7 +3,7 @@
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 
-use super::{Multiply, NONE, Square, Sums, Tile};
+use super::{Multiply, NONE, Soon, Square, Sums, Tile};
 use crate::kernels::TILE;
 
 /// Bytes of a line of a tile.
@@ -89,12 +89,16 @@ impl Registers {
 
 impl Multiply for Registers {
     #[inline]
-    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool) {
+    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool, soon: Option<Soon>) {
         let steps = x[0].len();
         assert!(steps > 0 && x[1].len() == steps && w[0].len() == steps && w[1].len() == steps, "tiles disagree");
         let to = out.as_mut_ptr().cast::<Sums>();
+        // The sums themselves, if nothing else.
+        let sums = [to, to.wrapping_add(2)].map(|sums| sums.cast_const().cast());
+        let Soon { halves, step } = soon.unwrap_or(Soon { halves: sums, step: 2 * LINE });
         // SAFETY: AMX is permitted, and configured while `self` lives; sums are four times sixteen lines of 64 bytes
-        // at `to`; each slice holds `steps` tiles of sixteen such lines, of which each turn takes one.
+        // at `to`; each slice holds `steps` tiles of sixteen such lines, of which each turn takes one. Asking for memory
+        // changes nothing, and nothing happens where there is none.
         unsafe {
             if add {
                 asm!(
@@ -117,12 +121,18 @@ impl Multiply for Registers {
                 "2:",
                 "tileloaddt1 tmm4, [{x0} + {line}*1]",
                 "tileloadd tmm6, [{w0} + {line}*1]",
+                "prefetchw [{soon0}]",
+                "prefetchw [{soon0} + 64]",
                 "tdpbf16ps tmm0, tmm4, tmm6",
                 "tileloadd tmm7, [{w1} + {line}*1]",
                 "tdpbf16ps tmm1, tmm4, tmm7",
                 "tileloaddt1 tmm5, [{x1} + {line}*1]",
+                "prefetchw [{soon1}]",
+                "prefetchw [{soon1} + 64]",
                 "tdpbf16ps tmm2, tmm5, tmm6",
                 "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {soon0}, {step}",
+                "add {soon1}, {step}",
                 "add {x0}, 1024",
                 "add {x1}, 1024",
                 "add {w0}, 1024",
@@ -135,6 +145,7 @@ impl Multiply for Registers {
                 "tilestored [{to} + {line}*1 + 3072], tmm3",
                 x0 = inout(reg) x[0].as_ptr() => _, x1 = inout(reg) x[1].as_ptr() => _,
                 w0 = inout(reg) w[0].as_ptr() => _, w1 = inout(reg) w[1].as_ptr() => _,
+                soon0 = inout(reg) halves[0] => _, soon1 = inout(reg) halves[1] => _, step = in(reg) step,
                 steps = inout(reg) steps => _, to = in(reg) to, line = in(reg) LINE, options(nostack)
             );
         }

@@ -103,9 +103,9 @@ impl Store {
         match self {
             Store::Half { keys, values } => {
                 let mut narrow = [f16::ZERO; 1024];
-                narrow[..k.len()].convert_from_f32_slice(k);
+                halve(path, k, &mut narrow[..k.len()]);
                 place(keys, at, width, &narrow[..k.len()]);
-                values[row].convert_from_f32_slice(v);
+                halve(path, v, &mut values[row]);
             }
             Store::Full { keys, values } => {
                 place(keys, at, width, k);
@@ -226,6 +226,31 @@ impl Store {
             }
         }
     }
+}
+
+/// Rounds to the nearest f16.
+fn halve(path: Path, from: &[f32], to: &mut [f16]) {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    fn avx512(from: &[f32], to: &mut [f16]) {
+        let ((from, rest), (to, last)) = (from.as_chunks::<LANES>(), to.as_chunks_mut::<LANES>());
+        for (from, to) in from.iter().zip(to) {
+            // SAFETY: both are sixteen numbers.
+            unsafe {
+                let half = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm512_loadu_ps(from.as_ptr()));
+                _mm256_storeu_si256(to.as_mut_ptr().cast(), half);
+            }
+        }
+        last.convert_from_f32_slice(rest);
+    }
+    assert_eq!(from.len(), to.len(), "lengths disagree");
+    #[cfg(target_arch = "x86_64")]
+    if path.is_avx512() {
+        // SAFETY: having the path proves the instructions.
+        return unsafe { avx512(from, to) };
+    }
+    let _ = path;
+    to.convert_from_f32_slice(from);
 }
 
 fn place<T: Copy>(keys: &mut [T], at: usize, width: usize, key: &[T]) {

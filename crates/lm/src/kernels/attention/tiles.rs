@@ -2,7 +2,7 @@
 //! or, without it, `vdpbf16ps`.
 //!
 //! As in the general case [`KEYS`] keys at a time pass through a block of queries with a running maximum and sum;
-//! scores and context are sums of tile registers. One head of keys after the other, so that the tiles of one are all
+//! scores, in units of ln 2, and context are sums of tile registers. One head of keys after the other, so that the tiles of one are all
 //! the memory it takes. Products are of bf16, all else is f32.
 
 use std::arch::x86_64::*;
@@ -10,11 +10,14 @@ use std::cell::RefCell;
 
 use super::store::Store;
 use super::{Heads, KEYS, View};
-use crate::kernels::amx::convert::{in_turn, line, side_by_side};
+use crate::kernels::amx::convert::{exp2, in_turn, line, side_by_side};
 use crate::kernels::amx::{Multiply, SIDE, Square, Tile, ZERO};
-use crate::kernels::ops::exp_fused as exp;
 use crate::kernels::pool::{Pool, Shareable};
 use crate::kernels::{BLOCK, TILE};
+
+/// By how much a score may lie above what its row's scores are compared with before all that was summed is shrunk, so that
+/// this seldom happens: weights are at most 2¹².
+const SLACK: f32 = 12.0;
 
 /// Tiles of [`KEYS`] positions of one head.
 #[derive(Clone, Copy)]
@@ -94,7 +97,7 @@ pub(super) fn attend<M: Multiply>(
                     for r in 0..SIDE {
                         let q = row(r).map(|row| &q[place(row)..][..heads.dim]);
                         // SAFETY: as above.
-                        unsafe { scratch.query(r, q, view.scale, sizes) };
+                        unsafe { scratch.query(r, q, view.scale * std::f32::consts::LOG2_E, sizes) };
                     }
                     let last = (0..SIDE).rev().find_map(row).map_or(0, |row| view.position + row / share);
                     let registers = &mut registers();
@@ -118,8 +121,10 @@ pub(super) fn attend<M: Multiply>(
                         // SAFETY: `place(row)` is the beginning of one query head's `dim` numbers within `out`,
                         // whose length the caller compared; each pair of token and head belongs to one task, and
                         // `out` is borrowed mutably until `run` returns.
-                        let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(place(row)), heads.dim) };
-                        scratch.give(r, out);
+                        unsafe {
+                            let out = std::slice::from_raw_parts_mut(out.get().add(place(row)), heads.dim);
+                            scratch.give(r, out);
+                        }
                     }
                 });
             });
@@ -183,6 +188,7 @@ struct Scratch {
     weights: Vec<Tile>,
     /// For each 32 dimensions.
     context: Vec<Square>,
+    /// What the scores of a row are compared with: about their maximum.
     most: Vec<f32>,
     sum: Vec<f32>,
     shrink: Vec<f32>,
@@ -204,6 +210,7 @@ impl Scratch {
 
     /// # Safety
     /// The processor has AVX-512 with bf16.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn query(&mut self, r: usize, q: Option<&[f32]>, scale: f32, sizes: Sizes) {
         self.numbers.fill(0.0);
         if let Some(q) = q {
@@ -219,7 +226,7 @@ impl Scratch {
         let (first, second) = self.queries.split_at(sizes.deep);
         for (keys, scores) in keys.chunks_exact(2 * sizes.deep).zip(&mut self.scores).take(parts) {
             let (a, b) = keys.split_at(sizes.deep);
-            registers.multiply([first, second], [a, b], scores, false);
+            registers.multiply([first, second], [a, b], scores, false, None);
         }
     }
 
@@ -227,51 +234,44 @@ impl Scratch {
     ///
     /// # Safety
     /// The processor has AVX-512 with bf16.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
     unsafe fn softmax(&mut self, r: usize, a: usize, b: usize) {
-        let (half, r16) = (r / TILE, r % TILE);
+        let (half, line) = (r / TILE, r % TILE);
         let weights = &mut self.weights[half * (KEYS / BLOCK)..][..KEYS / BLOCK];
         if a >= b {
-            weights.iter_mut().for_each(|tile| tile.0[r16].fill(0));
+            weights.iter_mut().for_each(|tile| tile.0[line].fill(0));
             self.shrink[r] = 1.0;
             return;
         }
-        let scores = &mut self.scores;
+        let seen = |j: usize| {
+            let below = |n: usize| ((1u32 << n.saturating_sub(j * TILE).min(TILE)) - 1) as u16;
+            below(b) & !below(a)
+        };
+        // SAFETY: a line is sixteen floats.
+        let score = |j: usize| unsafe { _mm512_loadu_ps(self.scores[j / 2][half][j % 2].0[line].as_ptr()) };
         let before = self.most[r];
-        let mut most = _mm512_set1_ps(before);
-        for (j, score) in scores.iter_mut().flat_map(|square| &mut square[half]).enumerate() {
-            let row = &mut score.0[r16];
-            if a > j * TILE || b < (j + 1) * TILE {
-                let (a, b) =
-                    (a.clamp(j * TILE, (j + 1) * TILE) - j * TILE, b.clamp(j * TILE, (j + 1) * TILE) - j * TILE);
-                row[..a].fill(f32::NEG_INFINITY);
-                row[b..].fill(f32::NEG_INFINITY);
-            }
+        let mut highest = _mm512_set1_ps(before);
+        for j in 0..KEYS / TILE {
             // What is not a number is passed over here and shows in its weight.
-            // SAFETY: a row is sixteen floats.
-            most = _mm512_max_ps(unsafe { _mm512_loadu_ps(row.as_ptr()) }, most);
+            highest = _mm512_mask_max_ps(highest, seen(j), score(j), highest);
         }
-        let most = _mm512_reduce_max_ps(most);
-        let mut sums = [0.0f32; TILE];
-        for (scores, tile) in scores.iter().zip(weights) {
-            let mut pair = [[0.0f32; TILE]; 2];
-            for (weights, scores) in pair.iter_mut().zip(&scores[half]) {
-                for ((w, &s), sum) in weights.iter_mut().zip(&scores.0[r16]).zip(&mut sums) {
-                    *w = if s == f32::NEG_INFINITY { 0.0 } else { exp(s - most) };
-                    *sum += *w;
-                }
-            }
-            // SAFETY: both are sixteen floats, and a line is 64 bytes.
-            unsafe {
-                let both = in_turn(_mm512_loadu_ps(pair[0].as_ptr()), _mm512_loadu_ps(pair[1].as_ptr()));
-                _mm512_storeu_si512(tile.0[r16].as_mut_ptr().cast(), both);
-            }
+        let highest = _mm512_reduce_max_ps(highest);
+        let most = if highest > before + SLACK { highest } else { before };
+        let weight = |j: usize| {
+            let less = _mm512_sub_ps(score(j), _mm512_set1_ps(most));
+            _mm512_maskz_mov_ps(seen(j), exp2(less))
+        };
+        let mut sums = _mm512_setzero_ps();
+        for (part, tile) in weights.iter_mut().enumerate() {
+            let (first, second) = (weight(2 * part), weight(2 * part + 1));
+            sums = _mm512_add_ps(sums, _mm512_add_ps(first, second));
+            // SAFETY: a line is 64 bytes.
+            unsafe { _mm512_storeu_si512(tile.0[line].as_mut_ptr().cast(), in_turn(first, second)) };
         }
-        // The first block: nothing to shrink, and e^-∞ is zero by hand.
-        let shrink = if before == f32::NEG_INFINITY { 0.0 } else { exp(before - most) };
+        let shrink = if before == most { 1.0 } else { f32::exp2(before - most) };
         self.shrink[r] = shrink;
         self.most[r] = most;
-        self.sum[r] = self.sum[r] * shrink + sums.iter().sum::<f32>();
+        self.sum[r] = self.sum[r] * shrink + _mm512_reduce_add_ps(sums);
     }
 
     /// `context = context * shrink + weights · values`, of the first `parts` times 32 positions.
@@ -291,14 +291,20 @@ impl Scratch {
         }
         for (values, context) in values.chunks_exact(2 * (KEYS / BLOCK)).zip(&mut self.context) {
             let (a, b) = values.split_at(KEYS / BLOCK);
-            registers.multiply(weights, [&a[..parts], &b[..parts]], context, true);
+            registers.multiply(weights, [&a[..parts], &b[..parts]], context, true, None);
         }
     }
 
     /// What a row takes from the values.
-    fn give(&self, r: usize, out: &mut [f32]) {
+    ///
+    /// # Safety
+    /// The processor has AVX-512.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn give(&self, r: usize, out: &mut [f32]) {
         let inverse = 1.0 / self.sum[r];
-        let context = self.context.iter().flat_map(|square| &square[r / TILE]).flat_map(|sums| &sums.0[r % TILE]);
-        out.iter_mut().zip(context).for_each(|(out, x)| *out = x * inverse);
+        let context = self.context.iter().flat_map(|square| &square[r / TILE]).map(|sums| &sums.0[r % TILE]);
+        for (out, context) in out.chunks_mut(TILE).zip(context) {
+            out.iter_mut().zip(context).for_each(|(out, x)| *out = x * inverse);
+        }
     }
 }

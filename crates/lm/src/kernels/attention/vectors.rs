@@ -9,7 +9,7 @@
 use std::arch::x86_64::*;
 
 use crate::kernels::TILE;
-use crate::kernels::amx::{Multiply, Square, Tile};
+use crate::kernels::amx::{Multiply, Soon, Square, Tile};
 
 /// Tokens whose sums with two times sixteen rows are in registers: sixteen of 32, enough to hide the latency.
 const TOKENS: usize = 8;
@@ -26,7 +26,7 @@ impl Vectors {
 }
 
 impl Multiply for Vectors {
-    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool) {
+    fn multiply(&mut self, x: [&[Tile]; 2], w: [&[Tile]; 2], out: &mut Square, add: bool, _: Option<Soon>) {
         assert!(x.iter().chain(&w).all(|tiles| tiles.len() == x[0].len()), "tiles disagree");
         for (x, out) in x.iter().zip(out) {
             for token in (0..TILE).step_by(TOKENS) {
@@ -124,7 +124,7 @@ mod tests {
             all.for_each(|sum| *sum = random.random_range(-9.0..9.0));
             let before = out;
             // SAFETY: asked for above.
-            unsafe { Vectors::new() }.multiply([&x0, &x1], [&w0, &w1], &mut out, add);
+            unsafe { Vectors::new() }.multiply([&x0, &x1], [&w0, &w1], &mut out, add, None);
             for (i, x) in [x0, x1].iter().enumerate() {
                 for (j, w) in [&w0, &w1].into_iter().enumerate() {
                     for (m, n) in (0..TILE).flat_map(|m| (0..TILE).map(move |n| (m, n))) {
