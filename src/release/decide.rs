@@ -44,7 +44,7 @@ pub struct Reason {
     /// The words that say so (bytes of the text); empty for an access level.
     pub span: Span,
     /// How sure the rule is, 0 to 1 (set by hand).
-    pub confidence: f32,
+    pub confidence: f64,
 }
 
 /// A sentence or line that is not released as it is.
@@ -76,7 +76,7 @@ pub struct Decision {
 struct Rule {
     name: &'static str,
     basis: Basis,
-    confidence: f32,
+    confidence: f64,
     words: Regex,
 }
 

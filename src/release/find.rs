@@ -13,7 +13,7 @@ pub struct Finding {
     /// Which rule saw it.
     pub rule: &'static str,
     /// How sure the rule is, 0 to 1: set by hand from what the rule needs to see, not a measured probability.
-    pub confidence: f32,
+    pub confidence: f64,
 }
 
 /// Findings in the order of the text, none inside or across another. Where two rules meet, the surer one stays, then the longer.

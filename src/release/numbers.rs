@@ -13,7 +13,7 @@ const NEAR: usize = 40;
 struct Rule {
     name: &'static str,
     label: Label,
-    confidence: f32,
+    confidence: f64,
     /// The value is the group `v`, or the whole match.
     value: Regex,
     /// What must stand near it.

@@ -86,7 +86,7 @@ impl Policy {
 
     /// What is done with one finding, whose words are `said`.
     pub fn of(&self, finding: &Finding, said: &str) -> Action {
-        if f64::from(finding.confidence) < self.threshold || self.public.iter().any(|p| p == said) {
+        if finding.confidence < self.threshold || self.public.iter().any(|p| p == said) {
             return Action::Keep;
         }
         self.action(finding.label)

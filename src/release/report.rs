@@ -28,7 +28,7 @@ pub struct SpanReport {
     /// The rule that saw it.
     pub rule: &'static str,
     /// How sure the rule is, 0 to 1.
-    pub confidence: f32,
+    pub confidence: f64,
     /// What stands there now.
     pub replacement: String,
 }
@@ -75,7 +75,7 @@ pub struct ReasonReport {
     /// The words it saw; of persons only what stands there now.
     pub words: String,
     /// How sure the rule is, 0 to 1.
-    pub confidence: f32,
+    pub confidence: f64,
 }
 
 impl Redacted {
