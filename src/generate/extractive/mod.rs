@@ -18,7 +18,7 @@ use regex::Regex;
 
 use super::{Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink};
 use crate::text::coverage::Coverage;
-use crate::text::{QuestionPart, asks_for_a_result, without_reaching};
+use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, rows, without_reaching};
 use candidates::{Candidate, Fields, Kind, candidates};
 use cue::Cue;
 
@@ -133,6 +133,7 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
     let rank = |c: &Candidate<'_>| ranks.iter().position(|n| *n == c.n).unwrap_or(0);
     let codes = codes(request.question);
     candidates.retain(|c| c.kind != Kind::Row || !names_another(c.text, &codes));
+    without_rows_of_other_figures(&mut candidates, &figures(request.question));
     for c in &mut candidates {
         (c.score, c.covered) = question.score(c, rank(c));
     }
@@ -263,6 +264,33 @@ fn names_another(row: &str, asked: &[(String, String)]) -> bool {
         && asked.iter().filter(alike).all(|code| !held.contains(code))
 }
 
+/// Where a row gives a figure of the question in the column of its unit (`3 MPa`, `| Pressure (MPa) |`), that row is meant, and the other
+/// rows of the table are not.
+fn without_rows_of_other_figures(candidates: &mut Vec<Candidate<'_>>, asked: &[Figure]) {
+    let column_of = |name: &str, unit: &str| {
+        name.split(|c: char| c.is_whitespace() || "()[],;".contains(c)).any(|word| word == unit)
+    };
+    let given = |c: &Candidate<'_>, figure: &Figure| -> Vec<(usize, bool)> {
+        if c.kind != Kind::Row || figure.unit.is_empty() {
+            return Vec::new();
+        }
+        let named = rows::cells(c.header).zip(rows::cells(c.text)).enumerate();
+        named
+            .filter(|(_, (name, _))| column_of(name, &figure.unit))
+            .map(|(i, (_, cell))| (i, cell == figure.digits))
+            .collect()
+    };
+    let mut meant: HashSet<(String, usize)> = HashSet::new();
+    for (c, figure) in candidates.iter().flat_map(|c| asked.iter().map(move |f| (c, f))) {
+        let columns = given(c, figure).into_iter().filter(|(_, same)| *same);
+        meant.extend(columns.map(|(column, _)| (c.header.to_owned(), column)));
+    }
+    candidates.retain(|c| {
+        let mut columns = asked.iter().flat_map(|figure| given(c, figure));
+        !columns.any(|(column, same)| !same && meant.contains(&(c.header.to_owned(), column)))
+    });
+}
+
 fn overlap(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
     let smaller = a.len().min(b.len());
     if smaller == 0 { 1.0 } else { a.intersection(b).count() as f32 / smaller as f32 }
@@ -318,6 +346,22 @@ mod tests {
         assert!(!sentences[0].contains(&second), "{second}");
         let (stopped, made) = written(question, &Sampling { stop: vec![second], ..Sampling::default() });
         assert_eq!((stopped.trim_end(), made.finish), (sentences[0], Finish::Stop));
+    }
+
+    #[test]
+    fn the_row_of_another_figure_is_no_answer() {
+        let text =
+            "| Line | Pressure (MPa) | Retention (%) |\n|---|---|---|\n| north | 1 | 61.5 |\n| north | 3 | 80.7 |\n";
+        let wanted = Fields::of("", Coverage::of_question("", &[]));
+        let evidence = Evidence { n: 1, heading: "Cells".into(), text, header: None };
+        let left = |question: &str| {
+            let mut rows = candidates(&evidence, &wanted);
+            without_rows_of_other_figures(&mut rows, &figures(question));
+            rows.iter().map(|c| c.text.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(left("What retention at 3 MPa?"), ["| north | 3 | 80.7 |"]);
+        assert_eq!(left("What retention above 2 MPa?").len(), 2);
+        assert_eq!(left("Which cells kept 80 % or more?").len(), 2);
     }
 
     #[test]
