@@ -1,12 +1,9 @@
 //! Follow-up questions and the context window.
 
-use std::ops::ControlFlow;
-
 use super::{AnswerError, Ask};
 use crate::document::Language;
-use crate::generate::{Generator, Message, PromptStyle, Request, Role, Sampling};
+use crate::generate::{self, Generator, Message, PromptStyle, Role, Sampling};
 use crate::prompt::{self, PromptError};
-use crate::text::coverage::Coverage;
 
 /// Longest history that is shown to a model for condensing: turns.
 const CONDENSE_TURNS: usize = 6;
@@ -78,23 +75,8 @@ pub(super) fn written(
     max_tokens: usize,
     stop: Vec<String>,
 ) -> Result<String, AnswerError> {
-    let coverage = Coverage::of_question(question, &[]);
     let sampling = Sampling { max_tokens, stop, ..Sampling::default() };
-    let request = Request {
-        schema: None,
-        question,
-        evidence: &[],
-        coverage: &coverage,
-        parts: &[],
-        messages,
-        sampling: &sampling,
-    };
-    let mut text = String::new();
-    generator.generate(&request, &mut |piece| {
-        text.push_str(piece);
-        ControlFlow::Continue(())
-    })?;
-    Ok(text)
+    Ok(generate::written(generator, question, messages, &sampling, None)?)
 }
 
 /// Renders with as many of the latest turns as fit into `room` tokens; the oldest go first. With none
@@ -135,7 +117,7 @@ fn without_pointing(question: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::{Finish, GenerateError, Generation, Sink};
+    use crate::generate::{Finish, GenerateError, Generation, Request, Sink};
 
     /// Counts words as tokens and answers with the last line of the prompt.
     struct Echo;

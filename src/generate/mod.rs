@@ -248,6 +248,24 @@ pub enum GenerateError {
     },
 }
 
+/// What `generator` writes to `messages`, whole: for steps whose text is no answer and never shown as it is.
+pub fn written(
+    generator: &dyn Generator,
+    question: &str,
+    messages: &[Message],
+    sampling: &Sampling,
+    schema: Option<&serde_json::Value>,
+) -> Result<String, GenerateError> {
+    let coverage = Coverage::of_question(question, &[]);
+    let request = Request { question, evidence: &[], coverage: &coverage, parts: &[], messages, sampling, schema };
+    let mut text = String::new();
+    generator.generate(&request, &mut |piece| {
+        text.push_str(piece);
+        ControlFlow::Continue(())
+    })?;
+    Ok(text)
+}
+
 impl Classified for GenerateError {
     fn kind(&self) -> ErrorKind {
         match self {

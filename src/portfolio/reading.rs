@@ -5,8 +5,6 @@
 //! pattern says stays, and a differing value is shown beside it; facets count only where the model also knew those of sentences
 //! that patterns are sure of. Knows nothing of the index. Example: `proposal.read_with(app.generator(), &institutes)?`.
 
-use std::ops::ControlFlow;
-
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -17,9 +15,8 @@ use super::institute::Institutes;
 use super::project::{Fact, Origin};
 use super::proposal::Proposal;
 use crate::document::{CharIndex, Language, Span};
-use crate::generate::{Generator, Message, PromptStyle, Request, Sampling};
+use crate::generate::{self, Generator, Message, PromptStyle, Sampling};
 use crate::prompt;
-use crate::text::coverage::Coverage;
 use crate::text::personal;
 
 /// What a value read by a model is believed: less than any label a pattern finds, and marked unsure wherever it is shown.
@@ -396,22 +393,7 @@ fn ask(
     max_tokens: usize,
 ) -> Result<String, PortfolioError> {
     let sampling = Sampling { max_tokens, ..Sampling::default() };
-    let coverage = Coverage::of_question("", &[]);
-    let request = Request {
-        question: "",
-        evidence: &[],
-        coverage: &coverage,
-        parts: &[],
-        messages,
-        sampling: &sampling,
-        schema: Some(schema),
-    };
-    let mut text = String::new();
-    generator.generate(&request, &mut |piece| {
-        text.push_str(piece);
-        ControlFlow::Continue(())
-    })?;
-    Ok(text)
+    Ok(generate::written(generator, "", messages, &sampling, Some(schema))?)
 }
 
 fn object(said: String) -> Result<Map<String, Value>, Refused> {

@@ -1,13 +1,10 @@
 //! What counts as personal, under which provision, and what is done with it unless a policy says otherwise.
 
-use serde::Serialize;
-
 use super::policy::Action;
 
 /// Why something is not released. The provisions are those of Korean law: the Official Information Disclosure Act (정보공개법), article 9(1),
 /// with its item, and the Personal Information Protection Act (개인정보 보호법).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Basis {
     /// Numbers that single out a person by law: PIPA 24, 24-2.
     UniqueIdentifier,
@@ -58,8 +55,7 @@ impl Basis {
 }
 
 /// A kind of personal or identifying data. Names are those of the field (Presidio, Korean PII corpora).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Label {
     /// Name of a person.
     Person,

@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::{Finding, Label};
 use crate::document::Span;
+use crate::text::personal::is_card;
 
 /// How far before a value its name may stand (characters of the same line, or the whole line before).
 const NEAR: usize = 40;
@@ -366,14 +367,6 @@ fn is_born(value: &str) -> bool {
 fn is_ssn(value: &str) -> bool {
     let area: u32 = value[..3].parse().unwrap_or(0);
     area != 0 && area != 666 && area < 900 && &value[4..6] != "00" && &value[7..] != "0000"
-}
-
-/// Thirteen to nineteen digits whose check digit (Luhn, ISO/IEC 7812-1) holds.
-fn is_card(value: &str) -> bool {
-    let digits = digits(value);
-    let sum: u32 =
-        digits.iter().rev().enumerate().map(|(i, d)| if i % 2 == 1 { d * 2 / 10 + d * 2 % 10 } else { *d }).sum();
-    (13..=19).contains(&digits.len()) && matches!(digits[0], 3..=6) && sum.is_multiple_of(10)
 }
 
 /// The check digits hold (ISO 13616: letters as numbers, rotated by four, remainder 1 by 97).

@@ -208,8 +208,8 @@ pub fn without_personal_data(text: &str) -> String {
     shown
 }
 
-/// Thirteen to nineteen digits whose check digit (Luhn) holds.
-fn is_card(value: &str) -> bool {
+/// Thirteen to nineteen digits whose check digit (Luhn, ISO/IEC 7812-1) holds.
+pub(crate) fn is_card(value: &str) -> bool {
     let digits: Vec<u32> = value.chars().filter_map(|c| c.to_digit(10)).collect();
     let sum: u32 =
         digits.iter().rev().enumerate().map(|(i, d)| if i % 2 == 1 { (d * 2) / 10 + (d * 2) % 10 } else { *d }).sum();

@@ -393,39 +393,17 @@ mod tests {
         let text = "| Cell | Loss after storage (%) |\n|---|---|\n| cell A1 | 3.1 |\n| cell A2 | 4.7 |\n";
         let evidence = [Evidence { n: 1, heading: "Loss after storage".into(), text, header: None }];
         let question = "What was the loss after storage of cell A2?";
-        let coverage = Coverage::of_question(question, &[]);
-        let sampling = Sampling::default();
-        let request = Request {
-            question,
-            evidence: &evidence,
-            coverage: &coverage,
-            parts: &[],
-            messages: &[],
-            sampling: &sampling,
-            schema: None,
-        };
-        let chosen: Vec<&str> = choose(&request).iter().map(|c| c.text).collect();
-        assert_eq!(chosen.first(), Some(&"| cell A2 | 4.7 |"));
-        assert!(chosen.iter().all(|c| !c.contains("Cell | Loss")));
+        let chosen = chosen_of(question, &evidence, &[], &[]);
+        assert_eq!(chosen.first().map(|(_, text)| text.as_str()), Some("| cell A2 | 4.7 |"));
+        assert!(chosen.iter().all(|(_, text)| !text.contains("Cell | Loss")));
     }
 
     #[test]
     fn of_a_records_facts_the_one_asked_for_answers() {
         let text = "acronym: SALTWAY | institution: Hanbit Institute | start_date: 2019-04 | budget_mkrw: 1200\n\nSALTWAY studies salt-tolerant seals.";
         let evidence = [Evidence { n: 1, heading: "Seals that live with salt".into(), text, header: None }];
-        let sampling = Sampling::default();
         let ask = |question: &str, synonyms: &[Synonyms]| {
-            let coverage = Coverage::of_question(question, synonyms);
-            let request = Request {
-                question,
-                evidence: &evidence,
-                coverage: &coverage,
-                parts: &[],
-                messages: &[],
-                sampling: &sampling,
-                schema: None,
-            };
-            choose(&request).first().map(|c| c.text.to_owned())
+            chosen_of(question, &evidence, &[], synonyms).into_iter().next().map(|(_, text)| text)
         };
         assert_eq!(ask("Which institution runs SALTWAY?", &[]).as_deref(), Some("institution: Hanbit Institute"));
         assert_eq!(ask("What is the budget of the SALTWAY project?", &[]).as_deref(), Some("budget_mkrw: 1200"));
@@ -435,36 +413,36 @@ mod tests {
         assert_eq!(ask("SALTWAY의 기관은?", &[body]).as_deref(), Some("institution: Hanbit Institute"));
         let other = "acronym: SALTER | institution: Dawon Cells | start_date: 2020-01\n";
         let both = [evidence[0].clone(), Evidence { n: 2, heading: "Saltier seals".into(), text: other, header: None }];
-        let question = "Which institution runs SALTWAY?";
-        let coverage = Coverage::of_question(question, &[]);
+        let found = chosen_of("Which institution runs SALTWAY?", &both, &[], &[]);
+        assert_eq!(found.iter().map(|(n, _)| *n).collect::<Vec<_>>(), [1]);
+    }
+
+    /// Number of the passage and text of what is chosen.
+    fn chosen_of(
+        question: &str,
+        evidence: &[Evidence<'_>],
+        parts: &[QuestionPart],
+        synonyms: &[Synonyms],
+    ) -> Vec<(usize, String)> {
+        let coverage = Coverage::of_question(question, synonyms);
+        let sampling = Sampling::default();
         let request = Request {
             question,
-            evidence: &both,
+            evidence,
             coverage: &coverage,
-            parts: &[],
+            parts,
             messages: &[],
             sampling: &sampling,
             schema: None,
         };
-        assert_eq!(choose(&request).iter().map(|c| c.n).collect::<Vec<_>>(), [1]);
+        choose(&request).iter().map(|c| (c.n, c.text.to_owned())).collect()
     }
 
     /// What is chosen of one passage, its parts as the question has them.
     fn chosen(question: &str, heading: &str, text: &str) -> Vec<String> {
         let evidence = [Evidence { n: 1, heading: heading.into(), text, header: None }];
-        let coverage = Coverage::of_question(question, &[]);
-        let parts = crate::text::parts(question);
-        let sampling = Sampling::default();
-        let request = Request {
-            question,
-            evidence: &evidence,
-            coverage: &coverage,
-            parts: &parts,
-            messages: &[],
-            sampling: &sampling,
-            schema: None,
-        };
-        choose(&request).iter().map(|c| c.text.to_owned()).collect()
+        let found = chosen_of(question, &evidence, &crate::text::parts(question), &[]);
+        found.into_iter().map(|(_, text)| text).collect()
     }
 
     #[test]

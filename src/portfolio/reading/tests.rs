@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::generate::{ExtractiveGenerator, Finish, GenerateError, Generation, Sink};
+use crate::generate::{ExtractiveGenerator, Finish, GenerateError, Generation, Request, Sink};
 
 /// Answers each question with the next text, and keeps what it was asked.
 struct Says {

@@ -9,6 +9,7 @@
 use std::arch::x86_64::*;
 
 use super::activations::Group;
+use super::number::{BF16, F16, F32, Q4_0, Q4K, Q5K, Q8_0, format};
 use super::pack::SUPER_SCALES;
 use super::{BLOCK, Format, Products};
 
@@ -45,31 +46,10 @@ pub(super) unsafe fn tile(format: Format, tile: &[u8], width: usize, group: &Gro
     }
 }
 
-const F32: u8 = Format::F32 as u8;
-const F16: u8 = Format::F16 as u8;
-const BF16: u8 = Format::Bf16 as u8;
-pub(super) const Q8_0: u8 = Format::Q8_0 as u8;
-pub(super) const Q4_0: u8 = Format::Q4_0 as u8;
-pub(super) const Q4K: u8 = Format::Q4K as u8;
-pub(super) const Q5K: u8 = Format::Q5K as u8;
-
 /// With so few tokens memory is what is waited for.
 pub(super) const FEW: usize = 4;
 /// How far ahead of the codes memory is asked for: the processor's own prefetching ends at each page.
 const AHEAD: usize = 4096;
-
-pub(super) const fn format(number: u8) -> Format {
-    match number {
-        F32 => Format::F32,
-        F16 => Format::F16,
-        BF16 => Format::Bf16,
-        Q8_0 => Format::Q8_0,
-        Q4_0 => Format::Q4_0,
-        Q4K => Format::Q4K,
-        Q5K => Format::Q5K,
-        _ => Format::Q6K,
-    }
-}
 
 /// Groups whose products fit 16 bits together.
 const fn together(number: u8) -> usize {

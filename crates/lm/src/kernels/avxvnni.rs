@@ -10,7 +10,8 @@
 use std::arch::x86_64::*;
 
 use super::activations::Group;
-use super::avx2::{self, Q4_0, Q4K, Q5K, Q8_0, group_codes, halves, signed, unsigned};
+use super::avx2::{self, group_codes, halves, signed, unsigned};
+use super::number::{Q4_0, Q4K, Q5K, Q8_0, format};
 use super::pack::SUPER_SCALES;
 use super::{BLOCK, Format, Products, TILE};
 
@@ -69,12 +70,12 @@ unsafe fn some<const F: u8, const T: usize>(
     // `T` from `first` are read for each block: the caller's promise. A row of `out` is sixteen floats.
     unsafe {
         let scales = tile.as_ptr();
-        let codes = scales.add(avx2::format(F).scale_bytes(width));
+        let codes = scales.add(format(F).scale_bytes(width));
         for b in 0..width / BLOCK {
             let at = b * rows + first;
-            let codes = codes.add(b * const { avx2::format(F).code_bytes() });
+            let codes = codes.add(b * const { format(F).code_bytes() });
             if T <= avx2::FEW {
-                avx2::ahead(codes, const { avx2::format(F).code_bytes() });
+                avx2::ahead(codes, const { format(F).code_bytes() });
             }
             let x = group.codes.as_ptr().add(at * BLOCK);
             let x_scale = group.scale.as_ptr().add(at);

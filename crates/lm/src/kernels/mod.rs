@@ -32,6 +32,8 @@ mod avxvnni;
 mod bandwidth;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod number;
 mod ops;
 mod pack;
 mod pages;

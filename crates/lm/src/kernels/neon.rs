@@ -16,6 +16,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::activations::Group;
+use super::number::{BF16, F16, F32, Q4_0, Q4K, Q5K, Q6K, Q8_0, format};
 use super::pack::SUPER_SCALES;
 use super::{BLOCK, Format, Products, TILE};
 
@@ -25,28 +26,6 @@ const QUARTERS: usize = TILE / 4;
 type Floats = [float32x4_t; QUARTERS];
 /// Dot products of sixteen rows with `T` tokens.
 type Dots<const T: usize> = [[int32x4_t; QUARTERS]; T];
-
-const F32: u8 = Format::F32 as u8;
-const F16: u8 = Format::F16 as u8;
-const BF16: u8 = Format::Bf16 as u8;
-const Q8_0: u8 = Format::Q8_0 as u8;
-const Q4_0: u8 = Format::Q4_0 as u8;
-const Q4K: u8 = Format::Q4K as u8;
-const Q5K: u8 = Format::Q5K as u8;
-const Q6K: u8 = Format::Q6K as u8;
-
-const fn format(number: u8) -> Format {
-    match number {
-        F32 => Format::F32,
-        F16 => Format::F16,
-        BF16 => Format::Bf16,
-        Q8_0 => Format::Q8_0,
-        Q4_0 => Format::Q4_0,
-        Q4K => Format::Q4K,
-        Q5K => Format::Q5K,
-        _ => Format::Q6K,
-    }
-}
 
 /// See `Path::tile`.
 ///

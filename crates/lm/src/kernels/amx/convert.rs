@@ -4,7 +4,8 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::{Sums, Tile};
-use crate::kernels::avx512::{Q4_0, Q4K, Q5K, Q6K, Q8_0, format, group_codes, scale};
+use crate::kernels::avx512::{group_codes, scale};
+use crate::kernels::number::{Q4_0, Q4K, Q5K, Q6K, Q8_0, format};
 use crate::kernels::{BLOCK, Format, TILE};
 
 /// Two registers of f32 as bf16, one after the other.
