@@ -288,7 +288,12 @@ impl App {
 
     fn writer(&self) -> Writer<'_> {
         let settings = &self.config.answer;
-        Writer { generator: &*self.generator, min_support: settings.min_support, personal_data: settings.personal_data }
+        Writer {
+            generator: &*self.generator,
+            min_support: settings.min_support,
+            quote_instead: settings.quote_instead,
+            personal_data: settings.personal_data,
+        }
     }
 
     /// Lets another generator write from now on; `name` as in [`Config::generator`].

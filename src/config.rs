@@ -190,6 +190,8 @@ pub struct Answer {
     pub max_tokens: usize,
     /// Share of the question's information a passage must cover before anything is answered, 0 to 1.
     pub min_support: f32,
+    /// Where no sentence of a language model is supported: the documents' own sentences in their place, instead of none.
+    pub quote_instead: bool,
     /// Whether answers may hold personal data of the documents (resident numbers, private telephones, home addresses …).
     pub personal_data: bool,
 }

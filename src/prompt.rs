@@ -50,6 +50,13 @@ pub fn abstention(language: Language) -> &'static str {
     }
 }
 
+/// True when a text is nothing but such a sentence.
+pub fn is_abstention(text: &str) -> bool {
+    let bare =
+        |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
+    [Language::Ko, Language::En].into_iter().any(|language| bare(text) == bare(abstention(language)))
+}
+
 /// The sentence that says why something the documents hold is not told.
 pub fn personal_data(language: Language) -> &'static str {
     match language {
@@ -84,6 +91,16 @@ pub fn unanswered(language: Language, parts: &[String]) -> String {
     match language {
         Language::Ko => format!("인용한 문장에서 찾지 못한 부분: {}.", parts.join(", ")),
         Language::En | Language::Other => format!("Not found in the cited sentences: {}.", parts.join("; ")),
+    }
+}
+
+/// The remark that the documents' sentences stand in place of a language model's.
+pub fn quoted_instead(language: Language) -> &'static str {
+    match language {
+        Language::Ko => "언어 모델이 쓴 문장은 문서로 뒷받침되지 않아 버리고, 문서의 문장을 그대로 옮겼습니다.",
+        Language::En | Language::Other => {
+            "No document supports what the language model wrote; these are the documents' own sentences instead."
+        }
     }
 }
 

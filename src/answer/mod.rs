@@ -7,6 +7,7 @@
 
 mod completed;
 mod conversation;
+mod draft;
 mod excerpt;
 mod reading;
 mod remarks;
@@ -25,13 +26,15 @@ use crate::document::{CharIndex, Language, Passage, Span};
 use crate::embed::EmbedError;
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
-    Evidence, Finish, GenerateError, Generator, Message, PromptStyle, Request, Sampling, TokenLogprob,
+    Evidence, ExtractiveGenerator, Finish, GenerateError, Generator, Message, PromptStyle, Request, Sampling,
+    TokenLogprob,
 };
 use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
 use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Support, Translations};
 use crate::text::coverage::Coverage;
 use crate::text::{QuestionPart, parts as question_parts, sentences};
+use draft::Draft;
 use reading::{Asked, Reading};
 pub use reading::{Prompted, prompted};
 use screen::Screened;
@@ -196,6 +199,8 @@ pub struct Writer<'a> {
     pub generator: &'a dyn Generator,
     /// Below this share of the question nothing is answered.
     pub min_support: f32,
+    /// Where no sentence of a language model is supported, sentences of the documents stand in their place.
+    pub quote_instead: bool,
     /// Personal data in the passages may be told.
     pub personal_data: bool,
 }
@@ -231,11 +236,16 @@ pub fn answer(
     let reading = Reading::of(parts, asked, &passages, screened)?;
     let Reading { screened, measure, support, asks_for_personal, .. } = &reading;
     let mut draft = Draft::default();
+    let mut quoted_instead = false;
     if reading.is_asked(writer) {
         let material = reading.material(&passages);
         let messages = messages(parts, writer.generator, language, ask, &question, measure.coverage(), &material)?;
         let asked = (question.as_str(), several.as_slice());
         write(writer.generator, parts, ask, asked, measure, &material, &messages, &mut draft, on)?;
+        if writer.quote_instead && draft.is_all_unsupported() && writer.generator.prompt_style() == PromptStyle::Chat {
+            write(&ExtractiveGenerator, parts, ask, asked, measure, &material, &[], &mut draft, on)?;
+            quoted_instead = !draft.text.is_empty();
+        }
     }
 
     let abstained = draft.text.is_empty();
@@ -252,6 +262,7 @@ pub fn answer(
     }
     let mut notes = set_aside.map(|aside| aside.messages(language)).unwrap_or_default();
     if ask.schema.is_none() {
+        notes.extend(quoted_instead.then(|| prompt::quoted_instead(language).to_owned()));
         notes.extend(remarks::remarks(asked, &several, measure.coverage(), &draft.sentences, &passages));
     }
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
@@ -262,7 +273,7 @@ pub fn answer(
         respelt,
         answer: draft.text,
         abstained,
-        generator: writer.generator.name().to_owned(),
+        generator: if quoted_instead { ExtractiveGenerator.name() } else { writer.generator.name() }.to_owned(),
         withheld: screened.counts(),
         passages: screened.shown(&passages),
         support: *support,
@@ -357,19 +368,6 @@ fn reader_prompt(
     Ok((prompt::reader(language, question, &shown.collect::<Vec<_>>())?, cut))
 }
 
-/// What has been let through so far.
-#[derive(Default)]
-struct Draft {
-    text: String,
-    sentences: Vec<Verified>,
-    dropped: usize,
-    prompt_tokens: usize,
-    completion_tokens: usize,
-    first_token_s: f64,
-    complete: bool,
-    tokens: Vec<TokenLogprob>,
-}
-
 #[allow(clippy::too_many_arguments)]
 fn write(
     generator: &dyn Generator,
@@ -397,29 +395,9 @@ fn write(
         return write_json(generator, &request, (schema, &verifier), draft, on);
     }
     let mut buffer = String::new();
-    // Bytes of the text before the buffer, and those of the sentences let through.
+    // Bytes of the text before the buffer.
     let mut before = 0;
-    let mut passed: Vec<Span> = Vec::new();
     let mut left = false;
-    let mut pass =
-        |place: Span, piece: &str, draft: &mut Draft, on: &mut dyn FnMut(Event) -> ControlFlow<()>| match verifier
-            .check(piece)
-        {
-            Some(sentence) => {
-                passed.push(place);
-                let mut shown = if draft.text.is_empty() { String::new() } else { " ".to_owned() };
-                shown.push_str(&sentence.shown());
-                draft.text.push_str(&shown);
-                draft.sentences.push(sentence);
-                let flow = on(Event::Sentence(shown));
-                left |= flow.is_break();
-                flow
-            }
-            None => {
-                draft.dropped += usize::from(verifier.claims(piece));
-                ControlFlow::Continue(())
-            }
-        };
     let generation = generator.generate(&request, &mut |piece| {
         on(Event::Writing)?;
         buffer.push_str(piece);
@@ -430,28 +408,30 @@ fn write(
         };
         let done = complete.last().map_or(0, |s| s.end);
         for span in complete {
-            pass(moved(*span, before), span.slice(&buffer), draft, on)?;
+            let shown = draft.offer(span.slice(&buffer), moved(*span, before), &verifier);
+            left |= shown.is_some_and(|shown| on(Event::Sentence(shown)).is_break());
+            if left || draft.goes_in_circles() {
+                return ControlFlow::Break(());
+            }
         }
         buffer.drain(..done);
         before += done;
         ControlFlow::Continue(())
     })?;
-    for span in sentences(&buffer) {
-        if pass(moved(span, before), span.slice(&buffer), draft, on).is_break() {
-            break;
-        }
-    }
-    if left || generation.finish == Finish::Cancelled {
+    let circles = draft.goes_in_circles();
+    if left || (generation.finish == Finish::Cancelled && !circles) {
         return Err(AnswerError::Cancelled);
     }
-    draft.prompt_tokens = generation.prompt_tokens;
-    draft.completion_tokens = generation.completion_tokens;
-    draft.first_token_s = generation.first_token_s;
-    draft.complete = generation.finish == Finish::Stop;
-    let within = |token: &TokenLogprob| {
-        passed.iter().any(|span| token.start < span.end && token.start + token.bytes.len() > span.start)
-    };
-    draft.tokens = generation.tokens.into_iter().filter(within).collect();
+    if !circles {
+        for span in sentences(&buffer) {
+            let shown = draft.offer(span.slice(&buffer), moved(span, before), &verifier);
+            if shown.is_some_and(|shown| on(Event::Sentence(shown)).is_break()) {
+                return Err(AnswerError::Cancelled);
+            }
+        }
+    }
+    let complete = circles || generation.finish == Finish::Stop;
+    draft.end(generation, complete);
     Ok(())
 }
 
@@ -471,19 +451,12 @@ fn write_json(
     if generation.finish == Finish::Cancelled {
         return Err(AnswerError::Cancelled);
     }
-    draft.prompt_tokens = generation.prompt_tokens;
-    draft.completion_tokens = generation.completion_tokens;
-    draft.first_token_s = generation.first_token_s;
-    draft.complete = generation.finish == Finish::Stop;
-    let Some(claims) = structured::check(&text, schema, verifier) else {
-        draft.dropped = 1;
-        return Ok(());
-    };
-    if on(Event::Sentence(text.clone())).is_break() {
+    let complete = generation.finish == Finish::Stop;
+    let claims = structured::check(&text, schema, verifier);
+    if claims.is_some() && on(Event::Sentence(text.clone())).is_break() {
         return Err(AnswerError::Cancelled);
     }
-    draft.tokens = generation.tokens;
-    (draft.text, draft.sentences) = (text, claims);
+    draft.end_json(text, claims, generation, complete);
     Ok(())
 }
 

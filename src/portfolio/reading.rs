@@ -1,8 +1,8 @@
 //! What does a language model read in a proposal that no pattern found: its facts, and what unsure sentences speak of?
 //!
 //! In: a [`Proposal`] and a [`Generator`] that follows JSON schemas. Out: a [`Reading`], and the proposal's gaps filled. Nothing is
-//! believed: a value must stand in the text, inside the quote the model gives for it, else it is refused; what a record or a
-//! pattern says stays, and a differing value is shown beside it; facets count only where the model also knew those of sentences
+//! believed: a value must stand in the text as it is, inside the quote the model gives for it where that stands there too (small
+//! models seldom copy a line exactly), else it is refused; what a record or a pattern says stays, and a differing value is shown beside it; facets count only where the model also knew those of sentences
 //! that patterns are sure of. Knows nothing of the index. Example: `proposal.read_with(app.generator(), &institutes)?`.
 
 use serde::Serialize;
@@ -173,6 +173,10 @@ impl Proposal {
                     continue;
                 }
             };
+            if kind == FieldKind::Programme && same(span.slice(text), &self.project.title) {
+                reading.refused.push(refusal(name, value, "is the title"));
+                continue;
+            }
             let (start, end) = index.chars(span);
             let by = reading.by.clone();
             let origin = Origin::Generator { start, end, by };
@@ -312,7 +316,7 @@ fn controls(sentences: &[Sentence]) -> Vec<usize> {
     if chosen.len() < LEAST_CONTROLS || facets < 2 { Vec::new() } else { chosen }
 }
 
-/// The place of `value` in the text, inside `quote`; else why it is not believed.
+/// The place of `value` in the text, inside `quote` where that stands there; else why it is not believed.
 fn verified(text: &str, kind: FieldKind, value: &str, quote: &str) -> Result<Span, &'static str> {
     let whole = Span { start: 0, end: text.len() };
     if value.chars().count() > LONGEST {
@@ -337,8 +341,8 @@ fn verified(text: &str, kind: FieldKind, value: &str, quote: &str) -> Result<Spa
     if personal::held(value).is_some() {
         return Err("personal data");
     }
-    let inside = find(text, quote, whole).ok_or("its quote does not stand in the text")?;
-    find(text, value, inside).ok_or("does not stand in its quote")
+    let quoted = find(text, quote, whole).and_then(|inside| find(text, value, inside));
+    quoted.or_else(|| find(text, value, whole)).ok_or("does not stand in the text")
 }
 
 /// Where `wanted` stands within a part of the text; runs of white space count as one blank.

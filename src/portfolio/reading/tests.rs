@@ -78,7 +78,8 @@ fn read(texts: &[String]) -> (Proposal, Reading) {
 fn values_that_stand_in_their_quote_fill_gaps_with_their_place_and_little_confidence() {
     let given = facts(&[
         ("institution", fact("Harbour Pump Works", "comes from Harbour Pump Works and is led")),
-        ("person", fact("Ines Halvorsen", "led by Ines Halvorsen.")),
+        // A small model's quote is often nearly one: the value must stand in the text all the same.
+        ("person", fact("Ines Halvorsen", "The project is led by Ines Halvorsen")),
         // White space may differ: the quote runs over the end of a line.
         ("period", fact("2031 to 2034", "to last from 2031 to 2034")),
     ]);
@@ -104,8 +105,8 @@ fn what_does_not_stand_in_the_text_is_refused_and_changes_nothing() {
     let (changed, reading) = read(&[given]);
     let why: Vec<(&str, &str)> = reading.refused.iter().map(|r| (r.of.as_str(), r.why.as_str())).collect();
     for expected in [
-        ("institution", "its quote does not stand in the text"),
-        ("programme", "does not stand in its quote"),
+        ("institution", "does not stand in the text"),
+        ("programme", "does not stand in the text"),
         ("budget", "no value of this kind"),
         ("keywords", "no value"),
     ] {

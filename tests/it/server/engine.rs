@@ -21,7 +21,10 @@ use super::fixture::{call, json as body_of, post as request, service};
 pub(super) const TRUE: &str = "The Norwind tunnel kiln saved 23.5 % of its natural gas [1]. ";
 const UNTRUE: &str = "wandering words about nothing in particular ";
 
-/// An engine that says the same over and over.
+/// What an engine says at its `i`th piece.
+type Says = Arc<dyn Fn(usize) -> &'static str + Send + Sync>;
+
+/// An engine that says what it says, whatever it is asked.
 pub(super) struct Engine {
     pub(super) address: SocketAddr,
     /// Streams that are being read.
@@ -39,15 +42,20 @@ impl Drop for Open {
 }
 
 impl Engine {
-    /// Sends `piece` every 30 ms, `times` times.
+    /// Sends `piece` and then wandering words, `times` pieces in all, one every 30 ms.
     pub(super) fn start(piece: &'static str, times: usize) -> Engine {
+        Engine::saying(Arc::new(move |i| if i == 0 { piece } else { UNTRUE }), times)
+    }
+
+    fn saying(says: Says, times: usize) -> Engine {
         let open = Arc::new(AtomicUsize::new(0));
         let asked = Arc::new(AtomicUsize::new(0));
         let (counted, came) = (Arc::clone(&open), Arc::clone(&asked));
         let completions = move || {
             let counted = Arc::clone(&counted);
             came.fetch_add(1, Ordering::SeqCst);
-            async move { babble(counted, piece, times) }
+            let says = Arc::clone(&says);
+            async move { babble(counted, says, times) }
         };
         let router = Router::new().route("/v1/chat/completions", post(completions));
         let (told, address) = std::sync::mpsc::channel();
@@ -81,7 +89,7 @@ impl Engine {
     }
 }
 
-fn babble(counted: Arc<AtomicUsize>, piece: &'static str, times: usize) -> Response {
+fn babble(counted: Arc<AtomicUsize>, says: Says, times: usize) -> Response {
     counted.fetch_add(1, Ordering::SeqCst);
     let open = Open(counted);
     let chunk = |delta: Value, finish: Value| {
@@ -93,9 +101,11 @@ fn babble(counted: Arc<AtomicUsize>, piece: &'static str, times: usize) -> Respo
         Bytes::from(format!("data: {chunk}\n\n"))
     };
     let ticks = IntervalStream::new(tokio::time::interval(Duration::from_millis(30))).take(times);
+    let mut i = 0;
     let pieces = ticks.map(move |_| {
         let _open = &open;
-        chunk(json!({ "content": piece }), Value::Null)
+        i += 1;
+        chunk(json!({ "content": says(i - 1) }), Value::Null)
     });
     let end = tokio_stream::iter([chunk(json!({}), json!("stop")), Bytes::from_static(b"data: [DONE]\n\n")]);
     let body = Body::from_stream(pieces.chain(end).map(Ok::<_, Infallible>));
@@ -134,8 +144,46 @@ async fn a_client_that_leaves_a_stream_stops_the_generator_also_between_sentence
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_generator_that_goes_in_circles_is_stopped_and_what_it_said_is_shown_once() {
+    let engine = Engine::saying(Arc::new(|_| TRUE), usize::MAX);
+    let service = service("remote", &engine.settings(), 1, 1);
+    let answer = body_of(&call(&service, question(false)).await);
+    let choice = &answer["choices"][0];
+    assert_eq!(choice["message"]["content"].as_str().unwrap().matches("23.5 %").count(), 1, "{answer}");
+    assert_eq!((&choice["finish_reason"], &answer["sectora"]["dropped_sentences"]), (&json!("stop"), &json!(0)));
+    assert!(engine.comes_to(0).await, "the engine still writes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_question_again_is_no_answer() {
+    for said in [
+        "How much natural gas did the Norwind tunnel kiln save? [1]",
+        "Question: did the Norwind tunnel kiln save natural gas? [1]",
+    ] {
+        let engine = Engine::start(said, 1);
+        let service = service("remote", &engine.settings(), 1, 1);
+        let answer = body_of(&call(&service, question(false)).await);
+        assert_eq!(answer["sectora"]["abstained"], true, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_document_supports_the_model_the_documents_are_quoted_and_a_note_says_so() {
+    let engine = Engine::start("The Norwind tunnel kiln bought hydrogen worth 77 million EUR [1].", 1);
+    let mut settings = engine.settings();
+    let quoting = body_of(&call(&service("remote", &settings, 1, 1), question(false)).await);
+    let sectora = &quoting["sectora"];
+    assert_eq!((&sectora["abstained"], &sectora["generator"]), (&json!(false), &json!("extractive")), "{quoting}");
+    assert!(sectora["notes"].to_string().contains("language model wrote"), "{quoting}");
+    assert!(!quoting["choices"][0]["message"]["content"].to_string().contains("hydrogen"), "{quoting}");
+    settings.push(("answer.quote_instead", "false".to_owned()));
+    let silent = body_of(&call(&service("remote", &settings, 1, 1), question(false)).await);
+    assert_eq!((&silent["sectora"]["abstained"], &silent["sectora"]["dropped_sentences"]), (&json!(true), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_probabilities_are_those_of_the_sentences_that_were_let_through() {
-    for (piece, shown) in [(TRUE, 2), (UNTRUE, 0)] {
+    for (piece, shown) in [(TRUE, 1), (UNTRUE, 0)] {
         let engine = Engine::start(piece, 2);
         let service = service("remote", &engine.settings(), 1, 1);
         let messages = json!([{ "role": "user", "content": "How much natural gas did the Norwind tunnel kiln save?" }]);
@@ -144,7 +192,7 @@ async fn log_probabilities_are_those_of_the_sentences_that_were_let_through() {
         let logprobs = &answer["choices"][0]["logprobs"]["content"];
         assert_eq!(logprobs.as_array().map_or(0, Vec::len), shown, "{answer}");
         if shown > 0 {
-            assert_eq!((&logprobs[1]["token"], &logprobs[1]["logprob"]), (&json!(TRUE), &json!(-0.5)));
+            assert_eq!((&logprobs[0]["token"], &logprobs[0]["logprob"]), (&json!(TRUE), &json!(-0.5)));
         }
     }
 }
