@@ -3,7 +3,7 @@
 //! Read top to bottom: embedding, then blocks of attention and feed-forward network with residuals, then a
 //! norm and the output head. The rows of all tokens of a chunk pass through a layer together; buffers are
 //! made once. Weights have the names of the GGUF convention and are repacked at load; types without a
-//! kernel of their own (Q2_K, Q3_K, Q4_1, Q5_0, Q5_1) become f16, which is larger but not less exact.
+//! kernel of their own (Q2_K, Q3_K) become f16, which is larger but not less exact.
 
 use std::ops::Range;
 use std::sync::Arc;
