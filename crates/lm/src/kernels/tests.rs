@@ -187,6 +187,16 @@ fn a_row_that_is_not_a_number_shows_in_its_products_and_in_no_other() {
 }
 
 #[test]
+fn tiles_take_hardly_more_memory_than_the_file() {
+    let (rows, columns) = (4 * TILE, 4 * SUPER);
+    for dtype in TYPES {
+        let file = rows * columns / dtype.block_size() * dtype.type_size();
+        let tiles = Format::of(dtype).unwrap().packed_bytes(rows, columns);
+        assert!(tiles >= file && tiles * 100 <= file * 103, "{dtype:?}: {tiles} bytes, {file} in the file");
+    }
+}
+
+#[test]
 fn bytes_that_do_not_fit_are_refused() {
     for (rows, columns, bytes) in [(0, 32, 0), (1, 0, 0), (1, 33, 34), (2, 32, 34), (1, 32, 35)] {
         let packed = Matrix::pack(&mut Pages::default(), Format::Q8_0, (rows, columns), &vec![0; bytes]);
