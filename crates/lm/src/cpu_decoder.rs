@@ -3,7 +3,7 @@
 //! Read top to bottom: embedding, then blocks of attention and feed-forward network with residuals, then a
 //! norm and the output head. The rows of all tokens of a chunk pass through a layer together; buffers are
 //! made once. Weights have the names of the GGUF convention and are repacked at load; types without a
-//! kernel of their own (Q2_K, Q3_K, Q4_1, Q5_0, Q5_1) become f16, which is larger but not less exact.
+//! kernel of their own (Q2_K, Q3_K) become f16, which is larger but not less exact.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -229,7 +229,7 @@ impl CpuDecoder {
         let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[wanted[t] * hidden..][..hidden], norm, epsilon, out);
         buffers.rows.fill((&mut *pool, path, needs), (wanted.len(), hidden), Source::Made(&normed));
         product(pool, path, &buffers.rows, &mut [(&self.output.weight, &mut logits)]);
-        self.output.add_bias(&mut logits);
+        self.output.add_bias(pool, path, &mut logits);
         logits
     }
 }
@@ -350,16 +350,16 @@ impl Block {
                 let needs = wq.needs().or(wk.needs()).or(wv.needs());
                 rows.fill((&mut **pool, path, needs), (tokens, hidden), Source::Made(&normed));
                 product(pool, path, rows, &mut [(&wq.weight, q), (&wk.weight, k), (&wv.weight, v)]);
-                wq.add_bias(q);
-                wk.add_bias(k);
-                wv.add_bias(v);
+                wq.add_bias(pool, path, q);
+                wk.add_bias(pool, path, k);
+                wv.add_bias(pool, path, v);
             }
             Qkv::Joined(all) => {
                 let width = q_width + 2 * kv_width;
                 joined.resize(tokens * width, 0.0);
                 rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), Source::Made(&normed));
                 product(pool, path, rows, &mut [(&all.weight, joined)]);
-                all.add_bias(joined);
+                all.add_bias(pool, path, joined);
                 for (t, row) in joined.chunks_exact(width).enumerate() {
                     q[t * q_width..][..q_width].copy_from_slice(&row[..q_width]);
                     k[t * kv_width..][..kv_width].copy_from_slice(&row[q_width..q_width + kv_width]);
@@ -419,8 +419,8 @@ impl Block {
                     gate.resize(tokens * width, 0.0);
                     up.resize(tokens * width, 0.0);
                     product(pool, path, rows, &mut [(&wg.weight, gate), (&wu.weight, up)]);
-                    wg.add_bias(gate);
-                    wu.add_bias(up);
+                    wg.add_bias(pool, path, gate);
+                    wu.add_bias(pool, path, up);
                     let row = |t: usize, out: &mut [f32]| {
                         gated(path, gelu, &gate[t * width..][..width], &up[t * width..][..width], out);
                     };
@@ -431,7 +431,7 @@ impl Block {
                 joined.resize(tokens * 2 * width, 0.0);
                 rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), Source::Made(&normed));
                 product(pool, path, rows, &mut [(&all.weight, joined)]);
-                all.add_bias(joined);
+                all.add_bias(pool, path, joined);
                 let row = |t: usize, out: &mut [f32]| {
                     let (gate, up) = joined[t * 2 * width..][..2 * width].split_at(width);
                     gated(path, gelu, gate, up, out);
@@ -454,11 +454,11 @@ impl Linear {
         self.weight.format().needs()
     }
 
-    fn add_bias(&self, rows: &mut [f32]) {
+    fn add_bias(&self, pool: &mut Pool, path: Path, rows: &mut [f32]) {
         if let Some(bias) = &self.bias {
-            for row in rows.chunks_exact_mut(bias.len()) {
-                row.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
-            }
+            pool.chunks(rows, bias.len() * 16, &|_, rows| {
+                rows.chunks_exact_mut(bias.len()).for_each(|row| add(path, row, bias));
+            });
         }
     }
 
@@ -476,7 +476,7 @@ impl Linear {
         }
         delta.resize(x.len(), 0.0);
         product(pool, path, rows, &mut [(&self.weight, delta)]);
-        self.add_bias(delta);
+        self.add_bias(pool, path, delta);
         let (hidden, delta) = (self.weight.rows(), &*delta);
         pool.chunks(x, hidden * 16, &|index, rows| {
             for (i, row) in rows.chunks_exact_mut(hidden).enumerate() {

@@ -587,7 +587,9 @@ fn our_kernels_and_candles_give_the_same_logits_within_the_rounding_of_activatio
             (GgmlDType::Q4K, 0.05),
             (GgmlDType::Q5K, 0.05),
             (GgmlDType::Q6K, 0.05),
+            (GgmlDType::Q4_1, 0.05),
             (GgmlDType::Q5_0, 0.05),
+            (GgmlDType::Q5_1, 0.05),
             (GgmlDType::Q3K, 0.05),
         ] {
             let tiny = Tiny::of(&shape, quant);

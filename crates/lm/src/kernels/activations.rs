@@ -34,12 +34,13 @@ pub(super) struct Group {
     pub(super) codes: Vec<i8>,
     /// `[b][t]`: what one unit of a code stands for.
     pub(super) scale: Vec<f32>,
-    /// `[b][t]`: minus the sum of the codes, times 8 and 128: what the zero points of Q4_0 and Q8_0 add.
+    /// `[b][t]`: minus the sum of the codes, times 8, 16 and 128: what the zero points of Q4_0, Q5_0 and Q8_0 add.
     pub(super) less8: Vec<i32>,
+    pub(super) less16: Vec<i32>,
     pub(super) less128: Vec<i32>,
     /// `[b][half][t]`: minus the sum of half the codes, times 32, for Q6_K.
     pub(super) less32: Vec<i32>,
-    /// `[b][t]`: minus the sum of the numbers that the codes stand for, for Q4_K and Q5_K.
+    /// `[b][t]`: minus the sum of the numbers that the codes stand for, for formats with a minimum.
     pub(super) less: Vec<f32>,
     /// `[k][t]`: the numbers themselves.
     pub(super) floats: Vec<f32>,
@@ -148,6 +149,16 @@ impl Activations {
 }
 
 impl Group {
+    /// Minus the sums of the codes times `zero`, the code of a format that stands for zero.
+    #[inline(always)]
+    pub(super) fn less(&self, zero: i32) -> &[i32] {
+        match zero {
+            8 => &self.less8,
+            16 => &self.less16,
+            _ => &self.less128,
+        }
+    }
+
     fn resize(&mut self, rows: usize, width: usize, needs: Needs) {
         self.rows = rows;
         if needs.codes {
@@ -155,6 +166,7 @@ impl Group {
             self.codes.resize(blocks * BLOCK, 0);
             self.scale.resize(blocks, 0.0);
             self.less8.resize(blocks, 0);
+            self.less16.resize(blocks, 0);
             self.less128.resize(blocks, 0);
             self.less32.resize(blocks * 2, 0);
             self.less.resize(blocks, 0.0);
@@ -202,6 +214,7 @@ pub(super) fn quantize(group: &mut Group, t: usize, numbers: &[f32]) {
         let at = b * rows + t;
         group.scale[at] = scale;
         group.less8[at] = sum.wrapping_mul(-8);
+        group.less16[at] = sum.wrapping_mul(-16);
         group.less128[at] = sum.wrapping_mul(-128);
         group.less32[2 * b * rows + t] = halves[0].wrapping_mul(-32);
         group.less32[(2 * b + 1) * rows + t] = halves[1].wrapping_mul(-32);

@@ -368,7 +368,7 @@ fn agrees<M: Multiply>(registers: &mut M) -> bool {
     let x: Vec<f32> = (0..tokens * width).map(|_| (f32::from(random()) - 127.0) / 64.0).collect();
     let mut given = Rows::default();
     given.fill(&mut Pool::new(1), (tokens, width), Source::Rows(&x));
-    [Format::Q8_0, Format::Q4_0, Format::Q4K, Format::Q5K, Format::Q6K].into_iter().all(|format| {
+    Format::QUANTIZED.into_iter().all(|format| {
         let mut bytes: Vec<u8> = (0..format.file_bytes(rows * width)).map(|_| random()).collect();
         format.tame(&mut bytes);
         let Ok(matrix) = Matrix::pack(&mut Pages::default(), format, (rows, width), &bytes) else { return false };

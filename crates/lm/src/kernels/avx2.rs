@@ -9,7 +9,7 @@
 use std::arch::x86_64::*;
 
 use super::activations::Group;
-use super::number::{BF16, F16, F32, Q4_0, Q4K, Q5K, Q8_0, format};
+use super::number::{BF16, F16, F32, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q8_0, format};
 use super::pack::SUPER_SCALES;
 use super::{BLOCK, Format, Products};
 
@@ -40,6 +40,9 @@ pub(super) unsafe fn tile(format: Format, tile: &[u8], width: usize, group: &Gro
         Format::Bf16 => tokens!(Bf16),
         Format::Q8_0 => tokens!(Q8_0),
         Format::Q4_0 => tokens!(Q4_0),
+        Format::Q4_1 => tokens!(Q4_1),
+        Format::Q5_0 => tokens!(Q5_0),
+        Format::Q5_1 => tokens!(Q5_1),
         Format::Q4K => tokens!(Q4K),
         Format::Q5K => tokens!(Q5K),
         Format::Q6K => tokens!(Q6K),
@@ -54,8 +57,8 @@ const AHEAD: usize = 4096;
 /// Groups whose products fit 16 bits together.
 const fn together(number: u8) -> usize {
     match number {
-        Q4_0 | Q4K => 8,
-        Q5K => 4,
+        Q4_0 | Q4_1 | Q4K => 8,
+        Q5_0 | Q5_1 | Q5K => 4,
         Q8_0 => 1,
         _ => 2,
     }
@@ -155,17 +158,17 @@ unsafe fn quantized<const F: u8, const T: usize>(
             let x = group.codes.as_ptr().add(at * BLOCK);
             let x_scale = group.scale.as_ptr().add(at);
             match F {
-                Q8_0 | Q4_0 => {
+                Q8_0 | Q4_0 | Q5_0 => {
                     let d = halves(scales.add(b * 32 + side * 16));
                     // Signed weights of eight bits need no zero point.
-                    let begin = if F == Q8_0 { zero } else { start(group.less8.as_ptr().add(at)) };
+                    let begin = match F {
+                        Q8_0 => zero,
+                        _ => start(group.less(const { format(F).zero() }).as_ptr().add(at)),
+                    };
                     accumulate(&mut sums, dot::<F, T>(codes, 0, 8, x, begin), d, x_scale);
                 }
-                Q4K | Q5K => {
-                    let d = scales.add(b / 8 * SUPER_SCALES + side * 16);
-                    let step = scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32 + side * 8);
-                    let min = _mm256_mul_ps(halves(d.add(32)), unsigned(step.add(16)));
-                    let d = _mm256_mul_ps(halves(d), unsigned(step));
+                Q4_1 | Q5_1 | Q4K | Q5K => {
+                    let (d, min) = with_min::<F>(scales, b, side);
                     accumulate(&mut sums, dot::<F, T>(codes, 0, 8, x, zero), d, x_scale);
                     let less = group.less.as_ptr().add(at);
                     for t in 0..T {
@@ -187,6 +190,25 @@ unsafe fn quantized<const F: u8, const T: usize>(
         }
     }
     sums
+}
+
+/// Scales and minimums of eight rows in block `b` of a format that has both.
+///
+/// # Safety
+/// At `scales` is a tile of format `F` with more than `b` blocks; `side` is 0 or 1.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+pub(super) unsafe fn with_min<const F: u8>(scales: *const u8, b: usize, side: usize) -> (__m256, __m256) {
+    // SAFETY: the caller's promise; the layout is `pack`'s.
+    unsafe {
+        if F == Q4_1 || F == Q5_1 {
+            let d = scales.add(b * 64 + side * 16);
+            return (halves(d), halves(d.add(32)));
+        }
+        let d = scales.add(b / 8 * SUPER_SCALES + side * 16);
+        let step = scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32 + side * 8);
+        (_mm256_mul_ps(halves(d), unsigned(step)), _mm256_mul_ps(halves(d.add(32)), unsigned(step.add(16))))
+    }
 }
 
 /// Eight f16 as f32.
@@ -316,7 +338,7 @@ pub(super) unsafe fn group_codes<const F: u8>(codes: *const u8, g: usize) -> __m
     let both = load(g % 4 * 64);
     let low = _mm256_and_si256(if g < 4 { both } else { _mm256_srli_epi16::<4>(both) }, _mm256_set1_epi8(15));
     match F {
-        Q5K => {
+        Q5_0 | Q5_1 | Q5K => {
             let high = load(256);
             let bit = match g {
                 0 => _mm256_slli_epi16::<4>(high),
@@ -330,7 +352,7 @@ pub(super) unsafe fn group_codes<const F: u8>(codes: *const u8, g: usize) -> __m
             };
             _mm256_or_si256(low, _mm256_and_si256(bit, _mm256_set1_epi8(16)))
         }
-        Q4_0 | Q4K => low,
+        Q4_0 | Q4_1 | Q4K => low,
         _ => {
             let high = load(256 + g / 4 * 64);
             let bits = match g % 4 {

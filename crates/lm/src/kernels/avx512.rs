@@ -8,7 +8,7 @@
 use std::arch::x86_64::*;
 
 use super::activations::Group;
-use super::number::{BF16, F16, F32, Q4_0, Q4K, Q5K, Q6K, Q8_0, format};
+use super::number::{BF16, F16, F32, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, format};
 use super::pack::SUPER_SCALES;
 use super::{BLOCK, Format, Products, SUPER};
 
@@ -41,6 +41,9 @@ pub(super) unsafe fn tile(format: Format, tile: &[u8], width: usize, group: &Gro
         Format::Bf16 => tokens!(Bf16),
         Format::Q8_0 => tokens!(Q8_0),
         Format::Q4_0 => tokens!(Q4_0),
+        Format::Q4_1 => tokens!(Q4_1),
+        Format::Q5_0 => tokens!(Q5_0),
+        Format::Q5_1 => tokens!(Q5_1),
         Format::Q4K => tokens!(Q4K),
         Format::Q5K => tokens!(Q5K),
         Format::Q6K => tokens!(Q6K),
@@ -141,13 +144,13 @@ unsafe fn quantized<const F: u8, const T: usize>(
             let x = group.codes.as_ptr().add(at * BLOCK);
             let x_scale = group.scale.as_ptr().add(at);
             match F {
-                Q8_0 | Q4_0 => {
-                    let less = if F == Q8_0 { group.less128.as_ptr() } else { group.less8.as_ptr() };
+                Q8_0 | Q4_0 | Q5_0 => {
+                    let less = group.less(const { format(F).zero() });
                     let (d, _) = scale::<F>(scales, b, 0);
-                    let dots = dot::<F, T>(codes, 0, 8, x, start(less.add(at)));
+                    let dots = dot::<F, T>(codes, 0, 8, x, start(less.as_ptr().add(at)));
                     accumulate(&mut sums, dots, d, x_scale);
                 }
-                Q4K | Q5K => {
+                Q4_1 | Q5_1 | Q4K | Q5K => {
                     let (d, min) = scale::<F>(scales, b, 0);
                     let dots = dot::<F, T>(codes, 0, 8, x, zero);
                     accumulate(&mut sums, dots, d, x_scale);
@@ -201,6 +204,7 @@ pub(super) fn quantize(group: &mut Group, t: usize, numbers: &[f32]) {
         let scale = most / 127.0 + poison;
         group.scale[at] = scale;
         group.less8[at] = sum.wrapping_mul(-8);
+        group.less16[at] = sum.wrapping_mul(-16);
         group.less128[at] = sum.wrapping_mul(-128);
         group.less32[2 * b * rows + t] = halves[0].wrapping_mul(-32);
         group.less32[(2 * b + 1) * rows + t] = halves[1].wrapping_mul(-32);
@@ -218,8 +222,10 @@ pub(super) unsafe fn scale<const F: u8>(scales: *const u8, b: usize, half: usize
     // SAFETY: the caller's promise; the layout is `pack`'s.
     unsafe {
         let halves = |at: *const u8| _mm512_cvtph_ps(_mm256_loadu_si256(at.cast()));
-        if F == Q8_0 || F == Q4_0 {
-            return (halves(scales.add(b * 32)), _mm512_setzero_ps());
+        match F {
+            Q8_0 | Q4_0 | Q5_0 => return (halves(scales.add(b * 32)), _mm512_setzero_ps()),
+            Q4_1 | Q5_1 => return (halves(scales.add(b * 64)), halves(scales.add(b * 64 + 32))),
+            _ => {}
         }
         let (d, step) = (scales.add(b / 8 * SUPER_SCALES), scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32));
         if F == Q6K {
@@ -326,7 +332,7 @@ pub(super) unsafe fn group_codes<const F: u8>(codes: *const u8, g: usize) -> __m
     let both = load(g % 4 * 64);
     let low = _mm512_and_si512(if g < 4 { both } else { _mm512_srli_epi16::<4>(both) }, _mm512_set1_epi8(15));
     match F {
-        Q5K => {
+        Q5_0 | Q5_1 | Q5K => {
             let high = load(256);
             let bit = match g {
                 0 => _mm512_slli_epi16::<4>(high),

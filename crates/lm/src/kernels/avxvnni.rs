@@ -10,8 +10,8 @@
 use std::arch::x86_64::*;
 
 use super::activations::Group;
-use super::avx2::{self, group_codes, halves, signed, unsigned};
-use super::number::{Q4_0, Q4K, Q5K, Q8_0, format};
+use super::avx2::{self, group_codes, halves, signed, with_min};
+use super::number::{Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q8_0, format};
 use super::pack::SUPER_SCALES;
 use super::{BLOCK, Format, Products, TILE};
 
@@ -45,6 +45,9 @@ pub(super) unsafe fn tile(format: Format, tile: &[u8], width: usize, group: &Gro
         Format::F32 | Format::F16 | Format::Bf16 => unsafe { avx2::tile(format, tile, width, group, out) },
         Format::Q8_0 => tokens!(Q8_0),
         Format::Q4_0 => tokens!(Q4_0),
+        Format::Q4_1 => tokens!(Q4_1),
+        Format::Q5_0 => tokens!(Q5_0),
+        Format::Q5_1 => tokens!(Q5_1),
         Format::Q4K => tokens!(Q4K),
         Format::Q5K => tokens!(Q5K),
         Format::Q6K => tokens!(Q6K),
@@ -79,28 +82,28 @@ unsafe fn some<const F: u8, const T: usize>(
             }
             let x = group.codes.as_ptr().add(at * BLOCK);
             let x_scale = group.scale.as_ptr().add(at);
-            let step = scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32);
-            let d = scales.add(b / 8 * SUPER_SCALES);
             match F {
-                Q8_0 | Q4_0 => {
-                    let less = if F == Q8_0 { group.less128.as_ptr() } else { group.less8.as_ptr() };
+                Q8_0 | Q4_0 | Q5_0 => {
+                    let less = group.less(const { format(F).zero() }).as_ptr();
                     let d = [halves(scales.add(b * 32)), halves(scales.add(b * 32 + 16))];
                     accumulate(&mut sums, dot::<F, T>(codes, 0, 8, x, start(less.add(at))), d, x_scale);
                 }
-                Q4K | Q5K => {
-                    let (d, min) = ([halves(d), halves(d.add(16))], [halves(d.add(32)), halves(d.add(48))]);
-                    let d = [_mm256_mul_ps(d[0], unsigned(step)), _mm256_mul_ps(d[1], unsigned(step.add(8)))];
+                Q4_1 | Q5_1 | Q4K | Q5K => {
+                    let both = [with_min::<F>(scales, b, 0), with_min::<F>(scales, b, 1)];
+                    let d = both.map(|(d, _)| d);
                     let zero = [[_mm256_setzero_si256(); T]; 2];
                     accumulate(&mut sums, dot::<F, T>(codes, 0, 8, x, zero), d, x_scale);
                     let less = group.less.as_ptr().add(at);
                     for side in 0..2 {
-                        let min = _mm256_mul_ps(min[side], unsigned(step.add(16 + side * 8)));
+                        let (_, min) = both[side];
                         for t in 0..T {
                             sums[side][t] = _mm256_fmadd_ps(min, _mm256_set1_ps(*less.add(t)), sums[side][t]);
                         }
                     }
                 }
                 _ => {
+                    let step = scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32);
+                    let d = scales.add(b / 8 * SUPER_SCALES);
                     let d = [halves(d), halves(d.add(16))];
                     for half in 0..2 {
                         let step = step.add(half * 16);

@@ -16,7 +16,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::activations::Group;
-use super::number::{BF16, F16, F32, Q4_0, Q4K, Q5K, Q6K, Q8_0, format};
+use super::number::{BF16, F16, F32, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, format};
 use super::pack::SUPER_SCALES;
 use super::{BLOCK, Format, Products, TILE};
 
@@ -72,6 +72,9 @@ unsafe fn all<const DOT: bool>(format: Format, tile: &[u8], width: usize, group:
         Format::Bf16 => tokens!(dense, BF16),
         Format::Q8_0 => tokens!(quantized, Q8_0, DOT),
         Format::Q4_0 => tokens!(quantized, Q4_0, DOT),
+        Format::Q4_1 => tokens!(quantized, Q4_1, DOT),
+        Format::Q5_0 => tokens!(quantized, Q5_0, DOT),
+        Format::Q5_1 => tokens!(quantized, Q5_1, DOT),
         Format::Q4K => tokens!(quantized, Q4K, DOT),
         Format::Q5K => tokens!(quantized, Q5K, DOT),
         Format::Q6K => tokens!(quantized, Q6K, DOT),
@@ -140,18 +143,24 @@ unsafe fn quantized<const F: u8, const T: usize, const DOT: bool>(
             let step = scales.add(b / 8 * SUPER_SCALES + 64 + b % 8 * 32);
             let d = scales.add(b / 8 * SUPER_SCALES);
             match F {
-                Q8_0 | Q4_0 => {
-                    // Codes of Q8_0 are signed by now, those of Q4_0 are 8 too large.
-                    let start = if F == Q8_0 { zero } else { start(group.less8.as_ptr().add(at)) };
+                Q8_0 | Q4_0 | Q5_0 => {
+                    // Codes of Q8_0 are signed by now, those of Q4_0 and Q5_0 are 8 and 16 too large.
+                    let start = match F {
+                        Q8_0 => zero,
+                        _ => start(group.less(const { format(F).zero() }).as_ptr().add(at)),
+                    };
                     let dots = dot::<F, T, DOT>(codes, 0, x, start);
                     let dots = dot::<F, T, DOT>(codes, 1, x, dots);
                     accumulate(&mut sums, dots, halves(scales.add(b * 32)), x_scale);
                 }
-                Q4K | Q5K => {
+                Q4_1 | Q5_1 | Q4K | Q5K => {
+                    let (d, min) = match F {
+                        Q4_1 | Q5_1 => (halves(scales.add(b * 64)), halves(scales.add(b * 64 + 32))),
+                        _ => (times(halves(d), unsigned(step)), times(halves(d.add(32)), unsigned(step.add(16)))),
+                    };
                     let dots = dot::<F, T, DOT>(codes, 0, x, zero);
                     let dots = dot::<F, T, DOT>(codes, 1, x, dots);
-                    accumulate(&mut sums, dots, times(halves(d), unsigned(step)), x_scale);
-                    let min = times(halves(d.add(32)), unsigned(step.add(16)));
+                    accumulate(&mut sums, dots, d, x_scale);
                     for t in 0..T {
                         let less = *group.less.as_ptr().add(at + t);
                         for q in 0..QUARTERS {
@@ -255,7 +264,7 @@ unsafe fn group_codes<const F: u8>(codes: *const u8, g: usize) -> int8x16_t {
             vandq_u8(vshlq_u8(vld1q_u8(codes.add(at)), vdupq_n_s8(4 - shift as i8)), vdupq_n_u8(mask))
         };
         vreinterpretq_s8_u8(match F {
-            Q5K => vorrq_u8(low, high(256, g, 16)),
+            Q5_0 | Q5_1 | Q5K => vorrq_u8(low, high(256, g, 16)),
             Q6K => vorrq_u8(low, high(256 + g / 4 * 64, g % 4 * 2, 48)),
             _ => low,
         })

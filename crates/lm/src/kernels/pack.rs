@@ -5,7 +5,8 @@
 //! instruction reads. Codes are unsigned. Four bits: the low half of the `j`th 64 bytes is group `j`, the
 //! high half group `j + 4`. Five and six bits: that, and 64 or 128 bytes with the high bits of all groups.
 //!
-//! Scales: Q8_0 and Q4_0 have 16 f16 a block. The K formats keep what the file says, 320 bytes for 256
+//! Scales: Q8_0, Q5_0 and Q4_0 have 16 f16 a block, Q5_1 and Q4_1 as many minimums after them, which the file adds
+//! and which are kept with the other sign, as those of the K formats are. The K formats keep what the file says, 320 bytes for 256
 //! columns: 16 f16 `d`, 16 f16 `dmin`, then for each block 16 scales and 16 minimums (Q6_K: two scales).
 //! Nothing is rounded again. Layouts of files: ggml-quants.c of llama.cpp.
 
@@ -43,6 +44,9 @@ impl Format {
             GgmlDType::BF16 => Some(Format::Bf16),
             GgmlDType::Q8_0 => Some(Format::Q8_0),
             GgmlDType::Q4_0 => Some(Format::Q4_0),
+            GgmlDType::Q4_1 => Some(Format::Q4_1),
+            GgmlDType::Q5_0 => Some(Format::Q5_0),
+            GgmlDType::Q5_1 => Some(Format::Q5_1),
             GgmlDType::Q4K => Some(Format::Q4K),
             GgmlDType::Q5K => Some(Format::Q5K),
             GgmlDType::Q6K => Some(Format::Q6K),
@@ -50,17 +54,25 @@ impl Format {
         }
     }
 
+    /// Those whose codes are multiplied.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const QUANTIZED: [Format; 8] =
+        [Format::Q8_0, Format::Q4_0, Format::Q4_1, Format::Q5_0, Format::Q5_1, Format::Q4K, Format::Q5K, Format::Q6K];
+
     /// What it reads of activations.
     pub(crate) fn needs(self) -> Needs {
-        let floats = matches!(self, Format::F32 | Format::F16 | Format::Bf16);
-        Needs { floats, codes: !floats }
+        Needs { floats: self.is_float(), codes: !self.is_float() }
+    }
+
+    const fn is_float(self) -> bool {
+        matches!(self, Format::F32 | Format::F16 | Format::Bf16)
     }
 
     /// Columns that belong together.
-    fn unit(self) -> usize {
+    pub(super) fn unit(self) -> usize {
         match self {
             Format::F32 | Format::F16 | Format::Bf16 => 1,
-            Format::Q8_0 | Format::Q4_0 => BLOCK,
+            Format::Q8_0 | Format::Q4_0 | Format::Q4_1 | Format::Q5_0 | Format::Q5_1 => BLOCK,
             Format::Q4K | Format::Q5K | Format::Q6K => SUPER,
         }
     }
@@ -72,6 +84,9 @@ impl Format {
             Format::F16 | Format::Bf16 => 2,
             Format::Q8_0 => 34,
             Format::Q4_0 => 18,
+            Format::Q4_1 => 20,
+            Format::Q5_0 => 22,
+            Format::Q5_1 => 24,
             Format::Q4K => 144,
             Format::Q5K => 176,
             Format::Q6K => 210,
@@ -90,8 +105,8 @@ impl Format {
         for unit in bytes.chunks_exact_mut(self.unit_bytes()) {
             let scales = match self {
                 Format::F32 | Format::F16 | Format::Bf16 => 0..0,
-                Format::Q8_0 | Format::Q4_0 => 0..2,
-                Format::Q4K | Format::Q5K => 0..4,
+                Format::Q8_0 | Format::Q4_0 | Format::Q5_0 => 0..2,
+                Format::Q4_1 | Format::Q5_1 | Format::Q4K | Format::Q5K => 0..4,
                 Format::Q6K => 208..210,
             };
             for scale in unit[scales].chunks_exact_mut(2) {
@@ -107,8 +122,8 @@ impl Format {
             Format::F32 => 64,
             Format::F16 | Format::Bf16 => 32,
             Format::Q8_0 => 512,
-            Format::Q4_0 | Format::Q4K => 256,
-            Format::Q5K => 320,
+            Format::Q4_0 | Format::Q4_1 | Format::Q4K => 256,
+            Format::Q5_0 | Format::Q5_1 | Format::Q5K => 320,
             Format::Q6K => 384,
         }
     }
@@ -117,7 +132,8 @@ impl Format {
     pub(super) const fn scale_bytes(self, width: usize) -> usize {
         match self {
             Format::F32 | Format::F16 | Format::Bf16 => 0,
-            Format::Q8_0 | Format::Q4_0 => (width / BLOCK * 32).next_multiple_of(64),
+            Format::Q8_0 | Format::Q4_0 | Format::Q5_0 => (width / BLOCK * 32).next_multiple_of(64),
+            Format::Q4_1 | Format::Q5_1 => width / BLOCK * 64,
             Format::Q4K | Format::Q5K | Format::Q6K => width / SUPER * SUPER_SCALES,
         }
     }
@@ -129,10 +145,7 @@ impl Format {
 
     /// Bytes of a tile.
     pub(super) const fn tile_bytes(self, width: usize) -> usize {
-        let units = match self {
-            Format::F32 | Format::F16 | Format::Bf16 => width,
-            Format::Q8_0 | Format::Q4_0 | Format::Q4K | Format::Q5K | Format::Q6K => width / BLOCK,
-        };
+        let units = if self.is_float() { width } else { width / BLOCK };
         (self.scale_bytes(width) + units * self.code_bytes()).next_multiple_of(64)
     }
 }
@@ -201,7 +214,14 @@ impl Matrix {
             Format::Bf16 => (0..self.columns).for_each(|k| {
                 out[k] = bf16::from_le_bytes([tile[k * 32 + r * 2], tile[k * 32 + r * 2 + 1]]).to_f32();
             }),
-            Format::Q8_0 | Format::Q4_0 | Format::Q4K | Format::Q5K | Format::Q6K => {
+            Format::Q8_0
+            | Format::Q4_0
+            | Format::Q4_1
+            | Format::Q5_0
+            | Format::Q5_1
+            | Format::Q4K
+            | Format::Q5K
+            | Format::Q6K => {
                 for (b, out) in out.chunks_exact_mut(BLOCK).enumerate() {
                     for (i, x) in out.iter_mut().enumerate() {
                         let (scale, min) = scale_at(format, tile, b, i, r);
@@ -220,8 +240,10 @@ impl Format {
         match self {
             Format::Q8_0 => 128,
             Format::Q4_0 => 8,
+            Format::Q5_0 => 16,
             Format::Q6K => 32,
-            Format::F32 | Format::F16 | Format::Bf16 | Format::Q4K | Format::Q5K => 0,
+            Format::F32 | Format::F16 | Format::Bf16 => 0,
+            Format::Q4_1 | Format::Q5_1 | Format::Q4K | Format::Q5K => 0,
         }
     }
 }
@@ -239,7 +261,8 @@ pub(super) fn scale_at(format: Format, tile: &[u8], b: usize, i: usize, r: usize
     let (s, j) = (b / 8 * SUPER_SCALES, b % 8);
     match format {
         Format::F32 | Format::F16 | Format::Bf16 => (1.0, 0.0),
-        Format::Q8_0 | Format::Q4_0 => (f16_at(tile, b * 32 + r * 2), 0.0),
+        Format::Q8_0 | Format::Q4_0 | Format::Q5_0 => (f16_at(tile, b * 32 + r * 2), 0.0),
+        Format::Q4_1 | Format::Q5_1 => (f16_at(tile, b * 64 + r * 2), f16_at(tile, b * 64 + 32 + r * 2)),
         Format::Q4K | Format::Q5K => {
             let d = f16_at(tile, s + r * 2) * f32::from(tile[s + 64 + j * 32 + r]);
             (d, f16_at(tile, s + 32 + r * 2) * f32::from(tile[s + 64 + j * 32 + 16 + r]))
@@ -259,8 +282,8 @@ pub(super) fn code_at(format: Format, tile: &[u8], width: usize, b: usize, i: us
     match format {
         Format::F32 | Format::F16 | Format::Bf16 => 0,
         Format::Q8_0 => codes[g * 64 + lane],
-        Format::Q4_0 | Format::Q4K => nibble(),
-        Format::Q5K => nibble() | (codes[256 + lane] >> g & 1) << 4,
+        Format::Q4_0 | Format::Q4_1 | Format::Q4K => nibble(),
+        Format::Q5_0 | Format::Q5_1 | Format::Q5K => nibble() | (codes[256 + lane] >> g & 1) << 4,
         Format::Q6K => nibble() | (codes[256 + g / 4 * 64 + lane] >> (g % 4 * 2) & 3) << 4,
     }
 }
@@ -280,6 +303,23 @@ fn pack_row(format: Format, columns: usize, row: &[u8], r: usize, tile: &mut [u8
                     // -128..=127 becomes 0..=255.
                     Format::Q8_0 => block[2 + i] ^ 0x80,
                     _ => block[2 + i % 16] >> (i / 16 * 4) & 15,
+                });
+                put(format, tile, columns, b, r, &codes);
+            }
+        }
+        Format::Q4_1 | Format::Q5_0 | Format::Q5_1 => {
+            for (b, block) in row.chunks_exact(format.unit_bytes()).enumerate() {
+                let (scale, rest) = block.split_at(2);
+                let (min, rest) = rest.split_at(if format == Format::Q5_0 { 0 } else { 2 });
+                let (high, low) = rest.split_at(rest.len() - BLOCK / 2);
+                let at = b * (scale.len() + min.len()) * TILE + r * 2;
+                tile[at..at + 2].copy_from_slice(scale);
+                if let [first, second] = min {
+                    tile[at + 2 * TILE..][..2].copy_from_slice(&[*first, second ^ 0x80]);
+                }
+                let codes: [u8; BLOCK] = std::array::from_fn(|i| {
+                    let fifth = high.get(i / 8).map_or(0, |bits| (bits >> (i % 8) & 1) << 4);
+                    low[i % 16] >> (i / 16 * 4) & 15 | fifth
                 });
                 put(format, tile, columns, b, r, &codes);
             }
@@ -347,9 +387,10 @@ fn put(format: Format, tile: &mut [u8], width: usize, b: usize, r: usize, codes:
         }
         block[g % 4 * 64 + lane] |= (code & 15) << (g / 4 * 4);
         match format {
-            Format::Q5K => block[256 + lane] |= (code >> 4) << g,
+            Format::Q5_0 | Format::Q5_1 | Format::Q5K => block[256 + lane] |= (code >> 4) << g,
             Format::Q6K => block[256 + g / 4 * 64 + lane] |= (code >> 4) << (g % 4 * 2),
-            Format::F32 | Format::F16 | Format::Bf16 | Format::Q8_0 | Format::Q4_0 | Format::Q4K => {}
+            Format::F32 | Format::F16 | Format::Bf16 | Format::Q8_0 => {}
+            Format::Q4_0 | Format::Q4_1 | Format::Q4K => {}
         }
     }
 }

@@ -244,8 +244,11 @@ impl Group {
         if format.needs().floats {
             assert!(self.floats.len() >= width * self.rows, "rows were not kept as floats");
         } else {
-            let all = [self.scale.len(), self.less8.len(), self.less128.len(), self.less.len(), self.less32.len() / 2];
-            let enough = self.codes.len() >= blocks * super::BLOCK && all.iter().all(|&len| len >= blocks);
+            let less =
+                [self.less8.len(), self.less16.len(), self.less128.len(), self.less.len(), self.less32.len() / 2];
+            let enough = self.codes.len() >= blocks * super::BLOCK
+                && self.scale.len() >= blocks
+                && less.iter().all(|&len| len >= blocks);
             assert!(enough, "rows were not quantized");
         }
     }

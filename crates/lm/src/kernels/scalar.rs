@@ -16,9 +16,14 @@ pub(super) fn tile(format: Format, tile: &[u8], width: usize, group: &Group, out
                 Format::Bf16 => dense(width, group, t, |k| {
                     bf16::from_le_bytes([tile[k * 32 + r * 2], tile[k * 32 + r * 2 + 1]]).to_f32()
                 }),
-                Format::Q8_0 | Format::Q4_0 | Format::Q4K | Format::Q5K | Format::Q6K => {
-                    quantized(format, tile, width, group, (t, r))
-                }
+                Format::Q8_0
+                | Format::Q4_0
+                | Format::Q4_1
+                | Format::Q5_0
+                | Format::Q5_1
+                | Format::Q4K
+                | Format::Q5K
+                | Format::Q6K => quantized(format, tile, width, group, (t, r)),
             };
         }
     }
@@ -41,9 +46,10 @@ fn quantized(format: Format, tile: &[u8], width: usize, group: &Group, (t, r): (
         };
         let (d, min) = scale_at(format, tile, b, 0, r);
         match format {
-            Format::Q8_0 => sum = (dot(0, BLOCK, group.less128[at]) as f32).mul_add(d * scale, sum),
-            Format::Q4_0 => sum = (dot(0, BLOCK, group.less8[at]) as f32).mul_add(d * scale, sum),
-            Format::Q4K | Format::Q5K => {
+            Format::Q8_0 | Format::Q4_0 | Format::Q5_0 => {
+                sum = (dot(0, BLOCK, group.less(format.zero())[at]) as f32).mul_add(d * scale, sum);
+            }
+            Format::Q4_1 | Format::Q5_1 | Format::Q4K | Format::Q5K => {
                 sum = (dot(0, BLOCK, 0) as f32).mul_add(d * scale, sum);
                 sum = min.mul_add(group.less[at], sum);
             }

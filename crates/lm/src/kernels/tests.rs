@@ -12,12 +12,15 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 
-const TYPES: [GgmlDType; 8] = [
+const TYPES: [GgmlDType; 11] = [
     GgmlDType::F32,
     GgmlDType::F16,
     GgmlDType::BF16,
     GgmlDType::Q8_0,
     GgmlDType::Q4_0,
+    GgmlDType::Q4_1,
+    GgmlDType::Q5_0,
+    GgmlDType::Q5_1,
     GgmlDType::Q4K,
     GgmlDType::Q5K,
     GgmlDType::Q6K,
@@ -71,8 +74,8 @@ fn any_bytes(dtype: GgmlDType, rows: usize, columns: usize, random: &mut StdRng)
     };
     for block in bytes.chunks_exact_mut(dtype.type_size()) {
         match dtype {
-            GgmlDType::Q8_0 | GgmlDType::Q4_0 => scale(&mut block[..2], random),
-            GgmlDType::Q4K | GgmlDType::Q5K => {
+            GgmlDType::Q8_0 | GgmlDType::Q4_0 | GgmlDType::Q5_0 => scale(&mut block[..2], random),
+            GgmlDType::Q4_1 | GgmlDType::Q5_1 | GgmlDType::Q4K | GgmlDType::Q5K => {
                 scale(&mut block[..2], random);
                 scale(&mut block[2..4], random);
             }
@@ -132,7 +135,7 @@ fn every_path_quantizes_alike_down_to_zeros_and_the_smallest_numbers() {
         for (a, b) in found.groups().iter().zip(expect.groups()) {
             let bits = |all: &[f32]| all.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             assert_eq!(a.codes, b.codes, "{path:?}");
-            assert_eq!((&a.less8, &a.less128, &a.less32), (&b.less8, &b.less128, &b.less32), "{path:?}");
+            assert_eq!([&a.less8, &a.less16, &a.less128, &a.less32], [&b.less8, &b.less16, &b.less128, &b.less32]);
             assert_eq!((bits(&a.scale), bits(&a.less)), (bits(&b.scale), bits(&b.less)), "{path:?}");
         }
     }
@@ -180,6 +183,16 @@ fn a_row_that_is_not_a_number_shows_in_its_products_and_in_no_other() {
             assert!(out[32..64].iter().all(|x| !x.is_finite()), "{path:?}");
             assert!(out[..32].iter().chain(&out[64..]).all(|x| x.is_finite()), "{path:?}");
         }
+    }
+}
+
+#[test]
+fn tiles_take_hardly_more_memory_than_the_file() {
+    let (rows, columns) = (4 * TILE, 4 * SUPER);
+    for dtype in TYPES {
+        let file = rows * columns / dtype.block_size() * dtype.type_size();
+        let tiles = Format::of(dtype).unwrap().packed_bytes(rows, columns);
+        assert!(tiles >= file && tiles * 100 <= file * 103, "{dtype:?}: {tiles} bytes, {file} in the file");
     }
 }
 

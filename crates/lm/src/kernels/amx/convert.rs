@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Sums, Tile};
 use crate::kernels::avx512::{group_codes, scale};
-use crate::kernels::number::{Q4_0, Q4K, Q5K, Q6K, Q8_0, format};
+use crate::kernels::number::{Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, format};
 use crate::kernels::{BLOCK, Format, TILE};
 
 /// Two registers of f32 as bf16, one after the other.
@@ -60,6 +60,9 @@ pub(super) unsafe fn expand(form: Format, tile: &[u8], width: usize, blocks: Ran
         match form {
             Format::Q8_0 => expand_as::<Q8_0>(tile, width, blocks, tiles),
             Format::Q4_0 => expand_as::<Q4_0>(tile, width, blocks, tiles),
+            Format::Q4_1 => expand_as::<Q4_1>(tile, width, blocks, tiles),
+            Format::Q5_0 => expand_as::<Q5_0>(tile, width, blocks, tiles),
+            Format::Q5_1 => expand_as::<Q5_1>(tile, width, blocks, tiles),
             Format::Q4K => expand_as::<Q4K>(tile, width, blocks, tiles),
             Format::Q5K => expand_as::<Q5K>(tile, width, blocks, tiles),
             Format::Q6K => expand_as::<Q6K>(tile, width, blocks, tiles),

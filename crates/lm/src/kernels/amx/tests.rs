@@ -37,8 +37,6 @@ impl Multiply for Emulated {
     }
 }
 
-const FORMATS: [Format; 5] = [Format::Q8_0, Format::Q4_0, Format::Q4K, Format::Q5K, Format::Q6K];
-
 /// What has to be there for conversion to bf16, beside the registers.
 fn converts() -> bool {
     is_x86_feature_detected!("avx512bf16") && Path::all().iter().any(|path| path.name() == "avx512-vnni")
@@ -89,8 +87,8 @@ proptest! {
             eprintln!("skipped: this processor does not convert to bf16");
             return Ok(());
         }
-        for format in FORMATS {
-            let width = if matches!(format, Format::Q8_0 | Format::Q4_0) { blocks * BLOCK } else { supers * SUPER };
+        for format in Format::QUANTIZED {
+            let width = format.unit() * if format.unit() == BLOCK { blocks } else { supers };
             check(&mut Emulated::default(), format, (rows, width, tokens), seed);
         }
     }
@@ -101,7 +99,7 @@ proptest! {
     ) {
         #[cfg(target_os = "linux")]
         if converts() && usable().is_ok() {
-            for format in FORMATS {
+            for format in Format::QUANTIZED {
                 check(&mut Registers::new(), format, (rows, supers * SUPER, tokens), seed);
             }
             return Ok(());
