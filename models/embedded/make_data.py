@@ -84,6 +84,8 @@ class Mirror:
         folder = self.root / repo / "repo"
         folder = folder / ".git" if (folder / ".git").exists() else folder
         blobs = sorted(set(blobs))
+        if not blobs:  # a repository that the mirror lacks gives nothing
+            return {}
         done = subprocess.run(["git", "-C", folder, "cat-file", "--batch"], input="\n".join(blobs).encode(), capture_output=True, check=True).stdout
         texts, at = {}, 0
         for blob in blobs:

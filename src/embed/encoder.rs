@@ -5,11 +5,13 @@
 //! ([`batch`](super::batch)), run, pool, project, normalise.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::{Device, Tensor};
 use tokenizers::Tokenizer;
 
+use super::background::Background;
 use super::batch::{Batch, Tokens, runs};
 use super::family::{Shape, Transformer};
 use super::folder::{Folder, Head, Prompts};
@@ -63,6 +65,7 @@ pub struct TransformerEncoder {
     dim: usize,
     device: Device,
     cut: AtomicU64,
+    background: OnceLock<Option<Background>>,
 }
 
 impl TransformerEncoder {
@@ -111,6 +114,7 @@ impl TransformerEncoder {
             skipped: [query?, document?],
             device: options.device.clone(),
             cut: AtomicU64::new(0),
+            background: OnceLock::new(),
             transformer,
             tokenizer,
             prompts,
@@ -203,6 +207,14 @@ impl Embedder for TransformerEncoder {
             encoded.extend(self.forward(run, side).map_err(|e| self.failed(texts.len(), e))?);
         }
         Ok(encoded)
+    }
+
+    fn background(&self) -> Result<Option<&Background>, EmbedError> {
+        if let Some(known) = self.background.get() {
+            return Ok(known.as_ref());
+        }
+        let measured = Background::of(self)?;
+        Ok(self.background.get_or_init(|| measured).as_ref())
     }
 
     fn learns_weights(&self) -> bool {

@@ -6,6 +6,7 @@
 //! cross-encoders (`reranker`) or a language model that judges (`judge`).
 //! [`StaticModel`] is part of the program.
 
+mod background;
 mod batch;
 mod bert;
 mod encoder;
@@ -27,6 +28,7 @@ mod static_model;
 #[cfg(test)]
 mod tiny;
 
+pub use background::Background;
 pub use encoder::{EncoderOptions, TransformerEncoder};
 pub use judge::open_reranker;
 pub use nli::NliModel;
@@ -85,9 +87,14 @@ pub trait Embedder: Send + Sync {
         false
     }
     /// For an encoder weaker than the words: what its cosine weighs beside their scores (`retrieve::fusion`), times
-    /// `search.dense_weight`. `None`: both sides are joined by reciprocal rank.
+    /// `search.dense_weight`. `None`: [`Self::background`] decides.
     fn score_weight(&self) -> Option<f32> {
         None
+    }
+    /// What its cosines are worth, for an encoder that joins Korean and English: measured once, on first use. `None`: words and
+    /// vectors are joined by reciprocal rank.
+    fn background(&self) -> Result<Option<&Background>, EmbedError> {
+        Ok(None)
     }
     /// True if a word alone has a vector as good as within a text (no context), so that words can be compared one by one.
     fn knows_words(&self) -> bool {

@@ -17,7 +17,8 @@ use crate::config;
 use crate::embed::{Embedder, Encoded, EncoderOptions, Reranker, Side, StaticModel, TransformerEncoder, open_reranker};
 use crate::index::{self, EdgeOptions, Hit, Index, IndexError, Mode, Query, StorePlace, SyncOptions};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
-use crate::retrieve::{Glossary, Lexicon, RetrieveError, Support, by_vocabulary, fusion};
+use crate::retrieve::fusion::{self, Join};
+use crate::retrieve::{Glossary, Lexicon, RetrieveError, Support, by_vocabulary};
 use crate::text::bm25::Bm25;
 
 /// Documents of a run.
@@ -330,16 +331,17 @@ impl Asked<'_> {
     /// As [`crate::retrieve::search`] finds chunks.
     fn find(&self, mode: Mode, text: &str) -> Result<Vec<Hit>, RetrieveError> {
         let index = self.index;
-        match (mode, self.embedder.and_then(Embedder::score_weight)) {
-            (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
+        match (Join::of(&mode, self.embedder)?, mode) {
+            (Join::Scores(scale), Mode::Hybrid { dense, sparse, weights, prefetch, .. }) => {
                 let support = Support::new(text, self.glossary, &index.catalog)?;
                 let lexicon = self.options.search.across_words.then_some(self.lexicon);
                 let question = fusion::Question { text, support: &support, lexicon, dense, sparse };
-                let [dense_weight, sparse_weight, _] = weights;
-                let weights = [dense_weight * weight, sparse_weight];
-                fusion::search(&index.catalog, &*index.store, question, None, weights, prefetch, CHUNKS)
+                let weights = [weights[0], weights[1]];
+                fusion::search(&index.catalog, &*index.store, question, scale, None, weights, prefetch, CHUNKS)
             }
-            (mode, _) => Ok(index.store.query(&Query { mode, filter: None, limit: CHUNKS, exact: false })?),
+            (Join::Scores(_) | Join::Ranks, mode) => {
+                Ok(index.store.query(&Query { mode, filter: None, limit: CHUNKS, exact: false })?)
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
-//! Joining the words' ranking with that of an encoder which knows less than the words do.
+//! Joining the words' ranking with that of an encoder, by score.
 //!
-//! Reciprocal ranks treat both sides alike and lose much where one is weaker. Scores keep what the sides know of their own
+//! Reciprocal ranks treat both sides alike and lose much where one is weaker, or where a question in one language asks a
+//! collection in two: whatever stands in both lists is in the question's language. Scores keep what the sides know of their own
 //! certainty, and what says most about it is how much of the question the words found: where a text holds all of it, the
 //! encoder has little to add; where the best holds a fifth, the words guess. Texts in the other language share no words
 //! with the question, so they are looked for apart: by cosine, and by the words of the index that translate the question's.
 //! The second orders them among themselves; how they compete with the question's own language the best cosine says alone.
 
 use crate::document::Language;
+use crate::embed::{Background, EmbedError, Embedder};
 use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore, best_first, indexed_text};
 use crate::text::bm25::SparseVector;
 
@@ -23,6 +25,30 @@ const FLOOR_ACROSS: f32 = 0.2;
 /// What a cosine to a text in the other language weighs, relative to one in the question's.
 const ACROSS: f32 = 3.0;
 
+/// What one standard deviation above chance weighs beside the words, of an encoder with a [`Background`].
+const LIFT: f32 = 0.15;
+
+/// How an encoder's ranking is joined with that of the words.
+#[derive(Clone, Copy)]
+pub enum Join<'a> {
+    /// By reciprocal rank, in the store: an encoder of which no more is known.
+    Ranks,
+    /// By score, on this scale.
+    Scores(Scale<'a>),
+}
+
+impl<'a> Join<'a> {
+    /// As the encoder says of itself, where both sides are asked. Learned weights of tokens are a third side, and go by rank.
+    pub fn of(mode: &Mode, encoder: Option<&'a dyn Embedder>) -> Result<Join<'a>, EmbedError> {
+        let Some(encoder) = encoder.filter(|_| matches!(mode, Mode::Hybrid { .. })) else { return Ok(Join::Ranks) };
+        Ok(match (encoder.score_weight(), encoder.learns_weights()) {
+            (Some(weight), _) => Join::Scores(Scale::Cosine(weight)),
+            (None, true) => Join::Ranks,
+            (None, false) => encoder.background()?.map_or(Join::Ranks, |b| Join::Scores(Scale::Chance(b))),
+        })
+    }
+}
+
 /// A question in both forms, and how it is measured.
 pub struct Question<'a> {
     /// As asked.
@@ -37,11 +63,21 @@ pub struct Question<'a> {
     pub sparse: SparseVector,
 }
 
+/// What two scores are joined by.
+#[derive(Clone, Copy)]
+pub enum Scale<'a> {
+    /// The encoder's weight; cosines count as they are.
+    Cosine(f32),
+    /// Cosines count by how far they exceed chance.
+    Chance(&'a Background),
+}
+
 /// Hits of both sides, joined by score, best first.
 pub fn search(
     catalog: &Catalog,
     store: &dyn VectorStore,
     question: Question<'_>,
+    scale: Scale<'_>,
     filter: Option<&Filter>,
     weights: [f32; 2],
     prefetch: usize,
@@ -55,21 +91,36 @@ pub fn search(
         store.query(&Query { mode, filter, limit: prefetch, exact: false })
     };
     let sparse = ask(Mode::Sparse(question.sparse), &[])?;
-    let (same, other): (&[Language], &[Language]) = match Language::detect(question.text) {
+    let asked = Language::detect(question.text);
+    let (same, other): (&[Language], &[Language]) = match asked {
         Language::Ko => (&[Language::Ko, Language::Other], &[Language::En]),
         Language::En => (&[Language::En, Language::Other], &[Language::Ko]),
         Language::Other => (&[], &[]),
     };
+    let lifted = |hits: Vec<Hit>, answered: Language| match scale {
+        Scale::Cosine(_) => hits,
+        Scale::Chance(background) => {
+            let (mean, spread) = background.by_chance(&question.dense, asked, answered);
+            hits.into_iter().map(|h| Hit { id: h.id, score: (h.score - mean) / spread }).collect()
+        }
+    };
     let mut across = if other.is_empty() { Vec::new() } else { ask(Mode::Dense(question.dense.clone()), other)? };
-    if let Some(lexicon) = question.lexicon.filter(|_| !across.is_empty()) {
+    across = lifted(across, other.first().copied().unwrap_or(asked));
+    // Single words add nothing to an encoder that reads whole sentences across languages (measured: they cost).
+    let by_words = question.lexicon.filter(|_| matches!(scale, Scale::Cosine(_)) && !across.is_empty());
+    if let Some(lexicon) = by_words {
         let translated = lexicon.translated(catalog, question.text)?;
         if !translated.indices.is_empty() {
             across = with_words(across, &ask(Mode::Sparse(translated), other)?, prefetch);
         }
     }
-    let dense = ask(Mode::Dense(question.dense), same)?;
+    let dense = lifted(ask(Mode::Dense(question.dense.clone()), same)?, asked);
     let found = found(catalog, question.support, &sparse)?;
-    Ok(by_score(&Sides { sparse: &sparse, dense: &dense, across: &across, found }, weights, limit))
+    let sides = Sides { sparse: &sparse, dense: &dense, across: &across, found };
+    Ok(match scale {
+        Scale::Cosine(weight) => by_score(&sides, [weights[0] * weight, weights[1]], limit),
+        Scale::Chance(_) => by_lift(&sides, weights, limit),
+    })
 }
 
 /// Hits by cosine and by translated words, each as a share of the best above the floor, added; the best keeps the best cosine.
@@ -138,6 +189,26 @@ pub fn by_score(sides: &Sides<'_>, weights: [f32; 2], limit: usize) -> Vec<Hit> 
     best_first(scores.into_iter().map(|(id, score)| Hit { id, score }), limit)
 }
 
+/// `sparse / best sparse · min(1, found / REACH) · weights[1] + LIFT · lift · weights[0]`, best first, equal scores by id: an
+/// encoder that knows as much as the words counts whatever they found, in either language alike. A text that only the words
+/// have is as far above chance as the last one of the encoder's.
+pub fn by_lift(sides: &Sides<'_>, weights: [f32; 2], limit: usize) -> Vec<Hit> {
+    let mut scores = std::collections::BTreeMap::<u64, f32>::new();
+    for hit in sides.dense.iter().chain(sides.across) {
+        scores.insert(hit.id, LIFT * hit.score * weights[0]);
+    }
+    if let Some(first) = sides.sparse.first() {
+        let alone = scores.is_empty();
+        let least = sides.dense.last().map_or(0.0, |h| LIFT * h.score * weights[0]);
+        let sure = if alone { 1.0 } else { (sides.found / REACH).min(1.0) };
+        let whole = first.score.max(f32::MIN_POSITIVE);
+        for hit in sides.sparse {
+            *scores.entry(hit.id).or_insert(least) += hit.score / whole * sure * weights[1];
+        }
+    }
+    best_first(scores.into_iter().map(|(id, score)| Hit { id, score }), limit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +236,18 @@ mod tests {
             |found| ids(&by_score(&Sides { sparse: &sparse, dense: &[], across: &across, found }, [1.0, 1.0], 2));
         assert_eq!(with(0.3), [5, 1]);
         assert_eq!(with(0.8), [1, 5]);
+    }
+
+    #[test]
+    fn what_is_far_above_chance_comes_first_in_either_language() {
+        let (sparse, dense) = (hits(&[(1, 10.0), (2, 4.0)]), hits(&[(1, 3.0), (3, 2.5), (4, 0.5)]));
+        let with = |lift, found| {
+            let across = hits(&[(5, lift)]);
+            ids(&by_lift(&Sides { sparse: &sparse, dense: &dense, across: &across, found }, [1.0, 1.0], 3))
+        };
+        assert_eq!(with(5.0, 0.1), [5, 1, 3], "the words found a fifth of what they need");
+        assert_eq!(with(5.0, 0.9), [1, 5, 2]);
+        assert_eq!(with(1.0, 0.9), [1, 2, 3]);
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::text::{institutes, rows};
 
 pub use across::Translations;
 use diversity::{Candidate, Chooser, Seen};
+use fusion::Join;
 pub use glossary::Glossary;
 pub use lexicon::Lexicon;
 pub use spelling::{Respelling, by_vocabulary, respell};
@@ -327,17 +328,18 @@ fn find(parts: &Parts<'_>, question: &str, options: &SearchOptions, limit: usize
         let filter = Some(filter(&parts.sector.name, options));
         parts.store.query(&Query { mode, filter, limit, exact: false })
     };
-    match (mode(parts, question, options)?, parts.embedder.and_then(Embedder::score_weight)) {
-        (Mode::Hybrid { dense, sparse, weights, prefetch, .. }, Some(weight)) => {
+    let mode = mode(parts, question, options)?;
+    match (Join::of(&mode, parts.embedder)?, mode) {
+        (Join::Scores(scale), Mode::Hybrid { dense, sparse, weights, prefetch, .. }) => {
             let support = Support::new(question, parts.glossary, parts.catalog)?;
             let lexicon = parts.settings.across_words.then_some(parts.lexicon);
             let question = fusion::Question { text: question, support: &support, lexicon, dense, sparse };
             let filter = filter(&parts.sector.name, options);
-            let [dense_weight, sparse_weight, _] = weights;
-            let weights = [dense_weight * weight, sparse_weight];
-            fusion::search(parts.catalog, parts.store, question, Some(&filter), weights, prefetch.max(limit), limit)
+            let weights = [weights[0], weights[1]];
+            let prefetch = prefetch.max(limit);
+            fusion::search(parts.catalog, parts.store, question, scale, Some(&filter), weights, prefetch, limit)
         }
-        (mode, _) => Ok(ask(mode, limit)?),
+        (Join::Scores(_) | Join::Ranks, mode) => Ok(ask(mode, limit)?),
     }
 }
 
