@@ -107,7 +107,7 @@ fn every_room_says_what_it_is_for_and_has_its_place_in_the_architecture() {
 
 #[test]
 fn only_config_reads_the_environment() {
-    for file in sources(&root().join("src")) {
+    for file in sources(&root().join("src")).into_iter().filter(|file| !file.ends_with("tests.rs")) {
         let text = std::fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(&text);
         let reads = ["env::var(", "env::var_os(", "env::vars("].iter().any(|c| code.contains(c));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::answer::screen::Screened;
+use crate::document::Passage;
 use crate::sector::GlossaryRow;
 
 fn passage(n: usize, text: &str) -> Passage {

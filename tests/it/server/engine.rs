@@ -19,7 +19,7 @@ use super::fixture::{call, json as body_of, post as request, service};
 
 /// A sentence that the passages support, and one that they do not.
 pub(super) const TRUE: &str = "The Norwind tunnel kiln saved 23.5 % of its natural gas [1]. ";
-const UNTRUE: &str = "wandering words about nothing in particular ";
+const UNTRUE: &str = "Wandering words about nothing in particular ";
 
 /// What an engine says at its `i`th piece.
 type Says = Arc<dyn Fn(usize) -> &'static str + Send + Sync>;
