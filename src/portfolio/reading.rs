@@ -173,8 +173,8 @@ impl Proposal {
                     continue;
                 }
             };
-            if kind == FieldKind::Programme && same(span.slice(text), &self.project.title) {
-                reading.refused.push(refusal(name, value, "is the title"));
+            if let Some(why) = self.is_another_field(kind, span.slice(text)) {
+                reading.refused.push(refusal(name, value, why));
                 continue;
             }
             let (start, end) = index.chars(span);
@@ -190,6 +190,7 @@ impl Proposal {
             let standing = match &known {
                 None => Standing::Taken,
                 Some(known) if same(&known.value, &fact.value) => Standing::Agrees,
+                Some(known) if kind == FieldKind::Period && same_years(&known.value, &fact.value) => Standing::Agrees,
                 Some(_) => Standing::Differs,
             };
             reading.facts.push(ReadFact { kind, fact, standing, known });
@@ -198,6 +199,16 @@ impl Proposal {
             self.take(read.kind, &read.fact, institutes);
         }
         Ok(())
+    }
+
+    /// Why a value is not one of this kind, where the project has it as another: models fill every field they are asked for.
+    fn is_another_field(&self, kind: FieldKind, value: &str) -> Option<&'static str> {
+        let institution = self.project.institution.as_ref();
+        if kind == FieldKind::Programme && same(value, &self.project.title) {
+            return Some("is the title");
+        }
+        let is_institution = kind == FieldKind::Person && institution.is_some_and(|known| same(value, &known.value));
+        is_institution.then_some("is the institution")
     }
 
     /// What the project holds already, however it came there.
@@ -368,6 +379,12 @@ fn same(a: &str, b: &str) -> bool {
     let bare = |s: &str| -> String { s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
     let (a, b) = (bare(a), bare(b));
     a.contains(&b) || b.contains(&a)
+}
+
+/// Two periods are the same if they begin and end in the same years.
+fn same_years(a: &str, b: &str) -> bool {
+    let years = fields::years(a);
+    years.is_some() && years == fields::years(b)
 }
 
 /// The prompt for the facts with as much of the text's beginning as fits, personal data blotted out.

@@ -134,6 +134,24 @@ fn what_a_pattern_found_stays_and_a_differing_value_is_shown_beside_it() {
     assert_eq!(proposal.reading.unwrap().facts[0].standing, Standing::Agrees);
 }
 
+#[test]
+fn a_field_filled_with_another_one_is_refused_and_years_agree_however_they_are_written() {
+    let text = "# Quiet pumps\n\nApplicant: Calder Institute\n\nPeriod: 2031-2034\n\nThe work runs from July 2031 to June 2034. The aim is a quiet pump.";
+    let mut proposal = Proposal::from_text(text, &Institutes::new(&[])).unwrap();
+    let given = facts(&[
+        ("person", fact("Calder Institute", "Applicant: Calder Institute")),
+        ("programme", fact("Quiet pumps", "Quiet pumps")),
+        ("period", fact("July 2031 to June 2034", "")),
+    ]);
+    proposal.read_with(&Says::new(&[given]), &Institutes::new(&[])).unwrap();
+    let reading = proposal.reading.unwrap();
+    let why: Vec<(&str, &str)> = reading.refused.iter().map(|r| (r.of.as_str(), r.why.as_str())).collect();
+    assert!(why.contains(&("person", "is the institution")) && why.contains(&("programme", "is the title")), "{why:?}");
+    assert!(proposal.project.people.is_empty() && proposal.project.programme.is_none());
+    let period = &reading.facts[0];
+    assert_eq!((period.kind, period.standing), (FieldKind::Period, Standing::Agrees), "{period:?}");
+}
+
 /// What the model would have to say of each sentence it is shown, `unsure` for those that patterns are unsure of.
 fn labels(unsure: &str, controls: Option<&str>) -> String {
     let sentences = proposal().project.sentences;
