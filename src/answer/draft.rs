@@ -34,13 +34,16 @@ pub(super) struct Draft {
 impl Draft {
     /// The next piece as it is shown, if it stands; `place` is where the generator wrote it.
     pub(super) fn offer(&mut self, piece: &str, place: Span, verifier: &Verifier<'_>) -> Option<String> {
+        if !verifier.claims(piece) {
+            return None;
+        }
         let times = self.written.entry(letters(piece)).or_default();
         *times += 1;
         if *times > 1 || prompt::is_abstention(piece) || verifier.repeats_the_prompt(piece) {
             return None;
         }
         let Some(sentence) = verifier.check(piece) else {
-            self.dropped += usize::from(verifier.claims(piece));
+            self.dropped += 1;
             return None;
         };
         let shown = match self.text.is_empty() {
@@ -56,6 +59,11 @@ impl Draft {
     /// True when something was claimed and nothing of it let through; not where the documents were said not to answer.
     pub(super) fn is_all_unsupported(&self) -> bool {
         self.sentences.is_empty() && self.dropped > 0
+    }
+
+    /// Another generator goes on: what the first one repeated is no repetition of its.
+    pub(super) fn start_over(&mut self) {
+        self.written.clear();
     }
 
     /// True when the generator writes the same over and over.

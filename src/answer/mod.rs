@@ -243,6 +243,7 @@ pub fn answer(
         let asked = (question.as_str(), several.as_slice());
         write(writer.generator, parts, ask, asked, measure, &material, &messages, &mut draft, on)?;
         if writer.quote_instead && draft.is_all_unsupported() && writer.generator.prompt_style() == PromptStyle::Chat {
+            draft.start_over();
             write(&ExtractiveGenerator, parts, ask, asked, measure, &material, &[], &mut draft, on)?;
             quoted_instead = !draft.text.is_empty();
         }

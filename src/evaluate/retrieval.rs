@@ -335,9 +335,9 @@ impl Asked<'_> {
             (Join::Scores(scale), Mode::Hybrid { dense, sparse, weights, prefetch, .. }) => {
                 let support = Support::new(text, self.glossary, &index.catalog)?;
                 let lexicon = self.options.search.across_words.then_some(self.lexicon);
-                let question = fusion::Question { text, support: &support, lexicon, dense, sparse };
+                let question = fusion::Question { text, support: &support, lexicon, dense, sparse, scale };
                 let weights = [weights[0], weights[1]];
-                fusion::search(&index.catalog, &*index.store, question, scale, None, weights, prefetch, CHUNKS)
+                fusion::search(&index.catalog, &*index.store, question, None, weights, prefetch, CHUNKS)
             }
             (Join::Scores(_) | Join::Ranks, mode) => {
                 Ok(index.store.query(&Query { mode, filter: None, limit: CHUNKS, exact: false })?)

@@ -49,6 +49,15 @@ impl<'a> Join<'a> {
     }
 }
 
+/// What two scores are joined by.
+#[derive(Clone, Copy)]
+pub enum Scale<'a> {
+    /// The encoder's weight; cosines count as they are.
+    Cosine(f32),
+    /// Cosines count by how far they exceed chance.
+    Chance(&'a Background),
+}
+
 /// A question in both forms, and how it is measured.
 pub struct Question<'a> {
     /// As asked.
@@ -61,15 +70,8 @@ pub struct Question<'a> {
     pub dense: Vec<f32>,
     /// Its terms.
     pub sparse: SparseVector,
-}
-
-/// What two scores are joined by.
-#[derive(Clone, Copy)]
-pub enum Scale<'a> {
-    /// The encoder's weight; cosines count as they are.
-    Cosine(f32),
-    /// Cosines count by how far they exceed chance.
-    Chance(&'a Background),
+    /// What the encoder's cosines are worth.
+    pub scale: Scale<'a>,
 }
 
 /// Hits of both sides, joined by score, best first.
@@ -77,7 +79,6 @@ pub fn search(
     catalog: &Catalog,
     store: &dyn VectorStore,
     question: Question<'_>,
-    scale: Scale<'_>,
     filter: Option<&Filter>,
     weights: [f32; 2],
     prefetch: usize,
@@ -97,6 +98,7 @@ pub fn search(
         Language::En => (&[Language::En, Language::Other], &[Language::Ko]),
         Language::Other => (&[], &[]),
     };
+    let scale = question.scale;
     let lifted = |hits: Vec<Hit>, answered: Language| match scale {
         Scale::Cosine(_) => hits,
         Scale::Chance(background) => {

@@ -333,11 +333,11 @@ fn find(parts: &Parts<'_>, question: &str, options: &SearchOptions, limit: usize
         (Join::Scores(scale), Mode::Hybrid { dense, sparse, weights, prefetch, .. }) => {
             let support = Support::new(question, parts.glossary, parts.catalog)?;
             let lexicon = parts.settings.across_words.then_some(parts.lexicon);
-            let question = fusion::Question { text: question, support: &support, lexicon, dense, sparse };
+            let question = fusion::Question { text: question, support: &support, lexicon, dense, sparse, scale };
             let filter = filter(&parts.sector.name, options);
             let weights = [weights[0], weights[1]];
             let prefetch = prefetch.max(limit);
-            fusion::search(parts.catalog, parts.store, question, scale, Some(&filter), weights, prefetch, limit)
+            fusion::search(parts.catalog, parts.store, question, Some(&filter), weights, prefetch, limit)
         }
         (Join::Scores(_) | Join::Ranks, mode) => Ok(ask(mode, limit)?),
     }

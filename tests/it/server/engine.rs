@@ -176,6 +176,10 @@ async fn where_no_document_supports_the_model_the_documents_are_quoted_and_a_not
     assert_eq!((&sectora["abstained"], &sectora["generator"]), (&json!(false), &json!("extractive")), "{quoting}");
     assert!(sectora["notes"].to_string().contains("language model wrote"), "{quoting}");
     assert!(!quoting["choices"][0]["message"]["content"].to_string().contains("hydrogen"), "{quoting}");
+    // Also where it never stops saying so.
+    let circles = Engine::saying(Arc::new(|_| "The kiln bought hydrogen worth 77 million EUR [1]. "), usize::MAX);
+    let again = body_of(&call(&service("remote", &circles.settings(), 1, 1), question(false)).await);
+    assert_eq!(again["choices"][0]["message"]["content"], quoting["choices"][0]["message"]["content"], "{again}");
     settings.push(("answer.quote_instead", "false".to_owned()));
     let silent = body_of(&call(&service("remote", &settings, 1, 1), question(false)).await);
     assert_eq!((&silent["sectora"]["abstained"], &silent["sectora"]["dropped_sentences"]), (&json!(true), &json!(1)));
