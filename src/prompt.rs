@@ -7,6 +7,7 @@ use minijinja::{Environment, context};
 
 use crate::document::Language;
 use crate::generate::{Evidence, Message, Role};
+use crate::text::letters;
 
 const ANSWER: [(Language, &str); 2] = [
     (Language::Ko, include_str!("../prompts/answer.ko.jinja")),
@@ -52,9 +53,7 @@ pub fn abstention(language: Language) -> &'static str {
 
 /// True when a text is nothing but such a sentence.
 pub fn is_abstention(text: &str) -> bool {
-    let bare =
-        |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
-    [Language::Ko, Language::En].into_iter().any(|language| bare(text) == bare(abstention(language)))
+    [Language::Ko, Language::En].into_iter().any(|language| letters(text) == letters(abstention(language)))
 }
 
 /// The sentence that says why something the documents hold is not told.

@@ -10,6 +10,7 @@ use super::verify::{Verified, Verifier};
 use crate::document::Span;
 use crate::generate::{Generation, TokenLogprob};
 use crate::prompt;
+use crate::text::letters;
 
 /// How often a generator may say the same thing; small models with greedy sampling never leave such a circle.
 const TIMES: usize = 3;
@@ -100,10 +101,4 @@ impl Draft {
         }
         self.end(generation, complete);
     }
-}
-
-/// A text by which its repetitions are known: a mark more or less makes it no other.
-fn letters(piece: &str) -> String {
-    let kept = piece.chars().filter(|c| c.is_alphanumeric());
-    kept.flat_map(char::to_lowercase).collect()
 }

@@ -242,7 +242,8 @@ pub fn answer(
         let messages = messages(parts, writer.generator, language, ask, &question, measure.coverage(), &material)?;
         let asked = (question.as_str(), several.as_slice());
         write(writer.generator, parts, ask, asked, measure, &material, &messages, &mut draft, on)?;
-        if writer.quote_instead && draft.is_all_unsupported() && writer.generator.prompt_style() == PromptStyle::Chat {
+        let chats = writer.generator.prompt_style() == PromptStyle::Chat;
+        if writer.quote_instead && chats && ask.schema.is_none() && draft.is_all_unsupported() {
             draft.start_over();
             write(&ExtractiveGenerator, parts, ask, asked, measure, &material, &[], &mut draft, on)?;
             quoted_instead = !draft.text.is_empty();

@@ -5,7 +5,7 @@
 //! [`SENTENCES`], which speak of sixteen different things and say the same in Korean and in English. They also tell whether
 //! the encoder joins the two languages at all.
 
-use super::{EmbedError, Embedder, Side, dot};
+use super::{EmbedError, Embedder, Side, dot, normalise};
 use crate::document::Language;
 
 /// One thing each, in both languages.
@@ -67,7 +67,9 @@ impl Background {
     pub fn of(encoder: &dyn Embedder) -> Result<Option<Background>, EmbedError> {
         let encode = |side: Side| -> Result<[Vec<Vec<f32>>; 2], EmbedError> {
             let one = |i: usize| encoder.embed(&SENTENCES.map(|pair| pair[i]), side);
-            Ok([one(0)?, one(1)?].map(|vectors| vectors.into_iter().map(unit).collect()))
+            let mut both = [one(0)?, one(1)?];
+            both.iter_mut().flatten().for_each(|vector| normalise(vector));
+            Ok(both)
         };
         let (questions, texts) = (encode(Side::Query)?, encode(Side::Document)?);
         let cosines = |from: usize, to: usize| -> Vec<Vec<f32>> {
@@ -90,12 +92,6 @@ impl Background {
         let mean = texts.iter().map(|t| dot(question, t)).sum::<f32>() / (texts.len() as f32 * length);
         (mean, self.spread[place(asked)][place(answered)])
     }
-}
-
-fn unit(mut vector: Vec<f32>) -> Vec<f32> {
-    let length = dot(&vector, &vector).sqrt().max(f32::MIN_POSITIVE);
-    vector.iter_mut().for_each(|x| *x /= length);
-    vector
 }
 
 /// Standard deviation of what lies off the diagonal, around the mean of its row.

@@ -17,12 +17,10 @@ use super::family::{Shape, Transformer};
 use super::folder::{Folder, Head, Prompts};
 use super::late::{Frame, Window};
 use super::sparse_head::SparseHead;
-use super::{EmbedError, Embedder, Encoded, Side, encode_apart};
+use super::{EmbedError, Embedder, Encoded, Side, encode_apart, normalise};
 
 /// Tokens computed at once: enough for full speed, few enough that what a layer passes on stays near the cores.
 const BATCH_TOKENS: usize = 2048;
-/// Shortest norm that is divided by, as in PyTorch's `normalize`.
-const EPSILON: f32 = 1e-12;
 
 /// What of an encoder is not in its folder.
 #[derive(Clone, Debug)]
@@ -264,11 +262,6 @@ fn prompt_tokens(tokenizer: &Tokenizer, prompt: &str) -> tokenizers::Result<usiz
     let encoded = tokenizer.encode_fast(prompt, true)?;
     let closed = encoded.get_special_tokens_mask().last() == Some(&1);
     Ok(encoded.len() - usize::from(closed))
-}
-
-fn normalise(vector: &mut [f32]) {
-    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(EPSILON);
-    vector.iter_mut().for_each(|x| *x /= norm);
 }
 
 #[cfg(test)]

@@ -156,6 +156,15 @@ impl Classified for EmbedError {
     }
 }
 
+/// Shortest norm that is divided by, as in PyTorch's `normalize`.
+const EPSILON: f32 = 1e-12;
+
+/// Brings a vector to unit length; one of zeros stays as it is.
+pub fn normalise(vector: &mut [f32]) {
+    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(EPSILON);
+    vector.iter_mut().for_each(|x| *x /= norm);
+}
+
 /// The dot product of two vectors; of unit length, their cosine. Sixteen sums at a time, so that the compiler uses wide
 /// registers.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -2,8 +2,8 @@
 //!
 //! In: a [`Proposal`] and a [`Generator`] that follows JSON schemas. Out: a [`Reading`], and the proposal's gaps filled. Nothing is
 //! believed: a value must stand in the text as it is, inside the quote the model gives for it where that stands there too (small
-//! models seldom copy a line exactly), else it is refused; what a record or a pattern says stays, and a differing value is shown beside it; facets count only where the model also knew those of sentences
-//! that patterns are sure of. Knows nothing of the index. Example: `proposal.read_with(app.generator(), &institutes)?`.
+//! models seldom copy a line exactly), else it is refused; what a record or a pattern says stays, and a differing value is shown
+//! beside it; facets count only where the model also knew those of sentences that patterns are sure of. Knows nothing of the index. Example: `proposal.read_with(app.generator(), &institutes)?`.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use super::proposal::Proposal;
 use crate::document::{CharIndex, Language, Span};
 use crate::generate::{self, Generator, Message, PromptStyle, Sampling};
 use crate::prompt;
-use crate::text::personal;
+use crate::text::{letters, personal};
 
 /// What a value read by a model is believed: less than any label a pattern finds, and marked unsure wherever it is shown.
 const READ: f32 = 0.25;
@@ -376,8 +376,7 @@ fn find(text: &str, wanted: &str, within: Span) -> Option<Span> {
 
 /// Two values are the same if one holds the other, letters and digits counted only.
 fn same(a: &str, b: &str) -> bool {
-    let bare = |s: &str| -> String { s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
-    let (a, b) = (bare(a), bare(b));
+    let (a, b) = (letters(a), letters(b));
     a.contains(&b) || b.contains(&a)
 }
 

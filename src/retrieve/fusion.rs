@@ -7,6 +7,8 @@
 //! with the question, so they are looked for apart: by cosine, and by the words of the index that translate the question's.
 //! The second orders them among themselves; how they compete with the question's own language the best cosine says alone.
 
+use std::collections::BTreeMap;
+
 use crate::document::Language;
 use crate::embed::{Background, EmbedError, Embedder};
 use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore, best_first, indexed_text};
@@ -130,7 +132,7 @@ fn with_words(across: Vec<Hit>, words: &[Hit], limit: usize) -> Vec<Hit> {
     let above = |score: f32| (score - FLOOR_ACROSS).max(0.0);
     let best = across.first().map_or(0.0, |h| above(h.score));
     let most = words.first().map_or(1.0, |h| h.score.max(f32::MIN_POSITIVE));
-    let mut shares = std::collections::BTreeMap::<u64, f32>::new();
+    let mut shares = BTreeMap::<u64, f32>::new();
     for hit in &across {
         shares.insert(hit.id, above(hit.score) / best.max(f32::MIN_POSITIVE));
     }
@@ -168,16 +170,7 @@ pub struct Sides<'a> {
 /// `sparse / best sparse · min(1, found / REACH) · weights[1]`, and `(1 − found) · weights[0]` times what a cosine has above
 /// its floor; best first, equal scores by id.
 pub fn by_score(sides: &Sides<'_>, weights: [f32; 2], limit: usize) -> Vec<Hit> {
-    let mut scores = std::collections::BTreeMap::<u64, f32>::new();
-    // Words alone must keep their order, whatever they found.
-    let alone = sides.dense.is_empty() && sides.across.is_empty();
-    if let Some(first) = sides.sparse.first() {
-        let sure = if alone { 1.0 } else { (sides.found / REACH).min(1.0) };
-        let whole = first.score.max(f32::MIN_POSITIVE);
-        for hit in sides.sparse {
-            scores.insert(hit.id, hit.score / whole * sure * weights[1]);
-        }
-    }
+    let mut scores: BTreeMap<u64, f32> = by_words(sides, weights[1]).collect();
     let unsure = if sides.sparse.is_empty() { 1.0 } else { 1.0 - sides.found.clamp(0.0, 1.0) };
     if let (Some(first), Some(last)) = (sides.dense.first(), sides.dense.last()) {
         let floor = last.score.max(FLOOR * first.score);
@@ -195,20 +188,22 @@ pub fn by_score(sides: &Sides<'_>, weights: [f32; 2], limit: usize) -> Vec<Hit> 
 /// encoder that knows as much as the words counts whatever they found, in either language alike. A text that only the words
 /// have is as far above chance as the last one of the encoder's.
 pub fn by_lift(sides: &Sides<'_>, weights: [f32; 2], limit: usize) -> Vec<Hit> {
-    let mut scores = std::collections::BTreeMap::<u64, f32>::new();
-    for hit in sides.dense.iter().chain(sides.across) {
-        scores.insert(hit.id, LIFT * hit.score * weights[0]);
-    }
-    if let Some(first) = sides.sparse.first() {
-        let alone = scores.is_empty();
-        let least = sides.dense.last().map_or(0.0, |h| LIFT * h.score * weights[0]);
-        let sure = if alone { 1.0 } else { (sides.found / REACH).min(1.0) };
-        let whole = first.score.max(f32::MIN_POSITIVE);
-        for hit in sides.sparse {
-            *scores.entry(hit.id).or_insert(least) += hit.score / whole * sure * weights[1];
-        }
+    let lift = |hit: &Hit| LIFT * hit.score * weights[0];
+    let mut scores: BTreeMap<u64, f32> = sides.dense.iter().chain(sides.across).map(|h| (h.id, lift(h))).collect();
+    let least = sides.dense.last().map_or(0.0, lift);
+    for (id, score) in by_words(sides, weights[1]) {
+        *scores.entry(id).or_insert(least) += score;
     }
     best_first(scores.into_iter().map(|(id, score)| Hit { id, score }), limit)
+}
+
+/// `sparse / best sparse · min(1, found / REACH) · weight`.
+fn by_words<'s>(sides: &Sides<'s>, weight: f32) -> impl Iterator<Item = (u64, f32)> + use<'s> {
+    // Words alone must keep their order, whatever they found.
+    let alone = sides.dense.is_empty() && sides.across.is_empty();
+    let sure = if alone { 1.0 } else { (sides.found / REACH).min(1.0) };
+    let whole = sides.sparse.first().map_or(1.0, |first| first.score.max(f32::MIN_POSITIVE));
+    sides.sparse.iter().map(move |hit| (hit.id, hit.score / whole * sure * weight))
 }
 
 #[cfg(test)]

@@ -202,24 +202,25 @@ impl<'a> Verifier<'a> {
             true => (self.weighed(claim).or(&self.translations.of(claim, [prepared.context.as_str()])), CROSS_LANGUAGE),
             false => (self.weighed(claim), SAME_LANGUAGE),
         };
-        let (figures, names) = (figures(claim), names(claim));
+        let figures = figures(claim);
+        let names: Vec<_> = names(claim).into_iter().map(|name| self.known_as(name)).collect();
         let stands = |said: &&Said| {
             let figures = figures.iter().all(|f| said.figures.contains(f));
-            figures && names.iter().all(|name| self.is_named(said, name)) && coverage.by(&said.around) >= floor
+            let held = |terms: &Vec<String>| terms.iter().all(|t| said.around.contains(t));
+            figures && names.iter().all(|forms| forms.iter().any(held)) && coverage.by(&said.around) >= floor
         };
         let held = prepared.sentences.iter().filter(stands).map(|said| (coverage.by(&said.terms), said));
         let (_, said) = held.reduce(|a, b| if b.0 > a.0 { b } else { a })?;
         Some((coverage.by(&said.around), Quote { n, span: said.span }))
     }
 
-    /// Whether a sentence or what stands around it has a name, or another that the glossary knows for it.
-    fn is_named(&self, said: &Said, name: &str) -> bool {
-        let held = |name: &str| {
-            let mut whole = analyse(name).into_iter().filter(|t| t.weight >= 1.0).peekable();
-            whole.peek().is_some() && whole.all(|t| said.around.contains(&t.text))
-        };
-        let others = self.glossary.matches(name).into_iter().flat_map(|synonyms| synonyms.others);
-        held(name) || held(name.trim_end_matches('s')) || others.into_iter().any(|other| held(&other))
+    /// The terms of a name as it is written, without the `s` of several, and of others that the glossary knows for it.
+    fn known_as(&self, name: &str) -> Vec<Vec<String>> {
+        let whole = |name: &str| analyse(name).into_iter().filter(|t| t.weight >= 1.0).map(|t| t.text).collect();
+        let synonyms = self.glossary.matches(name);
+        let others = synonyms.iter().flat_map(|s| &s.others).map(String::as_str);
+        let forms = [name, name.trim_end_matches('s')].into_iter().chain(others).map(whole);
+        forms.filter(|terms: &Vec<String>| !terms.is_empty()).collect()
     }
 
     /// Whether a sentence under its headings holds enough of the question for a part of it to be an answer.

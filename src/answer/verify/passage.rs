@@ -39,25 +39,44 @@ impl<'a> Prepared<'a> {
         let context = format!("{head}\n{columns}\n{text}");
         let stays = |s: &Span| !withheld.contains(s) && !passage.text[s.start..s.end].ends_with('?');
         let spans: Vec<Span> = sentences(&passage.text).into_iter().filter(stays).collect();
+        let read: Vec<Read> = spans.iter().map(|s| Read::of(s.slice(&passage.text))).collect();
+        let head = Read::of(&head);
         let said = |i: usize| {
-            let beside = beside(passage, &spans, i);
-            let around = format!("{head}\n{beside}");
-            let terms = term_set(spans[i].slice(&passage.text));
-            Said { span: spans[i], terms, around: term_set(&around), figures: figures(&around) }
+            let mut around = head.clone();
+            if is_row(passage, spans[i]) {
+                // Other rows say the same of other things.
+                let header = rows::header_of(&passage.text, spans[i].start).or(passage.header.as_deref());
+                around.add(&read[i]);
+                around.add(&Read::of(header.unwrap_or_default()));
+            } else {
+                let neighbours = i.saturating_sub(1)..(i + 2).min(spans.len());
+                neighbours.filter(|j| !is_row(passage, spans[*j])).for_each(|j| around.add(&read[j]));
+            }
+            Said { span: spans[i], terms: read[i].terms.clone(), around: around.terms, figures: around.figures }
         };
         let sentences = (0..spans.len()).map(said).collect();
         Prepared { passage, figures: figures(&context), context, sentences, withheld: withheld.to_vec() }
     }
 }
 
-/// The `i`th sentence with its neighbours, or a row with its header. Other rows say the same of other things.
-fn beside(passage: &Passage, spans: &[Span], i: usize) -> String {
-    let text = &passage.text;
-    let sentence = spans[i].slice(text);
-    if rows::is_row(sentence) {
-        let header = rows::header_of(text, spans[i].start).or(passage.header.as_deref()).unwrap_or_default();
-        return format!("{header}\n{sentence}");
+fn is_row(passage: &Passage, span: Span) -> bool {
+    rows::is_row(span.slice(&passage.text))
+}
+
+/// What a piece of text holds.
+#[derive(Clone)]
+struct Read {
+    terms: HashSet<String>,
+    figures: BTreeSet<String>,
+}
+
+impl Read {
+    fn of(text: &str) -> Read {
+        Read { terms: term_set(text), figures: figures(text) }
     }
-    let neighbours = spans[i.saturating_sub(1)..(i + 2).min(spans.len())].iter().map(|s| s.slice(text));
-    neighbours.filter(|s| !rows::is_row(s)).collect::<Vec<_>>().join("\n")
+
+    fn add(&mut self, other: &Read) {
+        self.terms.extend(other.terms.iter().cloned());
+        self.figures.extend(other.figures.iter().cloned());
+    }
 }

@@ -12,6 +12,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Context, Failure, Outcome};
+use crate::embed::normalise;
 use crate::evaluate::statistics::Random;
 use crate::index::{EdgeOptions, EdgeStore, Filter, Hit, Mode, Payload, Point, Query, VectorStore, Vectors};
 use crate::retrieve::fusion;
@@ -205,7 +206,9 @@ impl World {
     fn dense(&self, random: &mut Random) -> Vec<f32> {
         let centre = &self.centres[random.below(self.centres.len())];
         let noise = gaussian(random, self.dim);
-        unit(centre.iter().zip(noise).map(|(c, n)| c + SPREAD * n).collect())
+        let mut vector: Vec<f32> = centre.iter().zip(noise).map(|(c, n)| c + SPREAD * n).collect();
+        normalise(&mut vector);
+        vector
     }
 
     fn term(&self, random: &mut Random) -> u32 {
@@ -376,12 +379,6 @@ fn gaussian(random: &mut Random, dim: usize) -> Vec<f32> {
         ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos() * scale) as f32
     };
     (0..dim).map(|_| draw()).collect()
-}
-
-fn unit(mut vector: Vec<f32>) -> Vec<f32> {
-    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    vector.iter_mut().for_each(|x| *x /= norm);
-    vector
 }
 
 fn bytes_below(folder: &Path) -> Result<u64, Failure> {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::{Input, body, damaged, document, one_line, sha256, text};
 use crate::document::{Access, Format, Metadata};
 use crate::ingest::{Extracted, ReadError, RecordMapping};
+use crate::text::letters;
 
 /// Common names, best first, compared without case, blanks and underscores.
 const ID: [&str; 13] = [
@@ -261,8 +262,7 @@ fn listed(columns: &BTreeSet<String>) -> String {
 
 /// Compared without case, blanks and underscores.
 fn is_named(column: &str, wanted: &str) -> bool {
-    let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    column == wanted || plain(column) == plain(wanted)
+    column == wanted || letters(column) == letters(wanted)
 }
 
 fn missing(record: &Record) -> String {

@@ -211,9 +211,7 @@ impl Matrix {
         match format {
             Format::F32 => (0..self.columns).for_each(|k| out[k] = f32_at(tile, k * 64 + r * 4)),
             Format::F16 => (0..self.columns).for_each(|k| out[k] = f16_at(tile, k * 32 + r * 2)),
-            Format::Bf16 => (0..self.columns).for_each(|k| {
-                out[k] = bf16::from_le_bytes([tile[k * 32 + r * 2], tile[k * 32 + r * 2 + 1]]).to_f32();
-            }),
+            Format::Bf16 => (0..self.columns).for_each(|k| out[k] = bf16_at(tile, k * 32 + r * 2)),
             Format::Q8_0
             | Format::Q4_0
             | Format::Q4_1
@@ -254,6 +252,10 @@ pub(super) fn f32_at(bytes: &[u8], at: usize) -> f32 {
 
 pub(super) fn f16_at(bytes: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
+}
+
+pub(super) fn bf16_at(bytes: &[u8], at: usize) -> f32 {
+    bf16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
 }
 
 /// Scale and minimum of number `i` of block `b` of row `r` of a tile.

@@ -1,9 +1,7 @@
 //! The reference: what every path must give, bit for bit, without any special instruction.
 
-use half::bf16;
-
 use super::activations::{Group, HALF};
-use super::pack::{code_at, f16_at, f32_at, scale_at};
+use super::pack::{bf16_at, code_at, f16_at, f32_at, scale_at};
 use super::{BLOCK, Format, Products, TILE};
 
 /// See `Path::tile`.
@@ -13,9 +11,7 @@ pub(super) fn tile(format: Format, tile: &[u8], width: usize, group: &Group, out
             *out = match format {
                 Format::F32 => dense(width, group, t, |k| f32_at(tile, k * 64 + r * 4)),
                 Format::F16 => dense(width, group, t, |k| f16_at(tile, k * 32 + r * 2)),
-                Format::Bf16 => dense(width, group, t, |k| {
-                    bf16::from_le_bytes([tile[k * 32 + r * 2], tile[k * 32 + r * 2 + 1]]).to_f32()
-                }),
+                Format::Bf16 => dense(width, group, t, |k| bf16_at(tile, k * 32 + r * 2)),
                 Format::Q8_0
                 | Format::Q4_0
                 | Format::Q4_1

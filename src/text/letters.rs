@@ -1,0 +1,10 @@
+//! A text by its letters and digits alone.
+
+/// The letters and digits of `text`, lower-case: what is the same in two writings that differ in blanks, marks or case.
+///
+/// ```
+/// assert_eq!(sectora::text::letters("Re-Cell_2 (80 %)"), "recell280");
+/// ```
+pub fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
