@@ -40,6 +40,7 @@ pub use reading::{Prompted, prompted};
 use screen::Screened;
 pub use screen::{Personal, Reason, Withheld, withheld};
 use verify::{Verified, Verifier};
+pub use wordings::wordings;
 
 /// A question and how to answer it.
 #[derive(Clone, Debug, Default)]
@@ -219,7 +220,7 @@ pub fn answer(
     let (before, _) = retrieve::respell(parts, &before)?;
     let (own, respelt) = retrieve::respell(parts, &own)?;
     let (question, own_from) = if before.is_empty() { (own, 0) } else { (format!("{before} {own}"), before.len() + 1) };
-    let wordings = wordings::wordings(writer.generator, language, &question, parts.settings)?;
+    let wordings = wordings(writer.generator, language, &question, parts.settings)?;
     let condensed = begin.elapsed();
 
     let retrieve::Found { passages, set_aside } = retrieve::search_with(parts, &question, &wordings, &ask.search)?;

@@ -14,8 +14,9 @@ use crate::prompt;
 const WORDING_TOKENS: usize = 64;
 const PASSAGE_TOKENS: usize = 128;
 
-/// The texts, other wordings first.
-pub(super) fn wordings(
+/// The texts that `settings.wordings` and `settings.hyde` ask for, other wordings first; they are searched with beside `question`
+/// ([`crate::retrieve::search_with`]). Only chat models write any.
+pub fn wordings(
     generator: &dyn Generator,
     language: Language,
     question: &str,

@@ -1,9 +1,10 @@
 //! What does each stage of a search give, and what does it cost? And: are questions in other words, or in the other language, found?
 //!
 //! In: questions with the documents that answer them, over a BEIR folder, a sector, or files of one's own. Everything is asked
-//! through [`crate::retrieve::search`], as a reader's question is, once with the settings as they are and once for each stage
+//! through [`crate::retrieve::search_with`], as a reader's question is, once with the settings as they are and once for each stage
 //! switched over, and the differences are tested question by question. Measured are the first ten passages: documents by their
-//! first passage, and whether the words of the evidence are in the text that would be read.
+//! first passage, and whether the words of the evidence are in the text that would be read. Where a language model is at hand, it
+//! writes the other wordings and the passages of HyDE; its time counts.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,8 +16,11 @@ use super::dataset::{QuestionFormat, QuestionSet};
 use super::metrics::{self, Judgements, PerQuery, Qrels, Run};
 use super::statistics::{self, Comparison, Estimate, Pair};
 use super::{EvaluateError, answers, beir, judge};
+use crate::answer::wordings;
 use crate::app::App;
 use crate::config::{Config, Expand, Search};
+use crate::document::Language;
+use crate::generate::PromptStyle;
 use crate::ingest::RecordMapping;
 use crate::retrieve::{self, Glossary, Parts, SearchMode, SearchOptions};
 
@@ -88,6 +92,8 @@ pub struct StagesResult {
     pub documents: u64,
     /// Encoder of the index.
     pub encoder: Option<String>,
+    /// Who wrote other wordings and passages of HyDE; `None`: they were not asked for.
+    pub generator: Option<String>,
     /// The settings as they are first.
     pub stages: Vec<Stage>,
     /// By kind and language, under the settings as they are.
@@ -111,7 +117,14 @@ pub fn run(config: &Config, options: &StagesOptions) -> Result<StagesResult, Eva
     let (name, queries, bench) = open(config, options)?;
     let app = &bench.app;
     let mut stages = Vec::new();
-    for (name, mode, settings) in variants(&config.search, app.embedder().is_some(), options.all) {
+    let chats = app.generator().prompt_style() == PromptStyle::Chat;
+    let mut variants = variants(&config.search, app.embedder().is_some(), options.all);
+    if chats && options.all {
+        variants.extend(written(&config.search));
+    }
+    let asked_for = |s: &Search| s.wordings > 0 || s.hyde;
+    let generator = variants.iter().any(|(_, _, s)| chats && asked_for(s)).then(|| app.generator().name().to_owned());
+    for (name, mode, settings) in variants {
         stages.push(stage(app, name, mode, &settings, &queries, options.seed)?);
     }
     let (first, others) = stages.split_first().expect("the settings as they are come first");
@@ -132,6 +145,7 @@ pub fn run(config: &Config, options: &StagesOptions) -> Result<StagesResult, Eva
         n: queries.len(),
         documents: app.catalog().document_count()?,
         encoder: app.embedder().map(|e| e.id().to_owned()),
+        generator,
         by_kind: by_kind(&queries, &first.per_query),
         missed: missed.collect(),
         comparisons: statistics::compare(&pairs, options.seed),
@@ -201,6 +215,16 @@ fn variants(now: &Search, vectors: bool, all: bool) -> Vec<(&'static str, Search
     variants
 }
 
+/// What a language model writes to search with, one at a time.
+fn written(now: &Search) -> [(&'static str, SearchMode, Search); 3] {
+    let bare = Search { wordings: 0, hyde: false, ..now.clone() };
+    [
+        ("one other wording", SearchMode::Auto, Search { wordings: 1, ..bare.clone() }),
+        ("three other wordings", SearchMode::Auto, Search { wordings: 3, ..bare.clone() }),
+        ("HyDE", SearchMode::Auto, Search { hyde: true, ..bare }),
+    ]
+}
+
 fn stage(
     app: &App,
     name: &'static str,
@@ -218,7 +242,8 @@ fn stage(
     for query in queries {
         let begin = Instant::now();
         let (question, _) = retrieve::respell(&parts, &query.text)?;
-        let found = retrieve::search(&parts, &question, &options)?;
+        let wordings = wordings(app.generator(), Language::detect(&query.text), &question, settings)?;
+        let found = retrieve::search_with(&parts, &question, &wordings, &options)?.passages;
         times.push(begin.elapsed().as_secs_f64() * 1e3);
         let mut ranking: Vec<(String, f32)> = Vec::new();
         for passage in &found {

@@ -26,7 +26,8 @@ pub(in crate::cli) struct Arguments {
     /// Fields of record files, as in `sectora ingest --map`
     #[arg(long, value_name = "FIELD=COLUMN,…", requires = "documents")]
     map: Option<String>,
-    /// Switch each stage of a search over and test what it gives
+    /// Switch each stage of a search over and test what it gives; with a language model as --generator also what it writes to
+    /// search with (other wordings, HyDE)
     #[arg(long, conflicts_with = "run")]
     stages: bool,
     /// Score this TREC run instead of searching
@@ -150,6 +151,9 @@ pub(super) fn table(result: &RetrievalResult) -> String {
 
 fn stages_table(result: &StagesResult) -> String {
     let mut out = format!("{}: {} questions over {} documents\n", result.questions, result.n, result.documents);
+    if let Some(generator) = &result.generator {
+        out.push_str(&format!("other wordings and passages of HyDE by {generator}\n"));
+    }
     for s in &result.stages {
         out.push_str(&format!(
             "{:20} {}  documents {:.2}  characters {:.0}  {:.2} ms\n",
