@@ -311,13 +311,21 @@ def leaves(tree, path=""):
 
 
 def glossary(folder):
-    """The project's own list of technical terms, Korean TAB English."""
-    for line in (folder / "terms.tsv").read_text().splitlines():
-        if line and not line.startswith("#"):
-            ko, en = line.split("\t")
-            for k in ko.split("|"):
-                for e in en.split("|"):
-                    yield k.strip(), e.strip()
+    """The project's own lists of technical terms, Korean TAB English."""
+    for path in [folder / "terms.tsv", *sorted((folder / "terms").glob("*.tsv"))]:
+        for line in path.read_text().splitlines():
+            if line and not line.startswith("#"):
+                ko, en = line.split("\t")
+                for k in ko.split("|"):
+                    for e in en.split("|"):
+                        yield k.strip(), e.strip()
+
+
+def written(folder):
+    """The project's own sentences: translations, and the same in everyday words."""
+    for path in sorted((folder / "sentences").glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            yield json.loads(line)
 
 
 def wordnet(m):
@@ -346,6 +354,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--held-out", nargs="*", default=[])
     options = parser.parse_args()
+    here = pathlib.Path(__file__).parent
     m, out = Mirror(options.mirror), pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     held = set()
@@ -376,9 +385,13 @@ def main():
 
         for source, ko, en in small_sources(m):
             add(source, ko, en)
-        if (pathlib.Path(__file__).parent / "terms.tsv").exists():
-            for ko, en in glossary(pathlib.Path(__file__).parent):
-                add("terms", ko, en)
+        for ko, en in glossary(here):
+            add("terms", ko, en)
+        for row in written(here):
+            if row["kind"] == "translation":
+                add("sentences", row["ko"], row["en"])
+            else:
+                english.append((row["a"], row["b"], "paraphrases"))
         for repo, ref, pattern in PO:
             commits[repo] = m.commit(repo, ref)
             paths = {p: b for p, b in m.paths(repo, ref).items() if re.search(pattern, p)}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The vocabulary: Korean pieces by sentencepiece's unigram model over word counts, English words of MiniLM's vocabulary and of the texts.
 
-    make_pieces.py DATA MINILM     reads DATA/pairs.jsonl, DATA/english.jsonl, MINILM/vocab.txt; writes DATA/pieces.txt
+    make_pieces.py DATA MINILM     reads DATA/pairs.jsonl, DATA/english.jsonl, MINILM/tokenizer.json; writes DATA/pieces.txt
 """
 
 import collections
@@ -15,7 +15,7 @@ import sentencepiece
 
 from pieces import runs, script
 
-KOREAN, ENGLISH_EXTRA = 20_000, 7_000
+KOREAN, ENGLISH_EXTRA = 24_000, 7_500
 # Sources so large that they would fill the vocabulary with one product's words; word lists count more.
 WEIGHT = {"MicrosoftDocs+cpp-docs.ko-kr": 0.1, "MicrosoftDocs+powerShell-Docs.ko-kr": 0.3, "python+python-docs-ko": 0.5, "terms": 30, "omw-wikt": 8, "cldr": 2, "tatoeba": 4, "ntrex": 6, "pud": 6, "jhe": 4}
 
@@ -55,7 +55,8 @@ def main():
         except UnicodeEncodeError:
             continue
         lines.setdefault(c, -14.0)
-    words = [w.rstrip("\n") for w in (minilm / "vocab.txt").open(encoding="utf-8")]
+    vocabulary = json.loads((minilm / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    words = sorted(vocabulary, key=vocabulary.get)
     for rank, word in enumerate(words):
         plain = word.removeprefix("##")
         if re.fullmatch(r"[a-z]+", plain) and (len(plain) > 1 or word == plain):

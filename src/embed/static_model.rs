@@ -41,6 +41,8 @@ struct Table {
     pieces: HashMap<&'static str, (u32, f32)>,
     /// One a row: `vector = scale * int8`; the norm of a row is its weight in the sum.
     scales: Vec<f32>,
+    /// Of the int8 numbers, one a row, at least 1.
+    lengths: Vec<f32>,
     dim: usize,
 }
 
@@ -59,6 +61,26 @@ impl StaticModel {
     /// True if a word (lower case) is a piece of its own: it was common enough in the texts the model was made from.
     pub fn has_word(&self, word: &str) -> bool {
         self.table.pieces.contains_key(word)
+    }
+
+    /// All pieces with their rows, in no order.
+    pub fn pieces(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
+        self.table.pieces.iter().map(|(piece, (row, _))| (*piece, *row))
+    }
+
+    /// The highest cosine of the pieces in `rows` to a vector, at least 0; right to a hundredth, for the vector is rounded to
+    /// eight bits.
+    pub fn nearest(&self, vector: &[f32], rows: &[u32]) -> f32 {
+        let dim = self.table.dim;
+        let top = vector.iter().fold(f32::MIN_POSITIVE, |top, x| top.max(x.abs()));
+        let codes: Vec<i8> = vector.iter().map(|x| (x / top * 127.0).round() as i8).collect();
+        let length = product(&codes, codes.iter().copied());
+        let cosine = |row: &u32| {
+            let row = *row as usize;
+            let piece = WEIGHTS[row * dim..][..dim].iter().map(|q| q.cast_signed());
+            product(&codes, piece) as f32 / self.table.lengths[row]
+        };
+        rows.iter().map(cosine).fold(0.0, f32::max) / (length.max(1) as f32).sqrt()
     }
 
     /// Pieces of `text` in order, as rows of the table.
@@ -105,6 +127,10 @@ impl StaticModel {
     }
 }
 
+fn product(a: &[i8], b: impl Iterator<Item = i8>) -> i32 {
+    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(b)).sum()
+}
+
 impl Embedder for StaticModel {
     fn id(&self) -> &str {
         &self.id
@@ -145,7 +171,9 @@ impl Table {
                 pieces.len()
             ));
         }
-        Ok(Table { pieces, scales, dim })
+        let square = |row: &[u8]| row.iter().map(|q| i32::from(q.cast_signed()).pow(2)).sum::<i32>();
+        let lengths = WEIGHTS.chunks_exact(dim).map(|row| (square(row).max(1) as f32).sqrt()).collect();
+        Ok(Table { pieces, scales, lengths, dim })
     }
 
     /// Cuts a run of one script into the pieces whose scores sum highest (Viterbi); a whole piece stays whole.
@@ -216,6 +244,19 @@ mod tests {
     fn cosine(a: &str, b: &str) -> f32 {
         let vectors = StaticModel::embedded().unwrap().embed(&[a, b], Side::Query).unwrap();
         vectors[0].iter().zip(&vectors[1]).map(|(x, y)| x * y).sum()
+    }
+
+    #[test]
+    fn the_nearest_piece_is_found_among_those_asked_for() {
+        let model = StaticModel::embedded().unwrap();
+        let rows = |wanted: fn(&str) -> bool| -> Vec<u32> {
+            model.pieces().filter(|(piece, _)| wanted(piece)).map(|(_, row)| row).collect()
+        };
+        let vector = model.vector("laser");
+        assert!((model.nearest(&vector, &rows(|piece| piece == "laser")) - 1.0).abs() < 0.01);
+        let hangul = model.nearest(&vector, &rows(|piece| piece.starts_with(|c| ('가'..='힣').contains(&c))));
+        assert!(hangul > cosine("laser", "레이저") - 0.01 && hangul < 0.99, "{hangul}");
+        assert_eq!(model.nearest(&vector, &[]), 0.0);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::text::analyse;
 use crate::text::bm25::{SparseVector, query_vector};
 
 /// A word may stand for another from this cosine on …
-const SAME_MEANING: f32 = 0.6;
+const SAME_MEANING: f32 = 0.65;
 /// … if none comes closer by more than this …
 const NEAR_BEST: f32 = 0.2;
 /// … and not more than so many.
