@@ -127,8 +127,10 @@ fn nearest(catalog: &Catalog, word: &str) -> Result<Option<String>, IndexError> 
     let mut best: Option<(usize, std::cmp::Reverse<u64>, String)> = None;
     let Some(first) = word.chars().next().map(same_key) else { return Ok(None) };
     for (candidate, chunks) in catalog.words(shortest.max(letters.saturating_sub(most))..=letters + most, first)? {
-        // `leaky` is a form of `leak`, not an error.
-        let form = word.starts_with(&candidate) || verbal && differ_only_at_the_end(word, &candidate);
+        // `leaky` is a form of `leak`, not an error, nor is 알아낸 one of 알아낼.
+        let form = word.starts_with(&candidate)
+            || verbal && differ_only_at_the_end(word, &candidate)
+            || hangul && differ_as_verbs_do(word, &candidate);
         if is_hangul(&candidate) != hangul || form {
             continue;
         }
@@ -162,6 +164,18 @@ fn differ_only_at_the_end(word: &str, other: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (word.chars().collect(), other.chars().collect());
     let same = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
     same + 1 >= a.len().min(b.len())
+}
+
+/// True for words that are the same but for the ㄴ, ㄹ, ㅁ or ㅂ under their last syllables: forms of one verb.
+fn differ_as_verbs_do(word: &str, other: &str) -> bool {
+    const ENDINGS: [u32; 4] = [4, 8, 16, 17];
+    let open = |word: &str| -> Option<(String, u32)> {
+        let last = word.chars().next_back()?;
+        let n = u32::from(last).checked_sub(0xAC00)?;
+        Some((format!("{}{}", word.strip_suffix(last)?, n / 28), n % 28))
+    };
+    let (Some((a, end)), Some((b, other_end))) = (open(word), open(other)) else { return false };
+    a == b && ENDINGS.contains(&end) && ENDINGS.contains(&other_end)
 }
 
 fn is_hangul(word: &str) -> bool {
@@ -256,6 +270,15 @@ mod tests {
         assert_eq!(apart("값", "갑"), Some(1), "one of the two keys of a final");
         assert_eq!(apart("값싼", "감썬"), None, "three keys");
         assert_eq!(apart("", ""), Some(0));
+    }
+
+    #[test]
+    fn forms_of_one_verb_are_no_errors_of_each_other() {
+        assert!(differ_as_verbs_do("알아낸", "알아낼") && differ_as_verbs_do("줄였음", "줄였음"));
+        assert!(!differ_as_verbs_do("전해직", "전해질"), "a final that no verb ends in");
+        assert!(!differ_as_verbs_do("알아넨", "알아낼"), "another vowel");
+        assert!(!differ_as_verbs_do("알어낸", "알아낼"), "another syllable");
+        assert!(!differ_as_verbs_do("", "알"));
     }
 
     #[test]
