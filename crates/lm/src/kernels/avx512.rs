@@ -52,10 +52,9 @@ pub(super) unsafe fn tile(format: Format, tile: &[u8], width: usize, group: &Gro
 
 /// With so few tokens memory is what is waited for.
 const FEW: usize = 4;
-/// How far ahead of the codes memory is asked for, into the second-level cache and from there into the first: lines on
-/// their way to the first are few, and while they wait for memory nothing else is loaded.
-const FAR: usize = 16 << 10;
-const NEAR: usize = 1 << 10;
+/// How far ahead memory is asked for, into the second-level cache: lines on their way to the first are few, and while they
+/// wait for memory nothing else is loaded.
+const AHEAD: usize = 8 << 10;
 
 /// `T` tokens from `first`; gives `T`.
 ///
@@ -137,9 +136,9 @@ unsafe fn quantized<const F: u8, const T: usize>(
             let at = b * rows + first;
             let codes = codes.add(b * const { format(F).code_bytes() });
             if T <= FEW {
-                ahead(codes, const { format(F).code_bytes() });
-                // Between the codes of two tiles lie scales, of which a block's share is half a line or more.
-                far(scales.wrapping_add(FAR + b * const { format(F).scale_bytes(SUPER) / (SUPER / BLOCK) }));
+                // One line after the other, though scales and codes are read in two places: then memory is fastest.
+                let share = const { format(F).code_bytes() + format(F).scale_bytes(SUPER) / (SUPER / BLOCK) };
+                ahead(scales.wrapping_add(AHEAD + b * share), share);
             }
             let x = group.codes.as_ptr().add(at * BLOCK);
             let x_scale = group.scale.as_ptr().add(at);
@@ -260,13 +259,12 @@ unsafe fn start<const T: usize>(less: *const i32) -> [__m512i; T] {
     dots
 }
 
-/// Asks for the memory that will be read [`FAR`] and [`NEAR`] bytes later, which may be the next tile's.
+/// Asks for so many bytes, which may be the next tile's.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn ahead(codes: *const u8, bytes: usize) {
+fn ahead(from: *const u8, bytes: usize) {
     for line in (0..bytes).step_by(64) {
-        far(codes.wrapping_add(FAR + line));
-        _mm_prefetch::<_MM_HINT_T0>(codes.wrapping_add(NEAR + line).cast());
+        far(from.wrapping_add(line));
     }
 }
 
