@@ -10,7 +10,7 @@ use std::arch::x86_64::*;
 use super::activations::Group;
 use super::number::{BF16, F16, F32, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, format};
 use super::pack::SUPER_SCALES;
-use super::{BLOCK, Format, Products, SUPER};
+use super::{BLOCK, Format, Products, SUPER, TILE};
 
 /// See `Path::tile`.
 ///
@@ -172,6 +172,23 @@ unsafe fn quantized<const F: u8, const T: usize>(
     sums
 }
 
+/// Writes the first `columns` of some lines of sums, or adds them, to lines that lie `step` numbers apart.
+///
+/// # Safety
+/// The processor has AVX-512; these numbers exist.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn put(lines: &[[f32; TILE]], (out, step): (*mut f32, usize), columns: usize, add: bool) {
+    let there = ((1u32 << columns) - 1) as __mmask16;
+    for (line, sums) in lines.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (sums, out) = (_mm512_loadu_ps(sums.as_ptr()), out.add(line * step));
+            let sums = if add { _mm512_add_ps(_mm512_maskz_loadu_ps(there, out), sums) } else { sums };
+            _mm512_mask_storeu_ps(out, there, sums);
+        }
+    }
+}
+
 /// See `activations::quantize`: the same arithmetic, two registers a block.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
 pub(super) fn quantize(group: &mut Group, t: usize, numbers: &[f32]) {
@@ -302,7 +319,9 @@ unsafe fn dot<const F: u8, const T: usize>(
     x: *const i8,
     mut dots: [__m512i; T],
 ) -> [__m512i; T] {
-    for g in from..to {
+    for i in from..to {
+        // Two groups that share bytes one after the other, so that these wait in one register less.
+        let g = if matches!(F, Q4_0 | Q4_1 | Q4K) { i / 2 + i % 2 * 4 } else { i };
         // SAFETY: the caller's promise; a group is four activations, g < 8.
         unsafe {
             let w = group_codes::<F>(codes, g);

@@ -173,19 +173,11 @@ fn run(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [
             return;
         }
         path.tiles(matrix, tiles, x, &mut |first, token, products| {
-            let width = TILE.min(rows - first);
-            let at = token * rows + first;
-            // SAFETY: `at + width` is within the token's row of `out`, whose length was compared above; each tile of
-            // each matrix belongs to one task, so no two tasks write the same numbers, and `all` is borrowed mutably
-            // until `run` returns.
-            let out = unsafe { std::slice::from_raw_parts_mut(part.out.get().add(at), width) };
-            match <&mut [f32; TILE]>::try_from(&mut *out) {
-                // Of a length that is known it is a few instructions.
-                Ok(out) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
-                Ok(out) => *out = *products,
-                Err(_) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
-                Err(_) => out.copy_from_slice(&products[..width]),
-            }
+            let (columns, at) = (TILE.min(rows - first), token * rows + first);
+            // SAFETY: from `at` on these columns of as many tokens are within `out`, whose length was compared above; each
+            // tile of each matrix belongs to one task, so no two tasks write the same numbers, and `all` is borrowed
+            // mutably until `run` returns.
+            unsafe { path.put(products, (part.out.get().add(at), rows), columns, add) };
         });
     });
 }
