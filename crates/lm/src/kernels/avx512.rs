@@ -183,6 +183,10 @@ pub(super) unsafe fn put(lines: &[[f32; TILE]], (out, step): (*mut f32, usize), 
         // SAFETY: the caller's promise.
         unsafe {
             let (sums, out) = (_mm512_loadu_ps(sums.as_ptr()), out.add(line * step));
+            if columns == TILE {
+                _mm512_storeu_ps(out, if add { _mm512_add_ps(_mm512_loadu_ps(out), sums) } else { sums });
+                continue;
+            }
             let sums = if add { _mm512_add_ps(_mm512_maskz_loadu_ps(there, out), sums) } else { sums };
             _mm512_mask_storeu_ps(out, there, sums);
         }

@@ -162,9 +162,9 @@ impl Path {
         if self.is_amx() {
             return super::amx::task(tiles, threads);
         }
-        let _ = (tiles, threads);
-        // 64 rows share the activations in the cache; of one token there are few.
-        if tokens > 1 { 4 } else { 8 }
+        // Rows that share the activations in the cache, 64 at least and as many more as leave each thread four pieces of
+        // the work; of one token there are few activations.
+        if tokens > 1 { (tiles / (4 * threads)).clamp(4, 16) } else { 8 }
     }
 
     /// Some tiles times all rows, but for AMX; `write` gets the first of sixteen rows of the matrix, the first of some tokens,
