@@ -156,15 +156,18 @@ impl Path {
         matches!(self.0, Kind::Avx512 | Kind::Avx512Bf16 | Kind::Amx)
     }
 
-    /// Tiles that a thread takes at once of the `tiles` that `threads` share.
-    pub(super) fn tiles_a_task(self, tokens: usize, tiles: usize, threads: usize) -> usize {
+    /// Tiles that a thread takes at once when so many are `left` of `all` that `threads` share.
+    pub(super) fn tiles_a_task(self, tokens: usize, (left, all): (usize, usize), threads: usize) -> usize {
         #[cfg(target_arch = "x86_64")]
         if self.is_amx() {
-            return super::amx::task(tiles, threads);
+            return super::amx::task(all, threads);
         }
-        // Rows that share the activations in the cache, 64 at least and as many more as leave each thread four pieces of
-        // the work; of one token there are few activations.
-        if tokens > 1 { (tiles / (4 * threads)).clamp(4, 16) } else { 8 }
+        if tokens > GROUP {
+            // Rows that share the activations in the cache: 64 at least, and as many more as leave each thread four tasks.
+            return (all / (4 * threads)).clamp(4, 16);
+        }
+        // Memory is waited for, and read fastest in long stretches; short ones at the end let threads end together.
+        (left / (2 * threads)).max(4)
     }
 
     /// Some tiles times all rows, but for AMX; `write` gets the first of sixteen rows of the matrix, the first of some tokens,
