@@ -161,12 +161,27 @@ fn run(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [
             unsafe { amx::products(registers, matrix, tiles, (x.tiles(), x.tokens()), (out, add)) };
             return;
         }
+        #[cfg(target_arch = "x86_64")]
+        if path.is_avx512() {
+            // SAFETY: the length of `out` was compared above; each tile of each matrix belongs to one task, and `all` is
+            // borrowed mutably until `run` returns.
+            unsafe { path.tiles_to(matrix, tiles, x, out.get(), add) };
+            return;
+        }
         path.tiles(matrix, tiles, x, &mut |first, token, products| {
-            let (columns, at) = (TILE.min(rows - first), token * rows + first);
-            // SAFETY: from `at` on these columns of as many tokens are within `out`, whose length was compared above; each
-            // tile of each matrix belongs to one task, so no two tasks write the same numbers, and `all` is borrowed
-            // mutably until `run` returns.
-            unsafe { path.put(products, (out.get().add(at), rows), columns, add) };
+            let width = TILE.min(rows - first);
+            let at = token * rows + first;
+            // SAFETY: `at + width` is within the token's row of `out`, whose length was compared above; each tile of
+            // each matrix belongs to one task, so no two tasks write the same numbers, and `all` is borrowed mutably
+            // until `run` returns.
+            let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(at), width) };
+            match <&mut [f32; TILE]>::try_from(&mut *out) {
+                // Of a length that is known it is a few instructions.
+                Ok(out) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
+                Ok(out) => *out = *products,
+                Err(_) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
+                Err(_) => out.copy_from_slice(&products[..width]),
+            }
         });
     });
 }

@@ -170,43 +170,47 @@ impl Path {
         (left / (2 * threads)).max(4)
     }
 
-    /// Some tiles times all rows, but for AMX; `write` gets the first of sixteen rows of the matrix, the first of some tokens,
-    /// and their products with them.
+    /// Some tiles times all rows, but for AMX; `write` gets the first of sixteen rows of the matrix, a token, and its products with them.
     pub(super) fn tiles(
         self,
         matrix: &Matrix,
         range: Range<usize>,
         x: &Activations,
-        write: &mut impl FnMut(usize, usize, &[[f32; TILE]]),
+        write: &mut impl FnMut(usize, usize, &[f32; TILE]),
     ) {
         let mut products: Products = [[0.0; TILE]; GROUP];
         for (index, group) in x.groups().iter().enumerate() {
             for tile in range.clone() {
                 self.tile(matrix, tile, group, &mut products);
-                write(tile * TILE, index * GROUP, &products[..group.rows]);
+                for (t, products) in products[..group.rows].iter().enumerate() {
+                    write(tile * TILE, index * GROUP + t, products);
+                }
             }
         }
     }
 
-    /// Writes the first `columns` of some lines of products, or adds them, to lines that lie `step` numbers apart.
+    /// The same with AVX-512, which writes the products of a group of tokens itself, or adds them, to rows at `out`.
     ///
     /// # Safety
-    /// These numbers exist, and nobody else uses them.
-    pub(super) unsafe fn put(self, lines: &[[f32; TILE]], (out, step): (*mut f32, usize), columns: usize, add: bool) {
-        #[cfg(target_arch = "x86_64")]
-        if self.is_avx512() {
-            // SAFETY: having the path proves the instructions; the rest is the caller's promise.
-            return unsafe { super::avx512::put(lines, (out, step), columns, add) };
-        }
-        for (line, products) in lines.iter().enumerate() {
-            // SAFETY: the caller's promise.
-            let out = unsafe { std::slice::from_raw_parts_mut(out.add(line * step), columns) };
-            match <&mut [f32; TILE]>::try_from(&mut *out) {
-                // Of a length that is known it is a few instructions.
-                Ok(out) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
-                Ok(out) => *out = *products,
-                Err(_) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),
-                Err(_) => out.copy_from_slice(&products[..columns]),
+    /// The path has AVX-512; at `out` are as many rows of `matrix.rows()` numbers as `x` has, and nobody else uses these tiles'.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) unsafe fn tiles_to(
+        self,
+        matrix: &Matrix,
+        range: Range<usize>,
+        x: &Activations,
+        out: *mut f32,
+        add: bool,
+    ) {
+        let mut products: Products = [[0.0; TILE]; GROUP];
+        let step = matrix.rows();
+        for (index, group) in x.groups().iter().enumerate() {
+            for tile in range.clone() {
+                self.tile(matrix, tile, group, &mut products);
+                let out = out.wrapping_add(index * GROUP * step + tile * TILE);
+                let columns = TILE.min(step - tile * TILE);
+                // SAFETY: these tokens and columns are within `out`; the caller's promise.
+                unsafe { super::avx512::put(&products[..group.rows], (out, step), columns, add) };
             }
         }
     }
