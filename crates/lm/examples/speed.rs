@@ -1,4 +1,4 @@
-//! Tokens a second and time to the first token, on random weights of Qwen3-0.6B's shape.
+//! Tokens a second, without drafts, and time to the first token, on random weights of Qwen3-0.6B's shape.
 //!
 //! `cargo run --release -p sectora-lm --example speed -- [MODEL.gguf|q8_0|q4_0|q4_k] [PROMPT_TOKENS] [NEW_TOKENS]`
 //! Without a file, one is written to the system's temporary folder (Q8_0: 640 MB) and kept.
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("wrote {} in {:.1} s", path.display(), begin.elapsed().as_secs_f64());
     }
     let begin = Instant::now();
-    let mut model = Model::open(&path, &Options { device: sectora_lm::device(), ..Options::default() })?;
+    let mut model = Model::open(&path, &Options { device: sectora_lm::device(), lookup: 0, ..Options::default() })?;
     println!("loaded in {:.1} s", begin.elapsed().as_secs_f64());
     let tokens: Vec<u32> = (0..prompt as u32).map(|i| 300 + i * 37 % 1000).collect();
     let sampling = Sampling { max_tokens: new, ..Sampling::default() };

@@ -21,6 +21,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::activations::Source;
+use super::avx512::put;
 use super::pool::Shareable;
 use super::{BLOCK, Format, Matrix, Pages, Pool, SUPER, TILE};
 
@@ -270,7 +271,7 @@ impl Take for Floats {
                 // SAFETY: these tokens and columns are within `out`; the caller gave this range to nobody else.
                 unsafe {
                     let out = self.out.get().wrapping_add(from * self.rows + column);
-                    convert::put(lines, (out, self.rows), columns, self.add);
+                    put(lines, (out, self.rows), columns, self.add);
                 }
             }
         }

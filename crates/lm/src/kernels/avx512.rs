@@ -10,7 +10,7 @@ use std::arch::x86_64::*;
 use super::activations::Group;
 use super::number::{BF16, F16, F32, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, format};
 use super::pack::SUPER_SCALES;
-use super::{BLOCK, Format, Products, SUPER};
+use super::{BLOCK, Format, Products, SUPER, TILE};
 
 /// See `Path::tile`.
 ///
@@ -52,10 +52,9 @@ pub(super) unsafe fn tile(format: Format, tile: &[u8], width: usize, group: &Gro
 
 /// With so few tokens memory is what is waited for.
 const FEW: usize = 4;
-/// How far ahead of the codes memory is asked for, into the second-level cache and from there into the first: lines on
-/// their way to the first are few, and while they wait for memory nothing else is loaded.
-const FAR: usize = 16 << 10;
-const NEAR: usize = 1 << 10;
+/// How far ahead memory is asked for, into the second-level cache: lines on their way to the first are few, and while they
+/// wait for memory nothing else is loaded.
+const AHEAD: usize = 8 << 10;
 
 /// `T` tokens from `first`; gives `T`.
 ///
@@ -137,9 +136,9 @@ unsafe fn quantized<const F: u8, const T: usize>(
             let at = b * rows + first;
             let codes = codes.add(b * const { format(F).code_bytes() });
             if T <= FEW {
-                ahead(codes, const { format(F).code_bytes() });
-                // Between the codes of two tiles lie scales, of which a block's share is half a line or more.
-                far(scales.wrapping_add(FAR + b * const { format(F).scale_bytes(SUPER) / (SUPER / BLOCK) }));
+                // One line after the other, though scales and codes are read in two places: then memory is fastest.
+                let share = const { format(F).code_bytes() + format(F).scale_bytes(SUPER) / (SUPER / BLOCK) };
+                ahead(scales.wrapping_add(AHEAD + b * share), share);
             }
             let x = group.codes.as_ptr().add(at * BLOCK);
             let x_scale = group.scale.as_ptr().add(at);
@@ -171,6 +170,27 @@ unsafe fn quantized<const F: u8, const T: usize>(
         }
     }
     sums
+}
+
+/// Writes the first `columns` of some lines of sums, or adds them, to lines that lie `step` numbers apart.
+///
+/// # Safety
+/// The processor has AVX-512; these numbers exist.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn put(lines: &[[f32; TILE]], (out, step): (*mut f32, usize), columns: usize, add: bool) {
+    let there = ((1u32 << columns) - 1) as __mmask16;
+    for (line, sums) in lines.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (sums, out) = (_mm512_loadu_ps(sums.as_ptr()), out.add(line * step));
+            if columns == TILE {
+                _mm512_storeu_ps(out, if add { _mm512_add_ps(_mm512_loadu_ps(out), sums) } else { sums });
+                continue;
+            }
+            let sums = if add { _mm512_add_ps(_mm512_maskz_loadu_ps(there, out), sums) } else { sums };
+            _mm512_mask_storeu_ps(out, there, sums);
+        }
+    }
 }
 
 /// See `activations::quantize`: the same arithmetic, two registers a block.
@@ -260,13 +280,12 @@ unsafe fn start<const T: usize>(less: *const i32) -> [__m512i; T] {
     dots
 }
 
-/// Asks for the memory that will be read [`FAR`] and [`NEAR`] bytes later, which may be the next tile's.
+/// Asks for so many bytes, which may be the next tile's.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn ahead(codes: *const u8, bytes: usize) {
+fn ahead(from: *const u8, bytes: usize) {
     for line in (0..bytes).step_by(64) {
-        far(codes.wrapping_add(FAR + line));
-        _mm_prefetch::<_MM_HINT_T0>(codes.wrapping_add(NEAR + line).cast());
+        far(from.wrapping_add(line));
     }
 }
 
@@ -304,7 +323,9 @@ unsafe fn dot<const F: u8, const T: usize>(
     x: *const i8,
     mut dots: [__m512i; T],
 ) -> [__m512i; T] {
-    for g in from..to {
+    for i in from..to {
+        // Two groups that share bytes one after the other, so that these wait in one register less.
+        let g = if matches!(F, Q4_0 | Q4_1 | Q4K) { i / 2 + i % 2 * 4 } else { i };
         // SAFETY: the caller's promise; a group is four activations, g < 8.
         unsafe {
             let w = group_codes::<F>(codes, g);

@@ -137,39 +137,35 @@ pub(crate) fn add_product(pool: &mut Pool, path: Path, x: &Activations, matrix: 
 }
 
 fn run(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [f32])], add: bool) {
-    struct Part<'a> {
-        matrix: &'a Matrix,
-        out: Shareable<f32>,
-        tasks: usize,
+    let total = all.iter().map(|(matrix, _)| matrix.tiles()).sum();
+    let (mut left, mut tasks) = (total, Vec::new());
+    for (matrix, out) in all.iter_mut() {
+        let (matrix, out): (&Matrix, &mut [f32]) = (matrix, out);
+        assert_eq!((out.len(), x.width()), (x.tokens() * matrix.rows(), matrix.columns()), "shapes disagree");
+        let out = Shareable::new(out.as_mut_ptr());
+        let mut first = 0;
+        while first < matrix.tiles() {
+            let count = path.tiles_a_task(x.tokens(), (left, total), pool.threads()).min(matrix.tiles() - first);
+            tasks.push((matrix, first..first + count, out));
+            (first, left) = (first + count, left - count);
+        }
     }
-    let tiles = all.iter().map(|(matrix, _)| matrix.tiles()).sum();
-    let step = path.tiles_a_task(x.tokens(), tiles, pool.threads());
-    let parts: Vec<Part<'_>> = all
-        .iter_mut()
-        .map(|(matrix, out)| {
-            assert_eq!((out.len(), x.width()), (x.tokens() * matrix.rows(), matrix.columns()), "shapes disagree");
-            Part { matrix, out: Shareable::new(out.as_mut_ptr()), tasks: matrix.tiles().div_ceil(step) }
-        })
-        .collect();
-    pool.run(parts.iter().map(|part| part.tasks).sum(), &|mut task| {
-        let mut parts = parts.iter();
-        let Some(part) = parts.find(|part| {
-            let here = task < part.tasks;
-            if !here {
-                task -= part.tasks;
-            }
-            here
-        }) else {
-            return;
-        };
-        let (matrix, rows) = (part.matrix, part.matrix.rows());
-        let tiles = task * step..(task * step + step).min(matrix.tiles());
+    pool.run(tasks.len(), &|task| {
+        let (matrix, tiles, out) = tasks[task].clone();
+        let rows = matrix.rows();
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if path.is_amx() && matrix.format().needs().codes {
             let registers = &mut amx::Registers::new();
             // SAFETY: having the path proves the instructions; width and room were compared above; each tile of each
             // matrix belongs to one task, and `all` is borrowed mutably until `run` returns.
-            unsafe { amx::products(registers, matrix, tiles, (x.tiles(), x.tokens()), (part.out, add)) };
+            unsafe { amx::products(registers, matrix, tiles, (x.tiles(), x.tokens()), (out, add)) };
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if path.is_avx512() {
+            // SAFETY: the length of `out` was compared above; each tile of each matrix belongs to one task, and `all` is
+            // borrowed mutably until `run` returns.
+            unsafe { path.tiles_to(matrix, tiles, x, out.get(), add) };
             return;
         }
         path.tiles(matrix, tiles, x, &mut |first, token, products| {
@@ -178,7 +174,7 @@ fn run(pool: &mut Pool, path: Path, x: &Activations, all: &mut [(&Matrix, &mut [
             // SAFETY: `at + width` is within the token's row of `out`, whose length was compared above; each tile of
             // each matrix belongs to one task, so no two tasks write the same numbers, and `all` is borrowed mutably
             // until `run` returns.
-            let out = unsafe { std::slice::from_raw_parts_mut(part.out.get().add(at), width) };
+            let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(at), width) };
             match <&mut [f32; TILE]>::try_from(&mut *out) {
                 // Of a length that is known it is a few instructions.
                 Ok(out) if add => out.iter_mut().zip(products).for_each(|(out, product)| *out += product),

@@ -156,15 +156,18 @@ impl Path {
         matches!(self.0, Kind::Avx512 | Kind::Avx512Bf16 | Kind::Amx)
     }
 
-    /// Tiles that a thread takes at once of the `tiles` that `threads` share.
-    pub(super) fn tiles_a_task(self, tokens: usize, tiles: usize, threads: usize) -> usize {
+    /// Tiles that a thread takes at once when so many are `left` of `all` that `threads` share.
+    pub(super) fn tiles_a_task(self, tokens: usize, (left, all): (usize, usize), threads: usize) -> usize {
         #[cfg(target_arch = "x86_64")]
         if self.is_amx() {
-            return super::amx::task(tiles, threads);
+            return super::amx::task(all, threads);
         }
-        let _ = (tiles, threads);
-        // 64 rows share the activations in the cache; of one token there are few.
-        if tokens > 1 { 4 } else { 8 }
+        if tokens > GROUP {
+            // Rows that share the activations in the cache: 64 at least, and as many more as leave each thread four tasks.
+            return (all / (4 * threads)).clamp(4, 16);
+        }
+        // Memory is waited for, and read fastest in long stretches; short ones at the end let threads end together.
+        (left / (2 * threads)).max(4)
     }
 
     /// Some tiles times all rows, but for AMX; `write` gets the first of sixteen rows of the matrix, a token, and its products with them.
@@ -182,6 +185,32 @@ impl Path {
                 for (t, products) in products[..group.rows].iter().enumerate() {
                     write(tile * TILE, index * GROUP + t, products);
                 }
+            }
+        }
+    }
+
+    /// The same with AVX-512, which writes the products of a group of tokens itself, or adds them, to rows at `out`.
+    ///
+    /// # Safety
+    /// The path has AVX-512; at `out` are as many rows of `matrix.rows()` numbers as `x` has, and nobody else uses these tiles'.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) unsafe fn tiles_to(
+        self,
+        matrix: &Matrix,
+        range: Range<usize>,
+        x: &Activations,
+        out: *mut f32,
+        add: bool,
+    ) {
+        let mut products: Products = [[0.0; TILE]; GROUP];
+        let step = matrix.rows();
+        for (index, group) in x.groups().iter().enumerate() {
+            for tile in range.clone() {
+                self.tile(matrix, tile, group, &mut products);
+                let out = out.wrapping_add(index * GROUP * step + tile * TILE);
+                let columns = TILE.min(step - tile * TILE);
+                // SAFETY: these tokens and columns are within `out`; the caller's promise.
+                unsafe { super::avx512::put(&products[..group.rows], (out, step), columns, add) };
             }
         }
     }

@@ -106,23 +106,6 @@ unsafe fn expand_as<const F: u8>(tile: &[u8], width: usize, blocks: Range<usize>
     }
 }
 
-/// Writes the first `columns` of some lines of sums, or adds them, to lines that lie `step` numbers apart.
-///
-/// # Safety
-/// The processor has AVX-512; these numbers exist.
-#[target_feature(enable = "avx512f")]
-pub(super) unsafe fn put(lines: &[[f32; TILE]], (out, step): (*mut f32, usize), columns: usize, add: bool) {
-    let there = ((1u32 << columns) - 1) as __mmask16;
-    for (line, sums) in lines.iter().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let (sums, out) = (_mm512_loadu_ps(sums.as_ptr()), out.add(line * step));
-            let sums = if add { _mm512_add_ps(_mm512_maskz_loadu_ps(there, out), sums) } else { sums };
-            _mm512_mask_storeu_ps(out, there, sums);
-        }
-    }
-}
-
 /// Writes `activation(gate) * up` into sixteen columns of a tile of activations, with GELU or SiLU.
 ///
 /// # Safety

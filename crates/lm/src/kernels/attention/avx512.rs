@@ -154,7 +154,7 @@ pub(super) unsafe fn values<const KIND: u8>(
                 12.. => take::<KIND, 12, 2>((from, scales), w, k, c, width, count),
                 8.. => take::<KIND, 8, 2>((from, scales), w, k, c, width, count),
                 4.. => take::<KIND, 4, 4>((from, scales), w, k, c, width, count),
-                2.. => take::<KIND, 2, 4>((from, scales), w, k, c, width, count),
+                2.. => take::<KIND, 2, 8>((from, scales), w, k, c, width, count),
                 _ => take::<KIND, 1, 8>((from, scales), w, k, c, width, count),
             };
         }
