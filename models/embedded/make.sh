@@ -8,6 +8,6 @@ cd "$here"
 python make_data.py "$mirror" "$work/data" --held-out "$@"
 python make_pieces.py "$work/data" "$minilm"
 python teacher.py "$work/data" "$minilm" 24576
-python train.py "$work/data" "$work/out" --check "$@" | tee "$work/train.log"
+python train.py "$work/data" "$work/out" --check "$@" > "$work/train.log"
 cp "$work/out/pieces.txt" "$work/out/weights.i8" "$work/out/scales.f32" "$work/out/version.txt" "$here"
 cp "$work/train.log" "$here/train-log.txt"

@@ -390,6 +390,8 @@ def main():
         for row in written(here):
             if row["kind"] == "translation":
                 add("sentences", row["ko"], row["en"])
+            elif normal(row["a"]) in held or normal(row["b"]) in held:
+                removed += 1
             else:
                 english.append((row["a"], row["b"], "paraphrases"))
         for repo, ref, pattern in PO:

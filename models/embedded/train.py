@@ -76,7 +76,7 @@ def read_texts(options, pieces, rng):
     for row in lines(options.data / "pairs.jsonl"):
         texts[row["source"]].append((row["ko"], row["en"]))
     for row in lines(options.data / "english.jsonl"):
-        kind = "wordnet" if row["source"].startswith("globalwordnet") else row["source"] if row["source"] == "paraphrases" else "docs"
+        kind = "wordnet" if row["source"].startswith("globalwordnet") else "paraphrases" if row["source"] == "paraphrases" else "docs"
         texts[f"en:{kind}"].append((row["a"], row["b"]))
     groups, english, count = {}, {}, numpy.zeros(len(pieces))
     for source, rows in texts.items():

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::reading::Asked;
 use super::verify::Verified;
-use crate::document::Passage;
+use crate::document::{Language, Passage};
 use crate::prompt;
 use crate::text::coverage::{Coverage, term_set};
 use crate::text::{Figure, QuestionPart, asks_for_a_result, fields, figures, rows, states_an_aim, without_reaching};
@@ -58,7 +58,9 @@ pub(super) fn remarks(
         let told = cited.iter().filter(|c| c.is_aim() == of_aims);
         told.map(|c| asked.by(&term_set(&format!("{} {}", c.quote, c.columns().replace('_', " "))))).fold(0.0, f32::max)
     };
-    let is_an_aim = asks_for_a_result(own) && covered(true) > AIMS * covered(false);
+    // How much of the question a result in another language holds cannot be compared with an aim's in its own.
+    let in_another = |c: &Cited<'_>| !c.is_aim() && Language::detect(c.quote) != language;
+    let is_an_aim = asks_for_a_result(own) && !cited.iter().any(in_another) && covered(true) > AIMS * covered(false);
     let aim = is_an_aim.then(|| prompt::only_an_aim(language));
     figures.chain(parts).chain(aim.map(str::to_owned)).collect()
 }

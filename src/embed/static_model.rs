@@ -68,19 +68,19 @@ impl StaticModel {
         self.table.pieces.iter().map(|(piece, (row, _))| (*piece, *row))
     }
 
-    /// The highest cosine of the pieces in `rows` to a vector, at least 0; right to a hundredth, for the vector is rounded to
-    /// eight bits.
-    pub fn nearest(&self, vector: &[f32], rows: &[u32]) -> f32 {
+    /// Which of these [`pieces`](StaticModel::pieces) has the highest cosine to a vector, and that cosine, right to a
+    /// hundredth, for the vector is rounded to eight bits. Panics on rows that the table does not have.
+    pub fn nearest(&self, vector: &[f32], pieces: &[(&'static str, u32)]) -> Option<(&'static str, f32)> {
         let dim = self.table.dim;
         let top = vector.iter().fold(f32::MIN_POSITIVE, |top, x| top.max(x.abs()));
         let codes: Vec<i8> = vector.iter().map(|x| (x / top * 127.0).round() as i8).collect();
-        let length = product(&codes, codes.iter().copied());
-        let cosine = |row: &u32| {
+        let length = (product(&codes, codes.iter().copied()).max(1) as f32).sqrt();
+        let cosine = |(piece, row): &(&'static str, u32)| {
             let row = *row as usize;
-            let piece = WEIGHTS[row * dim..][..dim].iter().map(|q| q.cast_signed());
-            product(&codes, piece) as f32 / self.table.lengths[row]
+            let numbers = WEIGHTS[row * dim..][..dim].iter().map(|q| q.cast_signed());
+            (*piece, product(&codes, numbers) as f32 / (self.table.lengths[row] * length))
         };
-        rows.iter().map(cosine).fold(0.0, f32::max) / (length.max(1) as f32).sqrt()
+        pieces.iter().map(cosine).max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     /// Pieces of `text` in order, as rows of the table.
@@ -249,14 +249,16 @@ mod tests {
     #[test]
     fn the_nearest_piece_is_found_among_those_asked_for() {
         let model = StaticModel::embedded().unwrap();
-        let rows = |wanted: fn(&str) -> bool| -> Vec<u32> {
-            model.pieces().filter(|(piece, _)| wanted(piece)).map(|(_, row)| row).collect()
+        let some = |wanted: fn(&str) -> bool| -> Vec<(&'static str, u32)> {
+            model.pieces().filter(|(piece, _)| wanted(piece)).collect()
         };
         let vector = model.vector("laser");
-        assert!((model.nearest(&vector, &rows(|piece| piece == "laser")) - 1.0).abs() < 0.01);
-        let hangul = model.nearest(&vector, &rows(|piece| piece.starts_with(|c| ('가'..='힣').contains(&c))));
-        assert!(hangul > cosine("laser", "레이저") - 0.01 && hangul < 0.99, "{hangul}");
-        assert_eq!(model.nearest(&vector, &[]), 0.0);
+        let (piece, near) = model.nearest(&vector, &some(|piece| piece.is_ascii())).unwrap();
+        assert!(piece == "laser" && (near - 1.0).abs() < 0.01, "{piece} {near}");
+        let hangul = some(|piece| piece.starts_with(|c| ('가'..='힣').contains(&c)));
+        let (piece, near) = model.nearest(&vector, &hangul).unwrap();
+        assert!(piece.starts_with("레이저") && near > cosine("laser", "레이저") - 0.01, "{piece} {near}");
+        assert!(model.nearest(&vector, &[]).is_none());
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub struct StagesResult {
     pub documents: u64,
     /// Encoder of the index.
     pub encoder: Option<String>,
-    /// Who wrote other wordings and passages of HyDE; `None`: they were not asked for.
+    /// Who wrote other wordings and passages of HyDE; `None`: they were not asked for, or the generator is no chat model.
     pub generator: Option<String>,
     /// The settings as they are first.
     pub stages: Vec<Stage>,
@@ -123,7 +123,8 @@ pub fn run(config: &Config, options: &StagesOptions) -> Result<StagesResult, Eva
         variants.extend(written(&config.search));
     }
     let asked_for = |s: &Search| s.wordings > 0 || s.hyde;
-    let generator = variants.iter().any(|(_, _, s)| chats && asked_for(s)).then(|| app.generator().name().to_owned());
+    let writes = chats && variants.iter().any(|(_, _, settings)| asked_for(settings));
+    let generator = writes.then(|| app.generator().name().to_owned());
     for (name, mode, settings) in variants {
         stages.push(stage(app, name, mode, &settings, &queries, options.seed)?);
     }

@@ -381,7 +381,7 @@ fn group(
         label,
         gain,
         lead,
-        budget: projects().filter_map(|p| p.budget).sum(),
+        budget: projects().filter_map(|p| p.budget).sum::<f64>() + 0.0,
         budget_unknown: projects().filter(|p| p.budget.is_none()).count(),
         period: (projects().filter_map(|p| p.began()).min(), projects().filter_map(|p| p.end.or(p.year)).max()),
         reason,

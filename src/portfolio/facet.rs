@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+use super::fields::is_labelled;
 use crate::document::Span;
 use crate::text::{analyse, sentences};
 
@@ -407,8 +408,11 @@ fn heading_facet(line: &str) -> Option<Facet> {
     HEADINGS.iter().find(|(_, words)| words.iter().any(|w| lower.contains(w))).map(|(facet, _)| *facet)
 }
 
-/// A record's line of facts, a table row, a line in bold alone (a title), or who wrote it.
+/// A record's line of facts, a labelled fact, a table row, a line in bold alone (a title), or who wrote it.
 fn is_facts(line: &str) -> bool {
+    if is_labelled(line) {
+        return true;
+    }
     let bold = line.starts_with("**") && line.ends_with("**");
     let byline = ["작성:", "작성자:", "Author:", "Authors:", "Written by"].iter().any(|b| line.starts_with(b));
     bold || byline || line.starts_with('|') || (line.matches(" | ").count() >= 2 && line.matches(": ").count() >= 2)

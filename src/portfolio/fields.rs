@@ -125,6 +125,17 @@ static SENTENCE_END: LazyLock<Regex> =
 /// Bytes in which fields are looked for: they stand on the first pages.
 const HEAD: usize = 12_000;
 
+/// True for a line that begins with a label and a colon: it states a fact of the project, not what was done.
+pub(super) fn is_labelled(line: &str) -> bool {
+    // A label is short, and looking for all of them takes time.
+    let colon = line.char_indices().take(40).any(|(_, c)| matches!(c, ':' | '：'));
+    colon
+        && PATTERNS.iter().any(|(_, pattern)| {
+            let found = pattern.captures(line).and_then(|c| Some((c.get(0)?.start(), c.get(2)?.as_str())));
+            matches!(found, Some((0, ":" | "：")))
+        })
+}
+
 /// The facts that `text` states, the surest of each kind.
 pub fn fields(text: &str) -> Vec<Field> {
     let mut end = text.len().min(HEAD);
@@ -246,6 +257,19 @@ mod tests {
         let en = "# Proposal\n\nApplicant: Ardenlake Centre. Submitted 12 April 2024. Requested funding: 1.3 million EUR for 30 months.\n";
         assert_eq!(of(en, FieldKind::Institution).unwrap(), "Ardenlake Centre");
         assert!(of(en, FieldKind::Budget).unwrap().starts_with("1.3 million EUR"));
+    }
+
+    #[test]
+    fn a_line_of_a_label_is_known_from_a_sentence() {
+        for line in
+            ["Institution: Harrow Coast Agronomy", "연구기간: 2026-03 ~ 2028-12", "**주관기관**: 가온에너지소재"]
+        {
+            assert!(is_labelled(line), "{line}");
+        }
+        for line in ["The budget was cut twice: first in May.", "We grew rice: the yield was 5 t/ha.", "기간은 길었다."]
+        {
+            assert!(!is_labelled(line), "{line}");
+        }
     }
 
     #[test]

@@ -379,7 +379,11 @@ fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) -> Vec<Cluste
                 (Some(first), Some(last)) if began.len() > 1 => Some(last - first),
                 _ => None,
             };
-            Cluster { years_after, spent_after: timeline.iter().skip(1).filter_map(|e| e.budget).sum(), timeline }
+            Cluster {
+                years_after,
+                spent_after: timeline.iter().skip(1).filter_map(|e| e.budget).sum::<f64>() + 0.0,
+                timeline,
+            }
         })
         .collect();
     out.sort_by(|a, b| b.timeline.len().cmp(&a.timeline.len()).then(b.spent_after.total_cmp(&a.spent_after)));
@@ -425,7 +429,8 @@ fn avoidable(holdings: &Holdings, pairs: &[&Judged], limit: usize) -> (Vec<Avoid
     rows.sort_by(|a, b| {
         b.spending.total_cmp(&a.spending).then_with(|| a.project.project_id.cmp(&b.project.project_id))
     });
-    let total = rows.iter().map(|r| r.spending).sum();
+    // Of nothing the sum would be -0.
+    let total = rows.iter().map(|r| r.spending).sum::<f64>() + 0.0;
     rows.truncate(limit);
     (rows, total)
 }

@@ -2,9 +2,10 @@
 //!
 //! In: the words of a question and the texts found for it. Out: synonyms, to be used like those of a glossary. They are
 //! found by the embedded encoder's vectors of single words, which lie close where one translates the other. Of 66 Korean
-//! words 97 % lie above 0.6 of their translation, and three of their opposites or neighbours (양극 is no anode in a battery)
-//! do too; but each of those lies further than [`NEAR_BEST`] below the best word that the encoder knows, whether that is in
-//! the texts or not. It knows no loanword that the encoder has never read.
+//! words 97 % have a cosine above 0.6 to their translation, and three to their opposite or neighbour too; but each of those
+//! lies further than [`NEAR_BEST`] below the best word that the encoder knows, whether that is in the texts or not. So 양극,
+//! a battery's cathode, is met by no anode (in electrolysis, where it is one, the glossary has to say so). It knows no
+//! loanword that the encoder has never read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -15,25 +16,26 @@ use crate::text::{Term, analyse};
 
 /// A word translates another from this cosine on …
 const SAME_MEANING: f32 = 0.6;
-/// … and if none comes closer by more than this, in the texts or among all words of the encoder.
+/// … one that is no piece of its own from this on: the sum of its pieces may lie near what only one of them means (벼물바구미,
+/// a weevil, at 0.66 from `rice`) …
+const OF_PIECES: f32 = 0.7;
+/// … and if none comes closer by more than this, in the texts or among all pieces of the encoder; or it is a form of that.
 const NEAR_BEST: f32 = 0.1;
 /// A word whose every translation is met by chance says nothing: shorter Latin words are not looked at.
 const SHORTEST: usize = 3;
 
-/// The encoder's words in Hangul and in Latin script, as rows of its table.
-static ROWS: LazyLock<[Vec<u32>; 2]> = LazyLock::new(|| {
+/// The encoder's pieces in Hangul and in Latin script.
+static PIECES: LazyLock<[Vec<(&'static str, u32)>; 2]> = LazyLock::new(|| {
     let Ok(model) = StaticModel::embedded() else { return Default::default() };
-    [Script::Hangul, Script::Latin].map(|script| {
-        let rows = model.pieces().filter(|(piece, _)| Script::of(piece) == Some(script));
-        rows.map(|(_, row)| row).collect()
-    })
+    [Script::Hangul, Script::Latin]
+        .map(|script| model.pieces().filter(|(piece, _)| Script::of(piece) == Some(script)).collect())
 });
 
 /// Finds them.
 pub struct Translations {
     words: StaticModel,
-    /// Words asked for, and how near the nearest word of the other script is.
-    nearest: Mutex<HashMap<String, f32>>,
+    /// Words asked for, with the nearest piece of the other script and its cosine.
+    nearest: Mutex<HashMap<String, Option<(&'static str, f32)>>>,
 }
 
 impl Translations {
@@ -58,33 +60,42 @@ impl Translations {
         let translated = |(script, term): &(Script, Term)| {
             let word = script.spelt(question, term);
             let vector = self.words.vector(word);
+            let least = if self.words.has_word(&word.to_lowercase()) { SAME_MEANING } else { OF_PIECES };
             let cosines: Vec<(f32, &String)> = candidates
                 .iter()
                 .filter(|(s, _, _)| *s == script.other())
                 .map(|(_, v, name)| (dot(v, &vector), name))
-                .filter(|(cosine, _)| *cosine >= SAME_MEANING)
+                .filter(|(cosine, _)| *cosine >= least)
                 .collect();
             let here = cosines.iter().map(|c| c.0).fold(0.0, f32::max);
-            let best = if cosines.is_empty() { here } else { here.max(self.nearest(word, script.other(), &vector)) };
-            let others = cosines.into_iter().filter(|c| c.0 >= best - NEAR_BEST).map(|c| c.1.clone()).collect();
+            let known = if cosines.is_empty() { None } else { self.nearest(word, script.other(), &vector) };
+            let best = known.map_or(here, |(_, cosine)| here.max(cosine));
+            let is_form = |name: &str| known.is_some_and(|(piece, _)| stems(piece) == stems(name));
+            let stands = |(cosine, name): &(f32, &String)| *cosine >= best - NEAR_BEST || is_form(name);
+            let others = cosines.into_iter().filter(stands).map(|c| c.1.clone()).collect();
             Synonyms { span: term.span.clone(), others }
         };
         asked.iter().map(translated).filter(|s| !s.others.is_empty()).collect()
     }
 
-    /// How near the nearest word of a script is that the encoder knows.
-    fn nearest(&self, word: &str, script: Script, vector: &[f32]) -> f32 {
+    /// The nearest piece of a script, and its cosine.
+    fn nearest(&self, word: &str, script: Script, vector: &[f32]) -> Option<(&'static str, f32)> {
         let known = || self.nearest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cosine) = known().get(word) {
-            return *cosine;
+        if let Some(nearest) = known().get(word) {
+            return *nearest;
         }
-        let cosine = match script {
-            Script::Hangul => self.words.nearest(vector, &ROWS[0]),
-            Script::Latin => self.words.nearest(vector, &ROWS[1]),
+        let nearest = match script {
+            Script::Hangul => self.words.nearest(vector, &PIECES[0]),
+            Script::Latin => self.words.nearest(vector, &PIECES[1]),
         };
-        known().insert(word.to_owned(), cosine);
-        cosine
+        known().insert(word.to_owned(), nearest);
+        nearest
     }
+}
+
+/// The whole words of a name, as the index counts them.
+fn stems(name: &str) -> Vec<String> {
+    analyse(name).into_iter().filter(|t| t.weight >= 1.0).map(|t| t.text).collect()
 }
 
 /// The words of `text` in the scripts looked for, and each two in a row.
@@ -153,6 +164,12 @@ mod tests {
         assert_eq!(others("음극의 코팅 두께는?", text, "음극"), ["anode"]);
         assert!(others("양극의 코팅 두께는?", text, "양극").is_empty());
         assert!(others("산소 농도는?", text, "산소").is_empty());
+        assert!(others("벼물바구미는?", "The rice was dried.", "벼물바구미").is_empty(), "one of five pieces");
+        assert_eq!(
+            others("불순물은?", "The impurities were removed.", "불순물"),
+            ["impurities"],
+            "not the nearest form"
+        );
         assert!(others("수소 압력은?", text, "수소").contains(&"hydrogen".to_owned()));
         assert_eq!(others("When did the pressure fall?", "수소 압력이 떨어졌다.", "pressure"), ["압력"]);
     }

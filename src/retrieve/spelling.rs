@@ -20,6 +20,9 @@ const TWO_ERRORS: usize = 9;
 /// Last syllables of words that are verbs rather than names: an unknown one is a form, not an error.
 const VERBAL: &str = "나까요다지니며고서면던는은한된인할될을를의에로가이와과도만";
 
+/// Endings that tell one substance from another: an amylase is no mistyped amylose.
+const OF_SUBSTANCES: [&str; 12] = ["ase", "ose", "ate", "ide", "ite", "ine", "ese", "ene", "ane", "yne", "one", "ol"];
+
 /// One word that was replaced.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Respelling {
@@ -130,7 +133,8 @@ fn nearest(catalog: &Catalog, word: &str) -> Result<Option<String>, IndexError> 
         // `leaky` is a form of `leak`, not an error, nor is 알아낸 one of 알아낼.
         let form = word.starts_with(&candidate)
             || verbal && differ_only_at_the_end(word, &candidate)
-            || hangul && differ_as_verbs_do(word, &candidate);
+            || hangul && differ_as_verbs_do(word, &candidate)
+            || differ_as_substances_do(word, &candidate);
         if is_hangul(&candidate) != hangul || form {
             continue;
         }
@@ -166,7 +170,8 @@ fn differ_only_at_the_end(word: &str, other: &str) -> bool {
     same + 1 >= a.len().min(b.len())
 }
 
-/// True for words that are the same but for the ㄴ, ㄹ, ㅁ or ㅂ under their last syllables: forms of one verb.
+/// True for words that differ only in a ㄴ, ㄹ, ㅁ or ㅂ under the last syllable, as forms of one verb do; nouns that differ so
+/// are left alone with them.
 fn differ_as_verbs_do(word: &str, other: &str) -> bool {
     const ENDINGS: [u32; 4] = [4, 8, 16, 17];
     let open = |word: &str| -> Option<(String, u32)> {
@@ -176,6 +181,11 @@ fn differ_as_verbs_do(word: &str, other: &str) -> bool {
     };
     let (Some((a, end)), Some((b, other_end))) = (open(word), open(other)) else { return false };
     a == b && ENDINGS.contains(&end) && ENDINGS.contains(&other_end)
+}
+
+fn differ_as_substances_do(word: &str, other: &str) -> bool {
+    let stem = |word: &str| OF_SUBSTANCES.iter().find_map(|end| word.strip_suffix(end).map(str::to_owned));
+    word != other && stem(word).is_some_and(|stem_of_word| stem(other) == Some(stem_of_word))
 }
 
 fn is_hangul(word: &str) -> bool {
@@ -273,8 +283,14 @@ mod tests {
     }
 
     #[test]
+    fn a_substance_is_no_error_of_another() {
+        assert!(differ_as_substances_do("amylase", "amylose") && differ_as_substances_do("manganate", "manganese"));
+        assert!(!differ_as_substances_do("amylse", "amylose") && !differ_as_substances_do("methan", "methane"));
+    }
+
+    #[test]
     fn forms_of_one_verb_are_no_errors_of_each_other() {
-        assert!(differ_as_verbs_do("알아낸", "알아낼") && differ_as_verbs_do("줄였음", "줄였음"));
+        assert!(differ_as_verbs_do("알아낸", "알아낼") && differ_as_verbs_do("줄임", "줄일"));
         assert!(!differ_as_verbs_do("전해직", "전해질"), "a final that no verb ends in");
         assert!(!differ_as_verbs_do("알아넨", "알아낼"), "another vowel");
         assert!(!differ_as_verbs_do("알어낸", "알아낼"), "another syllable");

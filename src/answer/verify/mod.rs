@@ -206,8 +206,8 @@ impl<'a> Verifier<'a> {
         let names: Vec<_> = names(claim).into_iter().map(|name| self.known_as(name)).collect();
         let stands = |said: &&Said| {
             let figures = figures.iter().all(|f| said.figures.contains(f));
-            let held = |terms: &Vec<String>| terms.iter().all(|t| said.around.contains(t));
-            figures && names.iter().all(|forms| forms.iter().any(held)) && coverage.by(&said.around) >= floor
+            let all_there = |terms: &Vec<String>| terms.iter().all(|t| said.around.contains(t));
+            figures && names.iter().all(|forms| forms.iter().any(all_there)) && coverage.by(&said.around) >= floor
         };
         let held = prepared.sentences.iter().filter(stands).map(|said| (coverage.by(&said.terms), said));
         let (_, said) = held.reduce(|a, b| if b.0 > a.0 { b } else { a })?;

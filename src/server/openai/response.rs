@@ -17,6 +17,8 @@ use super::super::answering::{Answering, Finished, Step};
 use super::super::wire::{Grounds, Passage};
 use super::request::Streaming;
 use crate::answer::Answer;
+use crate::document::Language;
+use crate::prompt;
 
 /// Which of the two answering doors a response belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,9 +252,12 @@ impl TextCompletion {
     }
 }
 
-/// The notes as the end of a content: many clients show nothing else.
+/// What was respelt, and the notes, as the end of a content: many clients show nothing else.
 fn notes(answer: &Answer) -> Option<String> {
-    (!answer.notes.is_empty()).then(|| format!("\n\n{}", answer.notes.join("\n")))
+    let language = Language::detect(&answer.question);
+    let respelt = answer.respelt.iter().map(|r| prompt::respelt(language, &r.from, &r.to));
+    let all: Vec<String> = respelt.chain(answer.notes.iter().cloned()).collect();
+    (!all.is_empty()).then(|| format!("\n\n{}", all.join("\n")))
 }
 
 fn usage(answer: &Answer) -> Usage {

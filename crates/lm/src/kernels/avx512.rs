@@ -136,7 +136,7 @@ unsafe fn quantized<const F: u8, const T: usize>(
             let at = b * rows + first;
             let codes = codes.add(b * const { format(F).code_bytes() });
             if T <= FEW {
-                // One line after the other, though scales and codes are read in two places: then memory is fastest.
+                // Asked for as the tile lies in memory, scales first, not in the two streams they are read in: that is fastest.
                 let share = const { format(F).code_bytes() + format(F).scale_bytes(SUPER) / (SUPER / BLOCK) };
                 ahead(scales.wrapping_add(AHEAD + b * share), share);
             }
@@ -324,7 +324,7 @@ unsafe fn dot<const F: u8, const T: usize>(
     mut dots: [__m512i; T],
 ) -> [__m512i; T] {
     for i in from..to {
-        // Two groups that share bytes one after the other, so that these wait in one register less.
+        // Groups g and g + 4 are the low and the high half of the same bytes: taken in turn, these need not stay in a register.
         let g = if matches!(F, Q4_0 | Q4_1 | Q4K) { i / 2 + i % 2 * 4 } else { i };
         // SAFETY: the caller's promise; a group is four activations, g < 8.
         unsafe {

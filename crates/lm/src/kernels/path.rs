@@ -166,11 +166,11 @@ impl Path {
             // Rows that share the activations in the cache: 64 at least, and as many more as leave each thread four tasks.
             return (all / (4 * threads)).clamp(4, 16);
         }
-        // Memory is waited for, and read fastest in long stretches; short ones at the end let threads end together.
+        // Memory is waited for (up to a group of tokens), and read fastest in long stretches; short ones at the end let threads end together.
         (left / (2 * threads)).max(4)
     }
 
-    /// Some tiles times all rows, but for AMX; `write` gets the first of sixteen rows of the matrix, a token, and its products with them.
+    /// Some tiles times all rows, on paths without AVX-512; `write` gets the first of sixteen rows of the matrix, a token, and its products with them.
     pub(super) fn tiles(
         self,
         matrix: &Matrix,
@@ -192,7 +192,8 @@ impl Path {
     /// The same with AVX-512, which writes the products of a group of tokens itself, or adds them, to rows at `out`.
     ///
     /// # Safety
-    /// The path has AVX-512; at `out` are as many rows of `matrix.rows()` numbers as `x` has, and nobody else uses these tiles'.
+    /// The path has AVX-512; at `out` are as many rows of `matrix.rows()` numbers as `x` has, and nobody else reads or writes the
+    /// numbers of these tiles.
     #[cfg(target_arch = "x86_64")]
     pub(super) unsafe fn tiles_to(
         self,
