@@ -27,7 +27,7 @@ demo: demo-answers serve ## Build, index the built-in sector, answer two questio
 
 demo-answers: build
 	@echo "== reading the built-in sector (battery)"
-	@$(SECTORA) --data-dir $(DEMO_DATA) --sector battery ingest
+	@$(SECTORA) --data-dir $(DEMO_DATA) --sector battery ingest --rebuild
 	@for question in "$$(sed -nE 's/^examples = .*ko = \["([^"]*)".*/\1/p' sectors/battery/sector.toml)" \
 	                 "$$(sed -nE 's/^examples = .*en = \["([^"]*)".*/\1/p' sectors/battery/sector.toml)"; do \
 	   echo; echo "== $$question"; \
