@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::{Context, Failure, Outcome};
-use crate::document::Access;
+use crate::document::{Access, Language};
 use crate::portfolio::matching::{self, MatchOptions, Matches, Openings};
 use crate::portfolio::{Holdings, Institutes};
 
@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     if let Some(name) = &arguments.institution {
         let holdings = Holdings::load(&app.parts(), &institutes, access)?;
         let found = matching::for_institute(&app.parts(), &institutes, &holdings, name, limit, access)?;
-        context.output.result(&found, openings);
+        context.output.result(&found, |found| openings(found, Language::detect(name)));
         return Ok(if found.calls.is_empty() { Outcome::No } else { Outcome::Yes });
     }
     let need = arguments.need.as_deref().unwrap_or("-");
@@ -44,25 +44,39 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     } else {
         crate::portfolio::Proposal::from_text(need, &institutes)?
     };
+    let language = Language::detect(&need.document.text);
     let found = matching::for_need(
         &app.parts(),
         &institutes,
         &need,
         &MatchOptions { limit, access, ..MatchOptions::default() },
     )?;
-    context.output.result(&found, text);
+    context.output.result(&found, |found| text(found, language));
     // Nothing that says what was asked for is no match, whatever the scores.
     Ok(if found.matches.iter().all(|m| m.thin) { Outcome::No } else { Outcome::Yes })
 }
 
-fn text(found: &Matches) -> String {
+/// In the language of the need.
+fn text(found: &Matches, language: Language) -> String {
+    let korean = language == Language::Ko;
     let mut out = String::new();
     if found.matches.iter().all(|m| m.thin) {
-        out.push_str("No institute's work in this index says what the need asks for.");
-        out.push_str(if found.matches.is_empty() { "\n" } else { " The nearest:\n" });
+        out.push_str(match korean {
+            true => "이 색인에는 이 수요가 말하는 것을 다룬 기관이 없습니다.",
+            false => "No institute's work in this index says what the need asks for.",
+        });
+        out.push_str(match (found.matches.is_empty(), korean) {
+            (true, _) => "\n",
+            (false, true) => " 가장 가까운 것:\n",
+            (false, false) => " The nearest:\n",
+        });
     }
     for (i, m) in found.matches.iter().enumerate() {
-        let thin = if m.thin { "  (thin evidence)" } else { "" };
+        let thin = match (m.thin, korean) {
+            (true, true) => "  (근거 부족)",
+            (true, false) => "  (thin evidence)",
+            (false, _) => "",
+        };
         out.push_str(&format!("{:2}. {:.3}  {}{thin}\n", i + 1, m.score, m.institution));
         for c in &m.citations {
             out.push_str(&format!(
@@ -74,24 +88,39 @@ fn text(found: &Matches) -> String {
             ));
         }
         if let Some(gap) = m.gap.first() {
-            let more = if m.gap.len() > 1 { format!(" and {} more", m.gap.len() - 1) } else { String::new() };
-            out.push_str(&format!("      gap: “{}”{more}\n", one_line(gap)));
+            let (gap, more) = (one_line(gap), m.gap.len() - 1);
+            out.push_str(&match (more, korean) {
+                (0, true) => format!("      남는 것: “{gap}”\n"),
+                (0, false) => format!("      gap: “{gap}”\n"),
+                (_, true) => format!("      남는 것: “{gap}” 외 {more}개\n"),
+                (_, false) => format!("      gap: “{gap}” and {more} more\n"),
+            });
         }
     }
     out
 }
 
-fn openings(found: &Openings) -> String {
-    let mut out = format!("{}: {} projects\n", found.institution, found.projects);
+/// In the language of the institute's name.
+fn openings(found: &Openings, language: Language) -> String {
+    let korean = language == Language::Ko;
+    let (institution, projects) = (&found.institution, found.projects);
+    let mut out = match korean {
+        true => format!("{institution}: 과제 {projects}개\n"),
+        false => format!("{institution}: {projects} projects\n"),
+    };
+    if found.calls.is_empty() {
+        out.push_str(if korean {
+            "맞는 공고가 이 색인에 없습니다.\n"
+        } else {
+            "No call of this index fits.\n"
+        });
+    }
+    let (of_call, own) = if korean { ("공고", "과제") } else { ("call", "own") };
     for (i, call) in found.calls.iter().enumerate() {
         out.push_str(&format!("{:2}. {:.3}  {} ({})\n", i + 1, call.score, call.title, call.doc_id));
-        for (call, own) in call.pairs.iter().take(2) {
-            out.push_str(&format!(
-                "      call: “{}”\n      own:  “{}” ({})\n",
-                one_line(&call.quote),
-                one_line(&own.quote),
-                own.project_id
-            ));
+        for (wanted, done) in call.pairs.iter().take(2) {
+            out.push_str(&format!("      {of_call}: “{}”\n", one_line(&wanted.quote)));
+            out.push_str(&format!("      {own}: “{}” ({})\n", one_line(&done.quote), done.project_id));
         }
     }
     out
