@@ -56,27 +56,24 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     Ok(if found.matches.iter().all(|m| m.thin) { Outcome::No } else { Outcome::Yes })
 }
 
+/// The words of a language for a person.
+fn say(language: Language) -> impl Fn(&'static str, &'static str) -> &'static str {
+    move |korean, english| if language == Language::Ko { korean } else { english }
+}
+
 /// In the language of the need.
 fn text(found: &Matches, language: Language) -> String {
-    let korean = language == Language::Ko;
+    let say = say(language);
     let mut out = String::new();
     if found.matches.iter().all(|m| m.thin) {
-        out.push_str(match korean {
-            true => "이 색인에는 이 수요가 말하는 것을 다룬 기관이 없습니다.",
-            false => "No institute's work in this index says what the need asks for.",
-        });
-        out.push_str(match (found.matches.is_empty(), korean) {
-            (true, _) => "\n",
-            (false, true) => " 가장 가까운 것:\n",
-            (false, false) => " The nearest:\n",
-        });
+        out.push_str(say(
+            "이 색인에는 이 수요가 말하는 것을 다룬 기관이 없습니다.",
+            "No institute's work in this index says what the need asks for.",
+        ));
+        out.push_str(if found.matches.is_empty() { "\n" } else { say(" 가장 가까운 것:\n", " The nearest:\n") });
     }
     for (i, m) in found.matches.iter().enumerate() {
-        let thin = match (m.thin, korean) {
-            (true, true) => "  (근거 부족)",
-            (true, false) => "  (thin evidence)",
-            (false, _) => "",
-        };
+        let thin = if m.thin { say("  (근거 부족)", "  (thin evidence)") } else { "" };
         out.push_str(&format!("{:2}. {:.3}  {}{thin}\n", i + 1, m.score, m.institution));
         for c in &m.citations {
             out.push_str(&format!(
@@ -88,13 +85,9 @@ fn text(found: &Matches, language: Language) -> String {
             ));
         }
         if let Some(gap) = m.gap.first() {
-            let (gap, more) = (one_line(gap), m.gap.len() - 1);
-            out.push_str(&match (more, korean) {
-                (0, true) => format!("      남는 것: “{gap}”\n"),
-                (0, false) => format!("      gap: “{gap}”\n"),
-                (_, true) => format!("      남는 것: “{gap}” 외 {more}개\n"),
-                (_, false) => format!("      gap: “{gap}” and {more} more\n"),
-            });
+            let (name, and, more) = (say("남는 것", "gap"), say("외", "and"), m.gap.len() - 1);
+            let more = if more > 0 { format!(" {and} {more}{}", say("개", " more")) } else { String::new() };
+            out.push_str(&format!("      {name}: “{}”{more}\n", one_line(gap)));
         }
     }
     out
@@ -102,20 +95,13 @@ fn text(found: &Matches, language: Language) -> String {
 
 /// In the language of the institute's name.
 fn openings(found: &Openings, language: Language) -> String {
-    let korean = language == Language::Ko;
+    let say = say(language);
     let (institution, projects) = (&found.institution, found.projects);
-    let mut out = match korean {
-        true => format!("{institution}: 과제 {projects}개\n"),
-        false => format!("{institution}: {projects} projects\n"),
-    };
+    let mut out = format!("{institution}: {}{projects}{}\n", say("과제 ", ""), say("개", " projects"));
     if found.calls.is_empty() {
-        out.push_str(if korean {
-            "맞는 공고가 이 색인에 없습니다.\n"
-        } else {
-            "No call of this index fits.\n"
-        });
+        out.push_str(say("맞는 공고가 이 색인에 없습니다.\n", "No call of this index fits.\n"));
     }
-    let (of_call, own) = if korean { ("공고", "과제") } else { ("call", "own") };
+    let (of_call, own) = (say("공고", "call"), say("과제", "own"));
     for (i, call) in found.calls.iter().enumerate() {
         out.push_str(&format!("{:2}. {:.3}  {} ({})\n", i + 1, call.score, call.title, call.doc_id));
         for (wanted, done) in call.pairs.iter().take(2) {

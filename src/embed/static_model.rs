@@ -41,8 +41,8 @@ struct Table {
     pieces: HashMap<&'static str, (u32, f32)>,
     /// One a row: `vector = scale * int8`; the norm of a row is its weight in the sum.
     scales: Vec<f32>,
-    /// Of the int8 numbers, one a row, at least 1.
-    lengths: Vec<f32>,
+    /// Of the int8 numbers, one a row, at least 1; reckoned when first asked for.
+    lengths: OnceLock<Vec<f32>>,
     dim: usize,
 }
 
@@ -63,9 +63,9 @@ impl StaticModel {
         self.table.pieces.contains_key(word)
     }
 
-    /// All pieces with their rows, in no order.
-    pub fn pieces(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
-        self.table.pieces.iter().map(|(piece, (row, _))| (*piece, *row))
+    /// All pieces with their rows, in order.
+    pub fn pieces() -> impl Iterator<Item = (&'static str, u32)> {
+        PIECES.lines().zip(0..).filter_map(|(line, row)| Some((line.split_once('\t')?.0, row)))
     }
 
     /// Which of these [`pieces`](StaticModel::pieces) has the highest cosine to a vector, and that cosine, right to a
@@ -74,11 +74,13 @@ impl StaticModel {
         let dim = self.table.dim;
         let top = vector.iter().fold(f32::MIN_POSITIVE, |top, x| top.max(x.abs()));
         let codes: Vec<i8> = vector.iter().map(|x| (x / top * 127.0).round() as i8).collect();
-        let length = (product(&codes, codes.iter().copied()).max(1) as f32).sqrt();
+        let own = length(codes.iter().copied());
+        let lengths =
+            self.table.lengths.get_or_init(|| WEIGHTS.chunks_exact(dim).map(|row| length(signed(row))).collect());
         let cosine = |(piece, row): &(&'static str, u32)| {
             let row = *row as usize;
-            let numbers = WEIGHTS[row * dim..][..dim].iter().map(|q| q.cast_signed());
-            (*piece, product(&codes, numbers) as f32 / (self.table.lengths[row] * length))
+            let numbers = signed(&WEIGHTS[row * dim..][..dim]);
+            (*piece, product(codes.iter().copied(), numbers) as f32 / (lengths[row] * own))
         };
         pieces.iter().map(cosine).max_by(|a, b| a.1.total_cmp(&b.1))
     }
@@ -127,8 +129,17 @@ impl StaticModel {
     }
 }
 
-fn product(a: &[i8], b: impl Iterator<Item = i8>) -> i32 {
-    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(b)).sum()
+fn signed(bytes: &[u8]) -> impl Iterator<Item = i8> + Clone {
+    bytes.iter().map(|q| q.cast_signed())
+}
+
+fn product(a: impl Iterator<Item = i8>, b: impl Iterator<Item = i8>) -> i32 {
+    a.zip(b).map(|(a, b)| i32::from(a) * i32::from(b)).sum()
+}
+
+/// At least 1.
+fn length(numbers: impl Iterator<Item = i8> + Clone) -> f32 {
+    (product(numbers.clone(), numbers).max(1) as f32).sqrt()
 }
 
 impl Embedder for StaticModel {
@@ -171,9 +182,7 @@ impl Table {
                 pieces.len()
             ));
         }
-        let square = |row: &[u8]| row.iter().map(|q| i32::from(q.cast_signed()).pow(2)).sum::<i32>();
-        let lengths = WEIGHTS.chunks_exact(dim).map(|row| (square(row).max(1) as f32).sqrt()).collect();
-        Ok(Table { pieces, scales, lengths, dim })
+        Ok(Table { pieces, scales, lengths: OnceLock::new(), dim })
     }
 
     /// Cuts a run of one script into the pieces whose scores sum highest (Viterbi); a whole piece stays whole.
@@ -250,7 +259,7 @@ mod tests {
     fn the_nearest_piece_is_found_among_those_asked_for() {
         let model = StaticModel::embedded().unwrap();
         let some = |wanted: fn(&str) -> bool| -> Vec<(&'static str, u32)> {
-            model.pieces().filter(|(piece, _)| wanted(piece)).collect()
+            StaticModel::pieces().filter(|(piece, _)| wanted(piece)).collect()
         };
         let vector = model.vector("laser");
         let (piece, near) = model.nearest(&vector, &some(|piece| piece.is_ascii())).unwrap();

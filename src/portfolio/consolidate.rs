@@ -11,11 +11,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::PortfolioError;
 use super::holdings::{Citation, Holdings, cite};
 use super::institute::Institutes;
 use super::similarity::Terms;
 use super::strengths::{present, weight};
+use super::{PortfolioError, total};
 use crate::document::Language;
 use crate::retrieve::Parts;
 
@@ -381,7 +381,7 @@ fn group(
         label,
         gain,
         lead,
-        budget: projects().filter_map(|p| p.budget).sum::<f64>() + 0.0,
+        budget: total(projects().filter_map(|p| p.budget)),
         budget_unknown: projects().filter(|p| p.budget.is_none()).count(),
         period: (projects().filter_map(|p| p.began()).min(), projects().filter_map(|p| p.end.or(p.year)).max()),
         reason,

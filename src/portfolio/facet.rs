@@ -410,12 +410,10 @@ fn heading_facet(line: &str) -> Option<Facet> {
 
 /// A record's line of facts, a labelled fact, a table row, a line in bold alone (a title), or who wrote it.
 fn is_facts(line: &str) -> bool {
-    if is_labelled(line) {
-        return true;
-    }
     let bold = line.starts_with("**") && line.ends_with("**");
     let byline = ["작성:", "작성자:", "Author:", "Authors:", "Written by"].iter().any(|b| line.starts_with(b));
-    bold || byline || line.starts_with('|') || (line.matches(" | ").count() >= 2 && line.matches(": ").count() >= 2)
+    let listed = line.starts_with('|') || (line.matches(" | ").count() >= 2 && line.matches(": ").count() >= 2);
+    bold || byline || listed || is_labelled(line)
 }
 
 fn too_short(line: &str) -> bool {

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::PortfolioError;
 use super::compare::{Side, compare};
 use super::holdings::{Citation, Holdings, cite};
 use super::institute::Institutes;
@@ -23,6 +22,7 @@ use super::project::Project;
 use super::remembered::{Judged, Remembered};
 use super::similarity::Weigher;
 use super::verdict::{Kind, WeightFile, Weights};
+use super::{PortfolioError, total};
 use crate::document::Access;
 use crate::retrieve::Parts;
 
@@ -379,11 +379,7 @@ fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) -> Vec<Cluste
                 (Some(first), Some(last)) if began.len() > 1 => Some(last - first),
                 _ => None,
             };
-            Cluster {
-                years_after,
-                spent_after: timeline.iter().skip(1).filter_map(|e| e.budget).sum::<f64>() + 0.0,
-                timeline,
-            }
+            Cluster { years_after, spent_after: total(timeline.iter().skip(1).filter_map(|e| e.budget)), timeline }
         })
         .collect();
     out.sort_by(|a, b| b.timeline.len().cmp(&a.timeline.len()).then(b.spent_after.total_cmp(&a.spent_after)));
@@ -429,8 +425,7 @@ fn avoidable(holdings: &Holdings, pairs: &[&Judged], limit: usize) -> (Vec<Avoid
     rows.sort_by(|a, b| {
         b.spending.total_cmp(&a.spending).then_with(|| a.project.project_id.cmp(&b.project.project_id))
     });
-    // Of nothing the sum would be -0.
-    let total = rows.iter().map(|r| r.spending).sum::<f64>() + 0.0;
+    let total = total(rows.iter().map(|r| r.spending));
     rows.truncate(limit);
     (rows, total)
 }

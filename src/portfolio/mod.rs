@@ -152,3 +152,8 @@ impl Classified for PortfolioError {
         }
     }
 }
+
+/// The sum of amounts; of none 0, where `sum` gives -0.
+fn total(amounts: impl Iterator<Item = f64>) -> f64 {
+    amounts.sum::<f64>() + 0.0
+}

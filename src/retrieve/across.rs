@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::embed::{EmbedError, StaticModel, dot};
-use crate::text::coverage::Synonyms;
+use crate::text::coverage::{Synonyms, whole_words};
 use crate::text::{Term, analyse};
 
 /// A word translates another from this cosine on …
@@ -26,9 +26,8 @@ const SHORTEST: usize = 3;
 
 /// The encoder's pieces in Hangul and in Latin script.
 static PIECES: LazyLock<[Vec<(&'static str, u32)>; 2]> = LazyLock::new(|| {
-    let Ok(model) = StaticModel::embedded() else { return Default::default() };
     [Script::Hangul, Script::Latin]
-        .map(|script| model.pieces().filter(|(piece, _)| Script::of(piece) == Some(script)).collect())
+        .map(|script| StaticModel::pieces().filter(|(piece, _)| Script::of(piece) == Some(script)).collect())
 });
 
 /// Finds them.
@@ -70,7 +69,7 @@ impl Translations {
             let here = cosines.iter().map(|c| c.0).fold(0.0, f32::max);
             let known = if cosines.is_empty() { None } else { self.nearest(word, script.other(), &vector) };
             let best = known.map_or(here, |(_, cosine)| here.max(cosine));
-            let is_form = |name: &str| known.is_some_and(|(piece, _)| stems(piece) == stems(name));
+            let is_form = |name: &str| known.is_some_and(|(piece, _)| whole_words(piece) == whole_words(name));
             let stands = |(cosine, name): &(f32, &String)| *cosine >= best - NEAR_BEST || is_form(name);
             let others = cosines.into_iter().filter(stands).map(|c| c.1.clone()).collect();
             Synonyms { span: term.span.clone(), others }
@@ -91,11 +90,6 @@ impl Translations {
         known().insert(word.to_owned(), nearest);
         nearest
     }
-}
-
-/// The whole words of a name, as the index counts them.
-fn stems(name: &str) -> Vec<String> {
-    analyse(name).into_iter().filter(|t| t.weight >= 1.0).map(|t| t.text).collect()
 }
 
 /// The words of `text` in the scripts looked for, and each two in a row.

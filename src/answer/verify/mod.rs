@@ -23,7 +23,7 @@ use super::Material;
 use super::screen;
 use crate::document::{Language, Span};
 use crate::retrieve::{Glossary, Translations};
-use crate::text::coverage::{Coverage, term_set};
+use crate::text::coverage::{Coverage, term_set, whole_words};
 use crate::text::{analyse, fields, rows};
 use particulars::{figures, names};
 use passage::{Prepared, Said};
@@ -194,7 +194,7 @@ impl<'a> Verifier<'a> {
                 Some(_) => parts = true,
             }
         }
-        if parts || analyse(claim).iter().filter(|t| t.weight >= 1.0).count() < LEAST_WORDS {
+        if parts || whole_words(claim).len() < LEAST_WORDS {
             return None;
         }
         let across = Language::detect(claim) != prepared.passage.language;
@@ -216,11 +216,10 @@ impl<'a> Verifier<'a> {
 
     /// The terms of a name as it is written, without the `s` of several, and of others that the glossary knows for it.
     fn known_as(&self, name: &str) -> Vec<Vec<String>> {
-        let whole = |name: &str| analyse(name).into_iter().filter(|t| t.weight >= 1.0).map(|t| t.text).collect();
         let synonyms = self.glossary.matches(name);
         let others = synonyms.iter().flat_map(|s| &s.others).map(String::as_str);
-        let forms = [name, name.trim_end_matches('s')].into_iter().chain(others).map(whole);
-        forms.filter(|terms: &Vec<String>| !terms.is_empty()).collect()
+        let forms = [name, name.trim_end_matches('s')].into_iter().chain(others).map(whole_words);
+        forms.filter(|terms| !terms.is_empty()).collect()
     }
 
     /// Whether a sentence under its headings holds enough of the question for a part of it to be an answer.
