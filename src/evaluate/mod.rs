@@ -12,6 +12,7 @@ pub mod dataset;
 pub mod entailment;
 pub mod facts;
 mod features;
+pub mod few;
 pub mod gate;
 pub mod groups;
 pub mod judge;

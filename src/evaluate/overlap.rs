@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::at_recall::{AtRecall, Pair, at_recall};
+use super::few::{self, HeldOut};
 use super::repeats::{asked, read_pairs};
 use super::rewritten::{Made, Original, Recipe, make};
 use super::statistics::{Estimate, Random, bootstrap};
@@ -16,7 +17,9 @@ use super::{EvaluateError, features};
 use crate::app::App;
 use crate::document::{Access, Document};
 use crate::portfolio::overlap::{OverlapOptions, compared};
-use crate::portfolio::verdict::{FLOOR, Features, STANDING, WeightFile, Weights, severity, weight_file, weights};
+use crate::portfolio::verdict::{
+    FLOOR, Features, Model, STANDING, WeightFile, Weights, severity, weight_file, weights,
+};
 use crate::portfolio::{Compared, Institutes, Kind, PortfolioError, Project, Proposal, Side, compare, project};
 
 /// What to measure.
@@ -28,6 +31,8 @@ pub struct OverlapEvaluation {
     pub seed: u64,
     /// Fit on the training half and judge with the new weights.
     pub fit: bool,
+    /// Fit the weights for an index of few documents instead, and measure them on indexes left out of the fit.
+    pub few: bool,
     /// Proposals written by hand (as for `--pairs`), fitted on as well.
     pub by_hand: Option<PathBuf>,
     /// Where to write the features of every judged pair, one JSON object a line.
@@ -98,6 +103,9 @@ pub struct Measured {
     pub calibration_error: f64,
     /// Fitted weights, to be put into the program's file.
     pub fitted: Option<WeightFile>,
+    /// Of weights for few documents: what they make of each index that they were not fitted on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_out: Vec<HeldOut>,
 }
 
 /// Proposals reworded by so much.
@@ -152,21 +160,28 @@ pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, E
         Some(file) => features::read(file)?,
         None => judged(app, options)?,
     };
-    for file in options.features_in.iter().skip(1) {
-        by_hand.extend(features::read(file)?.1);
+    let others = options.features_in.iter().skip(1).map(|file| Ok((file.clone(), features::read(file)?.1)));
+    let others: Vec<(PathBuf, Vec<Row>)> = others.collect::<Result<_, EvaluateError>>()?;
+    let projects_of =
+        |rows: &[Row]| rows.iter().map(|r| r.proposal).collect::<HashSet<usize>>().len() / Recipe::ALL.len();
+    if options.fit && options.few {
+        let (few, held_out) = few::fitted(&by_hand, &others, app);
+        let made = few.made.clone();
+        let file = WeightFile { few: Some(few), ..weight_file() };
+        return Ok(Measured { held_out, ..measure(app, &rows, projects_of(&rows), made, Some(file))? });
     }
+    by_hand.extend(others.into_iter().flat_map(|(_, rows)| rows));
     if let Some(file) = &options.features_out {
         features::write(file, &rows, &by_hand)?;
     }
-    let proposals: HashSet<usize> = rows.iter().map(|r| r.proposal).collect();
-    let projects = proposals.len() / Recipe::ALL.len();
-    let with_encoder = app.embedder().is_some();
+    let projects = projects_of(&rows);
+    let (with_encoder, documents) = (app.embedder().is_some(), app.catalog().document_count()?);
     let mut fitted = None;
     if options.fit {
         let new = fit(&rows, &by_hand, app, projects, options);
         for row in rows.iter_mut() {
             if let Some(features) = &row.features {
-                (row.kind, row.done) = verdict(&new, features);
+                (row.kind, row.done) = verdict(Model::of(&new), features);
             }
         }
         rerank(&mut rows, &new);
@@ -179,7 +194,7 @@ pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, E
         fitted = Some(file);
     }
     let made = fitted.as_ref().map_or_else(
-        || weights(with_encoder).made.clone(),
+        || weights(with_encoder, documents).made(),
         |f| if with_encoder { f.vectors.made.clone() } else { f.words.made.clone() },
     );
     measure(app, &rows, projects, made, fitted)
@@ -304,7 +319,7 @@ fn originals(
     Ok(all)
 }
 
-fn verdict(weights: &Weights, features: &Features) -> (Kind, f64) {
+pub(super) fn verdict(weights: Model<'_>, features: &Features) -> (Kind, f64) {
     let p = weights.probabilities(features);
     let best = (0..5).fold(0, |a, b| if p[b] > p[a] { b } else { a });
     (Kind::FITTED[best], p[0])
@@ -319,7 +334,7 @@ fn judge(app: &App, institutes: &Institutes, job: &Job) -> Result<Vec<Row>, Port
     };
     let options = OverlapOptions { exclude: made.exclude.clone(), ..OverlapOptions::default() };
     let (own, candidates) = compared(&app.parts(), institutes, &proposal, &options)?;
-    let mut rows = rows(app, n, training, made, &candidates);
+    let mut rows = rows((app, app.catalog().document_count()?), n, training, made, &candidates);
     // The same among fewer: a small index holds fewer others, and the same work must be seen in it too.
     let kept = few(&candidates, made, n);
     let sides: Vec<&Side> = kept.iter().map(|i| &candidates[*i].side).collect();
@@ -342,8 +357,8 @@ fn few(candidates: &[Compared], made: &Made, seed: usize) -> Vec<usize> {
     kept
 }
 
-fn rows(app: &App, n: usize, training: bool, made: &Made, candidates: &[Compared]) -> Vec<Row> {
-    let model = weights(app.embedder().is_some());
+fn rows((app, documents): (&App, u64), n: usize, training: bool, made: &Made, candidates: &[Compared]) -> Vec<Row> {
+    let model = weights(app.embedder().is_some(), documents);
     let mut order: Vec<(f64, usize)> = candidates
         .iter()
         .enumerate()
@@ -421,27 +436,41 @@ fn rerank(rows: &mut [Row], model: &Weights) {
     }
 }
 
-fn fit(rows: &[Row], by_hand: &[Row], app: &App, projects: usize, options: &OverlapEvaluation) -> Weights {
-    let mut pairs: Vec<(Features, usize)> = Vec::new();
-    let mut each: Vec<f64> = Vec::new();
-    let all = rows.iter().filter(|r| r.training).map(|r| (r, 1.0)).chain(by_hand.iter().map(|r| (r, BY_HAND)));
-    for (row, weight) in all {
-        let Some(kind) = Kind::FITTED.iter().position(|k| *k == row.label) else { continue };
-        if row.label == Kind::None && !NONE.contains(&row.standing) {
-            continue;
-        }
-        let of_label = match row.label {
-            Kind::DoneAlready | Kind::SameAim | Kind::SameMethod => LABELLED,
-            Kind::None => 0.5,
-            Kind::Related | Kind::Continuation => 1.0,
-        };
-        for (features, share) in [(row.features, 1.0 - FEW), (row.among_few, FEW)] {
-            if let Some(features) = features {
-                pairs.push((features, kind));
-                each.push(weight * of_label * share);
+/// Pairs to fit on, with the index into [`Kind::FITTED`] and what each weighs: of each row as it stands among all candidates, and among a few.
+#[derive(Default)]
+pub(super) struct Pairs {
+    pub(super) pairs: Vec<(Features, usize)>,
+    pub(super) each: Vec<f64>,
+}
+
+impl Pairs {
+    /// `among_all` and `among_few`: what the two weigh.
+    pub(super) fn add<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>, among_all: f64, among_few: f64) {
+        for row in rows {
+            let Some(kind) = Kind::FITTED.iter().position(|k| *k == row.label) else { continue };
+            if row.label == Kind::None && !NONE.contains(&row.standing) {
+                continue;
+            }
+            let of_label = match row.label {
+                Kind::DoneAlready | Kind::SameAim | Kind::SameMethod => LABELLED,
+                Kind::None => 0.5,
+                Kind::Related | Kind::Continuation => 1.0,
+            };
+            for (features, weight) in [(row.features, among_all), (row.among_few, among_few)] {
+                if let Some(features) = features.filter(|_| weight > 0.0) {
+                    self.pairs.push((features, kind));
+                    self.each.push(weight * of_label);
+                }
             }
         }
     }
+}
+
+fn fit(rows: &[Row], by_hand: &[Row], app: &App, projects: usize, options: &OverlapEvaluation) -> Weights {
+    let mut all = Pairs::default();
+    all.add(rows.iter().filter(|r| r.training), 1.0 - FEW, FEW);
+    all.add(by_hand, BY_HAND * (1.0 - FEW), BY_HAND * FEW);
+    let Pairs { pairs, each } = all;
     let hand = options.by_hand.as_ref().map_or_else(String::new, |file| format!(" --by-hand {}", file.display()));
     let made = format!(
         "fitted by `sectora eval overlap --projects {projects} --seed {} --fit{hand}` on {} pairs of proposals made by construction (half of the projects) and written by hand, from an index of {} documents, {}",
@@ -522,6 +551,7 @@ fn measure(
         calibration,
         calibration_error,
         fitted,
+        held_out: Vec::new(),
     })
 }
 

@@ -21,7 +21,7 @@ use super::overlap::model;
 use super::project::Project;
 use super::remembered::{Judged, Remembered};
 use super::similarity::Weigher;
-use super::verdict::{Kind, WeightFile, Weights};
+use super::verdict::{Kind, Model, WeightFile};
 use super::{PortfolioError, total};
 use crate::document::Access;
 use crate::retrieve::Parts;
@@ -151,7 +151,7 @@ pub fn landscape(
     holdings: &Holdings,
     options: &LandscapeOptions,
 ) -> Result<Landscape, PortfolioError> {
-    let model = model(options.weights.as_deref(), parts.embedder.is_some());
+    let model = model(options.weights.as_deref(), parts)?;
     let made = made(parts, model, options);
     let mut known = match &options.remember {
         Some(file) => Remembered::read(file, &made, holdings),
@@ -191,7 +191,7 @@ pub fn landscape(
 }
 
 /// How a run with these options is made: what another run remembers of it holds only for the same.
-fn made(parts: &Parts<'_>, model: &Weights, options: &LandscapeOptions) -> String {
+fn made(parts: &Parts<'_>, model: Model<'_>, options: &LandscapeOptions) -> String {
     let encoder = parts.embedder.map_or("none", |e| e.id());
     let join = match options.join {
         Join::Memory => "",
@@ -199,19 +199,26 @@ fn made(parts: &Parts<'_>, model: &Weights, options: &LandscapeOptions) -> Strin
     };
     format!(
         "{encoder}; {}; {} neighbours from {}, judged from {}{join}",
-        model.made, options.neighbours, options.floor, options.judged_from
+        model.made(),
+        options.neighbours,
+        options.floor,
+        options.judged_from
     )
 }
 
 /// The neighbours of each project, nearest first, as the last run with these options remembers them; of one that it does not
 /// know, none. For measuring.
-pub fn remembered_neighbours(parts: &Parts<'_>, holdings: &Holdings, options: &LandscapeOptions) -> Vec<Vec<usize>> {
-    let Some(file) = &options.remember else { return vec![Vec::new(); holdings.all.len()] };
-    let model = model(options.weights.as_deref(), parts.embedder.is_some());
+pub fn remembered_neighbours(
+    parts: &Parts<'_>,
+    holdings: &Holdings,
+    options: &LandscapeOptions,
+) -> Result<Vec<Vec<usize>>, PortfolioError> {
+    let Some(file) = &options.remember else { return Ok(vec![Vec::new(); holdings.all.len()]) };
+    let model = model(options.weights.as_deref(), parts)?;
     let known = Remembered::read(file, &made(parts, model, options), holdings);
     let of =
         |near: Option<Vec<(usize, f32)>>| near.into_iter().flatten().map(|(j, _)| j).take(options.neighbours).collect();
-    known.near.into_iter().map(of).collect()
+    Ok(known.near.into_iter().map(of).collect())
 }
 
 /// The same projects so that neighbours stand near each other: each is followed by its nearest that was not yet there. Their
@@ -236,7 +243,7 @@ struct Judge<'a> {
     parts: &'a Parts<'a>,
     institutes: &'a Institutes,
     holdings: &'a Holdings,
-    model: &'a Weights,
+    model: Model<'a>,
     known: &'a Remembered,
     options: &'a LandscapeOptions,
 }

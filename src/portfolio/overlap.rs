@@ -19,7 +19,7 @@ use super::project::{Fact, Project, is_work};
 use super::proposal::Proposal;
 use super::reading::Reading;
 use super::similarity::Weigher;
-use super::verdict::{FEATURES, Features, Kind, WeightFile, Weights, severity, weights};
+use super::verdict::{FEATURES, Features, Kind, Model, WeightFile, severity, weights};
 use crate::config::{self, Expand};
 use crate::document::{Access, CharIndex, Document, Language, Span};
 use crate::retrieve::{self, Parts, SearchMode, SearchOptions};
@@ -230,7 +230,7 @@ pub fn find(
     let begin = Instant::now();
     let (own, candidates) = compared(parts, institutes, proposal, options)?;
     let index = CharIndex::new(&proposal.document.text);
-    let model = model(options.weights.as_deref(), parts.embedder.is_some());
+    let model = model(options.weights.as_deref(), parts)?;
     let mut verdicts: Vec<(f64, Verdict)> = Vec::new();
     let mut nearest = vec![0f32; own.sentences.len()];
     for candidate in &candidates {
@@ -261,7 +261,7 @@ pub fn find(
             documents: parts.catalog.document_count()?,
             compared: candidates.len(),
             encoder: parts.embedder.map(|e| e.id().to_owned()),
-            weights: model.made.clone(),
+            weights: model.made(),
         },
         proposal: ProposalFacts {
             title: project.title.clone(),
@@ -279,12 +279,9 @@ pub fn find(
 }
 
 /// The weights to judge with: one's own, or the program's.
-pub(super) fn model(own: Option<&WeightFile>, with_encoder: bool) -> &Weights {
-    match own {
-        Some(file) if with_encoder => &file.vectors,
-        Some(file) => &file.words,
-        None => weights(with_encoder),
-    }
+pub(super) fn model<'a>(own: Option<&'a WeightFile>, parts: &Parts<'_>) -> Result<Model<'a>, PortfolioError> {
+    let (with_encoder, documents) = (parts.embedder.is_some(), parts.catalog.document_count()?);
+    Ok(own.map_or_else(|| weights(with_encoder, documents), |file| file.model(with_encoder, documents)))
 }
 
 /// A candidate, compared.

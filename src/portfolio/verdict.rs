@@ -215,7 +215,7 @@ impl Floor {
 /// The floor for the encoder inside the program (`docs/portfolio.md`, step 5, says what it was chosen on).
 pub const FLOOR: Floor = Floor { vector: [0.28, 0.36], whole: [0.12, 0.2] };
 
-/// The file: one set for indexes without an encoder, one for those with.
+/// The file: one set for indexes without an encoder, two for those with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightFile {
@@ -223,6 +223,62 @@ pub struct WeightFile {
     pub words: Weights,
     /// Words and vectors.
     pub vectors: Weights,
+    /// The same for an index of few documents; without it, as for one of many.
+    #[serde(default)]
+    pub few: Option<Weights>,
+}
+
+/// Up to how many documents an index is judged as one of few, and from how many on as one of many; between them (on a logarithmic scale)
+/// the one goes over into the other. Among few, the nearest of another topic stands out as a repeat does among many.
+pub const FEW: [f64; 2] = [20.0, 3000.0];
+
+/// Weights as they hold for an index of some size.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'a> {
+    many: &'a Weights,
+    /// Those for few documents, and the share that they have.
+    few: Option<(&'a Weights, f64)>,
+}
+
+impl<'a> Model<'a> {
+    /// One set of weights, whatever the size.
+    pub fn of(weights: &'a Weights) -> Model<'a> {
+        Model { many: weights, few: None }
+    }
+
+    /// Probabilities of the kinds of [`Kind::FITTED`], which sum to 1.
+    pub fn probabilities(&self, features: &Features) -> [f64; 5] {
+        let many = self.many.probabilities(features);
+        match self.few {
+            None => many,
+            Some((few, share)) => {
+                let few = few.probabilities(features);
+                std::array::from_fn(|k| share * few[k] + (1.0 - share) * many[k])
+            }
+        }
+    }
+
+    /// How the weights were made.
+    pub fn made(&self) -> String {
+        match self.few {
+            None => self.many.made.clone(),
+            Some((few, 1.0)) => few.made.clone(),
+            Some((few, _)) => format!("{}; {}", few.made, self.many.made),
+        }
+    }
+}
+
+impl WeightFile {
+    /// The weights for an index of so many documents.
+    pub fn model(&self, with_encoder: bool, documents: u64) -> Model<'_> {
+        if !with_encoder {
+            return Model { many: &self.words, few: None };
+        }
+        let [from, to] = FEW.map(f64::ln);
+        let share = 1.0 - (((documents.max(1) as f64).ln() - from) / (to - from)).clamp(0.0, 1.0);
+        let few = self.few.as_ref().filter(|_| share > 0.0);
+        Model { many: &self.vectors, few: few.map(|few| (few, share)) }
+    }
 }
 
 const FILE: &str = include_str!("verdict.weights.toml");
@@ -230,9 +286,9 @@ const FILE: &str = include_str!("verdict.weights.toml");
 static FITTED: LazyLock<WeightFile> =
     LazyLock::new(|| toml::from_str(FILE).expect("the program's own weights are tested"));
 
-/// The shipped weights.
-pub fn weights(with_encoder: bool) -> &'static Weights {
-    if with_encoder { &FITTED.vectors } else { &FITTED.words }
+/// The shipped weights for an index of so many documents.
+pub fn weights(with_encoder: bool, documents: u64) -> Model<'static> {
+    FITTED.model(with_encoder, documents)
 }
 
 /// A weight file of one's own, checked.
@@ -246,7 +302,7 @@ pub fn read_weights(text: &str) -> Result<WeightFile, String> {
             && w.mean.len() == n
             && w.deviation.len() == n
     };
-    if fits(&file.words) && fits(&file.vectors) {
+    if [&file.words, &file.vectors].into_iter().chain(&file.few).all(fits) {
         Ok(file)
     } else {
         Err(format!(
@@ -395,8 +451,8 @@ mod tests {
     #[test]
     fn the_shipped_weights_are_those_of_these_features_and_kinds() {
         assert_eq!((FEATURES[SAME_LANGUAGE], FEATURES[LENGTH]), ("same_language", "length"));
-        for with_encoder in [false, true] {
-            let w = weights(with_encoder);
+        let WeightFile { words, vectors, few } = weight_file();
+        for w in [words, vectors].into_iter().chain(few) {
             assert_eq!(w.features, FEATURES);
             assert_eq!(w.rows.len(), Kind::FITTED.len());
             assert!(w.rows.iter().all(|r| r.len() == FEATURES.len() + 1));
@@ -425,8 +481,8 @@ mod tests {
 
     #[test]
     fn equal_texts_are_done_already_and_strangers_are_nothing() {
-        for with_encoder in [false, true] {
-            let w = weights(with_encoder);
+        for (with_encoder, documents) in [(false, 20), (false, 5000), (true, 20), (true, 300), (true, 5000)] {
+            let w = weights(with_encoder, documents);
             let same = w.probabilities(&features(0.9, 0.8));
             let strange = w.probabilities(&features(0.05, -0.1));
             assert!(same[0] > 0.9, "{same:?}");
@@ -438,16 +494,31 @@ mod tests {
     fn a_copy_is_done_already_even_if_others_are_copies_too() {
         let mut copy = features(0.0, 0.0);
         copy[0] = 0.97;
-        assert!(weights(true).probabilities(&copy)[0] > 0.99);
+        assert!([20, 300, 5000].iter().all(|&n| weights(true, n).probabilities(&copy)[0] > 0.99));
+    }
+
+    #[test]
+    fn the_weights_for_few_documents_go_over_into_those_for_many() {
+        let file = weight_file();
+        let (few, many) = (file.few.clone().unwrap(), file.vectors.clone());
+        let x = features(0.3, 0.4);
+        let done = |documents| file.model(true, documents).probabilities(&x)[0];
+        assert_eq!([done(0), done(20)], [few.probabilities(&x)[0]; 2]);
+        assert_eq!([done(3000), done(100_000)], [many.probabilities(&x)[0]; 2]);
+        let half = (20f64 * 3000.0).sqrt().round() as u64;
+        assert!((done(half) - (done(20) + done(3000)) / 2.0).abs() < 1e-3);
+        assert!(file.model(true, 20).made() == few.made && file.model(true, 3000).made() == many.made);
+        assert_eq!(WeightFile { few: None, ..file.clone() }.model(true, 20).probabilities(&x), many.probabilities(&x));
+        assert_eq!(file.model(false, 20).probabilities(&x), file.words.probabilities(&x));
     }
 
     #[test]
     fn strewn_words_are_related_at_most() {
         let mut strewn = features(0.9, 0.8);
-        assert!(weights(true).probabilities(&strewn)[0] > 0.9);
+        assert!(weights(true, 5000).probabilities(&strewn)[0] > 0.9);
         strewn[0] = 0.5;
         strewn[STREWN] = 0.5;
-        let p = weights(true).probabilities(&strewn);
+        let p = weights(true, 5000).probabilities(&strewn);
         assert!(p[0] == 0.0 && (p.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{p:?}");
     }
 
@@ -457,14 +528,14 @@ mod tests {
         unrelated[0] = 0.1;
         unrelated[VECTOR_COSINE] = 0.25;
         assert_eq!(FEATURES[VECTOR_COSINE], "vector_cosine");
-        let without = Weights { floor: None, ..weights(true).clone() };
+        let without = Weights { floor: None, ..weight_file().vectors };
         assert!(without.probabilities(&unrelated)[NONE] < 0.5);
-        assert_eq!(weights(true).probabilities(&unrelated)[NONE], 1.0);
+        assert_eq!([20, 5000].map(|n| weights(true, n).probabilities(&unrelated)[NONE]), [1.0; 2]);
         // The same words, or vectors that are near, are enough.
         for (at, near) in [(0, 0.3), (VECTOR_COSINE, 0.45)] {
             let mut related = unrelated;
             related[at] = near;
-            assert_eq!(weights(true).probabilities(&related), without.probabilities(&related));
+            assert_eq!(weights(true, 5000).probabilities(&related), without.probabilities(&related));
         }
     }
 
@@ -474,10 +545,13 @@ mod tests {
         across[SAME_LANGUAGE] = 0.0;
         let mut otherwise = across;
         otherwise[BY_WORDS..STREWN].fill(0.0);
-        let (a, b) = (weights(true).probabilities(&across), weights(true).probabilities(&otherwise));
+        let (a, b) = (weights(true, 5000).probabilities(&across), weights(true, 5000).probabilities(&otherwise));
         assert_eq!(a, b);
         otherwise[SAME_LANGUAGE] = 1.0;
-        assert_ne!(weights(true).probabilities(&features(0.5, 0.3)), weights(true).probabilities(&otherwise));
+        assert_ne!(
+            weights(true, 5000).probabilities(&features(0.5, 0.3)),
+            weights(true, 5000).probabilities(&otherwise)
+        );
     }
 
     #[test]

@@ -150,7 +150,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         let begin = Instant::now();
         let found = landscape(&parts, &institutes, &holdings, &options)?;
         let all_s = begin.elapsed().as_secs_f64();
-        let near = remembered_neighbours(&parts, &holdings, &options);
+        let near = remembered_neighbours(&parts, &holdings, &options)?;
         Ok((load_s, all_s, found, joined(&near, &holdings, &world)))
     };
     let (load_s, all_s, found, joined) = once()?;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::{Context, Failure, Outcome};
 use crate::evaluate::at_recall::AtRecall;
 use crate::evaluate::calls::{Opened, Supported, openings, supported};
+use crate::evaluate::few::HeldOut;
 use crate::evaluate::groups::{Grouped, grouped};
 use crate::evaluate::matching::{MatchMeasured, time_split};
 use crate::evaluate::overlap::{Measured, OverlapEvaluation, constructed};
@@ -34,6 +35,10 @@ pub(in crate::cli) struct OverlapArguments {
     /// Fit weights on one half of the projects and judge the other with them
     #[arg(long)]
     fit: bool,
+    /// Fit the weights for an index of few documents: on proposals written by hand alone, of the first --features-in only as seen among few
+    /// candidates; also on all but a quarter of the other files at a time, to be measured on those left out
+    #[arg(long, requires_all = ["fit", "features_in"])]
+    few: bool,
     /// Fit on proposals written by hand as well (each also with its source left out)
     #[arg(long, value_name = "FILE.jsonl")]
     by_hand: Option<PathBuf>,
@@ -91,6 +96,7 @@ pub(super) fn overlap(context: &Context, arguments: OverlapArguments) -> Result<
         projects: arguments.projects,
         seed: arguments.seed,
         fit: arguments.fit,
+        few: arguments.few,
         by_hand: arguments.by_hand.clone(),
         features_out: arguments.features_out.clone(),
         features_in: arguments.features_in.clone(),
@@ -173,6 +179,13 @@ fn measured_text(m: &Measured) -> String {
         out.push_str(&format!("  {from:.2} {to:.2} {n:6} {mean:.3} {share:.3}\n"));
     }
     out.push_str(&format!("expected calibration error {:.4}\n", m.calibration_error));
+    for h in &m.held_out {
+        let HeldOut { features, repeats, found, false_alarms } = h;
+        out.push_str(&format!(
+            "held out {}: {found} of {repeats} repeats, {false_alarms} false alarms\n",
+            features.display()
+        ));
+    }
     out
 }
 
