@@ -37,6 +37,8 @@ const ONE_WORD: f32 = 0.5;
 const MET: f32 = 0.3;
 /// Sentences cited.
 const CITED: usize = 3;
+/// What standing out from the other works of its language counts beside what a work says.
+const STANDS_OUT: f32 = 0.5;
 /// Recency counts half after so many years.
 const HALF_LIFE: f64 = 10.0;
 
@@ -176,11 +178,13 @@ fn sizes(
     Ok(out)
 }
 
-/// How well a project meets the need: whole text and best sentences, weighed by recency.
+/// How well a project meets the need: whole text and best sentences, and how it stands out from the others of its language, weighed by recency.
 fn score(candidate: &Compared, present: i32) -> f64 {
     let f = &candidate.comparison.features;
     // whole_cosine, proposal_covered, the best sentence and the vectors (0 without an encoder).
-    let strongest = f64::from(f[0] + 0.5 * f[1] + 0.25 * f[12] + 0.5 * f[14] + 0.25 * f[15]);
+    let said = f[0] + 0.5 * f[1] + 0.25 * f[12] + 0.5 * f[14] + 0.25 * f[15];
+    // What is said in another language is always less; words_stand_out and vector_stands_out compare like with like.
+    let strongest = f64::from(said + STANDS_OUT * (f[23].max(0.0) + f[26].max(0.0)));
     let age = candidate.project.end.or(candidate.project.year).map_or(HALF_LIFE, |y| f64::from((present - y).max(0)));
     strongest.powi(4) * (0.5 + 0.5 * 0.5f64.powf(age / HALF_LIFE))
 }
