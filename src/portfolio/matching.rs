@@ -30,7 +30,7 @@ use crate::retrieve::Parts;
 /// Two sentences less alike than this do not speak of what the need asks for: not enough to rest a match on.
 const SAID: f32 = 0.12;
 /// A sentence of the need of which nothing says so much is a gap.
-const GAP: f32 = 0.25;
+const GAP: f32 = 0.15;
 /// What two sentences are worth that have one word in common at most.
 const ONE_WORD: f32 = 0.5;
 /// Words less near than this do not meet.
