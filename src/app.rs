@@ -108,7 +108,7 @@ impl App {
     fn assemble(config: Config, purpose: Purpose) -> Result<App, AppError> {
         let sector = Sector::open(&config.sector, Path::new(&config.sectors_dir))?;
         let mut notes = Vec::new();
-        let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
+        let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
         let embedder = embedder(&config, &models)?;
         if let Some(encoder) = embedder.as_deref().filter(|e| config.encoder_sparse && !e.learns_weights()) {
             let id = encoder.id();
@@ -185,7 +185,7 @@ impl App {
     /// What the local language model of `config` would take in memory, before it is loaded; `None` where
     /// another generator writes.
     pub fn memory(config: &Config) -> Result<Option<Memory>, AppError> {
-        let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
+        let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
         let file = match config.generator.as_str() {
             "extractive" | "remote" => None,
             "auto" if !config.remote.url.is_empty() => None,
@@ -299,7 +299,7 @@ impl App {
     /// Lets another generator write from now on; `name` as in [`Config::generator`].
     pub fn write_with(&mut self, name: &str) -> Result<(), AppError> {
         let config = Config { generator: name.to_owned(), ..self.config.clone() };
-        let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
+        let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
         self.generator = generator(&config, &self.sector.name, &models, &mut self.notes)?.into();
         self.config = config;
         Ok(())

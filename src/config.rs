@@ -24,6 +24,8 @@ const NOT_SETTINGS: [&str; 3] = ["SECTORA_TEST_", "SECTORA_SHARED_DATA", "SECTOR
 pub struct Config {
     /// Where indexes, models and state are kept; empty: the platform's data folder.
     pub data_dir: String,
+    /// Where language models, encoders and adapted models are kept; empty: `models` in the data folder.
+    pub models_dir: String,
     /// Sector name, or a folder with a `sector.toml`.
     pub sector: String,
     /// Folder in which sectors are looked for by name.
@@ -304,6 +306,14 @@ impl Config {
         let provenance = provenance(&config, file.as_deref(), &variables, flags)?;
         config.check(&provenance)?;
         Ok((config, provenance))
+    }
+
+    /// The models' folder: as set, or `models` in the data folder.
+    pub fn models_dir(&self) -> PathBuf {
+        match self.models_dir.as_str() {
+            "" => self.data_dir().join("models"),
+            folder => PathBuf::from(folder),
+        }
     }
 
     /// The data folder: as set, or the platform's (`$XDG_DATA_HOME/sectora`, `~/.local/share/sectora`).

@@ -29,7 +29,7 @@ pub struct Base {
 impl Base {
     /// The model of `config.generator`; with `auto`, the project's reader.
     pub(super) fn of(config: &Config) -> Result<Base, AdaptError> {
-        let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
+        let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
         let file = match config.generator.as_str() {
             "auto" | "embedded" => models.reader(),
             name @ ("extractive" | "remote" | "adapted") => return Err(AdaptError::Generator(name.to_owned())),

@@ -184,7 +184,7 @@ pub fn run(
 
     let app = App::open(config.clone())?;
     let sector = app.sector().name.clone();
-    let store = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?.adapted(&sector);
+    let store = ModelStore::open(&config.models_dir(), config.is_offline())?.adapted(&sector);
     let split = split::split(proposals(&app, options)?, options.held_out, options.seed);
     enough(&split, &sector)?;
 

@@ -155,7 +155,7 @@ impl Maintenance {
     }
 
     fn embedder(&self) -> Result<Option<Box<dyn Embedder>>, AppError> {
-        let models = ModelStore::open(&self.config.data_dir().join("models"), self.config.is_offline())?;
+        let models = ModelStore::open(&self.config.models_dir(), self.config.is_offline())?;
         embedder(&self.config, &models)
     }
 
@@ -187,7 +187,7 @@ impl App {
 
     fn take_over(&self, folder: &Path, encoder: String, cancel: &AtomicBool) -> Result<App, AppError> {
         let config = Config { encoder, ..self.config.clone() };
-        let models = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
+        let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
         let embedder = embedder(&config, &models)?;
         let filling = FillOptions { sector: &self.sector.name, bm25: self.sector.bm25, cancel };
         let place = store_place(&config, &self.sector);

@@ -113,7 +113,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
 fn remove(context: &Context) -> Result<Outcome, Failure> {
     let config = &context.config;
     let sector = Sector::open(&config.sector, config.sectors_dir.as_ref())?.name;
-    let store = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?.adapted(&sector);
+    let store = ModelStore::open(&config.models_dir(), config.is_offline())?.adapted(&sector);
     let removed = store.remove()?;
     let folder = store.folder().display().to_string();
     context.output.result(&json!({ "sector": sector, "removed": removed, "folder": folder }), |_| match removed {

@@ -32,7 +32,7 @@ pub(super) enum Command {
 
 pub(super) fn run(context: &Context, command: Command) -> Result<Outcome, Failure> {
     let config = &context.config;
-    let store = ModelStore::open(&config.data_dir().join("models"), config.is_offline())?;
+    let store = ModelStore::open(&config.models_dir(), config.is_offline())?;
     let output = &context.output;
     match command {
         Command::List => {

@@ -94,6 +94,8 @@ pub fn reduced(
 
 fn in_folder(config: &Config, folder: &Path, sector: &str) -> Config {
     let mut config = config.clone();
+    // What answers is what would answer outside: models stay where they are.
+    config.models_dir = config.models_dir().to_string_lossy().into_owned();
     config.data_dir = folder.join("data").to_string_lossy().into_owned();
     config.sector = sector.to_owned();
     config

@@ -1,6 +1,6 @@
 //! Weights for an index of few documents, fitted on proposals written by hand, and what they make of indexes they were not fitted on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -42,11 +42,11 @@ pub(super) fn fitted(large: &[Row], small: &[(PathBuf, Vec<Row>)], app: &App) ->
     (all, held_out)
 }
 
-fn judged(file: &PathBuf, rows: &[Row], model: Model<'_>) -> HeldOut {
+fn judged(file: &Path, rows: &[Row], model: Model<'_>) -> HeldOut {
     let repeats = rows.iter().filter(|r| r.label == Kind::DoneAlready).count();
     let said = rows.iter().filter(|r| r.features.is_some_and(|f| verdict(model, &f).0 == Kind::DoneAlready));
     let (found, wrong): (Vec<&Row>, Vec<&Row>) = said.partition(|r| r.label == Kind::DoneAlready);
-    HeldOut { features: file.clone(), repeats, found: found.len(), false_alarms: wrong.len() }
+    HeldOut { features: file.to_owned(), repeats, found: found.len(), false_alarms: wrong.len() }
 }
 
 fn fit<'a>(large: &[Row], small: impl Iterator<Item = &'a Vec<Row>>, app: &App) -> Weights {
