@@ -86,6 +86,6 @@ class Bpe:
         return b"".join(self.bytes[i] for i in ids).decode("utf-8", "replace")
 
     def example(self, task, prompt, answer):
-        """Ids of what is read and of what is to be written."""
+        """Ids of what is read and of what is to be written: after a space, so that a copied word is the token that it is in its sentence."""
         read = [TASK, *self.encode(task), USER, *self.encode(prompt), ASSISTANT]
-        return read, [*self.encode(answer), END]
+        return read, [*self.encode(" " + answer), END]

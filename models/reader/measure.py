@@ -2,7 +2,7 @@
 """What runs of train.py can do, next to each other: `measure.py RUN … [--texts TEXTS.jsonl] [--examples 200]` prints one row a run.
 
 Nats a token of answers and share of answers written exactly (greedy), on fresh examples that no run learnt from (the same for all): invented ones of
-two passages, real text that `train.held_out` keeps back, random tokens said twice. With 95 % intervals (bootstrap over examples, 2,000 resamples, seed 1).
+two passages, real text and written questions that are kept back, random tokens said twice. With 95 % intervals (bootstrap over examples, 2,000 resamples, seed 1).
 """
 
 import argparse
@@ -15,6 +15,8 @@ from model import Reader, Sizes
 from stream import KINDS, Stream
 from train import HELD_OUT, held_out, read_texts, scores
 from weights import load
+import written
+
 
 def interval(values, generator):
     means = values[generator.integers(0, len(values), (2000, len(values)))].mean(1)
@@ -29,9 +31,10 @@ def main():
     options = parser.parse_args()
     bpe = Bpe()
     _, hidden = held_out(read_texts(options.texts))
+    _, rows = written.held_out(written.read_written())
     sets = {}
     for name in KINDS:
-        stream = Stream(bpe, hidden, "measured", [kind for kind in KINDS if kind != name])
+        stream = Stream(bpe, hidden, "measured", [kind for kind in KINDS if kind != name], rows)
         if any(stream.kinds):
             sets[name] = stream.examples(0, options.examples, HELD_OUT | dict(mix=[kind == name for kind in KINDS]))
     print("run\tparameters\ttokens\t" + "\t".join(f"{name}: nats\t{name}: exact" for name in sets))

@@ -23,7 +23,7 @@ def main():
         parts.append(f'<text x="{x(most * n / 5):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{most * n / 5:.1f}</text>')
     parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 6}" text-anchor="middle">million tokens seen</text>')
     lines = [("answer_loss", "#c33", highest, "loss of answers"), ("prompt_loss", "#999", highest, "loss of what is read"),
-             ("exact", "#26a", 1, "held-out invented answers, exact"), ("exact_text", "#2a6", 1, "held-out text answers, exact")]
+             ("exact", "#26a", 1, "held-out invented answers, exact"), ("exact_written", "#2a6", 1, "held-out written questions, exact")]
     for n, (field, colour, top, name) in enumerate(lines):
         points = [(x(t), y(float(r[field]) / top)) for t, r in zip(tokens, rows) if r[field] != "nan"]
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}"/>')

@@ -47,8 +47,8 @@ def cited(text, n):
     return f"{text.rstrip('.')} [{n}]."
 
 
-def prompt(asked, passages):
-    body = "\n\n".join(f"[{n}] {head}\n{text}" for n, (head, text) in enumerate(passages, 1))
+def prompt(asked, passages, numbers=None):
+    body = "\n\n".join(f"[{n}] {head}\n{text}" for n, (head, text) in zip(numbers or range(1, len(passages) + 1), passages))
     return f"{asked}\n\n{body}\n\n{asked}"
 
 

@@ -13,11 +13,12 @@ import numpy
 from bpe import END_OF_TEXT, TASK, USER
 from reading import cloze, paired, selected
 from tasks import example
+from written import written
 
 PROMPT_SHARE, PROMPT_WEIGHT = 0.1, 0.3
-KINDS = ("invented", "cloze", "selected", "copied", "paired", "plain")
+KINDS = ("invented", "cloze", "selected", "copied", "paired", "plain", "written")
 INGREDIENTS = (*KINDS, "reading")  # the last: learning what is read beside what is answered
-TEXTS_FOR = {"cloze": 9, "selected": 9, "paired": 9, "plain": 1}  # so many texts a language a kind needs (`paired`: pairs)
+TEXTS_FOR = {"cloze": 9, "selected": 9, "paired": 9, "plain": 1, "written": 2}  # so many texts a language a kind needs (`paired`: pairs)
 
 
 class Example(typing.NamedTuple):
@@ -48,14 +49,15 @@ class Stream:
 
     `without` names ingredients that are left out (`INGREDIENTS`): the others take their share, as they do of kinds for which there are no texts."""
 
-    def __init__(self, bpe, texts, seed, without=()):
+    def __init__(self, bpe, texts, seed, without=(), rows=()):
         self.bpe, self.seed = bpe, seed
         self.reading = "reading" not in without
         self.texts = {language: [(r["title"], r["text"]) for r in texts if r["language"] == language] for language in ("ko", "en")}
         self.pairs = [((r["title"], r["text"]), tuple(r["english"])) for r in texts if "english" in r]
         self.all = [*self.texts["ko"], *self.texts["en"], *(english for _, english in self.pairs)]
         there = {"cloze": min(map(len, self.texts.values())), "paired": len(self.pairs), "plain": len(self.all)}
-        there["selected"] = there["cloze"]
+        there["selected"], there["written"] = there["cloze"], len(rows)
+        self.rows = list(rows)
         self.kinds = [kind not in without and there.get(kind, 0) >= TEXTS_FOR.get(kind, 0) for kind in KINDS]
 
     def one(self, i, mix, most, sizes, longest):
@@ -79,6 +81,8 @@ class Stream:
         passages, characters = max(2, min(most, 4)), 150 + 80 * most
         if kind == "invented":
             made = example(rng, most, sizes)
+        elif kind == "written":
+            made = written(rng, self.rows, most, characters)
         elif kind == "paired":
             made = paired(rng, self.pairs, passages, characters)
         else:

@@ -2,10 +2,10 @@
 """Trains the reader; stops and goes on where it stopped.
 
     train.py OUT --texts TEXTS.jsonl[.xz] --minutes 60 [--size cpu|gpu|small|tiny] [--tokens 8192] [--rate 2e-3] [--stop-after 9]
-                 [--weights PIECES] [--without invented|cloze|selected|copied|paired|plain|reading …]
+                 [--weights PIECES|FILE.gguf] [--without invented|cloze|selected|copied|paired|plain|written|reading …]
 
 OUT/checkpoint.pt holds weights, optimiser and place in the data; OUT/log.tsv one line an interval: tokens, seconds, loss of answers,
-loss of what is read, share of held-out answers written exactly (greedy), rate. `--minutes` is the whole run over all its pieces, the
+loss of what is read, shares of held-out answers written exactly (greedy), rate. `--minutes` is the whole run over all its pieces, the
 rate falls to a twentieth over its last third; `--stop-after` ends this piece earlier (what it had made of examples ahead is left out). Matrices learn by Muon (Jordan et al. 2024), the rest by AdamW.
 """
 
@@ -26,8 +26,9 @@ import torch.nn.functional as F
 import induction
 from bpe import Bpe
 from model import Reader, Sizes
-from stream import INGREDIENTS, Stream, collate
+from stream import INGREDIENTS, KINDS, Stream, collate
 from weights import load
+import written
 
 SIZES = {
     "tiny": dict(hidden=64, layers=3, heads=2, kv_heads=1, head_dim=32, feed_forward=128, context=1024, rope_base=1e6),
@@ -38,20 +39,19 @@ SIZES = {
 # Share of the run at which a stage begins; shares of the kinds of example (stream.KINDS); passages; facts a passage; longest text.
 STAGES = {
     "cpu": [
-        dict(at=0.0, mix=(0.68, 0.2, 0.02, 0.04, 0.02, 0.04), most=2, sizes=(1, 2), longest=256),
-        dict(at=0.4, mix=(0.52, 0.36, 0.03, 0.01, 0.03, 0.05), most=3, sizes=(1, 3), longest=448),
-        dict(at=0.7, mix=(0.48, 0.4, 0.04, 0, 0.03, 0.05), most=5, sizes=(1, 3), longest=640),
-        dict(at=0.88, mix=(0.46, 0.42, 0.04, 0, 0.03, 0.05), most=7, sizes=(1, 4), longest=960),
+        dict(at=0.0, mix=(0.2, 0.19, 0.01, 0.02, 0.02, 0.04, 0.52), most=2, sizes=(1, 2), longest=256),
+        dict(at=0.35, mix=(0.15, 0.17, 0.01, 0.01, 0.02, 0.03, 0.61), most=3, sizes=(1, 3), longest=320),
+        dict(at=0.75, mix=(0.12, 0.15, 0.01, 0, 0.01, 0.02, 0.69), most=4, sizes=(1, 3), longest=400),
     ],
     "gpu": [
-        dict(at=0.0, mix=(0.76, 0.13, 0, 0.05, 0.02, 0.04), most=2, sizes=(1, 2), longest=256),
-        dict(at=0.03, mix=(0.55, 0.27, 0.05, 0.05, 0.03, 0.05), most=3, sizes=(1, 3), longest=768),
-        dict(at=0.2, mix=(0.46, 0.39, 0.05, 0.02, 0.03, 0.05), most=5, sizes=(1, 4), longest=1536),
-        dict(at=0.6, mix=(0.42, 0.44, 0.05, 0.01, 0.03, 0.05), most=8, sizes=(2, 4), longest=3072),
+        dict(at=0.0, mix=(0.3, 0.13, 0, 0.05, 0.02, 0.04, 0.46), most=2, sizes=(1, 2), longest=256),
+        dict(at=0.03, mix=(0.22, 0.27, 0.05, 0.05, 0.03, 0.05, 0.33), most=3, sizes=(1, 3), longest=768),
+        dict(at=0.2, mix=(0.18, 0.39, 0.05, 0.02, 0.03, 0.05, 0.28), most=5, sizes=(1, 4), longest=1536),
+        dict(at=0.6, mix=(0.17, 0.44, 0.05, 0.01, 0.03, 0.05, 0.25), most=8, sizes=(2, 4), longest=3072),
     ],
 }
 STAGES["tiny"] = STAGES["small"] = STAGES["cpu"]
-HELD_OUT = dict(mix=(1, 0, 0, 0, 0, 0), most=2, sizes=(1, 3), longest=768)
+HELD_OUT = dict(most=2, sizes=(1, 3), longest=768)
 POOL = 65_536  # about so many tokens are sorted by length together, and at least two batches
 
 
@@ -152,7 +152,7 @@ def main():
     parser.add_argument("--start", choices=("induction", "random"), default="induction", help="initial weights")
     parser.add_argument("--without", nargs="*", choices=INGREDIENTS, default=[], help="ingredients to leave out, to see what each brings")
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--weights", type=pathlib.Path, help="pieces that another machine handed back, to go on from")
+    parser.add_argument("--weights", type=pathlib.Path, help="pieces that another machine handed back, or a GGUF file of export.py, to go on from")
     parser.add_argument("--stop-after", type=float, default=1e9)
     parser.add_argument("--steps", type=float, default=math.inf, help="the whole run ends after so many, if its minutes are not over")
     parser.add_argument("--stop-after-steps", type=float, default=math.inf, help="and this piece")
@@ -171,9 +171,14 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     bpe = Bpe()
     texts, hidden = held_out(read_texts(options.texts))
-    stream = Stream(bpe, texts, options.seed, options.without)
-    invented = Stream(bpe, [], "held out").examples(0, 64, HELD_OUT)
-    real = Stream(bpe, hidden, "held out").examples(0, 32, HELD_OUT | dict(mix=(0, 1, 0, 0, 0, 0))) if len(hidden) > 30 else []
+    rows, hidden_rows = written.held_out(written.read_written())
+    stream = Stream(bpe, texts, options.seed, options.without, rows)
+    of = lambda kind: HELD_OUT | dict(mix=[k == kind for k in KINDS])
+    shown = {
+        "invented": Stream(bpe, [], "held out").examples(0, 64, of("invented")),
+        "cloze": Stream(bpe, hidden, "held out").examples(0, 64, of("cloze")) if len(hidden) > 30 else [],
+        "written": Stream(bpe, [], "held out", rows=hidden_rows).examples(0, 200, of("written")),
+    }
 
     pools = Pools(stream, options.workers)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -213,7 +218,7 @@ def main():
     before, saved_at, sums = state["seconds"], time.time(), torch.zeros(3)
     log = (options.out / "log.tsv").open("a")
     if not log.tell():
-        log.write("tokens\tseconds\tanswer_loss\tprompt_loss\texact\texact_text\trate\tpassages\n")
+        log.write("tokens\tseconds\tanswer_loss\tprompt_loss\texact\texact_text\texact_written\trate\tpassages\n")
     share_done = lambda: max(state["seconds"] / 60 / options.minutes, state["step"] / options.steps)
     done = share_done()
     pools.state = state
@@ -237,7 +242,7 @@ def main():
             state["seconds"] = before + time.time() - begin
             if state["step"] % options.log_every == 0:
                 with torch.autocast(device, torch.bfloat16):
-                    shares = exact(model, invented, device), exact(model, real, device) if real else math.nan
+                    shares = [exact(model, examples, device) if examples else math.nan for examples in shown.values()]
                 line = [state["tokens"], round(state["seconds"]), *(round(x.item() / sums[2].item(), 4) for x in sums[:2]), *(round(s, 3) for s in shares), f"{rate:.2e}", stage["most"]]
                 log.write("\t".join(map(str, line)) + "\n")
                 log.flush()

@@ -55,8 +55,10 @@ def save_pieces(kept, folder, most=MOST):
 
 
 def load(folder):
-    """What a run has learnt: {"model", "sizes", "state"} and, from a checkpoint, "optimisers"."""
+    """What a run has learnt: {"model", "sizes", "state"} and, from a checkpoint, "optimisers"; of a GGUF file of export.py, with a new state."""
     folder = pathlib.Path(folder)
+    if folder.suffix == ".gguf":
+        return of_gguf(folder)
     if (folder / "checkpoint.pt").exists():
         return torch.load(folder / "checkpoint.pt", map_location="cpu")
     about = json.loads((folder / "state.json").read_text())
@@ -71,3 +73,26 @@ def load(folder):
         ordered = [rows[first] for first in sorted(rows)]
         model[name] = torch.cat([torch.from_numpy(r["f"]) if "f" in r else dequantize(r["q"], r["s"]) for r in ordered])
     return {"model": model, "sizes": about["sizes"], "state": about["state"]}
+
+
+def of_gguf(path):
+    import gguf
+
+    from export import NAMES
+    reader = gguf.GGUFReader(path)
+
+    def field(key):
+        value = reader.fields[f"qwen3.{key}"].contents()
+        return float(f"{value:.7g}") if isinstance(value, float) else value  # floats are f32 there
+
+    back = {theirs: ours for ours, theirs in NAMES.items()}
+    names = {"token_embd.weight": "embedding.weight", "output_norm.weight": "norm.weight"}
+    model = {}
+    for tensor in reader.tensors:
+        parts = tensor.name.split(".")
+        name = names.get(tensor.name) or f"blocks.{parts[1]}.{back[parts[2]]}.weight"
+        model[name] = torch.from_numpy(gguf.quants.dequantize(tensor.data, tensor.tensor_type).copy())
+    sizes = dict(vocabulary=model["embedding.weight"].shape[0], hidden=field("embedding_length"), layers=field("block_count"), heads=field("attention.head_count"),
+                 kv_heads=field("attention.head_count_kv"), head_dim=field("attention.key_length"), feed_forward=field("feed_forward_length"), context=field("context_length"),
+                 rope_base=field("rope.freq_base"), epsilon=field("attention.layer_norm_rms_epsilon"))
+    return {"model": model, "sizes": sizes, "state": dict(step=0, tokens=0, seconds=0.0, next=0)}

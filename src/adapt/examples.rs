@@ -16,7 +16,7 @@ use crate::document::Language;
 use crate::evaluate::make::Proposal;
 use crate::evaluate::peer;
 use crate::evaluate::statistics::Random;
-use crate::generate::chat_message;
+use crate::generate::{Generator, PromptStyle, chat_message};
 use crate::prompt;
 
 /// An example with what it came from.
@@ -72,7 +72,7 @@ pub(super) fn write(app: &App, lora: &Lora, split: &Split, seed: u64) -> Result<
             continue;
         };
         let messages: Vec<_> = prompted.messages.iter().map(chat_message).collect();
-        let example = lora.example(&messages, &answer)?;
+        let example = lora.example(&messages, &as_written(app.generator(), &answer))?;
         if example.tokens.len() > lora.window() {
             skipped.too_long += 1;
             continue;
@@ -105,6 +105,14 @@ pub(super) fn write(app: &App, lora: &Lora, split: &Split, seed: u64) -> Result<
     answered.append(&mut abstained);
     random.shuffle(&mut answered);
     Ok((answered, skipped))
+}
+
+/// The small reader begins with a space, as in `models/reader/bpe.py`: what it copies is then the token that it is in its sentence.
+fn as_written(generator: &dyn Generator, answer: &str) -> String {
+    match generator.prompt_style() {
+        PromptStyle::Reader => format!(" {answer}"),
+        PromptStyle::Chat | PromptStyle::None => answer.to_owned(),
+    }
 }
 
 fn abstention(proposal: &Proposal) -> String {

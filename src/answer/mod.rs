@@ -336,7 +336,7 @@ fn messages(
     let evidence = evidence(material);
     match generator.prompt_style() {
         PromptStyle::None => return Ok(Vec::new()),
-        PromptStyle::Reader => return Ok(reader_prompt(generator, language, ask, question, coverage, evidence)?.0),
+        PromptStyle::Reader => return Ok(reader_prompt(generator, language, ask, question, coverage, &evidence)?.0),
         PromptStyle::Chat => {}
     }
     let title = parts.sector.title.of(language);
@@ -350,25 +350,29 @@ fn messages(
     })
 }
 
-/// Also the texts that are left of the passages.
+/// Tokens of passages that the small reader is shown: as many as it learnt to look through.
+const READ: usize = 192;
+
+/// The passages of which something is shown; also the texts that are left of all of them.
 fn reader_prompt(
     generator: &dyn Generator,
     language: Language,
     ask: &Ask,
     question: &str,
     coverage: &Coverage,
-    mut evidence: Vec<Evidence<'_>>,
+    evidence: &[Evidence<'_>],
 ) -> Result<(Vec<Message>, Vec<String>), PromptError> {
-    let texts: Vec<&str> = evidence.iter().map(|e| e.text).collect();
-    evidence.iter_mut().for_each(|e| e.text = "");
     let tokens = |text: &str| generator.count_tokens(text);
-    let bare: usize = prompt::reader(language, question, &evidence)?.iter().map(|m| tokens(&m.content)).sum();
+    let bare: Vec<Evidence<'_>> = evidence.iter().map(|e| Evidence { text: "", ..e.clone() }).collect();
+    let around: usize = prompt::reader(language, question, &bare)?.iter().map(|m| tokens(&m.content)).sum();
     // Its answers are short: a quarter of the window is enough for one. Control tokens and joints take a few more.
     let window = generator.context_tokens();
-    let kept = ask.sampling.max_tokens.min(window / 4) + bare + 16;
-    let cut = excerpt::excerpts(&texts, coverage, window.saturating_sub(kept), &tokens);
-    let shown = evidence.iter().zip(&cut).map(|(e, text)| Evidence { heading: e.heading.clone(), text, ..*e });
-    Ok((prompt::reader(language, question, &shown.collect::<Vec<_>>())?, cut))
+    let kept = ask.sampling.max_tokens.min(window / 4) + around + 16;
+    let cut =
+        excerpt::excerpts(evidence, (question, language), coverage, window.saturating_sub(kept).min(READ), &tokens);
+    let shown = evidence.iter().zip(&cut).filter(|(_, text)| !text.is_empty());
+    let shown: Vec<_> = shown.map(|(e, text)| Evidence { text, ..e.clone() }).collect();
+    Ok((prompt::reader(language, question, &shown)?, cut))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -392,6 +396,7 @@ fn write(
         messages,
         sampling: &ask.sampling,
         schema: ask.schema.as_ref(),
+        silence: prompt::abstention(Language::detect(question)),
     };
     let verifier = Verifier::new(question, material, parts.glossary);
     if let Some(schema) = &ask.schema {

@@ -109,7 +109,7 @@ pub fn prompted(
     let (material, coverage) = (reading.material(&passages), reading.measure.coverage());
     let shown = evidence(&material);
     let (messages, texts) = match writer.generator.prompt_style() {
-        PromptStyle::Reader => reader_prompt(writer.generator, language, ask, &question, coverage, shown)?,
+        PromptStyle::Reader => reader_prompt(writer.generator, language, ask, &question, coverage, &shown)?,
         PromptStyle::Chat | PromptStyle::None => {
             let texts = shown.iter().map(|e| e.text.to_owned()).collect();
             (messages(parts, writer.generator, language, ask, &question, coverage, &material)?, texts)

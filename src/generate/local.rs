@@ -206,7 +206,13 @@ impl Generator for LocalGenerator {
         let form = match (request.schema, request.evidence) {
             (Some(schema), _) => Some(Form::Json(schema.clone())),
             (None, []) => None,
-            (None, evidence) => Some(Form::Citing(evidence.iter().map(|e| (e.n, e.text.to_owned())).collect())),
+            (None, evidence) => {
+                let passages = evidence.iter().map(|e| (e.n, e.text.to_owned())).collect();
+                Some(match self.style {
+                    PromptStyle::Reader => Form::Copying { passages, silence: request.silence.to_owned() },
+                    PromptStyle::Chat | PromptStyle::None => Form::Citing(passages),
+                })
+            }
         };
         let done = self.engine.run(sectora_lm::Request { messages, sampling, form, segments }, sink);
         let done = done.map_err(|e| self.failed(e))?;
@@ -230,12 +236,14 @@ fn passages(request: &Request<'_>) -> Vec<String> {
     let Some(Message { content, .. }) = request.messages.last() else { return Vec::new() };
     let (mut all, mut from) = (Vec::new(), 0);
     let mark = |e: &Evidence<'_>| format!("[{}] {}\n", e.n, e.heading);
-    for (i, evidence) in request.evidence.iter().enumerate() {
+    // The small reader is not shown every passage.
+    let shown: Vec<&Evidence<'_>> = request.evidence.iter().filter(|e| content.contains(&mark(e))).collect();
+    for (i, evidence) in shown.iter().enumerate() {
         let Some(at) = content[from..].find(&mark(evidence)) else { return Vec::new() };
         let rest = &content[from + at + format!("[{}] ", evidence.n).len()..];
         let whole = format!("{}\n{}", evidence.heading, evidence.text);
         // A small window gets excerpts: up to the next passage, or to the empty line before the question.
-        let text = match (rest.starts_with(&whole), request.evidence.get(i + 1)) {
+        let text = match (rest.starts_with(&whole), shown.get(i + 1)) {
             (true, _) => &rest[..whole.len()],
             (false, Some(next)) => rest.find(&mark(next)).map_or(rest, |end| &rest[..end]),
             (false, None) => rest.rfind("\n\n").map_or(rest, |end| &rest[..end]),
@@ -312,6 +320,7 @@ mod tests {
             messages: &messages,
             sampling: &sampling,
             schema: None,
+            silence: "",
         };
         let mut text = String::new();
         let generation = generator.generate(&request, &mut |piece| {
@@ -354,6 +363,7 @@ mod tests {
                 messages: &[Message { role: Role::User, content: content.into() }],
                 sampling: &Sampling::default(),
                 schema: None,
+                silence: "",
             })
         };
         let whole = ["A | 2024\none\n\ntwo", "B\nthree. four."];

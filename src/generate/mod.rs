@@ -11,6 +11,7 @@ mod remote;
 use std::ops::ControlFlow;
 
 pub use extractive::ExtractiveGenerator;
+pub(crate) use extractive::ranked;
 pub use local::{LocalGenerator, LocalOptions, PROMPT_KEY, READER, chat_message};
 pub use remote::{RemoteGenerator, RemoteOptions};
 pub use sectora_lm::Memory;
@@ -118,6 +119,8 @@ pub struct Request<'a> {
     pub sampling: &'a Sampling,
     /// The JSON schema that the text must follow.
     pub schema: Option<&'a serde_json::Value>,
+    /// What is written where nothing answers; empty where something must be.
+    pub silence: &'a str,
 }
 
 /// Why a text ended.
@@ -257,7 +260,8 @@ pub fn written(
     schema: Option<&serde_json::Value>,
 ) -> Result<String, GenerateError> {
     let coverage = Coverage::of_question(question, &[]);
-    let request = Request { question, evidence: &[], coverage: &coverage, parts: &[], messages, sampling, schema };
+    let request =
+        Request { question, evidence: &[], coverage: &coverage, parts: &[], messages, sampling, schema, silence: "" };
     let mut text = String::new();
     generator.generate(&request, &mut |piece| {
         text.push_str(piece);

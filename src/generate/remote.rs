@@ -396,6 +396,7 @@ mod tests {
             messages: &messages,
             sampling: &sampling,
             schema: None,
+            silence: "",
         };
         let mut text = String::new();
         let mut left = pieces;

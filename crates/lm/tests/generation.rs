@@ -677,3 +677,32 @@ fn a_second_question_over_the_same_text_reads_only_what_is_new() {
     assert!(ask(&format!("{} three?", passages("A"))) > 150);
     assert!(ask(&format!("{} four?", passages("B"))) > 150);
 }
+
+#[test]
+fn an_answer_that_only_copies_is_made_of_pieces_of_the_passages_it_cites() {
+    let passages = vec![
+        (3, "The cell held 92 % after 500 cycles.".to_owned()),
+        (5, "전해질은 황화물이다. 92 % [7] kept.".to_owned()),
+    ];
+    let form = Form::Copying { passages: passages.clone(), silence: "Nothing answers.".to_owned() };
+    let mut model = Tiny::new(Architecture::Qwen3).model();
+    let mut ended = 0;
+    for seed in 0..20 {
+        let (text, generation) = formed(&mut model, &form, seed, 120);
+        if generation.finish == Finish::Length {
+            continue;
+        }
+        ended += 1;
+        if text.trim_start() == "Nothing answers." {
+            continue;
+        }
+        let pieces: Vec<&str> = text.trim_start().split_inclusive("].").map(str::trim_start).collect();
+        assert!((1..=4).contains(&pieces.len()), "{text}");
+        for piece in pieces {
+            let (said, mark) = piece.rsplit_once(" [").unwrap_or_else(|| panic!("{text}"));
+            let n: usize = mark.strip_suffix("].").unwrap_or_else(|| panic!("{text}")).parse().unwrap();
+            assert!(passages.iter().any(|(number, passage)| *number == n && passage.contains(said)), "{text}");
+        }
+    }
+    assert!(ended > 4, "only {ended} of 20 ended: the test shows little");
+}

@@ -16,7 +16,8 @@ use std::time::Instant;
 
 use regex::Regex;
 
-use super::{Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink};
+use super::{Evidence, Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink};
+use crate::document::Span;
 use crate::text::coverage::Coverage;
 use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, rows, without_reaching};
 use candidates::{Candidate, Fields, Kind, candidates};
@@ -117,6 +118,21 @@ impl Generator for ExtractiveGenerator {
         }
         Ok(out)
     }
+}
+
+/// All pieces of the evidence that can stand in an answer, the likeliest first: place of the passage in `evidence`, place in its text.
+pub(crate) fn ranked(question: &str, coverage: &Coverage, evidence: &[Evidence<'_>]) -> Vec<(usize, Span)> {
+    let asked = Asked::new(coverage.clone(), coverage.clone(), question);
+    let scored = evidence.iter().enumerate().flat_map(|(rank, e)| {
+        let (asked, from) = (&asked, e.text.as_ptr() as usize);
+        candidates(e, &asked.fields).into_iter().map(move |c| {
+            let start = c.text.as_ptr() as usize - from;
+            (asked.score(&c, rank).0, (rank, Span { start, end: start + c.text.len() }))
+        })
+    });
+    let mut scored: Vec<(f32, (usize, Span))> = scored.collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored.into_iter().map(|(_, place)| place).collect()
 }
 
 /// The sentences that answer, best first; none where nothing covers enough.
@@ -299,7 +315,7 @@ fn overlap(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::{Evidence, Sampling};
+    use crate::generate::Sampling;
     use crate::text::coverage::Synonyms;
 
     const EN: &str = "# Cycling\n\nThe pouch cells used graphite anodes. After 500 cycles at 45 °C they kept 83 % of their capacity. Gas was not analysed.";
@@ -323,6 +339,7 @@ mod tests {
             messages: &[],
             sampling,
             schema: None,
+            silence: "",
         };
         let mut out = String::new();
         let sink = &mut |piece: &str| {
@@ -434,6 +451,7 @@ mod tests {
             messages: &[],
             sampling: &sampling,
             schema: None,
+            silence: "",
         };
         choose(&request).iter().map(|c| (c.n, c.text.to_owned())).collect()
     }

@@ -19,6 +19,8 @@ struct State {
     next: Vec<(u8, u32)>,
     /// The texts in which it occurs.
     texts: u64,
+    /// It ends one of them.
+    ends: bool,
 }
 
 impl Automaton {
@@ -36,13 +38,15 @@ impl Automaton {
                 }
                 space = is_space;
             }
+            automaton.states[last].ends = true;
         }
         // A suffix occurs wherever the longer piece does.
         let mut order: Vec<usize> = (1..automaton.states.len()).collect();
         order.sort_unstable_by_key(|&state| std::cmp::Reverse(automaton.states[state].length));
         for state in order {
-            let State { link, texts, .. } = automaton.states[state];
+            let State { link, texts, ends, .. } = automaton.states[state];
             automaton.states[link].texts |= texts;
+            automaton.states[link].ends |= ends;
         }
         automaton
     }
@@ -50,6 +54,12 @@ impl Automaton {
     /// The state after one more byte.
     pub(super) fn next(&self, state: u32, byte: u8) -> Option<u32> {
         self.states[state as usize].next.iter().find(|(b, _)| *b == byte).map(|(_, to)| *to)
+    }
+
+    /// The bytes that follow the piece somewhere; none where it also ends a text.
+    pub(super) fn following(&self, state: u32) -> Option<impl Iterator<Item = u8>> {
+        let State { next, ends, .. } = &self.states[state as usize];
+        (!ends).then(|| next.iter().map(|(byte, _)| *byte))
     }
 
     /// The texts that hold the piece, one bit each.
@@ -97,8 +107,8 @@ impl Automaton {
     fn split(&mut self, mut at: usize, there: usize, byte: u8) -> usize {
         let copy = self.states.len();
         let length = self.states[at].length + 1;
-        // Its texts are found in the end, through the links.
-        self.states.push(State { length, texts: 0, ..self.states[there].clone() });
+        // Its texts, and whether it ends one, are found in the end, through the links.
+        self.states.push(State { length, texts: 0, ends: false, ..self.states[there].clone() });
         self.states[there].link = copy;
         loop {
             match self.states[at].next.iter_mut().find(|(b, to)| *b == byte && *to as usize == there) {

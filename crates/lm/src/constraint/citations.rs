@@ -8,9 +8,10 @@
 //! every token is, so only those with a character that matters are tried one by one; within them the trie of
 //! the vocabulary is walked, which ends early because few bytes are allowed.
 
-use toktrie::{Recognizer, SimpleVob, TokTrie};
+use toktrie::{SimpleVob, TokTrie};
 
 use super::automaton::Automaton;
+use super::walk::{Bytes, Walk};
 
 /// What begins a mark or a quotation.
 const OPENERS: [&str; 4] = ["[", "\"", "“", "「"];
@@ -121,7 +122,7 @@ impl Citations {
             set.set_from(free);
         } else {
             set.set_all(false);
-            trie.add_bias(&mut Walk { passages, states: vec![*state] }, set, &[]);
+            trie.add_bias(&mut Walk::new(passages, *state), set, &[]);
         }
         (set, self.state.mode == Mode::Text)
     }
@@ -160,40 +161,6 @@ impl Passages {
 
     fn read(&self, state: State, bytes: &[u8]) -> Option<State> {
         bytes.iter().try_fold(state, |state, &byte| self.push(state, byte))
-    }
-
-    fn push(&self, state: State, byte: u8) -> Option<State> {
-        let State { mode, tail, open, marked } = state;
-        let next = State { tail: [tail[1], byte], ..state };
-        match mode {
-            Mode::Text => self.text(next, tail, byte),
-            Mode::Mark { number, digits } => match byte {
-                b']' => {
-                    let cited = self.numbers.iter().position(|n| digits > 0 && *n == number.to_string())?;
-                    (open >> cited & 1 == 1).then_some(State { mode: Mode::Text, marked: true, ..next })
-                }
-                b'0'..=b'9' if digits < 9 => {
-                    let number = number * 10 + u32::from(byte - b'0');
-                    let begun = number.to_string();
-                    let fits = |(bit, n): (usize, &String)| open >> bit & 1 == 1 && n.starts_with(&begun);
-                    // Leading zeros are no number: `01` is not `1`.
-                    let sound = begun.len() == usize::from(digits) + 1 && self.numbers.iter().enumerate().any(fits);
-                    sound.then_some(State { mode: Mode::Mark { number, digits: digits + 1 }, ..next })
-                }
-                _ => None,
-            },
-            Mode::Quote(quote) => {
-                let moved = self.quote(quote, byte)?;
-                let closed = usize::from(moved.closing) == CLOSERS[usize::from(moved.closer)].len();
-                if !closed {
-                    return Some(State { mode: Mode::Quote(moved), ..next });
-                }
-                let texts = self.texts.texts(moved.before);
-                // Quotations of different passages before one mark: the mark is the last one's.
-                let open = if open & texts == 0 { texts } else { open & texts };
-                Some(State { mode: Mode::Text, open, marked, ..next })
-            }
-        }
     }
 
     fn text(&self, mut next: State, tail: [u8; 2], byte: u8) -> Option<State> {
@@ -244,29 +211,41 @@ impl Passages {
     }
 }
 
-/// The walk through the vocabulary's trie.
-struct Walk<'a> {
-    passages: &'a Passages,
-    states: Vec<State>,
-}
+impl Bytes for Passages {
+    type State = State;
 
-impl Recognizer for Walk<'_> {
-    fn pop_bytes(&mut self, count: usize) {
-        self.states.truncate(self.states.len() - count);
-    }
-
-    fn collapse(&mut self) {
-        let last = self.states.len() - 1;
-        self.states.drain(..last);
-    }
-
-    fn trie_finished(&mut self) {
-        self.states.truncate(1);
-    }
-
-    fn try_push_byte(&mut self, byte: u8) -> bool {
-        let state = self.states.last().and_then(|state| self.passages.push(*state, byte));
-        state.map(|state| self.states.push(state)).is_some()
+    fn push(&self, state: State, byte: u8) -> Option<State> {
+        let State { mode, tail, open, marked } = state;
+        let next = State { tail: [tail[1], byte], ..state };
+        match mode {
+            Mode::Text => self.text(next, tail, byte),
+            Mode::Mark { number, digits } => match byte {
+                b']' => {
+                    let cited = self.numbers.iter().position(|n| digits > 0 && *n == number.to_string())?;
+                    (open >> cited & 1 == 1).then_some(State { mode: Mode::Text, marked: true, ..next })
+                }
+                b'0'..=b'9' if digits < 9 => {
+                    let number = number * 10 + u32::from(byte - b'0');
+                    let begun = number.to_string();
+                    let fits = |(bit, n): (usize, &String)| open >> bit & 1 == 1 && n.starts_with(&begun);
+                    // Leading zeros are no number: `01` is not `1`.
+                    let sound = begun.len() == usize::from(digits) + 1 && self.numbers.iter().enumerate().any(fits);
+                    sound.then_some(State { mode: Mode::Mark { number, digits: digits + 1 }, ..next })
+                }
+                _ => None,
+            },
+            Mode::Quote(quote) => {
+                let moved = self.quote(quote, byte)?;
+                let closed = usize::from(moved.closing) == CLOSERS[usize::from(moved.closer)].len();
+                if !closed {
+                    return Some(State { mode: Mode::Quote(moved), ..next });
+                }
+                let texts = self.texts.texts(moved.before);
+                // Quotations of different passages before one mark: the mark is the last one's.
+                let open = if open & texts == 0 { texts } else { open & texts };
+                Some(State { mode: Mode::Text, open, marked, ..next })
+            }
+        }
     }
 }
 

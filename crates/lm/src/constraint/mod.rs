@@ -1,12 +1,14 @@
 //! Which tokens may come next, so that a text gets the form it must have?
 //!
-//! Two forms: JSON that a schema describes (llguidance's Earley parser), and answers that cite passages
-//! ([`citations`], our own). Both work on bytes and turn into a set of tokens through the trie of the
+//! Three forms: JSON that a schema describes (llguidance's Earley parser), answers that cite passages ([`citations`], our own), and
+//! answers that only copy from them ([`spans`]). All work on bytes and turn into a set of tokens through the trie of the
 //! vocabulary, which is made once a model, when first needed. The set forbids; what is drawn from the rest is
 //! the sampler's affair.
 
 mod automaton;
 mod citations;
+mod spans;
+mod walk;
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +18,7 @@ use toktrie::{ApproximateTokEnv, SimpleVob, TokEnv, TokRxInfo, TokTrie};
 
 use crate::{LmError, Tokenizer};
 use citations::{Citations, Plain};
+use spans::Spans;
 
 /// What a text must look like.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +27,13 @@ pub enum Form {
     Json(serde_json::Value),
     /// Free text in which `[n]` cites one of these passages and quotation marks hold only their words.
     Citing(Vec<(usize, String)>),
+    /// Up to four pieces of these passages, each with a number, `32억 원 [2].`, or `silence` word for word.
+    Copying {
+        /// Passages by number.
+        passages: Vec<(usize, String)>,
+        /// What is written where nothing answers.
+        silence: String,
+    },
 }
 
 /// What grammars need to know of a vocabulary.
@@ -51,6 +61,7 @@ pub(crate) struct Constraint {
 enum Kind {
     Json(Box<Matcher>),
     Citing(Box<Citations>),
+    Copying(Box<Spans>),
 }
 
 impl Grammars {
@@ -63,6 +74,9 @@ impl Grammars {
         let made = self.made.get_or_init(|| Arc::new(Made::of(&self.tokenizer, self.vocabulary))).clone();
         let kind = match form {
             Form::Citing(passages) => Kind::Citing(Box::new(Citations::new(made.environment.tok_trie(), passages))),
+            Form::Copying { passages, silence } => {
+                Kind::Copying(Box::new(Spans::new(made.environment.tok_trie(), passages, silence)))
+            }
             Form::Json(schema) => Kind::Json(Box::new(made.json(schema)?)),
         };
         let set = made.environment.tok_trie().alloc_token_set();
@@ -109,6 +123,11 @@ impl Constraint {
                 std::mem::swap(set, &mut self.set);
                 may_end
             }
+            Kind::Copying(spans) => {
+                let (set, may_end) = spans.allowed(trie);
+                std::mem::swap(set, &mut self.set);
+                may_end
+            }
             Kind::Json(matcher) => {
                 let failed = |e| LmError::Compute(candle_core::Error::Msg(format!("the JSON grammar failed: {e}")));
                 self.set = matcher.compute_mask_or_eos().map_err(failed)?;
@@ -125,6 +144,7 @@ impl Constraint {
     pub(crate) fn take(&mut self, id: u32) -> Result<(), LmError> {
         let taken = match &mut self.kind {
             Kind::Citing(citations) => citations.take(self.tokenizer.bytes(id)),
+            Kind::Copying(spans) => spans.take(self.tokenizer.bytes(id)),
             Kind::Json(matcher) => matcher.consume_token(id).is_ok(),
         };
         match taken {
