@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that do not need a trained model; exit 1 with what is wrong.
 
-    check.py                  particles, examples, layout of prompts, the tokenizer against the PyPI package `tokenizers`
+    check.py                  particles, examples, written questions, layout of prompts, the tokenizer against the PyPI package `tokenizers`
     check.py --case RUN DIR   also writes DIR/reader.gguf and DIR/reader.json: logits of RUN's model as PyTorch computes them, for
                               `cargo run --release -p sectora-lm --example parity -- DIR`
 """
@@ -18,6 +18,7 @@ from bpe import CUT, Bpe
 from korean import fill, latin, particle
 from phrasings import ABSTENTION, KINDS
 from tasks import example, prompt
+import written
 
 HERE = pathlib.Path(__file__).parent
 WORDS = [("전지", "은", "는"), ("연구원", "은", "은"), ("서울", "으로", "로"), ("부산", "으로", "으로"), ("32", "을", "를"), ("7", "이", "이"), ("80 %", "이다", "다"),
@@ -55,6 +56,23 @@ def examples():
         first = write.split(" [")[0]
         bare = re.sub(r"^\| | \|$", "", passages[cited[0]].replace(" | ", " "))
         check(f"example {i}: {first!r} is not in passage {cited[0]}", first in passages[cited[0]] or first.replace(" | ", " ") in bare)
+
+
+def written_questions():
+    """Every answer stands in its passage, examples come out the same again, and changed figures change in question, passage and answer alike."""
+    rows = written.read_written()
+    check("no written questions are there", len(rows) > 100)
+    for row in rows:
+        for asked in row["questions"]:
+            check(f"{asked['q']!r}: {asked['a']!r} is not in its passage", asked["a"] in row["text"])
+        check(f"{row['heading']!r} has no question that it does not answer", row["absent"])
+    for i in range(600):
+        made = written.written(random.Random(f"check:{i}"), rows)
+        check(f"written example {i} differs when made again", made == written.written(random.Random(f"check:{i}"), rows))
+        if made and made[2] != ABSTENTION[made[0][-2:]]:
+            for said, n in re.findall(r"(.*?) \[(\d)\]\.(?: |$)", made[2], re.S):
+                passage = made[1].split(f"\n\n[{n}] ")[1].split("\n\n")[0]
+                check(f"written example {i}: {said!r} is not in passage {n}", said in passage or said + "." in passage)
 
 
 def layout():
@@ -133,13 +151,14 @@ def main():
     options = parser.parse_args()
     particles()
     examples()
+    written_questions()
     layout()
     ratio = tokenizer()
     if not circuit():
         print("the induction start was not tried: PyTorch is not installed")
     if options.case:
         case(*options.case)
-    print(f"particles, 600 examples, layout, tokenizer and induction start hold; {ratio:.2f} tokens a Korean syllable")
+    print(f"particles, 600 examples, written questions, layout, tokenizer and induction start hold; {ratio:.2f} tokens a Korean syllable")
 
 
 if __name__ == "__main__":
