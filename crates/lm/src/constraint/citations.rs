@@ -11,7 +11,7 @@
 use toktrie::{SimpleVob, TokTrie};
 
 use super::automaton::Automaton;
-use super::walk::{Bytes, Walk};
+use super::walk::{Bytes, Walk, lacks};
 
 /// What begins a mark or a quotation.
 const OPENERS: [&str; 4] = ["[", "\"", "“", "「"];
@@ -200,13 +200,7 @@ impl Passages {
         if piece.is_none() && closing == 0 {
             return None;
         }
-        let lacks = match byte {
-            0x80..=0xBF => quote.lacks.saturating_sub(1),
-            0xC0..=0xDF => 1,
-            0xE0..=0xEF => 2,
-            0xF0.. => 3,
-            _ => 0,
-        };
+        let lacks = lacks(quote.lacks, byte);
         Some(Quote { closing, before, piece: piece.unwrap_or(DEAD), lacks, ..quote })
     }
 }

@@ -6,7 +6,7 @@
 use toktrie::{SimpleVob, TokTrie};
 
 use super::automaton::Automaton;
-use super::walk::{Bytes, Walk};
+use super::walk::{Bytes, Walk, lacks};
 
 /// Pieces at most.
 const PIECES: u8 = 4;
@@ -45,6 +45,8 @@ enum Place {
         /// The piece without the space that has just been written, if it may end there; else [`DEAD`].
         whole: u32,
         last: u8,
+        /// Bytes that the last character still lacks.
+        lacks: u8,
         /// Bytes of the fixed sentence, if it can still be that.
         silence: Option<usize>,
     },
@@ -116,18 +118,24 @@ impl Bytes for Grammar {
                 let piece = self.texts.next(0, byte).filter(|_| begins).unwrap_or(DEAD);
                 let silence = (state.pieces == 0 && self.silence.first() == Some(&byte)).then_some(1);
                 (piece != DEAD || silence.is_some()).then_some(())?;
-                at(Place::Words { piece, whole: DEAD, last: byte, silence })
+                at(Place::Words { piece, whole: DEAD, last: byte, lacks: lacks(0, byte), silence })
             }
             Place::Words { whole, .. } if byte == b'[' && whole != DEAD => {
                 at(Place::Mark { holds: self.texts.texts(whole), number: 0, digits: 0 })
             }
-            Place::Words { piece, last, silence, .. } => {
+            Place::Words { piece, last, lacks: lacking, silence, .. } => {
                 let next = if piece == DEAD { None } else { self.texts.next(piece, byte) };
                 let silence = silence.filter(|&n| self.silence.get(n) == Some(&byte)).map(|n| n + 1);
-                let ends = byte == b' ' && piece != DEAD && last != b' ' && self.is_whole(piece, last);
+                let ends = byte == b' ' && piece != DEAD && last != b' ' && lacking == 0 && self.is_whole(piece, last);
                 (next.is_some() || silence.is_some() || ends).then_some(())?;
                 let whole = if ends { piece } else { DEAD };
-                at(Place::Words { piece: next.unwrap_or(DEAD), whole, last: byte, silence })
+                at(Place::Words {
+                    piece: next.unwrap_or(DEAD),
+                    whole,
+                    last: byte,
+                    lacks: lacks(lacking, byte),
+                    silence,
+                })
             }
             Place::Mark { holds, number, digits } => {
                 let cited = |n: &str| {

@@ -11,6 +11,17 @@ pub(super) trait Bytes {
     fn push(&self, state: Self::State, byte: u8) -> Option<Self::State>;
 }
 
+/// Bytes that a character still lacks after `byte`, if before it lacked `before`.
+pub(super) fn lacks(before: u8, byte: u8) -> u8 {
+    match byte {
+        0x80..=0xBF => before.saturating_sub(1),
+        0xC0..=0xDF => 1,
+        0xE0..=0xEF => 2,
+        0xF0.. => 3,
+        _ => 0,
+    }
+}
+
 /// One walk: the states of the bytes from the root of the trie to where it is.
 pub(super) struct Walk<'a, G: Bytes> {
     grammar: &'a G,
