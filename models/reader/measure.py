@@ -13,9 +13,8 @@ import numpy
 from bpe import Bpe
 from model import Reader, Sizes
 from stream import KINDS, Stream
-from train import HELD_OUT, held_out, read_texts, scores
+from train import HELD_OUT, of_texts, of_written, scores
 from weights import load
-import written
 
 
 def interval(values, generator):
@@ -30,8 +29,8 @@ def main():
     parser.add_argument("--examples", type=int, default=200)
     options = parser.parse_args()
     bpe = Bpe()
-    _, hidden = held_out(read_texts(options.texts))
-    _, rows = written.held_out(written.read_written())
+    _, hidden = of_texts(options.texts)
+    _, rows = of_written()
     sets = {}
     for name in KINDS:
         stream = Stream(bpe, hidden, "measured", [kind for kind in KINDS if kind != name], rows)

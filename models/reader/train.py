@@ -26,9 +26,9 @@ import torch.nn.functional as F
 import induction
 from bpe import Bpe
 from model import Reader, Sizes
-from stream import INGREDIENTS, KINDS, Stream, collate
+from stream import INGREDIENTS, KINDS, Stream, collate, held_out
 from weights import load
-import written
+from written import read_written
 
 SIZES = {
     "tiny": dict(hidden=64, layers=3, heads=2, kv_heads=1, head_dim=32, feed_forward=128, context=1024, rope_base=1e6),
@@ -63,10 +63,14 @@ def read_texts(path):
         return [json.loads(line) for line in file]
 
 
-def held_out(texts):
-    """One text in fifty, by its title, is never learnt from."""
-    hidden = lambda r: random.Random(r["title"]).random() < 0.02
-    return [r for r in texts if not hidden(r)], [r for r in texts if hidden(r)]
+def of_texts(path):
+    """Texts to learn from, and one in fifty that never is."""
+    return held_out(read_texts(path), "title", 0.02)
+
+
+def of_written():
+    """Written passages to learn from, and one in twenty that never is."""
+    return held_out(read_written(), "text", 0.05)
 
 
 def each(hidden, embedding, targets):
@@ -170,8 +174,8 @@ def main():
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     bpe = Bpe()
-    texts, hidden = held_out(read_texts(options.texts))
-    rows, hidden_rows = written.held_out(written.read_written())
+    texts, hidden = of_texts(options.texts)
+    rows, hidden_rows = of_written()
     stream = Stream(bpe, texts, options.seed, options.without, rows)
     of = lambda kind: HELD_OUT | dict(mix=[k == kind for k in KINDS])
     shown = {

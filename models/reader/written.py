@@ -26,12 +26,6 @@ def read_written(folder=FOLDER):
     return [json.loads(line) for file in sorted(folder.glob("*.jsonl")) for line in file.read_text(encoding="utf-8").splitlines() if line]
 
 
-def held_out(rows):
-    """One passage in twenty, by its text, is never learnt from."""
-    hidden = lambda r: random.Random(r["text"]).random() < 0.05
-    return [r for r in rows if not hidden(r)], [r for r in rows if hidden(r)]
-
-
 def parts(text):
     """Lines of a table, or sentences."""
     lines = [line for line in text.split("\n") if line.strip()]

@@ -1,7 +1,7 @@
 //! Which sentences does the small reader get to read?
 //!
 //! In: the passages, best first, the question taken apart, and how many tokens there are. Out: a text for each passage, its chosen
-//! sentences in their order, empty where none was chosen. Chosen are those that [`ranked`] finds likeliest, and before
+//! sentences in their order, empty where none was chosen. Chosen are those that [`ranked`] finds likeliest, and with
 //! the likeliest of all the one that stands above it, which names what it speaks of. Knows nothing of prompts.
 
 use std::collections::BTreeMap;
@@ -22,9 +22,9 @@ pub(super) fn excerpts(
     let mut ranked = ranked(question, coverage, evidence);
     if let Some(&(passage, first)) = ranked.first() {
         let above = sentences(evidence[passage].text).into_iter().take_while(|s| s.end <= first.start).last();
-        ranked.extend(above.map(|above| (passage, above)));
-        let at = ranked.len().min(2) - 1;
-        ranked[at..].rotate_right(usize::from(above.is_some()));
+        if let Some(above) = above {
+            ranked.insert(1, (passage, above));
+        }
     }
     let (mut chosen, mut left) = (vec![BTreeMap::new(); evidence.len()], room);
     for (passage, span) in ranked {

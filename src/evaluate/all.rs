@@ -165,6 +165,7 @@ pub fn run(
     options: &AllOptions,
     note: &mut dyn FnMut(&str),
 ) -> Result<(AllResult, Vec<Planted>), EvaluateError> {
+    let config = &of_the_program(config);
     let timeout = Duration::from_secs(config.remote.timeout_s.max(1));
     let servers: Vec<Server> = options
         .servers
@@ -229,6 +230,18 @@ pub fn run(
     });
     let planted = planted.collect();
     Ok((result, planted))
+}
+
+/// The baselines are of what is part of the program; whoever has other models at hand and means them names them.
+fn of_the_program(config: &Config) -> Config {
+    let mut config = config.clone();
+    if config.encoder == "auto" {
+        config.encoder = "embedded".into();
+    }
+    if config.generator == "auto" && config.remote.url.is_empty() {
+        config.generator = "extractive".into();
+    }
+    config
 }
 
 impl AllResult {

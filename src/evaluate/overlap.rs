@@ -334,7 +334,8 @@ fn judge(app: &App, institutes: &Institutes, job: &Job) -> Result<Vec<Row>, Port
     };
     let options = OverlapOptions { exclude: made.exclude.clone(), ..OverlapOptions::default() };
     let (own, candidates) = compared(&app.parts(), institutes, &proposal, &options)?;
-    let mut rows = rows((app, app.catalog().document_count()?), n, training, made, &candidates);
+    let model = weights(app.embedder().is_some(), app.catalog().document_count()?);
+    let mut rows = rows(model, n, training, made, &candidates);
     // The same among fewer: a small index holds fewer others, and the same work must be seen in it too.
     let kept = few(&candidates, made, n);
     let sides: Vec<&Side> = kept.iter().map(|i| &candidates[*i].side).collect();
@@ -357,8 +358,7 @@ fn few(candidates: &[Compared], made: &Made, seed: usize) -> Vec<usize> {
     kept
 }
 
-fn rows((app, documents): (&App, u64), n: usize, training: bool, made: &Made, candidates: &[Compared]) -> Vec<Row> {
-    let model = weights(app.embedder().is_some(), documents);
+fn rows(model: Model<'_>, n: usize, training: bool, made: &Made, candidates: &[Compared]) -> Vec<Row> {
     let mut order: Vec<(f64, usize)> = candidates
         .iter()
         .enumerate()

@@ -151,7 +151,7 @@ pub fn landscape(
     holdings: &Holdings,
     options: &LandscapeOptions,
 ) -> Result<Landscape, PortfolioError> {
-    let model = model(options.weights.as_deref(), parts)?;
+    let model = model(options.weights.as_deref(), parts.embedder.is_some(), parts.catalog.document_count()?);
     let made = made(parts, model, options);
     let mut known = match &options.remember {
         Some(file) => Remembered::read(file, &made, holdings),
@@ -214,7 +214,7 @@ pub fn remembered_neighbours(
     options: &LandscapeOptions,
 ) -> Result<Vec<Vec<usize>>, PortfolioError> {
     let Some(file) = &options.remember else { return Ok(vec![Vec::new(); holdings.all.len()]) };
-    let model = model(options.weights.as_deref(), parts)?;
+    let model = model(options.weights.as_deref(), parts.embedder.is_some(), parts.catalog.document_count()?);
     let known = Remembered::read(file, &made(parts, model, options), holdings);
     let of =
         |near: Option<Vec<(usize, f32)>>| near.into_iter().flatten().map(|(j, _)| j).take(options.neighbours).collect();

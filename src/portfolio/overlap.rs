@@ -230,7 +230,8 @@ pub fn find(
     let begin = Instant::now();
     let (own, candidates) = compared(parts, institutes, proposal, options)?;
     let index = CharIndex::new(&proposal.document.text);
-    let model = model(options.weights.as_deref(), parts)?;
+    let documents = parts.catalog.document_count()?;
+    let model = model(options.weights.as_deref(), parts.embedder.is_some(), documents);
     let mut verdicts: Vec<(f64, Verdict)> = Vec::new();
     let mut nearest = vec![0f32; own.sentences.len()];
     for candidate in &candidates {
@@ -258,7 +259,7 @@ pub fn find(
         new_in_proposal: new_sentences(&own, &nearest, &proposal.document.text, &index),
         verdicts: verdicts.into_iter().map(|(_, v)| v).collect(),
         judged_by: JudgedBy {
-            documents: parts.catalog.document_count()?,
+            documents,
             compared: candidates.len(),
             encoder: parts.embedder.map(|e| e.id().to_owned()),
             weights: model.made(),
@@ -279,9 +280,8 @@ pub fn find(
 }
 
 /// The weights to judge with: one's own, or the program's.
-pub(super) fn model<'a>(own: Option<&'a WeightFile>, parts: &Parts<'_>) -> Result<Model<'a>, PortfolioError> {
-    let (with_encoder, documents) = (parts.embedder.is_some(), parts.catalog.document_count()?);
-    Ok(own.map_or_else(|| weights(with_encoder, documents), |file| file.model(with_encoder, documents)))
+pub(super) fn model(own: Option<&WeightFile>, with_encoder: bool, documents: u64) -> Model<'_> {
+    own.map_or_else(|| weights(with_encoder, documents), |file| file.model(with_encoder, documents))
 }
 
 /// A candidate, compared.

@@ -11,6 +11,7 @@
 use toktrie::{SimpleVob, TokTrie};
 
 use super::automaton::Automaton;
+use super::mark::{Mark, Marked};
 use super::walk::{Bytes, Walk, lacks};
 
 /// What begins a mark or a quotation.
@@ -73,11 +74,8 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Text,
-    /// After `[`, with the digits so far.
-    Mark {
-        number: u32,
-        digits: u8,
-    },
+    /// After `[`.
+    Mark(Mark),
     Quote(Quote),
 }
 
@@ -159,17 +157,13 @@ impl Passages {
         }
     }
 
-    fn read(&self, state: State, bytes: &[u8]) -> Option<State> {
-        bytes.iter().try_fold(state, |state, &byte| self.push(state, byte))
-    }
-
     fn text(&self, mut next: State, tail: [u8; 2], byte: u8) -> Option<State> {
         if next.marked && !matches!(byte, b' ' | b'[' | b'.' | b',') {
             (next.marked, next.open) = (false, self.all());
         }
         let closer = match (tail, byte) {
             (_, b'[') => {
-                next.mode = Mode::Mark { number: 0, digits: 0 };
+                next.mode = Mode::Mark(Mark::BEGIN);
                 return (next.open != 0).then_some(next);
             }
             ([_, b'0'..=b'9'], b'"') => return Some(next),
@@ -213,21 +207,10 @@ impl Bytes for Passages {
         let next = State { tail: [tail[1], byte], ..state };
         match mode {
             Mode::Text => self.text(next, tail, byte),
-            Mode::Mark { number, digits } => match byte {
-                b']' => {
-                    let cited = self.numbers.iter().position(|n| digits > 0 && *n == number.to_string())?;
-                    (open >> cited & 1 == 1).then_some(State { mode: Mode::Text, marked: true, ..next })
-                }
-                b'0'..=b'9' if digits < 9 => {
-                    let number = number * 10 + u32::from(byte - b'0');
-                    let begun = number.to_string();
-                    let fits = |(bit, n): (usize, &String)| open >> bit & 1 == 1 && n.starts_with(&begun);
-                    // Leading zeros are no number: `01` is not `1`.
-                    let sound = begun.len() == usize::from(digits) + 1 && self.numbers.iter().enumerate().any(fits);
-                    sound.then_some(State { mode: Mode::Mark { number, digits: digits + 1 }, ..next })
-                }
-                _ => None,
-            },
+            Mode::Mark(mark) => Some(match mark.push(&self.numbers, open, byte)? {
+                Marked::Begun(mark) => State { mode: Mode::Mark(mark), ..next },
+                Marked::Whole => State { mode: Mode::Text, marked: true, ..next },
+            }),
             Mode::Quote(quote) => {
                 let moved = self.quote(quote, byte)?;
                 let closed = usize::from(moved.closing) == CLOSERS[usize::from(moved.closer)].len();

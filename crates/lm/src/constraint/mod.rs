@@ -7,6 +7,7 @@
 
 mod automaton;
 mod citations;
+mod mark;
 mod spans;
 mod walk;
 

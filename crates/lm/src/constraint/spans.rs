@@ -6,6 +6,7 @@
 use toktrie::{SimpleVob, TokTrie};
 
 use super::automaton::Automaton;
+use super::mark::{Mark, Marked};
 use super::walk::{Bytes, Walk, lacks};
 
 /// Pieces at most.
@@ -50,8 +51,8 @@ enum Place {
         /// Bytes of the fixed sentence, if it can still be that.
         silence: Option<usize>,
     },
-    /// After `[`: the passages that hold the piece, one bit each, and the digits so far.
-    Mark { holds: u64, number: u32, digits: u8 },
+    /// After `[`; the passages that hold the piece, one bit each.
+    Mark { holds: u64, mark: Mark },
     /// After `]`.
     Marked,
     /// After the full stop.
@@ -74,8 +75,7 @@ impl Spans {
 
     /// Moves past a token; false when it was not allowed.
     pub(super) fn take(&mut self, bytes: &[u8]) -> bool {
-        let next = bytes.iter().try_fold(self.state, |state, &byte| self.grammar.push(state, byte));
-        next.map(|state| self.state = state).is_some()
+        self.grammar.read(self.state, bytes).map(|state| self.state = state).is_some()
     }
 }
 
@@ -121,7 +121,7 @@ impl Bytes for Grammar {
                 at(Place::Words { piece, whole: DEAD, last: byte, lacks: lacks(0, byte), silence })
             }
             Place::Words { whole, .. } if byte == b'[' && whole != DEAD => {
-                at(Place::Mark { holds: self.texts.texts(whole), number: 0, digits: 0 })
+                at(Place::Mark { holds: self.texts.texts(whole), mark: Mark::BEGIN })
             }
             Place::Words { piece, last, lacks: lacking, silence, .. } => {
                 let next = if piece == DEAD { None } else { self.texts.next(piece, byte) };
@@ -137,26 +137,10 @@ impl Bytes for Grammar {
                     silence,
                 })
             }
-            Place::Mark { holds, number, digits } => {
-                let cited = |n: &str| {
-                    self.numbers.iter().enumerate().any(|(bit, own)| holds >> bit & 1 == 1 && own.starts_with(n))
-                };
-                match byte {
-                    b']' if digits > 0 => {
-                        let written = number.to_string();
-                        let (bit, _) = self.numbers.iter().enumerate().find(|(_, n)| **n == written)?;
-                        (holds >> bit & 1 == 1).then_some(State { place: Place::Marked, pieces: state.pieces + 1 })
-                    }
-                    b'0'..=b'9' if digits < 9 => {
-                        let number = number * 10 + u32::from(byte - b'0');
-                        // Leading zeros are no number: `01` is not `1`.
-                        let begun = number.to_string();
-                        (begun.len() == usize::from(digits) + 1 && cited(&begun)).then_some(())?;
-                        at(Place::Mark { holds, number, digits: digits + 1 })
-                    }
-                    _ => None,
-                }
-            }
+            Place::Mark { holds, mark } => match mark.push(&self.numbers, holds, byte)? {
+                Marked::Begun(mark) => at(Place::Mark { holds, mark }),
+                Marked::Whole => Some(State { place: Place::Marked, pieces: state.pieces + 1 }),
+            },
             Place::Marked if byte == b'.' => at(Place::Whole),
             Place::Whole if byte == b' ' && state.pieces < PIECES => at(Place::Before { space: true }),
             Place::Marked | Place::Whole => None,

@@ -9,6 +9,11 @@ pub(super) trait Bytes {
 
     /// The state after one more byte; none where the grammar does not allow it.
     fn push(&self, state: Self::State, byte: u8) -> Option<Self::State>;
+
+    /// The same after several.
+    fn read(&self, state: Self::State, bytes: &[u8]) -> Option<Self::State> {
+        bytes.iter().try_fold(state, |state, &byte| self.push(state, byte))
+    }
 }
 
 /// Bytes that a character still lacks after `byte`, if before it lacked `before`.
