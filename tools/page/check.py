@@ -11,9 +11,10 @@ not as it should be.
 
 import argparse
 import pathlib
+import re
 import sys
 
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 LETTER = "🔥 담당: 김하늘 선임 (010-2345-6789)\n\n분리막 두께는 12 µm였다. 바인더 배합비는 영업비밀이다. <b>see https://lab.example</b>\n"
 SHOWN = "🔥 담당: [PERSON 1] 선임 ([PHONE])\n\n분리막 두께는 12 µm였다. 바인더 배합비는 영업비밀이다. <b>see https://lab.example</b>\n"
@@ -107,12 +108,12 @@ def use(page, arguments, language, width):
 
     page.fill("#text", "CONFIDENTIAL\n\nThe cell kept 91 %.")
     page.click("#decide")
-    page.wait_for_function("t => document.querySelector('.decision')?.textContent === t", arg=said["whole"])
+    expect(page.locator(".decision")).to_have_text(said["whole"])
     assert page.locator(".released").count() == 0
     shot("withheld")
 
     page.set_input_files("#file", files=[{"name": "letter.txt", "mimeType": "text/plain", "buffer": LETTER.encode()}])
-    page.wait_for_function("document.getElementById('text').value.includes('김하늘')")
+    expect(page.locator("#text")).to_have_value(re.compile("김하늘"))
 
     # A document of the index, by a word and Enter.
     page.fill("#document", "파일럿 라인" if language == "ko" else "aerogel")
