@@ -9,13 +9,16 @@ use crate::text::{fields, institutes, rows};
 const HEAD: usize = 4000;
 /// Longest name, in characters.
 const LONGEST: usize = 80;
+const COLON: [char; 2] = [':', '：'];
 /// Names of the field that are also those of other things, or of persons.
 const VAGUE: [&str; 5] = ["기관", "institute", "coordinator", "performer", "lead partner"];
 
 /// The institution that the head of `text` states.
 pub(super) fn stated(text: &str) -> Option<String> {
     let head = &text[..text.floor_char_boundary(HEAD)];
-    let lines: Vec<&str> = head.lines().collect();
+    // A line that is cut off names something else.
+    let whole = if head.len() < text.len() { head.rfind('\n').unwrap_or(0) } else { head.len() };
+    let lines: Vec<&str> = head[..whole].lines().collect();
     let mut found = lines.iter().enumerate().flat_map(|(i, line)| of_line(line, &lines[i + 1..]));
     let first = found.next()?;
     found.all(|other| other == first).then_some(first)
@@ -30,7 +33,24 @@ fn of_line(line: &str, next: &[&str]) -> Vec<String> {
         return pairs.into_iter().flatten().filter_map(|(name, value)| value_of(name, value)).collect();
     }
     let pieces = line.split(['|', ';']).flat_map(|piece| piece.split("  "));
-    pieces.filter_map(|piece| piece.split_once([':', '：']).and_then(|(name, value)| value_of(name, value))).collect()
+    pieces.flat_map(facts).filter_map(|(name, value)| value_of(name, value)).collect()
+}
+
+/// `과제명: 소성로 수행기관: 한빛요업 기간: 2021`: a PDF's lines come as one. Names and values, the first at the start.
+fn facts(piece: &str) -> Vec<(&str, &str)> {
+    let Some((mut name, mut rest)) = piece.split_once(COLON) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some((colon, mark)) = rest[from..].match_indices(COLON).next().map(|(at, mark)| (from + at, mark)) {
+        from = colon + mark.len();
+        let words = rest[..colon].rmatch_indices(' ').map(|(at, _)| at).take(3);
+        if let Some(at) = words.filter(|at| fields::field(&rest[*at..colon]).is_some()).last() {
+            found.push((name, &rest[..at]));
+            (name, rest, from) = (&rest[at..colon], &rest[from..], 0);
+        }
+    }
+    found.push((name, rest));
+    if fields::field(found[0].0).is_some() { found } else { found.into_iter().take(1).collect() }
 }
 
 /// The value if `name` is the field's, perhaps numbered, marked or set apart (`1. 수 행 기 관`).
@@ -41,23 +61,16 @@ fn value_of(name: &str, value: &str) -> Option<String> {
     if !is(name) && !is(&joined) {
         return None;
     }
-    let value = until_next_field(value).trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | ',' | '-'));
+    let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | ',' | '-'));
     let company = ["Ltd.", "Inc.", "Corp.", "Co."].iter().any(|form| value.ends_with(form));
     let value = if company { value } else { value.trim_end_matches('.') };
     let letters = value.chars().filter(|c| c.is_alphabetic()).count();
-    let placeholder = value.starts_with(['(', '[', '<']) || value.contains(['○', '〇', '◯', ':', '：']);
+    let placeholder = value.starts_with(['(', '[', '<']) || value.contains(['○', '〇', '◯']) || value.contains(COLON);
     let nobody =
         ["n/a", "tbd", "none", "없음", "미정", "해당 없음", "해당없음"].contains(&value.to_lowercase().as_str());
     let sentence = value.ends_with(['다', '요']) || value.contains(". ") || value.chars().count() > LONGEST;
     let vague = VAGUE.contains(&name.to_lowercase().as_str()) && institutes(value).next().is_none();
     (letters >= 2 && !placeholder && !nobody && !sentence && !vague).then(|| value.to_owned())
-}
-
-/// `한빛연구원 연구책임자: 김하늘` on one line: the next field's name is none of the value.
-fn until_next_field(value: &str) -> &str {
-    let Some((before, _)) = value.split_once([':', '：']) else { return value };
-    let starts = before.rmatch_indices(' ').take(3).map(|(at, _)| at);
-    starts.into_iter().find(|at| fields::field(&before[*at..]).is_some()).map_or(value, |at| &before[..at])
 }
 
 #[cfg(test)]
@@ -74,6 +87,8 @@ mod tests {
             ("| 과제명 | 소성로 |\n|---|---|\n| 주관기관 | 한빛요업 |\n", "한빛요업"),
             ("| 주관기관 | 한빛요업 | 연구책임자 | 김하늘 |\n|---|---|---|---|\n", "한빛요업"),
             ("수행기관: 한빛요업 연구책임자: 김하늘", "한빛요업"),
+            ("과제명: 얇은 분리막 수행기관: 가온에너지소재 기간: 2022", "가온에너지소재"),
+            ("Title: Kilns: a report Lead institution: Kiln Works Period: 2021", "Kiln Works"),
             ("Host institution: Kiln Works Ltd.", "Kiln Works Ltd."),
             ("기관: 한빛연구원\n\n주관기관: 한빛연구원\n", "한빛연구원"),
         ] {
@@ -84,7 +99,9 @@ mod tests {
     #[test]
     fn what_is_no_statement_of_one_institution_gives_none() {
         let far = format!("{}\n\nInstitution: Norwind Institute\n", "The kiln was fired. ".repeat(300));
+        let cut = format!("{}\nInstitution: Norwind Institute of Kilns\n", "-".repeat(HEAD - 30));
         for text in [
+            &cut,
             "The institution: it was founded late.",
             "Institution: A Institute\n\nInstitution: B Institute\n",
             "| 기관 | 용량 |\n|---|---|\n| 가온 | 300 |\n",
@@ -94,6 +111,7 @@ mod tests {
             "주관기관: (기재)\n수행기관: ○○대학교\n기관명: 미정",
             "참여기관: 한빛요업",
             "수행기관: 두 곳이 나누어 하였다",
+            "We asked two things of the institution: its size and year",
             &far,
         ] {
             assert_eq!(stated(text), None, "{text}");
