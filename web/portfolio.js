@@ -1,10 +1,10 @@
-// The page at /portfolio: overlap, match, strengths, consolidation. Whatever comes from the server or a document
+// The page at /portfolio: overlap, match, strengths, consolidation, release. Whatever comes from the server or a document
 // enters the page as text, never as markup.
 
 const TEXTS = {
   ko: {
     title: "과제 포트폴리오", promise: "모든 판정은 양쪽의 문장을 근거로 보여 줍니다. 결정은 사람이 합니다.",
-    label: "제안서, 필요한 기술, 또는 기관 이름을 그대로 적으세요", overlap: "이미 한 일인가?", match: "누가 할 수 있나?",
+    label: "제안서, 필요한 기술, 기관 이름, 또는 공개할 글을 그대로 적으세요", overlap: "이미 한 일인가?", match: "누가 할 수 있나?",
     strengths: "기관별 강점", consolidate: "함께 묶을 과제", save: "저장:", calls: "이 기관에 맞는 공고는?",
     whole: "전체 과제:", all: "두 번 한 일은?", projects: "과제", pairs: "비교한 쌍", clusters: "반복된 일 (시간순)", avoidable: "줄일 수 있었을 지출",
     between: "기관 사이", spentAfter: "첫 과제 뒤에 쓴 예산", repeats: "반복:", unknown: "모름",
@@ -13,6 +13,22 @@ const TEXTS = {
     onlyHere: "여기에만 있는 것", broken: "요청이 실패했습니다.", thin: "근거가 적음", budget: "예산",
     file: "또는 파일 (PDF, HWP, HWPX, DOCX, PPTX, XLSX, 텍스트)", reading: "파일을 읽는 중…", suggestions: "역할 분담 제안",
     thinTip: "근거 문장이 두 개가 되지 않습니다. 직접 확인하세요.",
+    release: "이 글에서 공개할 수 있는 것:", redact: "개인정보를 가린 글", decide: "문장별 판단과 이유", plain: "텍스트",
+    document: "또는 여기 있는 문서 (제목, 낱말, ID):", look: "판단", noDocument: "그런 문서를 찾지 못했습니다.", which: "어느 문서인가요?",
+    sent: "적은 내용은 이 서버에만 보내며, 어디에도 저장하지 않습니다.",
+    rules: "규칙으로만 찾습니다. 문장 속의 이름은 많이 놓치므로, 공개하기 전에 사람이 읽어야 합니다.",
+    shown: "공개할 수 있는 글", findings: "찾은 것", parts: "그대로 공개하지 않는 문장", clean: "찾은 것이 없습니다.", rule: "규칙", page: "쪽",
+    characters: (place) => `위의 글에서 ${place}번째 글자 보기`,
+    decisions: { release: "공개", release_in_part: "부분 공개", withhold: "비공개" },
+    actions: { keep: "그대로 둠", mask: "가림", generalise: "넓혀 적음" },
+    provision: (reason) => reason.provision,
+    labels: {
+      PERSON: "이름", POSITION: "직위", PHONE: "전화번호", EMAIL: "전자우편", ADDRESS: "주소", POSTAL_CODE: "우편번호", RRN: "주민등록번호",
+      FRN: "외국인등록번호", SSN: "사회보장번호", PASSPORT: "여권번호", DRIVER_LICENSE: "운전면허번호", ACCOUNT: "계좌번호", CARD: "카드번호",
+      DT_BIRTH: "생년월일", AGE: "나이", VEHICLE: "차량번호", IP: "IP 주소", MEDICAL_INSURANCE: "건강보험증 번호", PRESCRIPTION_ID: "처방전 번호",
+      HEIGHT: "키", WEIGHT: "몸무게", NATIONALITY: "국적", EDUCATION: "학력", MAJOR: "전공", URL: "웹 주소", BUSINESS_REG: "사업자등록번호",
+      CORP_REG: "법인등록번호", SECRET: "비밀번호·키",
+    },
     kinds: {
       "done already": "이미 수행됨", "same aim, other method": "목표 같음, 방법 다름", "same method, other aim": "방법 같음, 목표 다름",
       "continuation by the same group": "같은 연구진의 후속", related: "관련 있음", none: "무관",
@@ -20,7 +36,7 @@ const TEXTS = {
   },
   en: {
     title: "Portfolio", promise: "Every verdict shows the sentences of both sides. A person decides.",
-    label: "A proposal, a need in its own words, or the name of an institute", overlap: "Was this done before?", match: "Who can do this?",
+    label: "A proposal, a need in its own words, the name of an institute, or a text to be shown", overlap: "Was this done before?", match: "Who can do this?",
     strengths: "Strengths of the institutes", consolidate: "What belongs together?", save: "Save as", calls: "Which calls fit this institute?",
     whole: "The whole portfolio:", all: "What was done twice?", projects: "projects", pairs: "pairs compared", clusters: "Repeated work, in order of time",
     avoidable: "Avoidable spending", between: "Between institutes", spentAfter: "spent after the first", repeats: "repeats", unknown: "unknown",
@@ -29,8 +45,37 @@ const TEXTS = {
     onlyHere: "only here", broken: "The request failed.", thin: "thin evidence", budget: "budget",
     file: "Or a file (PDF, HWP, HWPX, DOCX, PPTX, XLSX, text)", reading: "Reading the file…", suggestions: "Suggested division of labour",
     thinTip: "Fewer than two sentences support this: look for yourself.",
+    release: "What may be shown of the text:", redact: "Without persons", decide: "Sentence by sentence, and why", plain: "Text",
+    document: "Or of a document here (title, words or id):", look: "Decide", noDocument: "No such document was found.", which: "Which document?",
+    sent: "What you write goes to this server only and is kept nowhere.",
+    rules: "Found by rules only. Names in running prose are often missed: a person has to read the text before it is shown.",
+    shown: "The text as it may be shown", findings: "What was found", parts: "Not shown as they are", clean: "Nothing was found.", rule: "rule", page: "p.",
+    characters: (place) => `Show characters ${place} in the text above`,
+    decisions: { release: "Release", release_in_part: "Release in part", withhold: "Withhold" },
+    actions: { keep: "kept", mask: "masked", generalise: "made coarser" },
+    provision: (reason) => PROVISIONS[reason.code],
+    labels: {
+      PERSON: "name", POSITION: "post", PHONE: "telephone", EMAIL: "e-mail", ADDRESS: "address", POSTAL_CODE: "postal code",
+      RRN: "resident registration number", FRN: "foreigner registration number", SSN: "social security number", PASSPORT: "passport number",
+      DRIVER_LICENSE: "driving licence number", ACCOUNT: "account number", CARD: "card number", DT_BIRTH: "date of birth", AGE: "age",
+      VEHICLE: "registration plate", IP: "IP address", MEDICAL_INSURANCE: "health insurance number", PRESCRIPTION_ID: "prescription number",
+      HEIGHT: "height", WEIGHT: "weight", NATIONALITY: "nationality", EDUCATION: "education", MAJOR: "subject", URL: "web address",
+      BUSINESS_REG: "business registration number", CORP_REG: "corporation registration number", SECRET: "password or key",
+    },
     kinds: {},
   },
+};
+
+// The provisions in English; the server names them in Korean.
+const PROVISIONS = {
+  unique_identifier: "Personal Information Protection Act 24, 24-2 (unique identifier)",
+  sensitive: "Personal Information Protection Act 23 (sensitive)",
+  personal: "Information Disclosure Act 9(1)6 (privacy)",
+  business_secret: "Information Disclosure Act 9(1)7 (business secret)",
+  security: "Information Disclosure Act 9(1)1, 9(1)2 (secrets of other laws, national security)",
+  deliberation: "Information Disclosure Act 9(1)5 (not decided yet)",
+  credential: "means of access (password, key)",
+  public: "may be public",
 };
 
 let language = localStorage.getItem("language") || (navigator.language.startsWith("ko") ? "ko" : "en");
@@ -76,7 +121,116 @@ function table(rows) {
   return box;
 }
 
+// The pieces of `original` after `changes` ({start, end, by}, in characters of it, in order): [text, was it put there].
+function pieces(original, changes) {
+  const characters = Array.from(original);
+  const found = [];
+  let at = 0;
+  for (const { start, end, by } of changes) {
+    found.push([characters.slice(at, start).join(""), false], [by, true]);
+    at = end;
+  }
+  return [...found, [characters.slice(at).join(""), false]];
+}
+
+// The text that the server releases. Marks stand in it only where they yield exactly that text.
+function released(found, original, changes) {
+  const s = element("section");
+  s.append(element("h3", t().shown));
+  const box = element("p", undefined, "released");
+  box.translate = false;
+  const marked = pieces(original, changes);
+  const whole = marked.map(([text]) => text).join("") === found.text;
+  for (const [text, put] of whole ? marked : [[found.text, false]]) box.append(put ? element("mark", text) : text);
+  s.append(box);
+  return s;
+}
+
+// Where it is. Of what stands in the field above, a button that selects it there.
+function place(start, end, original, page) {
+  const at = `${page ? `${t().page} ${page}, ` : ""}${start}–${end}`;
+  if ($("text").value !== original) return element("span", at, "facts");
+  const b = element("button", at, "place");
+  b.type = "button";
+  b.setAttribute("aria-label", t().characters(at));
+  b.addEventListener("click", () => {
+    const units = (n) => Array.from(original).slice(0, n).join("").length;
+    $("text").setSelectionRange(units(start), units(end));
+    // A field scrolls to its selection when it gets the focus.
+    $("text").blur();
+    $("text").focus();
+  });
+  return b;
+}
+
+const sure = (r) => `${t().rule} ${r.rule}, ${percent(r.confidence)}`;
+const changed = (found) => found.spans.filter((s) => s.action !== "keep").map((s) => ({ start: s.start, end: s.end, by: s.replacement }));
+
+function reasons(list) {
+  const box = element("ul");
+  for (const r of list) box.append(element("li", `${t().provision(r)}: ${r.words} (${sure(r)})`));
+  return box;
+}
+
+function findings(found, original) {
+  const s = element("section");
+  s.append(element("h3", `${t().findings}: ${found.spans.length}`));
+  const list = element("ul", undefined, "findings");
+  for (const f of found.spans) {
+    const item = element("li");
+    item.append(element(f.action === "keep" ? "span" : "mark", f.replacement), ` ${t().labels[f.label] || f.label}, ${t().actions[f.action]} `);
+    item.append(place(f.start, f.end, original), element("small", `${t().provision(f)}; ${sure(f)}`));
+    list.append(item);
+  }
+  s.append(found.spans.length ? list : element("p", t().clean));
+  return s;
+}
+
 const show = {
+  redact(found, out, original) {
+    out.append(element("p", t().rules, "facts"), released(found, original, changed(found)), findings(found, original));
+  },
+  decide(found, out, original, of) {
+    const s = element("section");
+    if (of) s.append(element("p", `${of.title} (${of.source})`, "facts"));
+    s.append(element("h3", t().decisions[found.decision], "decision"), reasons(found.reasons));
+    out.append(element("p", t().rules, "facts"), s);
+    if (found.decision !== "withhold") {
+      const left = found.parts.filter((p) => p.decision === "withhold");
+      const inside = (c) => left.some((p) => c.start < p.end && p.start < c.end);
+      const outs = left.map((p) => ({ start: p.start, end: p.end, by: `[WITHHELD: ${p.reasons[0].code}]` }));
+      out.append(released(found, original, [...outs, ...changed(found).filter((c) => !inside(c))].sort((a, b) => a.start - b.start)));
+    }
+    if (found.parts.length) {
+      const parts = element("section");
+      parts.append(element("h3", `${t().parts}: ${found.parts.length}`));
+      for (const p of found.parts) {
+        const box = element("div", undefined, "part");
+        const head = element("p", `${t().decisions[p.decision]} `);
+        head.append(place(p.start, p.end, original, p.page));
+        box.append(head, reasons(p.reasons));
+        parts.append(box);
+      }
+      out.append(parts);
+    }
+  },
+  documents(found, out) {
+    const documents = [...new Map(found.passages.map((p) => [p.doc_id, p])).values()];
+    if (!documents.length) { out.append(element("p", found.note || t().noDocument)); return; }
+    const s = element("section");
+    const list = element("ul", undefined, "choices");
+    for (const d of documents) {
+      const b = element("button", [d.title, d.institution, d.year, d.source].filter(Boolean).join(" · "));
+      b.type = "button";
+      // The button goes away with the list; the focus stays where the decision appears.
+      b.addEventListener("click", () => { out.focus(); decideDocument(d.doc_id); });
+      const item = element("li");
+      item.append(b);
+      list.append(item);
+    }
+    s.append(element("h3", t().which), list);
+    out.append(s);
+  },
   overlap(found, out) {
     if (!found.verdicts.length) out.append(element("p", t().nothing));
     for (const v of found.verdicts) {
@@ -198,27 +352,42 @@ const show = {
   },
 };
 
-async function ask(what, path, body) {
+async function call(path, body) {
+  const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
+  const response = await fetch(path, options);
+  const found = await response.json();
+  if (!response.ok) throw new Error(found.error?.message || t().broken);
+  return found;
+}
+
+// `of`: the document of the index that is asked about.
+async function ask(what, path, body, of) {
   const out = $("out");
   $("problem").hidden = true;
   $("saves").hidden = true;
+  last = null;
   out.replaceChildren(element("p", t().working));
   try {
-    const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
-    const response = await fetch(path, options);
-    const found = await response.json();
-    if (!response.ok) throw new Error(found.error?.message || t().broken);
+    const [found, source] = await Promise.all([call(path, body), of && call(of)]);
     out.replaceChildren();
-    last = { what, body, found };
-    $("saves").hidden = false;
-    const kinds = { overlap: ["json", "docx", "html", "markdown"], strengths: ["json", "svg"] }[what] || ["json"];
+    last = { what, body, found, original: source ? source.text : body?.text, of: source };
+    const kinds = {
+      overlap: ["json", "docx", "html", "markdown"], strengths: ["json", "svg"], redact: ["json", "text"], documents: [],
+      decide: found.decision === "withhold" ? ["json"] : ["json", "text"],
+    }[what] || ["json"];
+    $("saves").hidden = !kinds.length;
     document.querySelectorAll("[data-save]").forEach((b) => { b.hidden = !kinds.includes(b.dataset.save); });
-    show[what](found, out);
+    draw();
   } catch (error) {
     out.replaceChildren();
     $("problem").textContent = error.message || t().broken;
     $("problem").hidden = false;
   }
+}
+
+function draw() {
+  $("out").replaceChildren();
+  show[last.what](last.found, $("out"), last.original, last.of);
 }
 
 function withText(what, path, field) {
@@ -235,6 +404,16 @@ $("strengths").addEventListener("click", strengths);
 $("consolidate").addEventListener("click", consolidate);
 $("calls").addEventListener("click", () => withText("calls", "/v1/match", "institution"));
 $("all").addEventListener("click", () => ask("all", "/v1/overlap/all"));
+$("redact").addEventListener("click", () => withText("redact", "/v1/release/redact", "text"));
+$("decide").addEventListener("click", () => withText("decide", "/v1/release/decide", "text"));
+const decideDocument = (id) => ask("decide", "/v1/release/decide", { doc_id: id }, `/v1/documents/${encodeURIComponent(id)}`);
+$("indexed").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const words = $("document").value.trim();
+  if (!words) { $("problem").textContent = t().empty; $("problem").hidden = false; return; }
+  if (/^[0-9a-f]{16}$/.test(words)) decideDocument(words);
+  else ask("documents", "/v1/search", { q: words, limit: 20 });
+});
 
 // A file becomes the text above: whoever asks sees what was read, and the offsets of the answer count its characters.
 $("file").addEventListener("change", async () => {
@@ -268,6 +447,7 @@ function keep(blob, name) {
 
 async function save(kind) {
   if (kind === "json") return keep(new Blob([JSON.stringify(last.found, null, 2)], { type: "application/json" }), "sectora-portfolio.json");
+  if (kind === "text") return keep(new Blob([last.found.text], { type: "text/plain;charset=utf-8" }), `sectora-${last.what}.txt`);
   const response = kind === "svg"
     ? await fetch(`/v1/strengths.svg?language=${language}`)
     : await fetch("/v1/overlap/report", {
@@ -288,6 +468,6 @@ document.querySelectorAll("[data-language]").forEach((b) => b.addEventListener("
   // Sentences that the program writes are asked for again; everything else is at hand.
   const again = { strengths, consolidate }[last?.what];
   if (again) again();
-  else if (last) { $("out").replaceChildren(); show[last.what](last.found, $("out")); }
+  else if (last) draw();
 }));
 speak();

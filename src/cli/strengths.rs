@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     /// Write the map topics × institutes
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
-    /// Language of the suggestions and of the map
+    /// Language of the suggestions and of the map, and of topics where the glossary has their names
     #[arg(long, value_parser = ["ko", "en"], default_value = "en")]
     language: String,
     /// Highest access level you are cleared for

@@ -23,7 +23,7 @@ use crate::sector::SECTOR_FILE;
 use crate::text::bm25::Bm25;
 
 /// Version of everything between bytes and chunks; a change re-reads all sources.
-const PIPELINE: &str = "1";
+const PIPELINE: &str = "2";
 /// Worker processes at a time.
 const WORKERS: usize = 2;
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Extracted, Override, tables};
+use super::{Extracted, Override, institution, tables};
 use crate::document::{Document, Language, Section, Span, Unit, UnitKind};
 
 /// Lines at the top and bottom of a page among which headers and footers are looked for.
@@ -67,6 +67,9 @@ pub fn assemble(extracted: Extracted, source: &str, stated: Option<&Override>) -
         metadata.year = stated.year.or(metadata.year);
         metadata.access = stated.access.unwrap_or(metadata.access);
         metadata.fields.extend(stated.fields.clone());
+    }
+    if metadata.institution.is_none() && extracted.record.is_none() {
+        metadata.institution = institution::stated(&text);
     }
     let first_heading = || sections.iter().find_map(|s| s.path.last().cloned());
     let stem = || Path::new(source).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
@@ -340,6 +343,21 @@ mod tests {
             parts: texts.iter().enumerate().map(part).collect(),
             warnings: vec![],
         }
+    }
+
+    #[test]
+    fn the_institution_is_that_of_the_record_or_the_sector_else_that_of_a_line_near_the_head() {
+        let text = "# Kilns\n\nInstitution: Norwind Institute\n";
+        let who = |extracted: Extracted, stated: Option<&Override>| {
+            assemble(extracted, "r.md", stated).metadata.institution.unwrap_or_default()
+        };
+        let report = || pages(UnitKind::Body, &[text]);
+        assert_eq!(who(report(), None), "Norwind Institute");
+        let sector = Override { institution: Some("한빛요업".into()), ..Override::default() };
+        assert_eq!(who(report(), Some(&sector)), "한빛요업");
+        let own = Metadata { institution: Some("가온".into()), ..Metadata::default() };
+        assert_eq!(who(Extracted { metadata: own, ..report() }, None), "가온");
+        assert_eq!(who(Extracted { record: Some("1".into()), ..report() }, None), "");
     }
 
     #[test]

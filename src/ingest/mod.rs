@@ -8,6 +8,7 @@
 
 mod assemble;
 mod chunk;
+mod institution;
 mod readers;
 mod tables;
 mod worker;

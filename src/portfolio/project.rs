@@ -125,11 +125,12 @@ impl Project {
             let value = names.iter().find_map(|n| named(document, n))?;
             Some(Fact { value, origin: Origin::Field, confidence: 1.0 })
         };
-        let institution = meta
-            .institution
-            .clone()
-            .map(|value| Fact { value, origin: Origin::Field, confidence: 1.0 })
-            .or_else(|| text_fact(FieldKind::Institution));
+        let of_field = meta.institution.clone().map(|value| Fact { value, origin: Origin::Field, confidence: 1.0 });
+        // Ingest has it from the text where no field said it: then it has a place there.
+        let institution = match (of_field, text_fact(FieldKind::Institution)) {
+            (Some(of_field), Some(written)) if of_field.value == written.value => Some(written),
+            (of_field, written) => of_field.or(written),
+        };
         let period = text_fact(FieldKind::Period).and_then(|f| fields::years(&f.value));
         let year_of = |names: &[&str]| field(names).and_then(|f| fields::years(&f.value)).map(|y| y.0);
         let start = year_of(&["start", "start_date", "date_start_project", "start_year", "시작일", "연구시작일"])

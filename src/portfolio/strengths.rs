@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::PortfolioError;
 use super::holdings::{Citation, Holding, Holdings, cite};
 use super::report::escape;
-use super::topics::{Topic, fitting, topics};
+use super::topics::{Topic, fitting, in_language, topics};
 use crate::document::Language;
 use crate::retrieve::Parts;
 
@@ -110,7 +110,7 @@ pub fn present(holdings: &Holdings) -> i32 {
     holdings.all.iter().filter_map(|h| h.project.year.or(h.project.start)).max().unwrap_or(2000)
 }
 
-/// Works out the strengths; `k` topics, or as many as fit; suggestions in the reader's language.
+/// Works out the strengths; `k` topics, or as many as fit; suggestions in the reader's language, topics named in it where the glossary can.
 pub fn strengths(
     parts: &Parts<'_>,
     holdings: &Holdings,
@@ -121,7 +121,11 @@ pub fn strengths(
         return Err(PortfolioError::Nothing("the index holds no projects; ingest records or reports first".into()));
     }
     let year = present(holdings);
-    let topics = topics(holdings, k.unwrap_or_else(|| fitting(holdings.all.len())));
+    let mut topics = topics(holdings, k.unwrap_or_else(|| fitting(holdings.all.len())));
+    for topic in &mut topics {
+        let titles: Vec<&str> = topic.members.iter().map(|i| holdings.all[*i].project.title.as_str()).collect();
+        topic.label = in_language(&topic.label, &titles, parts.glossary, reader);
+    }
     let mut by_institute: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, h) in holdings.all.iter().enumerate() {
         if let Some(institute) = &h.project.institute {

@@ -4,8 +4,14 @@
 //! centres so far (ties by order), then Lloyd's steps until nothing moves (Dhillon & Modha 2001).
 //! Topics are a view, not a truth: another number of topics cuts differently.
 
+use std::collections::BTreeMap;
+
 use super::holdings::Holdings;
 use super::similarity::{Meaning, Terms, dense_cosine, mean_vector};
+use crate::document::Language;
+use crate::retrieve::Glossary;
+use crate::text::analyse;
+use crate::text::coverage::Synonyms;
 
 /// Lloyd's steps at most.
 const STEPS: usize = 30;
@@ -73,6 +79,57 @@ pub fn topics(holdings: &Holdings, k: usize) -> Vec<Topic> {
     out
 }
 
+/// A topic's label for a reader: a word of the other language gives way to the name that the glossary has in the reader's, of the longest term
+/// that holds the word in most of the `titles` that have it. Abbreviations are the same in both and stay; so does what the glossary does not know.
+pub fn in_language(label: &[String], titles: &[&str], glossary: &Glossary, reader: Language) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for word in label {
+        let foreign = match reader {
+            Language::Ko => !korean(word) && word.contains(char::is_lowercase),
+            Language::En | Language::Other => korean(word),
+        };
+        let name = if foreign { named(word, titles, glossary, reader) } else { None };
+        let name = name.unwrap_or_else(|| word.clone());
+        if !out.iter().any(|o| o.contains(&name) || name.contains(o)) {
+            out.push(name);
+        }
+    }
+    out
+}
+
+fn named(word: &str, titles: &[&str], glossary: &Glossary, reader: Language) -> Option<String> {
+    let term = analyse(word).into_iter().next()?.text;
+    let mut count: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    for title in titles {
+        let places: Vec<_> = analyse(title).into_iter().filter(|t| t.text == term).map(|t| t.span).collect();
+        if places.is_empty() {
+            continue;
+        }
+        let holds = |s: &&Synonyms| places.iter().any(|at| s.span.start <= at.start && at.end <= s.span.end);
+        let rows = glossary.matches(title);
+        let longest = rows.iter().filter(holds).max_by_key(|s| s.span.len());
+        *count.entry(longest.and_then(|s| name_in(&s.others, reader))).or_default() += 1;
+    }
+    if count.is_empty() {
+        return glossary.matches(word).first().and_then(|s| name_in(&s.others, reader));
+    }
+    let (name, n) = count.iter().max_by_key(|(_, n)| **n)?;
+    if n * 2 > count.values().sum() { name.clone() } else { None }
+}
+
+/// The first name of that language that is no abbreviation.
+fn name_in(names: &[String], reader: Language) -> Option<String> {
+    let wanted = |n: &&String| match reader {
+        Language::Ko => korean(n),
+        Language::En | Language::Other => !korean(n) && n.contains(char::is_lowercase),
+    };
+    names.iter().find(wanted).cloned()
+}
+
+fn korean(word: &str) -> bool {
+    word.contains(|c: char| ('가'..='힣').contains(&c))
+}
+
 fn first(items: &[&Meaning]) -> usize {
     let mean = Terms::sum(items.iter().map(|m| &m.terms));
     (0..items.len())
@@ -86,4 +143,38 @@ fn first(items: &[&Meaning]) -> usize {
 fn near(a: &Meaning, b: &Meaning) -> f32 {
     let words = a.terms.cosine(&b.terms);
     dense_cosine(a, b).map_or(words, |c| 0.5 * words + 0.5 * c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sector::GlossaryRow;
+
+    fn shown(label: &[&str], titles: &[&str], reader: Language) -> Vec<String> {
+        let row = |terms: &[&str]| GlossaryRow { terms: terms.iter().map(|t| (*t).to_owned()).collect() };
+        let rows = [
+            row(&["분리막", "세퍼레이터", "separator"]),
+            row(&["열폭주", "thermal runaway"]),
+            row(&["리튬인산철", "LFP", "lithium iron phosphate"]),
+            row(&["모듈", "module"]),
+        ];
+        let label: Vec<String> = label.iter().map(|w| (*w).to_owned()).collect();
+        in_language(&label, titles, &Glossary::new(&rows), reader)
+    }
+
+    #[test]
+    fn a_word_of_the_other_language_is_shown_by_its_name_in_the_glossary() {
+        let titles =
+            ["Separators that stop thermal runaway", "Runaway is thermal runaway in LFP cells", "Separator shrinkage"];
+        assert_eq!(shown(&["Separators", "runaway", "LFP"], &titles, Language::Ko), ["분리막", "열폭주", "LFP"]);
+        assert_eq!(shown(&["Separators", "runaway"], &titles, Language::En), ["Separators", "runaway"]);
+        assert_eq!(shown(&["분리막"], &["분리막의 수축"], Language::En), ["separator"]);
+        assert_eq!(shown(&["modules", "vehicle", "모듈"], &["Vehicle modules"], Language::Ko), ["모듈", "vehicle"]);
+    }
+
+    #[test]
+    fn a_word_that_the_titles_use_otherwise_stays() {
+        let titles = ["A runaway reaction", "Runaway growth of lithium", "Thermal runaway"];
+        assert_eq!(shown(&["runaway", "growth"], &titles, Language::Ko), ["runaway", "growth"]);
+    }
 }

@@ -25,6 +25,10 @@ pub struct SpanReport {
     pub label: &'static str,
     /// `keep`, `mask`, `generalise`.
     pub action: Action,
+    /// Why it is personal, or that it is not: `personal`, `public`, …
+    pub code: &'static str,
+    /// The provision, in Korean.
+    pub provision: &'static str,
     /// The rule that saw it.
     pub rule: &'static str,
     /// How sure the rule is, 0 to 1.
@@ -147,6 +151,8 @@ fn spans(text: &str, findings: &[Shown]) -> Vec<SpanReport> {
             end,
             label: f.finding.label.name(),
             action: f.action,
+            code: f.finding.label.basis().code(),
+            provision: f.finding.label.basis().provision(),
             rule: f.finding.rule,
             confidence: f.finding.confidence,
             replacement: f.replacement.clone(),

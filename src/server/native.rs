@@ -15,6 +15,7 @@ use super::Server;
 use super::body::Body;
 use super::errors::{ApiError, ErrorBody};
 use super::wire::{self, At, Filters, Names};
+use crate::app::App;
 use crate::document::{Access, CharIndex, Document, Format, UnitKind};
 use crate::index::{Filter, IndexError};
 use crate::retrieve::{Found, SearchOptions};
@@ -224,18 +225,19 @@ async fn document(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<DocumentResponse>, ApiError> {
     let Path(id) = id?;
-    let found = server
-        .lookup(move |app| {
-            match app.document(&id) {
-                // What a reader is not cleared for does not exist for him.
-                Ok(document) if document.metadata.access > Access::Public => Err(no_document(&id)),
-                Err(IndexError::NoDocument(_)) => Err(no_document(&id)),
-                Ok(document) => Ok(DocumentResponse::from(document)),
-                Err(error) => Err(error.into()),
-            }
-        })
-        .await?;
+    let found = server.lookup(move |app| public_document(app, &id).map(DocumentResponse::from)).await?;
     Ok(Json(found))
+}
+
+/// A document of the index that everybody may read.
+pub(super) fn public_document(app: &App, id: &str) -> Result<Document, ApiError> {
+    match app.document(id) {
+        // What a reader is not cleared for does not exist for him.
+        Ok(document) if document.metadata.access > Access::Public => Err(no_document(id)),
+        Err(IndexError::NoDocument(_)) => Err(no_document(id)),
+        Ok(document) => Ok(document),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn no_document(id: &str) -> ApiError {

@@ -239,7 +239,7 @@ async fn matching(State(server): State<Server>, Body(request): Body<MatchRequest
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct ReaderQuery {
-    /// `ko` or `en` (default): language of the sentences that the program writes.
+    /// `ko` or `en` (default): language of the sentences that the program writes, and of topics where the glossary has their names.
     language: Option<String>,
 }
 

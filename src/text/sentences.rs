@@ -40,7 +40,12 @@ fn blocks(text: &str) -> Vec<Block> {
     let mut prose: Option<Span> = None;
     let mut in_code = false;
     let mut start = 0;
-    for line in text.split_inclusive('\n') {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    // One line alone that begins with a word and a colon may be any sentence, wrapped.
+    let named: Vec<bool> = lines.iter().map(|line| list_marker(line).is_none() && states_a_value(line)).collect();
+    let mut named_first = false;
+    let in_a_run = |i: usize| named[i] && (i > 0 && named[i - 1] || named.get(i + 1) == Some(&true));
+    for (i, line) in lines.iter().copied().enumerate() {
         let span = Span { start, end: start + line.len() };
         start = span.end;
         let trimmed = line.trim();
@@ -54,11 +59,13 @@ fn blocks(text: &str) -> Vec<Block> {
             }
             continue;
         }
+        let apart = in_a_run(i) || named[i] && named_first || i > 0 && in_a_run(i - 1) && !goes_on(lines[i - 1], line);
         match (list_marker(line), &mut prose) {
-            (None, Some(open)) => open.end = span.end,
+            (None, Some(open)) if !apart => open.end = span.end,
             (marker, _) => {
                 blocks.extend(prose.take().map(Block::Prose));
                 prose = Some(Span { start: span.start + marker.unwrap_or(0), end: span.end });
+                named_first = named[i];
             }
         }
     }
@@ -74,6 +81,29 @@ fn is_heading(line: &str) -> bool {
 /// `---`, `***`, `===`: a thematic break or the underline of a heading.
 fn is_rule(line: &str) -> bool {
     line.len() >= 3 && line.chars().all(|c| matches!(c, '-' | '*' | '_' | '=' | ' '))
+}
+
+/// `Institution: X`, `**연구 기간:** 2021`, as the head of a report has them: a short name, a colon, a value.
+fn states_a_value(line: &str) -> bool {
+    let Some((name, value)) = line.trim().split_once([':', '：']) else { return false };
+    let name = name.trim_matches(['*', '_', ' ']);
+    let short = name.chars().count() <= 30 && name.split_whitespace().count() <= 4;
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '/' | '(' | ')' | '·' | '&');
+    let apart =
+        value.starts_with([' ', '\t', '*', '_']) || name.ends_with(is_hangul) && !value.starts_with(char::is_numeric);
+    short
+        && name.starts_with(char::is_alphabetic)
+        && name.chars().all(plain)
+        && apart
+        && value.chars().any(char::is_alphanumeric)
+}
+
+/// True where the value of `line` was wrapped: its line is full, or what follows begins as no sentence does.
+fn goes_on(line: &str, next: &str) -> bool {
+    let columns: usize = line.trim_end().chars().map(|c| if is_hangul(c) { 2 } else { 1 }).sum();
+    columns > 60
+        || line.trim_end().ends_with([',', '-', '·'])
+        || next.starts_with(|c: char| c.is_whitespace() || c.is_lowercase())
 }
 
 const BULLETS: &[char] = &[
@@ -462,6 +492,54 @@ mod tests {
                 "인용문",
                 "x. Y = 1",
             ],
+        );
+    }
+
+    #[test]
+    fn lines_that_name_a_value_each_are_apart() {
+        check(
+            "Title: Less air\nInstitution: Norwind Institute\n**Period:** 2021. 3. ~ 2023\nWe saved gas. It was\nmuch.\n",
+            &[
+                "Title: Less air",
+                "Institution: Norwind Institute",
+                "**Period:** 2021. 3. ~ 2023",
+                "We saved gas.",
+                "It was\nmuch.",
+            ],
+        );
+        check(
+            "과제명: 소성로\n수행기관:한빛요업\n연구 기간 : 2021년",
+            &["과제명: 소성로", "수행기관:한빛요업", "연구 기간 : 2021년"],
+        );
+        check(
+            "Institution: Norwind Institute of kilns and of everything else that burns\ngas in a hall\nPeriod: 2021\nStatus: over",
+            &[
+                "Institution: Norwind Institute of kilns and of everything else that burns\ngas in a hall",
+                "Period: 2021",
+                "Status: over",
+            ],
+        );
+        check("Keywords: kiln,\nglaze\nStage: TRL 5", &["Keywords: kiln,\nglaze", "Stage: TRL 5"]);
+        check("A report\nStage: TRL 5\nStatus: over", &["A report", "Stage: TRL 5", "Status: over"]);
+    }
+
+    #[test]
+    fn lines_of_wrapped_prose_still_join() {
+        check(
+            "The kiln was fired twice in the\nsecond year: at first with gas, then with\nhydrogen from the harbour.",
+            &["The kiln was fired twice in the\nsecond year: at first with gas, then with\nhydrogen from the harbour."],
+        );
+        check(
+            "It began at\n10:30 and ended at\n11:45 on Monday.",
+            &["It began at\n10:30 and ended at\n11:45 on Monday."],
+        );
+        check(
+            "두 가지를 보았다. 하나는\n온도: 높았고\n둘째는 압력이다.",
+            &["두 가지를 보았다.", "하나는\n온도: 높았고\n둘째는 압력이다."],
+        );
+        check(
+            "See\nhttp://a.example\nhttp://b.example for more.",
+            &["See\nhttp://a.example\nhttp://b.example for more."],
         );
     }
 

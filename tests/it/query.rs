@@ -144,3 +144,33 @@ fn paraphrased_questions_of_the_demonstration_sectors_are_found_and_each_stage_i
     assert_eq!((two["n"].as_u64(), two["stages"].as_array().unwrap().len()), (Some(34), 1), "words only: one stage");
     assert!(reworded(&two) >= 0.5, "{two}");
 }
+
+#[test]
+fn a_report_is_found_by_the_institution_that_a_line_near_its_head_names() {
+    let data = tempfile::tempdir().unwrap();
+    let documents = data.path().join("documents");
+    std::fs::create_dir_all(&documents).unwrap();
+    for (name, text) in [
+        ("a.md", "# Tunnel kiln\n\nInstitution: Norwind Institute\nPeriod: 2021\n\nThe kiln saved 23 % of its gas.\n"),
+        ("b.txt", "소성로 보고서\n\n수행기관: 한빛요업\n\n소성로의 가스를 12 % 줄였다.\n"),
+        (
+            "c.md",
+            "# Other kiln\n\nThe kiln saved 3 % of its gas. Norwind Institute was asked. 소성로 과제를 한빛요업에 물었다.\n",
+        ),
+    ] {
+        std::fs::write(documents.join(name), text).unwrap();
+    }
+    sectora(data.path()).arg("ingest").arg(&documents).output().unwrap();
+    for (arguments, expected) in [
+        (&["gas of the kiln", "--institution", "Norwind Institute"][..], "a.md"),
+        (&["소성로 가스", "--institution", "한빛요업"][..], "b.txt"),
+        (&["한빛요업이 수행한 소성로 과제는?"][..], "b.txt"),
+        (&["Which kiln projects were carried out by Norwind Institute?"][..], "a.md"),
+    ] {
+        let found = json(&sectora(data.path()).args(["--json", "search"]).args(arguments).output().unwrap());
+        assert!(
+            sources(&found).iter().all(|s| *s == expected) && !sources(&found).is_empty(),
+            "{arguments:?}: {found}"
+        );
+    }
+}

@@ -40,7 +40,7 @@ path = "secret.md"
 access = "restricted"
 "#;
 
-const DOCUMENTS: [(&str, &str); 3] = [
+pub(super) const DOCUMENTS: [(&str, &str); 3] = [
     (
         "norwind.md",
         "# Norwind kiln project\n\n## Result\n\nThe Norwind tunnel kiln saved 23.5 % of its natural gas 🔥 after the \

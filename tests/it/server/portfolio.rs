@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::fixture::{SERVICE, call, fetch, get, json as json_of, post, send, service};
+use sectora::release::Label;
+use sha2::{Digest, Sha256};
+
+use super::fixture::{DOCUMENTS, SERVICE, call, fetch, get, json as json_of, post, send, service};
 
 #[tokio::test]
 async fn overlap_shows_public_documents_only() {
@@ -46,6 +49,58 @@ async fn a_match_is_for_a_need_or_an_institution_and_the_page_is_there() {
     ] {
         assert!(api["paths"][path].is_object(), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_document_of_the_index_is_decided_about_unless_it_is_not_public() {
+    let found = |q| async move { fetch(q).await["passages"][0]["doc_id"].as_str().unwrap().to_owned() };
+    let id = found("/v1/search?q=Norwind%20tunnel%20kiln").await;
+    let decided = send("/v1/release/decide", json!({ "doc_id": id })).await;
+    assert_eq!(decided["decision"], "release", "{decided}");
+    assert_eq!(decided["text"], fetch(&format!("/v1/documents/{id}")).await["text"]);
+    let secret: String = Sha256::digest(DOCUMENTS[2].1)[..8].iter().map(|b| format!("{b:02x}")).collect();
+    for (body, status) in [
+        (json!({ "doc_id": secret }), StatusCode::NOT_FOUND),
+        (json!({ "doc_id": "0000000000000000" }), StatusCode::NOT_FOUND),
+        (json!({ "doc_id": id, "text": "x" }), StatusCode::BAD_REQUEST),
+        (json!({}), StatusCode::BAD_REQUEST),
+    ] {
+        let response = call(&SERVICE, post("/v1/release/decide", body.to_string())).await;
+        assert_eq!(response.status(), status, "{body}");
+        assert!(!String::from_utf8_lossy(response.body()).contains("vault furnace"));
+    }
+}
+
+#[tokio::test]
+async fn the_page_speaks_both_languages_asks_routes_that_exist_and_stores_nothing_but_the_language() {
+    let text = async |path| String::from_utf8(call(&SERVICE, get(path)).await.into_body()).unwrap();
+    let (html, script) = (text("/portfolio").await, text("/portfolio.js").await);
+    let (korean, english) = script.split_once("  en: {").unwrap();
+    for key in html.split("data-text=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        for language in [korean, english] {
+            assert!(language.contains(&format!(" {key}: \"")), "{key}");
+        }
+    }
+    for label in Label::ALL {
+        let row = format!(" {}: \"", label.name());
+        assert_eq!(script.matches(&row).count(), 2, "{row}");
+        assert!(english.contains(&format!("  {}: \"", label.basis().code())), "{label:?}");
+    }
+    let api = fetch("/openapi.json").await;
+    for path in script.split(['"', '`', '?', '$']).filter(|p| p.starts_with("/v1/")) {
+        let path = if path == "/v1/documents/" { "/v1/documents/{id}" } else { path };
+        assert!(api["paths"][path].is_object(), "{path}");
+    }
+    for word in
+        ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "sessionStorage", "indexedDB"]
+            .into_iter()
+            .chain(["caches", "cookie", "sendBeacon", "WebSocket", "XMLHttpRequest", "http://", "https://"])
+    {
+        assert!(!script.contains(word), "{word}");
+    }
+    assert_eq!(script.matches("localStorage").count(), 2);
+    assert!(script.contains(r#"localStorage.setItem("language", language)"#));
+    assert!(html.contains(r#"<textarea id="text" rows="10" maxlength="400000" autocomplete="off" spellcheck="false""#));
 }
 
 #[tokio::test]
