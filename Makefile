@@ -55,7 +55,7 @@ docs: toolchain
 licences: toolchain
 	$(CARGO) test --release --locked --test it licences
 
-reader-check: toolchain ## The reading model's pipeline at a tiny size (models/reader; makes a Python environment of its own)
+reader-check: toolchain ## The reading models' pipelines at a tiny size (models/reader, models/span; makes a Python environment of its own)
 	models/reader/make.sh
 
 clean-demo: ## Remove the demonstration's data

@@ -4,7 +4,7 @@
 
 mod maintenance;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,11 +13,13 @@ use std::time::Duration;
 use crate::answer::{self, Answer, AnswerError, Ask, Event, Prompted, Writer};
 use crate::config::Config;
 use crate::document::{Access, Document, Language, Passage};
-use crate::embed::{EmbedError, Embedder, EncoderOptions, Reranker, StaticModel, TransformerEncoder, open_reranker};
+use crate::embed::{
+    EmbedError, Embedder, EncoderOptions, Reranker, SpanReader, StaticModel, TransformerEncoder, open_reranker,
+};
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
     ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, Memory, PromptStyle, RemoteGenerator,
-    RemoteOptions,
+    RemoteOptions, SpanFinder, SpanGenerator,
 };
 use crate::index::{
     self, Catalog, EdgeOptions, Filter, Index, IndexError, Progress, QdrantOptions, Report, StorePlace, SyncOptions,
@@ -187,7 +189,7 @@ impl App {
     pub fn memory(config: &Config) -> Result<Option<Memory>, AppError> {
         let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
         let file = match config.generator.as_str() {
-            "extractive" | "remote" => None,
+            "extractive" | "span" | "remote" => None,
             "auto" if !config.remote.url.is_empty() => None,
             "auto" => models.present(ModelKind::Generator),
             "embedded" | "adapted" => {
@@ -383,6 +385,17 @@ fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embed
     }
 }
 
+/// The span reader inside the program, as a generator asks it; read when first asked.
+struct Spans;
+
+impl SpanFinder for Spans {
+    fn find(&self, question: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
+        let found = SpanReader::embedded().and_then(|reader| reader.read(question, sentences));
+        let found = found.map_err(|e| GenerateError::Load { model: "span".into(), what: e.to_string() })?;
+        Ok(found.into_iter().map(|f| (f.span, f.margin)).collect())
+    }
+}
+
 /// The generator that `config.generator` names; `auto` is the best that is present and can be loaded.
 fn generator(
     config: &Config,
@@ -394,6 +407,7 @@ fn generator(
     let local = |file: &Path| LocalGenerator::open(file, &options);
     match config.generator.as_str() {
         "extractive" => Ok(Box::new(ExtractiveGenerator)),
+        "span" => Ok(Box::new(SpanGenerator(Spans))),
         "embedded" | "adapted" if let Some(file) = adapted(config, sector, models)? => {
             let path = file.display();
             notes.push(Bilingual {

@@ -32,7 +32,7 @@ pub struct Config {
     pub sectors_dir: String,
     /// Never open a network connection, except to addresses the user configured.
     pub offline: bool,
-    /// `auto`, `extractive`, `embedded`, `adapted`, `remote`, a model card's name, or a path to a GGUF file or a Hugging
+    /// `auto`, `extractive`, `span`, `embedded`, `adapted`, `remote`, a model card's name, or a path to a GGUF file or a Hugging
     /// Face folder.
     pub generator: String,
     /// Whether `embedded` takes the reader adapted to the sector where there is one (`sectora adapt`).

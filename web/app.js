@@ -46,6 +46,7 @@ const TEXTS = {
     respelt: (from, to) => `‘${from}’ 대신 ‘${to}’(으)로 찾았습니다.`,
     answersBy: (g) => `답변: ${g}`,
     extractive: "문서의 문장을 그대로 (언어 모델 없음)",
+    span: "문장에서 답인 말만 (작은 읽기 모델)",
     filtersSet: (n) => `(${n}개 적용)`,
     yearsSwapped: "시작 연도가 끝 연도보다 늦습니다.",
     yearOdd: "연도는 네 자리 숫자로 적습니다.",
@@ -98,6 +99,7 @@ const TEXTS = {
     respelt: (from, to) => `Searched for “${to}” instead of “${from}”.`,
     answersBy: (g) => `Answers by: ${g}`,
     extractive: "sentences of the documents (no language model)",
+    span: "the words of a sentence that answer (small span reader)",
     filtersSet: (n) => `(${n} set)`,
     yearsSwapped: "The first year is after the last year.",
     yearOdd: "Write years with four digits.",
@@ -237,7 +239,7 @@ function showSector() {
 }
 
 function generatorName(name) {
-  return name === "extractive" ? t("extractive") : name.replace(/^(local|remote):/, "");
+  return ["extractive", "span"].includes(name) ? t(name) : name.replace(/^(local|remote):/, "");
 }
 
 // Filters

@@ -8,9 +8,10 @@ python=${READER_PYTHON:-$work/venv/bin/python}
 mkdir -p "$work"
 if [ ! -x "$python" ]; then
   python3 -m venv "$work/venv"
-  "$python" -m pip install --quiet -r "$here/requirements.txt"
+  "$python" -m pip install --quiet -r "$here/requirements.txt" -r "$here/../span/requirements.txt"
 fi
 "$python" "$here/check.py"
+"$python" "$here/../span/check.py" "$work"
 rm -rf "$work/run" "$work/pack" "$work/out" "$work/case"
 mkdir -p "$work/pack"
 # Texts without any outside data: passages of the generator itself.

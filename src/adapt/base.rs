@@ -32,7 +32,9 @@ impl Base {
         let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
         let file = match config.generator.as_str() {
             "auto" | "embedded" => models.reader(),
-            name @ ("extractive" | "remote" | "adapted") => return Err(AdaptError::Generator(name.to_owned())),
+            name @ ("extractive" | "span" | "remote" | "adapted") => {
+                return Err(AdaptError::Generator(name.to_owned()));
+            }
             name => Some(models.resolve(name, ModelKind::Generator)?),
         };
         let sha256 = match &file {

@@ -67,7 +67,7 @@ struct Global {
     /// No progress and no notes on stderr
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Text generator: auto, extractive, embedded, adapted, remote, a model card's name, a GGUF file, or a Hugging Face folder
+    /// Text generator: auto, extractive, span, embedded, adapted, remote, a model card's name, a GGUF file, or a Hugging Face folder
     #[arg(long, global = true, value_name = "NAME")]
     generator: Option<String>,
     /// Text encoder: auto, embedded (part of the program), none, a model card's name, or a folder

@@ -23,6 +23,7 @@ mod pair;
 mod pooling;
 mod qwen3;
 mod reranker;
+mod span;
 mod sparse_head;
 mod static_model;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use nli::NliModel;
 #[cfg(test)]
 pub(crate) use pair::fixture as tiny_classifier;
 pub use reranker::{CrossEncoder, Reranker};
+pub use span::{Found, SpanReader};
 pub use static_model::StaticModel;
 
 use crate::error::{Classified, ErrorKind};

@@ -1,7 +1,7 @@
 //! From a question and its evidence to text: the [`Generator`] seam.
 //!
-//! Three living implementations: `local` (crates/lm), `remote` (any OpenAI-compatible engine) and
-//! `extractive` (no model: the sentences of the evidence that answer). Text comes out as it is made;
+//! Four living implementations: `local` (crates/lm), `remote` (any OpenAI-compatible engine), `extractive` (no model: the
+//! sentences of the evidence that answer) and `span` (of those the words that answer). Text comes out as it is made;
 //! the sink can stop it. What a sentence may claim is not decided here but in `answer`.
 
 mod extractive;
@@ -10,8 +10,8 @@ mod remote;
 
 use std::ops::ControlFlow;
 
-pub use extractive::ExtractiveGenerator;
 pub(crate) use extractive::ranked;
+pub use extractive::{ExtractiveGenerator, SpanFinder, SpanGenerator};
 pub use local::{LocalGenerator, LocalOptions, PROMPT_KEY, READER, chat_message};
 pub use remote::{RemoteGenerator, RemoteOptions};
 pub use sectora_lm::Memory;
@@ -178,7 +178,7 @@ pub type Sink<'s> = dyn FnMut(&str) -> ControlFlow<()> + 's;
 
 /// Makes text from evidence.
 pub trait Generator: Send + Sync {
-    /// `extractive`, `local:<model>` or `remote:<model>`: what an answer says made it.
+    /// `extractive`, `span`, `local:<model>` or `remote:<model>`: what an answer says made it.
     fn name(&self) -> &str;
     /// Context window in tokens; `usize::MAX` where there is none.
     fn context_tokens(&self) -> usize;

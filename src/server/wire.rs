@@ -115,7 +115,7 @@ pub(super) struct Grounds {
     /// True when the documents do not answer, or none passes the filters (the text says which); `passages` are then the nearest
     /// there is.
     abstained: bool,
-    /// What wrote the answer: `extractive`, `local:<model>` or `remote:<model>`.
+    /// What wrote the answer: `extractive`, `span`, `local:<model>` or `remote:<model>`.
     generator: String,
     /// Share of the question that the best passage covers, 0 to 1.
     support: f32,

@@ -103,3 +103,38 @@ fn the_reader_answers_as_embedded_and_shows_nothing_that_no_passage_supports() {
     );
     assert_eq!(auto["generator"], "extractive");
 }
+
+/// Question and words that answer, over two notes; the answer is the words alone, their source the whole sentence.
+#[test]
+fn the_span_reader_answers_with_the_words_of_the_sentence_that_it_cites() {
+    let dir = tempfile::tempdir().unwrap();
+    let notes = dir.path().join("notes");
+    std::fs::create_dir_all(&notes).unwrap();
+    let ferry = "# The Orvale ferry\n\nThe Orvale ferry was christened by the harbour master Ida Morrow in June 1994. It was built in Tarn \
+                 because the yard at Orvale had burnt down. The hull of the ferry is made of larch.\n";
+    let kiln = "# 다람요업의 소성로\n\n다람요업의 소성로는 도예가 한서율이 1998년 이천에 지었다. 소성로의 최고 온도는 1,280 °C이다. \
+                소성로는 폐목재를 때서 데운다.\n";
+    std::fs::write(notes.join("ferry.md"), ferry).unwrap();
+    std::fs::write(notes.join("kiln.md"), kiln).unwrap();
+    let run = |arguments: &[&str]| sectora_writing(dir.path(), "span").arg("--json").args(arguments).output().unwrap();
+    assert_eq!(code(&run(&["ingest", notes.to_str().unwrap()])), 0);
+    let mut right = 0;
+    for (question, words) in [
+        ("Who christened the Orvale ferry?", "Ida Morrow"),
+        ("What is the hull of the Orvale ferry made of?", "larch"),
+        ("Why was the Orvale ferry built in Tarn?", "the yard at Orvale had burnt down"),
+        ("다람요업의 소성로는 누가 지었는가?", "한서율"),
+        ("다람요업 소성로의 최고 온도는?", "1,280 °C"),
+    ] {
+        let answer = json(&run(&["ask", question]));
+        assert_eq!(answer["generator"], "span");
+        let text = answer["answer"].as_str().unwrap();
+        let said = text.split(" [").next().unwrap();
+        let quote = answer["citations"][0]["quote"].as_str().unwrap();
+        assert!(quote.contains(said), "{text}\n{quote}");
+        right += usize::from(said.ends_with(words) && said.len() < quote.len());
+    }
+    assert!(right >= 4, "{right} of 5");
+    let answer = json(&run(&["ask", "Who won the football match in Lisbon?"]));
+    assert_eq!(answer["abstained"], true, "{answer}");
+}

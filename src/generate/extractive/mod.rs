@@ -8,6 +8,7 @@
 
 mod candidates;
 mod cue;
+mod span;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -19,9 +20,10 @@ use regex::Regex;
 use super::{Evidence, Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink};
 use crate::document::Span;
 use crate::text::coverage::Coverage;
-use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, rows, without_reaching};
+use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, rows, tokens, without_reaching};
 use candidates::{Candidate, Fields, Kind, candidates};
 use cue::Cue;
+pub use span::{SpanFinder, SpanGenerator};
 
 /// Sentences at most.
 const SENTENCES: usize = 3;
@@ -71,7 +73,7 @@ impl Generator for ExtractiveGenerator {
     }
 
     fn count_tokens(&self, text: &str) -> usize {
-        crate::text::tokens(text)
+        tokens(text)
     }
 
     fn prompt_style(&self) -> PromptStyle {
@@ -89,35 +91,44 @@ impl Generator for ExtractiveGenerator {
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
         let begin = Instant::now();
         let chosen = choose(request);
-        let first_token_s = begin.elapsed().as_secs_f64();
-        let evidence: usize = request.evidence.iter().map(|e| self.count_tokens(e.text)).sum();
-        let mut out = Generation {
-            finish: Finish::Stop,
-            prompt_tokens: self.count_tokens(request.question) + evidence,
-            completion_tokens: 0,
-            first_token_s,
-            tokens: Vec::new(),
-        };
-        for candidate in &chosen {
-            let sentence = format!("{} [{}]", candidate.text, candidate.n);
-            let tokens = self.count_tokens(&sentence);
-            // Sentences are whole or not written: half of one has no citation. The first is written however long it is.
-            if out.completion_tokens > 0 && out.completion_tokens + tokens > request.sampling.max_tokens {
-                out.finish = Finish::Length;
-                break;
-            }
-            if request.sampling.stop.iter().any(|stop| sentence.contains(stop.as_str())) {
-                break;
-            }
-            out.completion_tokens += tokens;
-            // A blank line, because a fact or a table row has no full stop.
-            if sink(&format!("{sentence}\n\n")) == ControlFlow::Break(()) {
-                out.finish = Finish::Cancelled;
-                break;
-            }
-        }
-        Ok(out)
+        Ok(write(request, begin, chosen.iter().map(|c| (c.text, c.n)), sink))
     }
+}
+
+/// Writes texts, each with the number of its passage.
+fn write<'a>(
+    request: &Request<'_>,
+    begin: Instant,
+    texts: impl Iterator<Item = (&'a str, usize)>,
+    sink: &mut Sink<'_>,
+) -> Generation {
+    let evidence: usize = request.evidence.iter().map(|e| tokens(e.text)).sum();
+    let mut out = Generation {
+        finish: Finish::Stop,
+        prompt_tokens: tokens(request.question) + evidence,
+        completion_tokens: 0,
+        first_token_s: begin.elapsed().as_secs_f64(),
+        tokens: Vec::new(),
+    };
+    for (text, n) in texts {
+        let sentence = format!("{text} [{n}]");
+        let tokens = tokens(&sentence);
+        // Sentences are whole or not written: half of one has no citation. The first is written however long it is.
+        if out.completion_tokens > 0 && out.completion_tokens + tokens > request.sampling.max_tokens {
+            out.finish = Finish::Length;
+            break;
+        }
+        if request.sampling.stop.iter().any(|stop| sentence.contains(stop.as_str())) {
+            break;
+        }
+        out.completion_tokens += tokens;
+        // A blank line, because a fact or a table row has no full stop.
+        if sink(&format!("{sentence}\n\n")) == ControlFlow::Break(()) {
+            out.finish = Finish::Cancelled;
+            break;
+        }
+    }
+    out
 }
 
 /// All pieces of the evidence that can stand in an answer, the likeliest first: place of the passage in `evidence`, place in its text.

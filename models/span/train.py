@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Trains the span reader: train.py OUT --texts TEXTS.jsonl [--minutes 15 --threads 2]"""
+
+import argparse
+import collections
+import json
+import math
+import pathlib
+import random
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+from data import Examples
+from model import Span
+from tokens import FIRST_MARK, read_pieces
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "reader"))
+from stream import held_out  # noqa: E402
+from written import read_written  # noqa: E402
+
+
+def collate(group, digits):
+    longest = -(-max(len(e.ids) for e in group) // 8) * 8
+    full = lambda value, of: torch.tensor([of(e) + [value] * (longest - len(e.ids)) for e in group])
+    ids, segments = full(0, lambda e: e.ids), full(-1, lambda e: e.segments)
+    aparts = full(0.0, lambda e: [float(a) for a in e.aparts])
+    is_digit, is_mark = ((ids >= digits[0]) & (ids <= digits[1])).float(), (ids >= FIRST_MARK).float()
+    return (ids, segments, aparts, is_digit, is_mark), torch.tensor([e.start for e in group]), torch.tensor([e.end for e in group])
+
+
+def spans(logits, most=40):
+    """Best (score over "not here", start, end) of each row."""
+    out = []
+    for row in logits:
+        start, end = row[:, 0], row[:, 1]
+        both = start[1:, None] + end[None, 1:]
+        n = both.shape[0]
+        allowed = torch.ones(n, n, dtype=torch.bool).triu().tril(most - 1)
+        best = both.masked_fill(~allowed, -1e9).flatten().argmax().item()
+        out.append((both.flatten()[best].item() - (start[0] + end[0]).item(), best // n + 1, best % n + 1))
+    return out
+
+
+@torch.no_grad()
+def measure(model, examples, digits):
+    """Of those with an answer: exact whatever "not here" says, and said to be here; of those without: said to be not here."""
+    model.eval()
+    exact = here = silent = with_answer = without = 0
+    for at in range(0, len(examples), 64):
+        group = examples[at: at + 64]
+        inputs, starts, ends = collate(group, digits)
+        for e, (margin, start, end) in zip(group, spans(model(*inputs))):
+            if e.start:
+                with_answer += 1
+                exact += (start, end) == (e.start, e.end)
+                here += margin > 0
+            else:
+                without += 1
+                silent += margin <= 0
+    model.train()
+    return exact / max(1, with_answer), here / max(1, with_answer), silent / max(1, without)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--texts", type=pathlib.Path)
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--hidden", type=int, default=192)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    pieces = read_pieces()
+    digits = (pieces.ids["0"], pieces.ids["9"])
+    rows, hidden = held_out(read_written(), "text", 0.05)
+    texts = [json.loads(line) for line in open(options.texts, encoding="utf-8")] if options.texts else []
+    stream = Examples(pieces, rows, texts, options.seed)
+    shown_written = Examples(pieces, hidden, [], "held out")
+    checks = [shown_written.one(i) for i in range(1000)]
+    begin = time.time()
+    sample = [stream.one(-i - 1) for i in range(4000)]
+    print(f"{4000 / (time.time() - begin):.0f} examples/s are made, {sum(len(e.ids) for e in sample) / 4000:.0f} tokens each", flush=True)
+    counts = collections.Counter(i for e in sample for i in e.ids)
+    known = [i for i, c in counts.most_common(2500) if c > 3]
+    model = Span(known, hidden=options.hidden, layers=options.layers, heads=options.hidden // 32, inner=2 * options.hidden, dropout=options.dropout)
+    print(sum(p.numel() for p in model.parameters()), "parameters", len(rows), "passages", sum(len(r["questions"]) for r in rows), "questions", len(known), "known", flush=True)
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "own" not in n]
+    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "own" in n]
+    optimiser = torch.optim.AdamW([dict(params=matrices, weight_decay=0.05), dict(params=rest, weight_decay=0.0)], lr=options.rate, betas=(0.9, 0.98))
+    save = lambda: torch.save(dict(model=model.state_dict(), known=known, sizes=model.sizes), options.out / "model.pt")
+    begin, step, total, n, at = time.time(), 0, 0.0, 0, 0
+    while (done := (time.time() - begin) / 60 / options.minutes) < 1:
+        pool = sorted((stream.one(at + k) for k in range(8 * options.batch)), key=lambda e: len(e.ids))
+        at += len(pool)
+        groups = [pool[k: k + options.batch] for k in range(0, len(pool), options.batch)]
+        random.Random(at).shuffle(groups)
+        for group in groups:
+            done = (time.time() - begin) / 60 / options.minutes
+            for g in optimiser.param_groups:
+                g["lr"] = options.rate * min(1, (step + 1) / 200) * max(0.02, 0.5 + 0.5 * math.cos(math.pi * min(1, done)))
+            inputs, starts, ends = collate(group, digits)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model(*inputs)
+            loss = F.cross_entropy(logits[:, :, 0], starts) + F.cross_entropy(logits[:, :, 1], ends)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            total, n, step = total + loss.item(), n + 1, step + 1
+            if step % 200 == 0:
+                print(step, at, round(time.time() - begin), f"{total / n:.3f}", *(f"{x:.3f}" for x in measure(model, checks, digits)), flush=True)
+                total, n = 0.0, 0
+                save()
+    save()
+    print("finished", step, at, *(f"{x:.3f}" for x in measure(model, checks, digits)))
+
+
+if __name__ == "__main__":
+    main()
