@@ -1,4 +1,5 @@
-//! The words that answer, out of the sentences that [`super::ExtractiveGenerator`] would quote.
+//! The words that answer, out of the sentences that [`super::ExtractiveGenerator`] would quote; of a question that asks several things
+//! those of each, or the sentences where one is missing.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -52,23 +53,30 @@ impl<F: SpanFinder> Generator for SpanGenerator<F> {
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
         let begin = Instant::now();
         let chosen = choose(request);
-        let answers = self.answers(request, &chosen)?;
-        let whole = || chosen.iter().map(|c| (c.text, c.n));
-        Ok(match answers {
-            Some((text, n)) => write(request, begin, std::iter::once((text, n)), sink),
-            None => write(request, begin, whole(), sink),
-        })
+        let asked = match request.parts {
+            [] => vec![request.question.to_owned()],
+            parts => parts.iter().map(|part| part.alone(request.question, parts)).collect(),
+        };
+        let answers = asked.iter().map(|question| self.answer(question, request, &chosen));
+        let answers: Option<Vec<(&str, usize)>> = answers.collect::<Result<_, _>>()?;
+        let whole = || chosen.iter().map(|c| (c.text, c.n)).collect();
+        let mut texts: Vec<(&str, usize)> = answers.unwrap_or_else(whole);
+        // Two parts may have one answer.
+        texts.dedup();
+        Ok(write(request, begin, texts.into_iter(), sink))
     }
 }
 
 impl<F: SpanFinder> SpanGenerator<F> {
-    /// The likeliest answer in the chosen sentences, and the number of its passage; none where none is likely enough.
-    fn answers<'a>(
+    /// The likeliest answer to a question, or a part of one, in the chosen sentences, and the number of its passage; none where none
+    /// is likely enough.
+    fn answer<'a>(
         &self,
+        question: &str,
         request: &Request<'a>,
         chosen: &[Candidate<'a>],
     ) -> Result<Option<(&'a str, usize)>, GenerateError> {
-        let language = Language::detect(request.question);
+        let language = Language::detect(question);
         let heading =
             |c: &Candidate<'_>| request.evidence.iter().find(|e| e.n == c.n).map_or("", |e| e.heading.as_str());
         let shown: Vec<String> = chosen
@@ -79,7 +87,7 @@ impl<F: SpanFinder> SpanGenerator<F> {
             })
             .collect();
         let read: Vec<(&str, &str)> = chosen.iter().zip(&shown).map(|(c, text)| (heading(c), text.as_str())).collect();
-        let found = self.0.find(request.question, &read)?;
+        let found = self.0.find(question, &read)?;
         let answers = chosen.iter().zip(&shown).zip(found).filter_map(|((c, text), (span, margin))| {
             // As the passage writes it: a row is read with the names of its columns.
             let words = text.get(span).filter(|words| !words.is_empty())?;
@@ -109,15 +117,16 @@ mod tests {
         }
     }
 
-    fn answer(finder: Finds, text: &str, question: &str) -> String {
+    fn answer(finder: impl SpanFinder, text: &str, question: &str) -> String {
         let evidence = [Evidence { n: 4, heading: "Pilot line".into(), text, header: None }];
         let coverage = Coverage::of_question(question, &[]);
         let sampling = Sampling::default();
+        let parts = crate::text::parts(question);
         let request = Request {
             question,
             evidence: &evidence,
             coverage: &coverage,
-            parts: &[],
+            parts: &parts,
             messages: &[],
             sampling: &sampling,
             schema: None,
@@ -141,6 +150,25 @@ mod tests {
         assert_eq!(answer(Finds("Hana Kovacs", LEAST - 1.0), LINE, WHO), format!("{LINE} [4]"));
         assert_eq!(answer(Finds("Bruno", LEAST + 1.0), LINE, WHO), format!("{LINE} [4]"));
         assert_eq!(answer(Finds("Hana Kovacs", LEAST + 1.0), LINE, "Who won the football match?"), "");
+    }
+
+    /// Another answer to a question that speaks of the flux.
+    struct ByPart(&'static str, &'static str);
+
+    impl SpanFinder for ByPart {
+        fn find(&self, asked: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
+            Finds(if asked.contains("유량") { self.0 } else { self.1 }, 9.0).find(asked, sentences)
+        }
+    }
+
+    #[test]
+    fn each_part_of_a_question_gets_its_words_or_all_the_whole_sentences() {
+        let text = "세라믹막의 투과 유량은 24.6 L였다. 세라믹막 시험은 동해에서 하였다. 교체 주기는 14개월이었다.";
+        let question = "세라믹막의 투과 유량과 교체 주기는?";
+        assert_eq!(answer(ByPart("24.6 L", "14개월"), text, question), "24.6 L [4]\n\n14개월 [4]");
+        assert_eq!(answer(ByPart("24.6 L", "24.6 L"), text, question), "24.6 L [4]");
+        let whole = answer(ByPart("24.6 L", "한 달"), text, question);
+        assert!(whole.starts_with("세라믹막의 투과 유량은 24.6 L였다. [4]"), "{whole}");
     }
 
     #[test]
