@@ -13,8 +13,9 @@ import numpy
 from bpe import Bpe
 from model import Reader, Sizes
 from stream import KINDS, Stream
-from train import HELD_OUT, of_texts, of_written, scores
+from train import HELD_OUT, of_texts, scores
 from weights import load
+from written import of_written
 
 
 def interval(values, generator):

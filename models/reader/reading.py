@@ -7,6 +7,7 @@ whole. Passages beside it come from the same text or another. What cannot be ans
 something else) gets the abstention sentence.
 """
 
+import random
 import re
 
 from korean import PAIRS, particle
@@ -41,6 +42,12 @@ def sentences(text):
 def language_of(text):
     hangul = sum("가" <= c <= "힣" for c in text)
     return "ko" if hangul * 3 > len(text.replace(" ", "")) else "en"
+
+
+def held_out(rows, key, share):
+    """Rows to learn from, and those that never are: so large a share, by what they say under `key`."""
+    hidden = lambda r: random.Random(r[key]).random() < share
+    return [r for r in rows if not hidden(r)], [r for r in rows if hidden(r)]
 
 
 def cited(text, n):

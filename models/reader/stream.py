@@ -21,12 +21,6 @@ INGREDIENTS = (*KINDS, "reading")  # the last: learning what is read beside what
 TEXTS_FOR = {"cloze": 9, "selected": 9, "paired": 9, "plain": 1, "written": 2}  # so many texts a language a kind needs (`paired`: pairs)
 
 
-def held_out(rows, key, share):
-    """Rows to learn from, and those that never are: so large a share, by what they say under `key`."""
-    hidden = lambda r: random.Random(r[key]).random() < share
-    return [r for r in rows if not hidden(r)], [r for r in rows if hidden(r)]
-
-
 class Example(typing.NamedTuple):
     """Ids of what is read and of what is to be written, and what a written token counts in the loss."""
 

@@ -26,9 +26,10 @@ import torch.nn.functional as F
 import induction
 from bpe import Bpe
 from model import Reader, Sizes
-from stream import INGREDIENTS, KINDS, Stream, collate, held_out
+from reading import held_out
+from stream import INGREDIENTS, KINDS, Stream, collate
 from weights import load
-from written import read_written
+from written import of_written
 
 SIZES = {
     "tiny": dict(hidden=64, layers=3, heads=2, kv_heads=1, head_dim=32, feed_forward=128, context=1024, rope_base=1e6),
@@ -66,11 +67,6 @@ def read_texts(path):
 def of_texts(path):
     """Texts to learn from, and one in fifty that never is."""
     return held_out(read_texts(path), "title", 0.02)
-
-
-def of_written():
-    """Written passages to learn from, and one in twenty that never is."""
-    return held_out(read_written(), "text", 0.05)
 
 
 def each(hidden, embedding, targets):

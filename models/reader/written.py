@@ -9,11 +9,10 @@ the next (in question, passage and answer alike), so that they cannot be learnt 
 
 import json
 import pathlib
-import random
 import re
 
 from phrasings import ABSTENTION
-from reading import cited, prompt, sentences
+from reading import cited, held_out, prompt, sentences
 
 FOLDER = pathlib.Path(__file__).parent / "written"
 DIGITS = re.compile(r"\d+")
@@ -24,6 +23,11 @@ JOINTS = {"ko": (" 그리고 ", " 또 "), "en": (" And ", " Also, ")}
 def read_written(folder=FOLDER):
     """All rows, and in their order, so that the same `rng` draws the same."""
     return [json.loads(line) for file in sorted(folder.glob("*.jsonl")) for line in file.read_text(encoding="utf-8").splitlines() if line]
+
+
+def of_written():
+    """Written passages to learn from, and one in twenty that never is."""
+    return held_out(read_written(), "text", 0.05)
 
 
 def parts(text):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from data import Examples, example
 from model import Span
 from tokens import read_pieces, tokens
-from train import collate, held_out, measure, read_written, spans
+from train import collate, measure, of_written, spans
 
 HERE = pathlib.Path(__file__).parent
 
@@ -33,7 +33,7 @@ def main():
     for text in ("Ａ급 ㎎ 12,500 kWh/m³", "전자電子 café ½ ⚡", "", "  "):
         for t in tokens(pieces, text):
             check(f"a token of {text!r} has no place", 0 <= t.start < t.end <= len(text))
-    rows, hidden = held_out(read_written(), "text", 0.05)
+    rows, hidden = of_written()
     texts = [r["text"] for r in rows]
     check("a held-out passage is learnt from", not any(r["text"] in set(texts) for r in hidden))
     stream = Examples(pieces, rows, [], "check")

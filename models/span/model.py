@@ -1,12 +1,11 @@
 """The span reader: a small transformer over the vectors of the encoder inside the program.
 
-A token is the direction of its piece's vector (224 numbers, not learnt here), a learnt vector of its own if it is among the `KNOWN` commonest, its segment,
-its script and what it has to do with the other side: whether the same piece stands there, and the highest cosine to a piece there. Out: for each token of the
+A token is the direction of its piece's vector (224 numbers, not learnt here), a learnt vector of its own if it is among the `known` commonest, its segment,
+whether it is a digit, a mark, or stands behind a space, and what it has to do with the other side: whether the same piece stands there, and the highest cosine to a piece there. Out: for each token of the
 sentence how likely the answer begins and ends there; the first token stands for "not here".
 """
 
 import math
-import pathlib
 
 import numpy
 import torch
@@ -69,7 +68,7 @@ class Span(nn.Module):
         self.dropout = dropout
 
     def forward(self, ids, segments, aparts, digits, marks):
-        """All (B, T); segments -1 where there is no token. Gives (B, T, 2), -inf where no answer can begin or end."""
+        """All (B, T); segments -1 where there is no token. Gives (B, T, 2), -1e4 where no answer can begin or end."""
         v = self.table[ids]
         there = segments >= 0
         asked = segments == 0
@@ -85,9 +84,7 @@ class Span(nn.Module):
         turn = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
         mask = there[:, None, None, :]
         for block in self.blocks:
-            x = block(x, turn, mask)
-            if self.dropout:
-                x = F.dropout(x, self.dropout, self.training)
+            x = F.dropout(block(x, turn, mask), self.dropout, self.training)
         allowed = segments == 2
         allowed[:, 0] = True
         return self.head(self.norm(x)).float().masked_fill(~allowed[:, :, None], -1e4)

@@ -18,8 +18,7 @@ from model import Span
 from tokens import FIRST_MARK, read_pieces
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "reader"))
-from stream import held_out  # noqa: E402
-from written import read_written  # noqa: E402
+from written import of_written  # noqa: E402
 
 
 def collate(group, digits):
@@ -82,7 +81,7 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     pieces = read_pieces()
     digits = (pieces.ids["0"], pieces.ids["9"])
-    rows, hidden = held_out(read_written(), "text", 0.05)
+    rows, hidden = of_written()
     texts = [json.loads(line) for line in open(options.texts, encoding="utf-8")] if options.texts else []
     stream = Examples(pieces, rows, texts, options.seed)
     shown_written = Examples(pieces, hidden, [], "held out")

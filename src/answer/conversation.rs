@@ -135,14 +135,6 @@ mod tests {
         fn prompt_style(&self) -> PromptStyle {
             PromptStyle::Chat
         }
-        fn has_logprobs(&self) -> bool {
-            false
-        }
-
-        fn follows_schemas(&self) -> bool {
-            false
-        }
-
         fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
             let turns = request.messages.last().map_or(0, |m| m.content.matches("User:").count());
             let _ = sink(&format!("rewritten from {turns} turns"));

@@ -64,12 +64,6 @@ mod tests {
         fn prompt_style(&self) -> PromptStyle {
             PromptStyle::Chat
         }
-        fn has_logprobs(&self) -> bool {
-            false
-        }
-        fn follows_schemas(&self) -> bool {
-            false
-        }
         fn generate(&self, _: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
             let _ = sink(self.0);
             let (finish, tokens) = (Finish::Stop, Vec::new());

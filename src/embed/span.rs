@@ -25,7 +25,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::batch::{Batch, Tokens};
 use super::layers::{Linear, Rope, attention, look_up};
 use super::ops::{self, Activation, Sight};
-use super::{EmbedError, Embedder, StaticModel};
+use super::{EmbedError, Embedder, StaticModel, dot};
 
 static WEIGHTS: &[u8] = include_bytes!("../../models/span/weights.safetensors");
 
@@ -53,6 +53,7 @@ pub struct SpanReader {
     pieces: StaticModel,
     /// Row of a token's own vector.
     own: HashMap<u32, u32>,
+    ids: Ids,
     /// Pieces that are digits.
     digits: Range<u32>,
     model: Model,
@@ -132,7 +133,7 @@ impl SpanReader {
         let digits = ["0", "9"].map(|digit| pieces.row(digit).unwrap_or(0));
         let model = Model::load(&vb, known.len() + 1, pieces.dim())?;
         let own = known.into_iter().zip(0..).collect();
-        Ok(SpanReader { digits: digits[0]..digits[1] + 1, pieces, own, model })
+        Ok(SpanReader { ids: Ids::behind(pieces.len()), digits: digits[0]..digits[1] + 1, pieces, own, model })
     }
 
     /// For each sentence, given with the headings and whatever else stands above it: where the answer is likeliest.
@@ -183,14 +184,13 @@ impl SpanReader {
     fn features(&self, text: &[Token], directions: &[f32], out: &mut Vec<f32>) {
         let width = self.pieces.dim();
         let direction = |i: usize| &directions[i * width..][..width];
-        let ids = self.ids();
+        let ids = &self.ids;
         for (i, token) in text.iter().enumerate() {
             let asked = token.segment == Segment::Question;
             let others =
                 || text.iter().enumerate().skip(1).filter(|(_, o)| i > 0 && (o.segment == Segment::Question) != asked);
             let same = others().any(|(_, other)| other.id == token.id);
-            let cosine = |j: usize| direction(i).iter().zip(direction(j)).map(|(a, b)| a * b).sum::<f32>();
-            let near = others().map(|(j, _)| cosine(j)).fold(0.0, f32::max);
+            let near = others().map(|(j, _)| dot(direction(i), direction(j))).fold(0.0, f32::max);
             let is = |yes: bool| f32::from(u8::from(yes));
             let segment = [Segment::Question, Segment::Heading, Segment::Sentence].map(|s| is(token.segment == s));
             out.extend([is(same), near]);
@@ -199,12 +199,8 @@ impl SpanReader {
         }
     }
 
-    fn ids(&self) -> Ids {
-        Ids::behind(self.pieces.len())
-    }
-
     fn tokens(&self, question: &str, above: &str, sentence: &str) -> Vec<Token> {
-        let ids = self.ids();
+        let ids = &self.ids;
         let begins = |id, segment| Token { id, place: 0..0, apart: true, segment };
         let mut question = self.tokens_of(question, Segment::Question);
         let mut sentence = self.tokens_of(sentence, Segment::Sentence);
@@ -223,7 +219,7 @@ impl SpanReader {
 
     /// The pieces of a text with their bytes; marks and characters that are no piece are tokens too.
     fn tokens_of(&self, text: &str, segment: Segment) -> Vec<Token> {
-        let ids = self.ids();
+        let ids = &self.ids;
         // The folded text, and for each of its bytes the character it came from.
         let (mut folded, mut from) = (String::new(), Vec::new());
         for (start, original) in text.char_indices() {
@@ -235,7 +231,7 @@ impl SpanReader {
         }
         let mut tokens: Vec<Token> = Vec::new();
         let mut ended = 0;
-        self.pieces.each_piece(&folded, &mut |row, place| {
+        self.pieces.each_piece(&folded, |row, place| {
             let first = folded[place.clone()].chars().next().unwrap_or(' ');
             if first.is_whitespace() {
                 return;

@@ -110,13 +110,13 @@ impl StaticModel {
     fn rows(&self, text: &str) -> Vec<u32> {
         let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
         let mut rows = Vec::new();
-        self.each_piece(&folded, &mut |row, _| rows.extend(row));
+        self.each_piece(&folded, |row, _| rows.extend(row));
         rows
     }
 
     /// Calls `emit` with each piece of a text in normal form and lower case, as its row and its bytes; without a row for each
     /// character that is no piece.
-    pub(super) fn each_piece(&self, folded: &str, emit: &mut dyn FnMut(Option<u32>, Range<usize>)) {
+    pub(super) fn each_piece(&self, folded: &str, mut emit: impl FnMut(Option<u32>, Range<usize>)) {
         let (mut bounds, mut found) = (Vec::new(), Vec::new());
         let mut at = 0;
         while let Some(first) = folded[at..].chars().next() {

@@ -181,15 +181,23 @@ pub trait Generator: Send + Sync {
     /// `extractive`, `span`, `local:<model>` or `remote:<model>`: what an answer says made it.
     fn name(&self) -> &str;
     /// Context window in tokens; `usize::MAX` where there is none.
-    fn context_tokens(&self) -> usize;
+    fn context_tokens(&self) -> usize {
+        usize::MAX
+    }
     /// Tokens in `text` (an upper estimate where the tokenizer is not at hand).
-    fn count_tokens(&self, text: &str) -> usize;
+    fn count_tokens(&self, text: &str) -> usize {
+        crate::text::tokens(text)
+    }
     /// How its prompt is laid out.
     fn prompt_style(&self) -> PromptStyle;
     /// True when it can say how likely its tokens were.
-    fn has_logprobs(&self) -> bool;
+    fn has_logprobs(&self) -> bool {
+        false
+    }
     /// True when it can write JSON that follows a schema.
-    fn follows_schemas(&self) -> bool;
+    fn follows_schemas(&self) -> bool {
+        false
+    }
     /// Writes the text to `sink` piece by piece.
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError>;
 }

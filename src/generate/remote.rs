@@ -134,10 +134,6 @@ impl Generator for RemoteGenerator {
         self.options.context_tokens
     }
 
-    fn count_tokens(&self, text: &str) -> usize {
-        crate::text::tokens(text)
-    }
-
     fn prompt_style(&self) -> PromptStyle {
         PromptStyle::Chat
     }

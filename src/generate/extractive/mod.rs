@@ -68,24 +68,8 @@ impl Generator for ExtractiveGenerator {
         "extractive"
     }
 
-    fn context_tokens(&self) -> usize {
-        usize::MAX
-    }
-
-    fn count_tokens(&self, text: &str) -> usize {
-        tokens(text)
-    }
-
     fn prompt_style(&self) -> PromptStyle {
         PromptStyle::None
-    }
-
-    fn has_logprobs(&self) -> bool {
-        false
-    }
-
-    fn follows_schemas(&self) -> bool {
-        false
     }
 
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {

@@ -1,11 +1,12 @@
 //! The words that answer, out of the sentences that [`super::ExtractiveGenerator`] would quote; of a question that asks several things
 //! those of each, or the sentences where one is missing.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Instant;
 
 use super::candidates::{Candidate, Kind};
-use super::{ExtractiveGenerator, choose, write};
+use super::{choose, write};
 use crate::document::Language;
 use crate::generate::{GenerateError, Generation, Generator, PromptStyle, Request, Sink};
 use crate::text::rows;
@@ -30,24 +31,8 @@ impl<F: SpanFinder> Generator for SpanGenerator<F> {
         "span"
     }
 
-    fn context_tokens(&self) -> usize {
-        ExtractiveGenerator.context_tokens()
-    }
-
-    fn count_tokens(&self, text: &str) -> usize {
-        ExtractiveGenerator.count_tokens(text)
-    }
-
     fn prompt_style(&self) -> PromptStyle {
         PromptStyle::None
-    }
-
-    fn has_logprobs(&self) -> bool {
-        false
-    }
-
-    fn follows_schemas(&self) -> bool {
-        false
     }
 
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
@@ -57,39 +42,39 @@ impl<F: SpanFinder> Generator for SpanGenerator<F> {
             [] => vec![request.question.to_owned()],
             parts => parts.iter().map(|part| part.alone(request.question, parts)).collect(),
         };
-        let answers = asked.iter().map(|question| self.answer(question, request, &chosen));
+        let language = Language::detect(request.question);
+        let heading = |n: usize| request.evidence.iter().find(|e| e.n == n).map_or("", |e| e.heading.as_str());
+        // A row is read with the names of its columns.
+        let texts: Vec<Cow<'_, str>> = chosen
+            .iter()
+            .map(|c| match c.kind {
+                Kind::Row => rows::read(c.text, Some(c.header).filter(|h| !h.is_empty()), language).into(),
+                Kind::Sentence | Kind::Fact(_) => c.text.into(),
+            })
+            .collect();
+        let read: Vec<(&str, &str)> = chosen.iter().zip(&texts).map(|(c, text)| (heading(c.n), &**text)).collect();
+        let answers = asked.iter().map(|question| self.answer(question, &chosen, &read));
         let answers: Option<Vec<(&str, usize)>> = answers.collect::<Result<_, _>>()?;
         let whole = || chosen.iter().map(|c| (c.text, c.n)).collect();
-        let mut texts: Vec<(&str, usize)> = answers.unwrap_or_else(whole);
+        let mut said: Vec<(&str, usize)> = answers.unwrap_or_else(whole);
         // Two parts may have one answer.
-        texts.dedup();
-        Ok(write(request, begin, texts.into_iter(), sink))
+        said.dedup();
+        Ok(write(request, begin, said.into_iter(), sink))
     }
 }
 
 impl<F: SpanFinder> SpanGenerator<F> {
-    /// The likeliest answer to a question, or a part of one, in the chosen sentences, and the number of its passage; none where none
-    /// is likely enough.
+    /// The likeliest answer to a question, or a part of one, in the chosen sentences as they are `read`, and the number of its passage;
+    /// none where none is likely enough.
     fn answer<'a>(
         &self,
         question: &str,
-        request: &Request<'a>,
         chosen: &[Candidate<'a>],
+        read: &[(&str, &str)],
     ) -> Result<Option<(&'a str, usize)>, GenerateError> {
-        let language = Language::detect(question);
-        let heading =
-            |c: &Candidate<'_>| request.evidence.iter().find(|e| e.n == c.n).map_or("", |e| e.heading.as_str());
-        let shown: Vec<String> = chosen
-            .iter()
-            .map(|c| match c.kind {
-                Kind::Row => rows::read(c.text, Some(c.header).filter(|h| !h.is_empty()), language),
-                Kind::Sentence | Kind::Fact(_) => c.text.to_owned(),
-            })
-            .collect();
-        let read: Vec<(&str, &str)> = chosen.iter().zip(&shown).map(|(c, text)| (heading(c), text.as_str())).collect();
-        let found = self.0.find(question, &read)?;
-        let answers = chosen.iter().zip(&shown).zip(found).filter_map(|((c, text), (span, margin))| {
-            // As the passage writes it: a row is read with the names of its columns.
+        let found = self.0.find(question, read)?;
+        let answers = chosen.iter().zip(read).zip(found).filter_map(|((c, (_, text)), (span, margin))| {
+            // As the passage writes it.
             let words = text.get(span).filter(|words| !words.is_empty())?;
             let start = c.text.find(words)?;
             Some((margin, margin + SCORE * c.score, &c.text[start..start + words.len()], c.n))
