@@ -292,6 +292,7 @@ impl App {
         let settings = &self.config.answer;
         Writer {
             generator: &*self.generator,
+            reader: settings.reader.then_some(&Spans),
             min_support: settings.min_support,
             quote_instead: settings.quote_instead,
             personal_data: settings.personal_data,
@@ -407,7 +408,7 @@ fn generator(
     let local = |file: &Path| LocalGenerator::open(file, &options);
     match config.generator.as_str() {
         "extractive" => Ok(Box::new(ExtractiveGenerator)),
-        "span" => Ok(Box::new(SpanGenerator(Spans))),
+        "span" => Ok(Box::new(SpanGenerator)),
         "embedded" | "adapted" if let Some(file) = adapted(config, sector, models)? => {
             let path = file.display();
             notes.push(Bilingual {

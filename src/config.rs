@@ -190,8 +190,10 @@ pub struct Answer {
     pub seed: u64,
     /// New tokens at most.
     pub max_tokens: usize,
-    /// Share of the question's information a passage must cover before anything is answered, 0 to 1.
+    /// How well the passages must answer before anything is answered, 0 to 1.
     pub min_support: f32,
+    /// Whether sentences are read (by the reader inside the program), not only compared word by word.
+    pub reader: bool,
     /// Where no sentence of a language model is supported: the documents' own sentences in their place, instead of none.
     pub quote_instead: bool,
     /// Whether answers may hold personal data of the documents (resident numbers, private telephones, home addresses …).

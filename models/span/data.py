@@ -2,7 +2,7 @@
 
 `Examples(pieces, rows, texts, seed).one(i)` is example `i` of a seed, always the same. `rows` are the written questions of `../reader/written`,
 `texts` openly licensed text of `../reader/gather.py`, whose own sentences are made into questions (`../reader/reading.py`).
-In about a third of the examples the answer is not there: another sentence of the passage, the one most like the question, a question that the
+In about two fifths of the examples the answer is not there: another sentence of the passage, the one most like the question, a question that the
 passage does not answer, or a sentence of something else.
 """
 
@@ -15,17 +15,17 @@ sys.path.append(str(pathlib.Path(__file__).parent.parent / "reader"))
 from reading import asked_en, asked_ko, language_of, sentences  # noqa: E402
 from written import parts, renumbered  # noqa: E402
 
-from tokens import CLS, SEP, tokens  # noqa: E402
+from tokens import BEGIN, NEXT  # noqa: E402
 
-CLOZE = 0.35
-LONGEST = 160  # tokens in all
+CLOZE = 0.25
+LONGEST = 192  # tokens in all
+WINDOW = 0.15  # of the prose: some sentences together, as a passage is read
 QUESTION, HEADING, SENTENCE = 0, 1, 2
 
 
 class Example(typing.NamedTuple):
     ids: list
     segments: list
-    aparts: list
     start: int  # place of the answer's first and last token; 0, 0 (the first token) where there is none
     end: int
     places: list  # characters of each token in its own text
@@ -39,25 +39,24 @@ def alike(a, b):
 
 def example(pieces, question, heading, sentence, answer=None):
     """None where it is too long, or the answer is no run of tokens of the sentence."""
-    ids, segments, aparts, places = [CLS], [QUESTION], [True], [(0, 0)]
+    ids, segments, places = [BEGIN], [QUESTION], [(0, 0)]
     for segment, text in ((QUESTION, question), (HEADING, heading), (SENTENCE, sentence)):
-        if segment != QUESTION:
-            ids.append(SEP), segments.append(segment), aparts.append(True), places.append((0, 0))
-        if segment == SENTENCE:
-            first = len(ids)
-        for t in tokens(pieces, text):
-            ids.append(t.id), segments.append(segment), aparts.append(t.apart), places.append((t.start, t.end))
+        first = len(ids)
+        for t in pieces.of(text):
+            ids.append(t.id), segments.append(segment), places.append((t.start, t.end))
+        ids.append(NEXT), segments.append(min(segment, HEADING)), places.append((0, 0))
     if len(ids) > LONGEST:
         return None
     start = end = 0
     if answer is not None:
         at = sentence.find(answer)
         till = at + len(answer)
-        start = next((i for i in range(first, len(ids)) if places[i][0] == at), 0)
-        end = next((i for i in range(first, len(ids)) if places[i][1] == till), 0)
-        if at < 0 or not start or end < start:
+        inside = [i for i in range(first, len(ids) - 1) if places[i][0] < till and places[i][1] > at]
+        # A token may hold a bracket before the answer, or the particle behind it.
+        if at < 0 or not inside or at - places[inside[0]][0] > 1 or places[inside[-1]][1] - till > 2:
             return None
-    return Example(ids, segments, aparts, start, end, places)
+        start, end = inside[0], inside[-1]
+    return Example(ids, segments, start, end, places)
 
 
 def cells(row):
@@ -101,7 +100,7 @@ class Examples:
         change = renumbered(rng, row["text"]) if rng.random() < 0.5 else lambda s: s
         own = pieces_of(row["text"])
         form = rng.random()
-        if form < 0.12:
+        if form < 0.2:
             question = rng.choice(row["absent"])
             at, answer = max(range(len(own)), key=lambda i: alike(question, own[i])), None
         else:
@@ -111,20 +110,27 @@ class Examples:
             if at is None:
                 return None
             others = [i for i in range(len(own)) if answer not in own[i]]
-            if form < 0.36:
-                if form < 0.15 or not others:
+            if form < 0.42:
+                if form < 0.23 or not others:
                     row = rng.choice(self.rows)
                     own = pieces_of(row["text"])
                     at = rng.randrange(len(own))
-                elif form < 0.28:
+                elif form < 0.36:
                     at = max(others, key=lambda i: alike(question, own[i]))
                 else:
                     at = rng.choice(others)
                 if answer in own[at]:
                     return None
                 answer = None
-        before = own[at - 1] if at and "|" not in row["text"] and rng.random() < 0.4 else ""
-        return example(self.pieces, change(question), change(shown(row["heading"], before)), change(own[at]), answer and change(answer))
+        prose = "|" not in row["text"]
+        sentence, first = own[at], at
+        if prose and rng.random() < WINDOW:
+            first, last = max(0, at - rng.randint(0, 2)), at + rng.randint(0, 2)
+            sentence = " ".join(own[first: last + 1])
+            if answer is None and form >= 0.2 and asked["a"] in sentence:
+                return None
+        before = own[first - 1] if first and prose and rng.random() < 0.4 else ""
+        return example(self.pieces, change(question), change(shown(row["heading"], before)), change(sentence), answer and change(answer))
 
     def _cloze(self, rng):
         title, text = rng.choice(self.texts[rng.choice(("ko", "en"))])

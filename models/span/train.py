@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Trains the span reader: train.py OUT --texts TEXTS.jsonl [--minutes 15 --threads 2]"""
+"""Trains the span reader: train.py OUT --base BASE --texts TEXTS.jsonl [--minutes 60 --threads 2]; BASE is what base.py wrote."""
 
 import argparse
-import collections
 import json
 import math
 import pathlib
@@ -12,22 +11,20 @@ import time
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 
 from data import Examples
-from model import Span
-from tokens import FIRST_MARK, read_pieces
+from model import of_tensors
+from tokens import PAD, Pieces
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "reader"))
 from written import of_written  # noqa: E402
 
 
-def collate(group, digits):
+def collate(group):
     longest = -(-max(len(e.ids) for e in group) // 8) * 8
     full = lambda value, of: torch.tensor([of(e) + [value] * (longest - len(e.ids)) for e in group])
-    ids, segments = full(0, lambda e: e.ids), full(-1, lambda e: e.segments)
-    aparts = full(0.0, lambda e: [float(a) for a in e.aparts])
-    is_digit, is_mark = ((ids >= digits[0]) & (ids <= digits[1])).float(), (ids >= FIRST_MARK).float()
-    return (ids, segments, aparts, is_digit, is_mark), torch.tensor([e.start for e in group]), torch.tensor([e.end for e in group])
+    return full(PAD, lambda e: e.ids), full(-1, lambda e: e.segments), torch.tensor([e.start for e in group]), torch.tensor([e.end for e in group])
 
 
 def spans(logits, most=40):
@@ -44,14 +41,16 @@ def spans(logits, most=40):
 
 
 @torch.no_grad()
-def measure(model, examples, digits):
+def measure(model, examples):
     """Of those with an answer: exact whatever "not here" says, and said to be here; of those without: said to be not here."""
     model.eval()
     exact = here = silent = with_answer = without = 0
     for at in range(0, len(examples), 64):
         group = examples[at: at + 64]
-        inputs, starts, ends = collate(group, digits)
-        for e, (margin, start, end) in zip(group, spans(model(*inputs))):
+        ids, segments, _, _ = collate(group)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(ids, segments)
+        for e, (margin, start, end) in zip(group, spans(logits)):
             if e.start:
                 with_answer += 1
                 exact += (start, end) == (e.start, e.end)
@@ -66,39 +65,37 @@ def measure(model, examples, digits):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--base", type=pathlib.Path, required=True)
     parser.add_argument("--texts", type=pathlib.Path)
-    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--hidden", type=int, default=192)
-    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1.5e-4)
+    parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
-    pieces = read_pieces()
-    digits = (pieces.ids["0"], pieces.ids["9"])
+    pieces = Pieces(options.base / "tokenizer.json")
     rows, hidden = of_written()
     texts = [json.loads(line) for line in open(options.texts, encoding="utf-8")] if options.texts else []
     stream = Examples(pieces, rows, texts, options.seed)
     shown_written = Examples(pieces, hidden, [], "held out")
     checks = [shown_written.one(i) for i in range(1000)]
     begin = time.time()
-    sample = [stream.one(-i - 1) for i in range(4000)]
-    print(f"{4000 / (time.time() - begin):.0f} examples/s are made, {sum(len(e.ids) for e in sample) / 4000:.0f} tokens each", flush=True)
-    counts = collections.Counter(i for e in sample for i in e.ids)
-    known = [i for i, c in counts.most_common(2500) if c > 3]
-    model = Span(known, hidden=options.hidden, layers=options.layers, heads=options.hidden // 32, inner=2 * options.hidden, dropout=options.dropout)
-    print(sum(p.numel() for p in model.parameters()), "parameters", len(rows), "passages", sum(len(r["questions"]) for r in rows), "questions", len(known), "known", flush=True)
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "own" not in n]
-    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "own" in n]
-    optimiser = torch.optim.AdamW([dict(params=matrices, weight_decay=0.05), dict(params=rest, weight_decay=0.0)], lr=options.rate, betas=(0.9, 0.98))
-    save = lambda: torch.save(dict(model=model.state_dict(), known=known, sizes=model.sizes), options.out / "model.pt")
+    sample = [stream.one(-i - 1) for i in range(2000)]
+    print(f"{2000 / (time.time() - begin):.0f} examples/s are made, {sum(len(e.ids) for e in sample) / 2000:.0f} tokens each", flush=True)
+    model = of_tensors(load_file(options.base / "base.safetensors"), options.layers, options.dropout)
+    learnt = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    print(sum(p.numel() for p in model.parameters()), "parameters", sum(p.numel() for _, p in learnt), "learnt", len(rows), "passages", sum(len(r["questions"]) for r in rows), "questions", flush=True)
+    matrices = [p for n, p in learnt if p.ndim == 2 and "embeddings" not in n]
+    rest = [p for n, p in learnt if p.ndim != 2 or "embeddings" in n]
+    optimiser = torch.optim.AdamW([dict(params=matrices, weight_decay=0.01), dict(params=rest, weight_decay=0.0)], lr=options.rate, betas=(0.9, 0.98), fused=True)
+    save = lambda: save_file({n: t.contiguous() for n, t in model.state_dict().items()}, options.out / "model.safetensors")
     begin, step, total, n, at = time.time(), 0, 0.0, 0, 0
-    while (done := (time.time() - begin) / 60 / options.minutes) < 1:
+    while (time.time() - begin) / 60 < options.minutes:
         pool = sorted((stream.one(at + k) for k in range(8 * options.batch)), key=lambda e: len(e.ids))
         at += len(pool)
         groups = [pool[k: k + options.batch] for k in range(0, len(pool), options.batch)]
@@ -107,21 +104,21 @@ def main():
             done = (time.time() - begin) / 60 / options.minutes
             for g in optimiser.param_groups:
                 g["lr"] = options.rate * min(1, (step + 1) / 200) * max(0.02, 0.5 + 0.5 * math.cos(math.pi * min(1, done)))
-            inputs, starts, ends = collate(group, digits)
+            ids, segments, starts, ends = collate(group)
             with torch.autocast("cpu", torch.bfloat16):
-                logits = model(*inputs)
+                logits = model(ids, segments)
             loss = F.cross_entropy(logits[:, :, 0], starts) + F.cross_entropy(logits[:, :, 1], ends)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_([p for _, p in learnt], 1.0)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             total, n, step = total + loss.item(), n + 1, step + 1
             if step % 200 == 0:
-                print(step, at, round(time.time() - begin), f"{total / n:.3f}", *(f"{x:.3f}" for x in measure(model, checks, digits)), flush=True)
+                print(step, at, round(time.time() - begin), f"{total / n:.3f}", *(f"{x:.3f}" for x in measure(model, checks)), flush=True)
                 total, n = 0.0, 0
                 save()
     save()
-    print("finished", step, at, *(f"{x:.3f}" for x in measure(model, checks, digits)))
+    print("finished", step, at, *(f"{x:.3f}" for x in measure(model, checks)))
 
 
 if __name__ == "__main__":

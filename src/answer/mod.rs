@@ -26,12 +26,12 @@ use crate::document::{CharIndex, Language, Passage, Span};
 use crate::embed::EmbedError;
 use crate::error::{Classified, ErrorKind};
 use crate::generate::{
-    Evidence, ExtractiveGenerator, Finish, GenerateError, Generator, Message, PromptStyle, Request, Sampling,
-    TokenLogprob,
+    Evidence, ExtractiveGenerator, Finish, GenerateError, Generator, Message, PromptStyle, Read, Request, Sampling,
+    SpanFinder, TokenLogprob,
 };
 use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
-use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Support, Translations};
+use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Translations};
 use crate::text::coverage::Coverage;
 use crate::text::{QuestionPart, parts as question_parts, sentences};
 use draft::Draft;
@@ -128,7 +128,8 @@ pub struct Answer {
     pub citations: Vec<Citation>,
     /// What was retrieved, best first; with an abstention, the nearest there is.
     pub passages: Vec<Passage>,
-    /// Share of the question that the best passage covers, 0 to 1 (lexical; across languages of what can be recognised).
+    /// How well the passages answer, 0 to 1, by their words and by reading them; without a reader the share of the question that the
+    /// best one covers (across languages of what can be recognised).
     pub support: f32,
     /// Sentences of the passages that were no evidence, by why.
     pub withheld: BTreeMap<Reason, usize>,
@@ -198,7 +199,9 @@ impl Classified for AnswerError {
 pub struct Writer<'a> {
     /// Writes the text.
     pub generator: &'a dyn Generator,
-    /// Below this share of the question nothing is answered.
+    /// Reads the sentences of the passages, so that what says the same in other words is found too.
+    pub reader: Option<&'a dyn SpanFinder>,
+    /// Below this support nothing is answered.
     pub min_support: f32,
     /// Where no sentence of a language model is supported, sentences of the documents stand in their place.
     pub quote_instead: bool,
@@ -234,7 +237,7 @@ pub fn answer(
     }
 
     let asked = Asked { language, question: &question, own_from };
-    let reading = Reading::of(parts, asked, &passages, screened)?;
+    let reading = Reading::of(parts, writer.reader, asked, &several, &passages, screened)?;
     let Reading { screened, measure, support, asks_for_personal, .. } = &reading;
     let mut draft = Draft::default();
     let mut quoted_instead = false;
@@ -242,11 +245,11 @@ pub fn answer(
         let material = reading.material(&passages);
         let messages = messages(parts, writer.generator, language, ask, &question, measure.coverage(), &material)?;
         let asked = (question.as_str(), several.as_slice());
-        write(writer.generator, parts, ask, asked, measure, &material, &messages, &mut draft, on)?;
+        write(writer.generator, parts, ask, asked, &reading, &material, &messages, &mut draft, on)?;
         let chats = writer.generator.prompt_style() == PromptStyle::Chat;
         if writer.quote_instead && chats && ask.schema.is_none() && draft.is_all_unsupported() {
             draft.start_over();
-            write(&ExtractiveGenerator, parts, ask, asked, measure, &material, &[], &mut draft, on)?;
+            write(&ExtractiveGenerator, parts, ask, asked, &reading, &material, &[], &mut draft, on)?;
             quoted_instead = !draft.text.is_empty();
         }
     }
@@ -300,6 +303,7 @@ struct Material<'a> {
     passages: &'a [Passage],
     screened: &'a Screened,
     translations: &'a Translations,
+    read: Option<&'a Read>,
 }
 
 fn evidence<'a>(material: &Material<'a>) -> Vec<Evidence<'a>> {
@@ -381,7 +385,7 @@ fn write(
     parts: &Parts<'_>,
     ask: &Ask,
     (question, several): (&str, &[QuestionPart]),
-    measure: &Support,
+    reading: &Reading,
     material: &Material<'_>,
     messages: &[Message],
     draft: &mut Draft,
@@ -391,8 +395,9 @@ fn write(
     let request = Request {
         question,
         evidence: &evidence,
-        coverage: measure.coverage(),
+        coverage: reading.measure.coverage(),
         parts: several,
+        read: reading.read.as_ref(),
         messages,
         sampling: &ask.sampling,
         schema: ask.schema.as_ref(),

@@ -6,8 +6,9 @@
 use super::screen::Screened;
 use super::{AnswerError, Ask, Material, Writer, evidence, messages, reader_prompt};
 use crate::document::{Language, Passage};
-use crate::generate::{Message, PromptStyle};
+use crate::generate::{self, Message, PromptStyle, Read, SpanFinder};
 use crate::retrieve::{self, Parts, Support, Translations};
+use crate::text::QuestionPart;
 use crate::text::fields::{self, FieldName};
 
 /// Of what a passage in the other language says, the words that are recognised as translations hold about this share. Of the 19
@@ -15,12 +16,20 @@ use crate::text::fields::{self, FieldName};
 /// documents that answer them removed, 1 and 0.
 const KNOWN_ACROSS: f32 = 0.7;
 
+/// The score of a sentence, of its words and of what was read in it, from which on the documents are taken to answer
+/// (eval/README.md, "Is there an answer at all?") …
+const LINE: f32 = 0.42;
+/// … and how fast that becomes likelier above it.
+const STEEPNESS: f32 = 2.5;
+
 /// Passages as they are read for one question.
 pub(super) struct Reading {
     pub(super) screened: Screened,
     pub(super) translations: Translations,
     pub(super) measure: Support,
-    /// Share of the question that the best passage covers.
+    /// What a reader found, where there is one.
+    pub(super) read: Option<Read>,
+    /// How well the passages answer, 0 to 1; where nothing reads, the share of the question that the best one covers.
     pub(super) support: f32,
     /// What was asked for is withheld.
     pub(super) asks_for_personal: bool,
@@ -38,7 +47,9 @@ pub(super) struct Asked<'a> {
 impl Reading {
     pub(super) fn of(
         parts: &Parts<'_>,
+        reader: Option<&dyn SpanFinder>,
         Asked { language, question, own_from }: Asked<'_>,
+        several: &[QuestionPart],
         passages: &[Passage],
         screened: Screened,
     ) -> Result<Reading, AnswerError> {
@@ -53,7 +64,14 @@ impl Reading {
         };
         let support = passages.iter().zip(screened.texts()).map(held).fold(0.0, f32::max);
         let asks_for_personal = screened.answers_with_personal_data(passages, measure.coverage());
-        Ok(Reading { screened, translations, measure, support, asks_for_personal })
+        let mut reading = Reading { screened, translations, measure, read: None, support, asks_for_personal };
+        if let Some(reader) = reader.filter(|_| !asks_for_personal) {
+            let evidence = evidence(&reading.material(passages));
+            let read = generate::read(reader, question, several, reading.measure.coverage(), &evidence)?;
+            reading.support = answered(read.best());
+            reading.read = Some(read);
+        }
+        Ok(reading)
     }
 
     /// True where a generator is asked; else nothing is answered.
@@ -62,8 +80,13 @@ impl Reading {
     }
 
     pub(super) fn material<'a>(&'a self, passages: &'a [Passage]) -> Material<'a> {
-        Material { passages, screened: &self.screened, translations: &self.translations }
+        Material { passages, screened: &self.screened, translations: &self.translations, read: self.read.as_ref() }
     }
+}
+
+/// How well the passages answer, 0 to 1, of the score of the best sentence read; 0.5 at [`LINE`].
+fn answered(best: Option<f32>) -> f32 {
+    best.map_or(0.0, |score| 1.0 / (1.0 + (-STEEPNESS * (score - LINE)).exp()))
 }
 
 fn is_across(question: Language, passage: Language) -> bool {
@@ -105,7 +128,8 @@ pub fn prompted(
     let (question, _) = retrieve::respell(parts, &ask.question)?;
     let (passages, left_out) = chosen(parts, &question, ask, wanted)?;
     let screened = Screened::new(&question, &passages, writer.personal_data);
-    let reading = Reading::of(parts, Asked { language, question: &question, own_from: 0 }, &passages, screened)?;
+    let asked = Asked { language, question: &question, own_from: 0 };
+    let reading = Reading::of(parts, writer.reader, asked, &[], &passages, screened)?;
     let (material, coverage) = (reading.material(&passages), reading.measure.coverage());
     let shown = evidence(&material);
     let (messages, texts) = match writer.generator.prompt_style() {

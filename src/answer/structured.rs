@@ -92,7 +92,7 @@ mod tests {
         let question = "How much gas did the Norwind kiln save in 2021?";
         let screened = super::super::screen::Screened::new(question, &passages, false);
         let translations = Translations::new().unwrap();
-        let material = Material { passages: &passages, screened: &screened, translations: &translations };
+        let material = Material { passages: &passages, screened: &screened, translations: &translations, read: None };
         let verifier = Verifier::new(question, &material, &glossary);
         let schema = json!({ "properties": { "kind": { "enum": ["saving", "loss"] } } });
         let claims = check(&value.to_string(), &schema, &verifier)?;
@@ -129,7 +129,7 @@ mod tests {
         let passages = [];
         let screened = super::super::screen::Screened::new("q?", &passages, false);
         let translations = Translations::new().unwrap();
-        let material = Material { passages: &passages, screened: &screened, translations: &translations };
+        let material = Material { passages: &passages, screened: &screened, translations: &translations, read: None };
         assert!(check("{\"cut\": ", &json!({}), &Verifier::new("q?", &material, &glossary)).is_none());
     }
 }

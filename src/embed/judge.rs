@@ -16,6 +16,7 @@ use super::folder::Folder;
 use super::ops::sigmoid;
 use super::qwen3::{self, Qwen3};
 use super::reranker::{Reranker, in_time};
+use super::span::SpanReranker;
 
 const BEFORE: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the \
                       Instruct provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n";
@@ -115,8 +116,11 @@ impl Reranker for Judge {
     }
 }
 
-/// Opens whatever reranker a folder holds.
+/// Opens whatever reranker a folder holds; `embedded` is the span reader inside the program.
 pub fn open_reranker(folder: &Path) -> Result<Box<dyn Reranker>, EmbedError> {
+    if folder == Path::new("embedded") {
+        return Ok(Box::new(SpanReranker::embedded()?));
+    }
     let opened = Folder::open(folder)?;
     if opened.model_type()?.as_deref() == Some("qwen3") {
         return Ok(Box::new(Judge::open(&opened)?));

@@ -13,7 +13,6 @@
 //! ```
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::OnceLock;
 
 use unicode_normalization::UnicodeNormalization;
@@ -86,55 +85,26 @@ impl StaticModel {
         pieces.iter().map(cosine).max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// How many pieces there are.
-    pub(super) fn len(&self) -> u32 {
-        self.table.scales.len() as u32
-    }
-
-    /// The vector of a piece, of length 1; zeros for a row that the table does not have.
-    pub(super) fn direction(&self, row: u32) -> Vec<f32> {
-        let dim = self.table.dim;
-        let Some(numbers) = WEIGHTS.get(row as usize * dim..).and_then(|from| from.get(..dim)) else {
-            return vec![0.0; dim];
-        };
-        let own = length(signed(numbers));
-        signed(numbers).map(|q| f32::from(q) / own).collect()
-    }
-
-    /// The row of a piece.
-    pub(super) fn row(&self, piece: &str) -> Option<u32> {
-        self.table.pieces.get(piece).map(|(row, _)| *row)
-    }
-
     /// Pieces of `text` in order, as rows of the table.
     fn rows(&self, text: &str) -> Vec<u32> {
         let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
         let mut rows = Vec::new();
-        self.each_piece(&folded, |row, _| rows.extend(row));
-        rows
-    }
-
-    /// Calls `emit` with each piece of a text in normal form and lower case, as its row and its bytes; without a row for each
-    /// character that is no piece.
-    pub(super) fn each_piece(&self, folded: &str, mut emit: impl FnMut(Option<u32>, Range<usize>)) {
-        let (mut bounds, mut found) = (Vec::new(), Vec::new());
-        let mut at = 0;
-        while let Some(first) = folded[at..].chars().next() {
-            let rest = &folded[at..];
+        let mut bounds = Vec::new();
+        let mut rest = folded.as_str();
+        while let Some(first) = rest.chars().next() {
             let script = Script::of(first);
             let len = match script {
                 // A digit, and a letter of another script, stands alone.
                 Script::Digit | Script::Other | Script::None => first.len_utf8(),
                 Script::Hangul | Script::Latin => rest.find(|c| Script::of(c) != script).unwrap_or(rest.len()),
             };
-            if script == Script::None {
-                emit(None, at..at + len);
-            } else {
-                self.table.cut(&rest[..len], &mut bounds, &mut found);
-                found.drain(..).for_each(|(row, place)| emit(row, at + place.start..at + place.end));
+            let (run, later) = rest.split_at(len);
+            if script != Script::None {
+                self.table.cut(run, &mut bounds, &mut rows);
             }
-            at += len;
+            rest = later;
         }
+        rows
     }
 
     /// The normalised vector of a text; cannot fail.
@@ -215,11 +185,10 @@ impl Table {
         Ok(Table { pieces, scales, lengths: OnceLock::new(), dim })
     }
 
-    /// Cuts a run of one script into the pieces whose scores sum highest (Viterbi); a whole piece stays whole. Found are rows and
-    /// bytes of the run, no row for a character that is no piece.
-    fn cut(&self, run: &str, bounds: &mut Vec<usize>, found: &mut Vec<(Option<u32>, Range<usize>)>) {
+    /// Cuts a run of one script into the pieces whose scores sum highest (Viterbi); a whole piece stays whole.
+    fn cut(&self, run: &str, bounds: &mut Vec<usize>, rows: &mut Vec<u32>) {
         if let Some((row, _)) = self.pieces.get(run) {
-            found.push((Some(*row), 0..run.len()));
+            rows.push(*row);
             return;
         }
         bounds.clear();
@@ -241,14 +210,14 @@ impl Table {
                 }
             }
         }
-        let from = found.len();
+        let from = rows.len();
         let mut at = bounds.len() - 1;
         while at > 0 {
             let (_, start, row) = best[at];
-            found.push((row, bounds[start]..bounds[at]));
+            rows.extend(row);
             at = start;
         }
-        found[from..].reverse();
+        rows[from..].reverse();
     }
 }
 

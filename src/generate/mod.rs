@@ -10,8 +10,8 @@ mod remote;
 
 use std::ops::ControlFlow;
 
-pub(crate) use extractive::ranked;
-pub use extractive::{ExtractiveGenerator, SpanFinder, SpanGenerator};
+pub use extractive::{ExtractiveGenerator, Read, SpanFinder, SpanGenerator};
+pub(crate) use extractive::{ranked, read};
 pub use local::{LocalGenerator, LocalOptions, PROMPT_KEY, READER, chat_message};
 pub use remote::{RemoteGenerator, RemoteOptions};
 pub use sectora_lm::Memory;
@@ -113,6 +113,8 @@ pub struct Request<'a> {
     pub coverage: &'a Coverage,
     /// What the question asks, where it asks several things.
     pub parts: &'a [QuestionPart],
+    /// What a reader found in the evidence, where one read it.
+    pub read: Option<&'a Read>,
     /// The rendered prompt for a language model; evidence and question are in it.
     pub messages: &'a [Message],
     /// Sampling.
@@ -268,8 +270,17 @@ pub fn written(
     schema: Option<&serde_json::Value>,
 ) -> Result<String, GenerateError> {
     let coverage = Coverage::of_question(question, &[]);
-    let request =
-        Request { question, evidence: &[], coverage: &coverage, parts: &[], messages, sampling, schema, silence: "" };
+    let request = Request {
+        question,
+        evidence: &[],
+        coverage: &coverage,
+        parts: &[],
+        read: None,
+        messages,
+        sampling,
+        schema,
+        silence: "",
+    };
     let mut text = String::new();
     generator.generate(&request, &mut |piece| {
         text.push_str(piece);

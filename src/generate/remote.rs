@@ -389,6 +389,7 @@ mod tests {
             evidence: &[],
             coverage: &coverage,
             parts: &[],
+            read: None,
             messages: &messages,
             sampling: &sampling,
             schema: None,

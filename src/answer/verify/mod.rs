@@ -9,8 +9,8 @@
 //! or left out. The quote is the passage's own sentence that shares most with the claim.
 //!
 //! A *fragment* (`80.7 %`, a name, half a sentence) says something only together with the question: it stands where a sentence
-//! of a passage holds it whole and that sentence, under its headings, holds a share of the question too. That
-//! sentence is the quote. A value in JSON is a fragment whose field says what it is; there the question is not looked for.
+//! of a passage holds it whole and that sentence, under its headings, holds a share of the question too, or a reader takes those words
+//! for the answer. That sentence is the quote. A value in JSON is a fragment whose field says what it is; there the question is not looked for.
 //!
 //! What it cannot see: a sentence that uses the passage's words to say the opposite.
 
@@ -22,6 +22,7 @@ mod passage;
 use super::Material;
 use super::screen;
 use crate::document::{Language, Span};
+use crate::generate::Read;
 use crate::retrieve::{Glossary, Translations};
 use crate::text::coverage::{Coverage, term_set, whole_words};
 use crate::text::{analyse, fields, rows};
@@ -71,6 +72,7 @@ impl Verified {
 /// The passages of one answer, prepared for checking claims.
 pub(super) struct Verifier<'a> {
     passages: Vec<Prepared<'a>>,
+    read: Option<&'a Read>,
     glossary: &'a Glossary,
     translations: &'a Translations,
     question: &'a str,
@@ -95,6 +97,7 @@ impl<'a> Verifier<'a> {
         let idf = frequency.into_iter().map(|(t, df)| (t.clone(), (1.0 + (n - df + 0.5) / (df + 0.5)).ln())).collect();
         let translations = material.translations;
         let mut verifier = Verifier {
+            read: material.read,
             glossary,
             translations,
             question,
@@ -190,7 +193,9 @@ impl<'a> Verifier<'a> {
             let around = prepared.sentences.iter().find(|s| s.span.start <= span.start && span.end <= s.span.end);
             match around.filter(|s| s.terms.len() > words.len()) {
                 None => return Some((2.0, Quote { n, span })),
-                Some(s) if fits(prepared, s.span) => return Some((2.0, Quote { n, span: s.span })),
+                Some(s) if fits(prepared, s.span) || self.read.is_some_and(|read| read.answers(n, said)) => {
+                    return Some((2.0, Quote { n, span: s.span }));
+                }
                 Some(_) => parts = true,
             }
         }

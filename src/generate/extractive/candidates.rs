@@ -3,6 +3,7 @@
 //! Left out: headings, labels, questions, headers of tables, facts that are not asked for, by-lines and letterheads.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -17,6 +18,8 @@ use crate::text::{institutes, rows, sentences, states_an_aim};
 pub(super) struct Candidate<'a> {
     pub(super) n: usize,
     pub(super) text: &'a str,
+    /// Its bytes in the passage.
+    pub(super) place: Range<usize>,
     pub(super) terms: HashSet<String>,
     /// The names of a row's columns: they are said of every cell.
     pub(super) columns: HashSet<String>,
@@ -31,6 +34,19 @@ pub(super) struct Candidate<'a> {
     /// The share of the question that it covers with its context.
     pub(super) covered: f32,
     pub(super) score: f32,
+    /// The sentence before it.
+    pub(super) before: &'a str,
+    /// What a reader found in it for the whole question, and for each part of it; nothing where none read it.
+    pub(super) found: Vec<Option<Found<'a>>>,
+}
+
+/// The words of a candidate that a reader takes for the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found<'a> {
+    /// As the passage writes them; empty where it does not.
+    pub(super) words: &'a str,
+    /// Logarithm of how many times likelier they are than that it does not answer.
+    pub(super) margin: f32,
 }
 
 /// What a candidate is.
@@ -42,7 +58,7 @@ pub(super) enum Kind {
     Fact(Option<&'static FieldName>),
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
     /// True where it holds the kind of thing asked for.
     pub(super) fn meets(&self, cue: Cue) -> bool {
         let is = |names: &[&str]| matches!(self.kind, Kind::Fact(Some(field)) if names.iter().any(|name| fields::field(name) == Some(field)));
@@ -54,6 +70,11 @@ impl Candidate<'_> {
             Cue::Money if digits => cue.is_met(&format!("{} {}", self.text, self.header)),
             Cue::Money | Cue::Figure | Cue::Time | Cue::Other => cue.is_met(self.text),
         }
+    }
+
+    /// What a reader found in it: for the whole question 0, for a part of it its number from 1.
+    pub(super) fn found(&self, asked: usize) -> Option<&Found<'a>> {
+        self.found.get(asked)?.as_ref()
     }
 
     /// Its terms, those of its columns and those of what stands above it.
@@ -78,9 +99,11 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, wanted: &Fields) -> Vec<Ca
     let mut label: HashSet<String> = HashSet::new();
     let mut before: HashSet<String> = HashSet::new();
     let mut out = Vec::new();
+    let start = |text: &str| text.as_ptr() as usize - evidence.text.as_ptr() as usize;
     let candidate = |text: &'a str, kind, context: HashSet<String>| Candidate {
         n: evidence.n,
         text,
+        place: start(text)..start(text) + text.len(),
         terms: term_set(text),
         columns: HashSet::new(),
         header: "",
@@ -90,7 +113,10 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, wanted: &Fields) -> Vec<Ca
         is_aim: kind == Kind::Sentence && states_an_aim(text, &evidence.heading),
         covered: 0.0,
         score: 0.0,
+        before: "",
+        found: Vec::new(),
     };
+    let mut last = "";
     for span in sentences(evidence.text) {
         let text = span.slice(evidence.text);
         let terms = term_set(text);
@@ -100,11 +126,13 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, wanted: &Fields) -> Vec<Ca
             // A heading, or a label like `Eligibility`, stands for all that follows it.
             label = terms;
             before.clear();
+            last = "";
             continue;
         }
         // A question is no answer; it tells what the next sentence is about.
         if text.ends_with('?') {
             before = terms;
+            last = text;
             continue;
         }
         if is_row {
@@ -148,7 +176,7 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, wanted: &Fields) -> Vec<Ca
         }
         let context = heading.iter().chain(&label).chain(&before).cloned().collect();
         before = terms;
-        out.push(candidate(text, Kind::Sentence, context));
+        out.push(Candidate { before: std::mem::replace(&mut last, text), ..candidate(text, Kind::Sentence, context) });
     }
     out
 }

@@ -8,6 +8,7 @@
 
 mod candidates;
 mod cue;
+mod reading;
 mod span;
 
 use std::collections::HashSet;
@@ -23,7 +24,9 @@ use crate::text::coverage::Coverage;
 use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, rows, tokens, without_reaching};
 use candidates::{Candidate, Fields, Kind, candidates};
 use cue::Cue;
-pub use span::{SpanFinder, SpanGenerator};
+pub(crate) use reading::read;
+pub use reading::{Read, SpanFinder};
+pub use span::SpanGenerator;
 
 /// Sentences at most.
 const SENTENCES: usize = 3;
@@ -119,19 +122,32 @@ fn write<'a>(
 pub(crate) fn ranked(question: &str, coverage: &Coverage, evidence: &[Evidence<'_>]) -> Vec<(usize, Span)> {
     let asked = Asked::new(coverage.clone(), coverage.clone(), question);
     let scored = evidence.iter().enumerate().flat_map(|(rank, e)| {
-        let (asked, from) = (&asked, e.text.as_ptr() as usize);
-        candidates(e, &asked.fields).into_iter().map(move |c| {
-            let start = c.text.as_ptr() as usize - from;
-            (asked.score(&c, rank).0, (rank, Span { start, end: start + c.text.len() }))
-        })
+        let asked = &asked;
+        let candidates = candidates(e, &asked.fields).into_iter();
+        candidates.map(move |c| (asked.score(&c, rank).0, (rank, Span { start: c.place.start, end: c.place.end })))
     });
     let mut scored: Vec<(f32, (usize, Span))> = scored.collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     scored.into_iter().map(|(_, place)| place).collect()
 }
 
-/// The sentences that answer, best first; none where nothing covers enough.
-fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
+/// Candidates as they are held against a question, the likeliest by their words first.
+struct Scored<'a> {
+    candidates: Vec<Candidate<'a>>,
+    whole: Asked,
+    /// The parts of a question that asks several things.
+    parts: Vec<Asked>,
+    ranks: Vec<usize>,
+}
+
+impl Scored<'_> {
+    /// Place of a candidate's passage among those retrieved.
+    fn rank(&self, c: &Candidate<'_>) -> usize {
+        self.ranks.iter().position(|n| *n == c.n).unwrap_or(0)
+    }
+}
+
+fn scored<'a>(request: &Request<'a>) -> Scored<'a> {
     let wants_a_result = asks_for_a_result(request.question);
     let coverage = match wants_a_result {
         true => without_reaching(request.question, request.coverage),
@@ -156,26 +172,42 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
         candidates.iter_mut().filter(|c| c.is_aim && told >= ALIKE * own(c)).for_each(|c| c.score -= AIM);
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let all = request.parts;
+    let parts = all.iter().map(|part| Asked::part(request, part, all)).collect();
+    Scored { candidates, whole: question, parts, ranks }
+}
+
+/// The sentences that answer, best first; none where nothing covers enough, or where a reader found no answer.
+fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
+    let mut scored = scored(request);
+    let mut candidates = std::mem::take(&mut scored.candidates);
+    let least = if request.read.is_some() { reading::LEAST } else { MIN_SCORE };
+    if let Some(read) = request.read {
+        read.mark(&mut candidates);
+        candidates.iter_mut().for_each(|c| c.score += reading::gain(c.found(0)));
+        candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
     let best = candidates.first().map_or(0.0, |c| c.score);
     let mut chosen: Vec<Candidate<'a>> = Vec::new();
-    let all = request.parts;
-    let asked: Vec<Asked> = all.iter().map(|part| Asked::part(request, part, all)).collect();
+    let parts = &scored.parts;
+    let answers = |i: usize, c: &Candidate<'_>| parts[i].is_answered_by(c, parts) || reading::is_sure(c.found(i + 1));
     // One sentence may answer several parts: the best of all is looked at first.
-    let answers = |c: &Candidate<'_>| asked.iter().any(|part| part.is_answered_by(c, &asked));
-    if best >= MIN_SCORE && candidates.first().is_some_and(answers) {
+    if best >= least && candidates.first().is_some_and(|c| (0..parts.len()).any(|i| answers(i, c))) {
         chosen.push(candidates.remove(0));
     }
-    for part in asked.iter().filter(|part| !part.own.is_empty()) {
-        if chosen.len() == SENTENCES || chosen.iter().any(|c| part.is_answered_by(c, &asked)) {
+    for (i, part) in parts.iter().enumerate().filter(|(_, part)| !part.own.is_empty()) {
+        if chosen.len() == SENTENCES || chosen.iter().any(|c| answers(i, c)) {
             continue;
         }
-        let scored = candidates.iter().enumerate().filter(|(_, c)| part.is_answered_by(c, &asked));
-        let scored = scored.map(|(i, c)| (i, part.score(c, rank(c)).0));
-        if let Some((i, _)) = scored.filter(|(_, s)| *s >= MIN_SCORE).reduce(|a, b| if b.1 > a.1 { b } else { a }) {
-            chosen.push(candidates.remove(i));
+        let score = |c: &Candidate<'_>| {
+            part.score(c, scored.rank(c)).0 + c.found(i + 1).map_or(0.0, |found| reading::gain(Some(found)))
+        };
+        let answering = candidates.iter().enumerate().filter(|(_, c)| answers(i, c)).map(|(at, c)| (at, score(c)));
+        if let Some((at, _)) = answering.filter(|(_, s)| *s >= least).reduce(|a, b| if b.1 > a.1 { b } else { a }) {
+            chosen.push(candidates.remove(at));
         }
     }
-    if best < MIN_SCORE && chosen.is_empty() {
+    if best < least && chosen.is_empty() {
         return Vec::new();
     }
     for candidate in candidates {
@@ -188,8 +220,9 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
             chosen.push(candidate);
         }
     }
-    // Without a sentence that holds the kind of thing asked for, the question is not answered.
-    if question.cue.is_required() && !chosen.iter().any(|c| c.meets(question.cue)) {
+    // Without a sentence that holds the kind of thing asked for (`열흘` does too, to a reader), the question is not answered.
+    let cue = scored.whole.cue;
+    if cue.is_required() && !chosen.iter().any(|c| c.meets(cue) || reading::is_sure(c.found(0))) {
         chosen.clear();
     }
     chosen
@@ -331,6 +364,7 @@ mod tests {
             evidence: &evidence,
             coverage: &coverage,
             parts: &[],
+            read: None,
             messages: &[],
             sampling,
             schema: None,
@@ -443,6 +477,7 @@ mod tests {
             evidence,
             coverage: &coverage,
             parts,
+            read: None,
             messages: &[],
             sampling: &sampling,
             schema: None,

@@ -1,32 +1,21 @@
-//! The words that answer, out of the sentences that [`super::ExtractiveGenerator`] would quote; of a question that asks several things
-//! those of each, or the sentences where one is missing.
+//! The words that answer, out of the sentences that [`super::ExtractiveGenerator`] would quote, as a reader found them; of a question that
+//! asks several things those of each, or the sentences where one is missing.
 
-use std::borrow::Cow;
-use std::ops::Range;
 use std::time::Instant;
 
-use super::candidates::{Candidate, Kind};
+use super::candidates::Candidate;
 use super::{choose, write};
-use crate::document::Language;
 use crate::generate::{GenerateError, Generation, Generator, PromptStyle, Request, Sink};
-use crate::text::rows;
 
 /// What a sentence's own score counts beside the logarithm of how likely an answer is in it.
 const SCORE: f32 = 4.0;
 /// An answer that is so much less likely than "not here" is left to the whole sentences.
 const LEAST: f32 = -4.0;
 
-/// Finds where in sentences the answer to a question stands.
-pub trait SpanFinder: Send + Sync {
-    /// For each sentence, given behind what stands above it: the bytes of the likeliest answer, and the logarithm of how many
-    /// times likelier that is than that the sentence does not answer.
-    fn find(&self, question: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError>;
-}
+/// Short answers: the words of a sentence that answer, and the whole sentences where the reader is not sure of them.
+pub struct SpanGenerator;
 
-/// Short answers: the words of a sentence that answer, and the whole sentences where it is not sure of them.
-pub struct SpanGenerator<F>(pub F);
-
-impl<F: SpanFinder> Generator for SpanGenerator<F> {
+impl Generator for SpanGenerator {
     fn name(&self) -> &str {
         "span"
     }
@@ -38,23 +27,8 @@ impl<F: SpanFinder> Generator for SpanGenerator<F> {
     fn generate(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Generation, GenerateError> {
         let begin = Instant::now();
         let chosen = choose(request);
-        let asked = match request.parts {
-            [] => vec![request.question.to_owned()],
-            parts => parts.iter().map(|part| part.alone(request.question, parts)).collect(),
-        };
-        let language = Language::detect(request.question);
-        let heading = |n: usize| request.evidence.iter().find(|e| e.n == n).map_or("", |e| e.heading.as_str());
-        // A row is read with the names of its columns.
-        let texts: Vec<Cow<'_, str>> = chosen
-            .iter()
-            .map(|c| match c.kind {
-                Kind::Row => rows::read(c.text, Some(c.header).filter(|h| !h.is_empty()), language).into(),
-                Kind::Sentence | Kind::Fact(_) => c.text.into(),
-            })
-            .collect();
-        let read: Vec<(&str, &str)> = chosen.iter().zip(&texts).map(|(c, text)| (heading(c.n), &**text)).collect();
-        let answers = asked.iter().map(|question| self.answer(question, &chosen, &read));
-        let answers: Option<Vec<(&str, usize)>> = answers.collect::<Result<_, _>>()?;
+        let asked = if request.parts.is_empty() { 0..1 } else { 1..request.parts.len() + 1 };
+        let answers: Option<Vec<(&str, usize)>> = asked.map(|asked| answer(&chosen, asked)).collect();
         let whole = || chosen.iter().map(|c| (c.text, c.n)).collect();
         let mut said: Vec<(&str, usize)> = answers.unwrap_or_else(whole);
         // Two parts may have one answer.
@@ -63,31 +37,20 @@ impl<F: SpanFinder> Generator for SpanGenerator<F> {
     }
 }
 
-impl<F: SpanFinder> SpanGenerator<F> {
-    /// The likeliest answer to a question, or a part of one, in the chosen sentences as they are `read`, and the number of its passage;
-    /// none where none is likely enough.
-    fn answer<'a>(
-        &self,
-        question: &str,
-        chosen: &[Candidate<'a>],
-        read: &[(&str, &str)],
-    ) -> Result<Option<(&'a str, usize)>, GenerateError> {
-        let found = self.0.find(question, read)?;
-        let answers = chosen.iter().zip(read).zip(found).filter_map(|((c, (_, text)), (span, margin))| {
-            // As the passage writes it.
-            let words = text.get(span).filter(|words| !words.is_empty())?;
-            let start = c.text.find(words)?;
-            Some((margin, margin + SCORE * c.score, &c.text[start..start + words.len()], c.n))
-        });
-        let best = answers.reduce(|best, next| if next.1 > best.1 { next } else { best });
-        Ok(best.filter(|(margin, ..)| *margin > LEAST).map(|(_, _, words, n)| (words, n)))
-    }
+/// The likeliest answer to a question, or a part of one, in the chosen sentences, and the number of its passage; none where none is
+/// likely enough.
+fn answer<'a>(chosen: &[Candidate<'a>], asked: usize) -> Option<(&'a str, usize)> {
+    let found = chosen.iter().filter_map(|c| Some((c, c.found(asked)?)));
+    let found = found.filter(|(_, found)| !found.words.is_empty() && found.margin > LEAST);
+    let scored = found.map(|(c, found)| (found.margin + SCORE * c.score, (found.words, c.n)));
+    scored.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, answer)| answer)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
+    use std::ops::{ControlFlow, Range};
 
+    use super::super::SpanFinder;
     use super::*;
     use crate::generate::{Evidence, Sampling};
     use crate::text::coverage::Coverage;
@@ -107,11 +70,13 @@ mod tests {
         let coverage = Coverage::of_question(question, &[]);
         let sampling = Sampling::default();
         let parts = crate::text::parts(question);
+        let read = crate::generate::read(&finder, question, &parts, &coverage, &evidence).unwrap();
         let request = Request {
             question,
             evidence: &evidence,
             coverage: &coverage,
             parts: &parts,
+            read: Some(&read),
             messages: &[],
             sampling: &sampling,
             schema: None,
@@ -122,7 +87,7 @@ mod tests {
             out.push_str(piece);
             ControlFlow::Continue(())
         };
-        SpanGenerator(finder).generate(&request, sink).unwrap();
+        SpanGenerator.generate(&request, sink).unwrap();
         out.trim_end().to_owned()
     }
 
