@@ -16,9 +16,10 @@ use crate::text::fields::{self, FieldName};
 /// documents that answer them removed, 1 and 0.
 const KNOWN_ACROSS: f32 = 0.7;
 
-/// The score of a sentence, of its words and of what was read in it, from which on the documents are taken to answer
-/// (eval/README.md, "Is there an answer at all?") …
-const LINE: f32 = 0.42;
+/// What the share of the question that the best passage covers counts beside the score of the best sentence read …
+const WORDS: f32 = 0.25;
+/// … from which sum on the documents are taken to answer (eval/README.md, "Is there an answer at all?") …
+const LINE: f32 = 0.5;
 /// … and how fast that becomes likelier above it.
 const STEEPNESS: f32 = 2.5;
 
@@ -68,7 +69,7 @@ impl Reading {
         if let Some(reader) = reader.filter(|_| !asks_for_personal) {
             let evidence = evidence(&reading.material(passages));
             let read = generate::read(reader, question, several, reading.measure.coverage(), &evidence)?;
-            reading.support = answered(read.best());
+            reading.support = answered(support, read.best());
             reading.read = Some(read);
         }
         Ok(reading)
@@ -84,9 +85,9 @@ impl Reading {
     }
 }
 
-/// How well the passages answer, 0 to 1, of the score of the best sentence read; 0.5 at [`LINE`].
-fn answered(best: Option<f32>) -> f32 {
-    best.map_or(0.0, |score| 1.0 / (1.0 + (-STEEPNESS * (score - LINE)).exp()))
+/// How well the passages answer, 0 to 1: 0.5 at [`LINE`], 0 where there is no sentence.
+fn answered(words: f32, best: Option<f32>) -> f32 {
+    best.map_or(0.0, |score| 1.0 / (1.0 + (-STEEPNESS * (score + WORDS * words - LINE)).exp()))
 }
 
 fn is_across(question: Language, passage: Language) -> bool {

@@ -12,11 +12,11 @@ use crate::text::coverage::Coverage;
 use crate::text::{QuestionPart, rows};
 
 /// Candidates that are read for the whole question, the likeliest by their words …
-const READ: usize = 40;
+const READ: usize = 16;
 /// … and for a part of it.
-const READ_FOR_PART: usize = 12;
+const READ_FOR_PART: usize = 8;
 /// What a unit of the margin counts beside the words (eval/README.md, "Is there an answer at all?").
-const GAIN: f32 = 0.08;
+const GAIN: f32 = 0.06;
 /// Surer than this is no surer.
 const SURE: f32 = 12.0;
 /// A sentence that scores less does not answer, whoever asks for it.
