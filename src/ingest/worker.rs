@@ -99,6 +99,7 @@ fn wait(child: &mut Child, wall: Duration) -> std::io::Result<Option<ExitStatus>
 
 fn judge(status: Option<ExitStatus>, took: Duration, reply: &[u8], words: &[u8], limits: &Limits) -> Reply {
     let cpu_time = || Err(ReadError::Limit(format!("{} s of CPU time", limits.cpu.as_secs())));
+    let memory = || Err(ReadError::Limit(format!("{} MiB of memory", limits.memory >> 20)));
     let Some(status) = status else {
         return Err(ReadError::Limit(format!("{} s", limits.wall.as_secs())));
     };
@@ -106,12 +107,14 @@ fn judge(status: Option<ExitStatus>, took: Duration, reply: &[u8], words: &[u8],
         return Err(ReadError::Limit(format!("{} MiB of text", limits.output >> 20)));
     }
     if status.success() {
-        return serde_json::from_slice(reply)
+        let reply: Reply = serde_json::from_slice(reply)
             .unwrap_or_else(|e| Err(ReadError::Crashed(one_line(&format!("its reply is cut off: {e}")))));
+        // A parser that asks whether memory is left, instead of ending without it, takes the lack for damage.
+        return if matches!(&reply, Err(e) if e.to_string().ends_with("out of memory")) { memory() } else { reply };
     }
     let words = String::from_utf8_lossy(words);
     if words.contains("memory allocation") {
-        return Err(ReadError::Limit(format!("{} MiB of memory", limits.memory >> 20)));
+        return memory();
     }
     match signal(status) {
         Some(Signal::CpuTime) => cpu_time(),

@@ -184,7 +184,7 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
     let least = if request.read.is_some() { reading::LEAST } else { MIN_SCORE };
     if let Some(read) = request.read {
         read.mark(&mut candidates);
-        candidates.iter_mut().for_each(|c| c.score += reading::gain(c.found(0)));
+        candidates.iter_mut().for_each(|c| c.score += reading::gain(c, 0));
         candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     }
     let best = candidates.first().map_or(0.0, |c| c.score);
@@ -199,9 +199,7 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
         if chosen.len() == SENTENCES || chosen.iter().any(|c| answers(i, c)) {
             continue;
         }
-        let score = |c: &Candidate<'_>| {
-            part.score(c, scored.rank(c)).0 + c.found(i + 1).map_or(0.0, |found| reading::gain(Some(found)))
-        };
+        let score = |c: &Candidate<'_>| part.score(c, scored.rank(c)).0 + reading::gain(c, i + 1);
         let answering = candidates.iter().enumerate().filter(|(_, c)| answers(i, c)).map(|(at, c)| (at, score(c)));
         if let Some((at, _)) = answering.filter(|(_, s)| *s >= least).reduce(|a, b| if b.1 > a.1 { b } else { a }) {
             chosen.push(candidates.remove(at));

@@ -109,9 +109,10 @@ pub(crate) fn read(
         let question = part.alone(request.question, request.parts);
         find(finder, request, &question, &candidates, &likeliest, i + 1, &mut sentences)?;
     }
-    let margin = |s: &Sentence| s.found[0].as_ref().map(|(_, margin)| *margin);
-    let best = candidates.iter().zip(&sentences).map(|(c, s)| c.score + worth(margin(s))).reduce(f32::max);
-    Ok(Read { sentences, best })
+    let mut read = Read { sentences, best: None };
+    read.mark(&mut candidates);
+    read.best = candidates.iter().map(|c| c.score + gain(c, 0)).reduce(f32::max);
+    Ok(read)
 }
 
 /// Reads some of the candidates for a question, or a part of it.
@@ -147,9 +148,10 @@ fn find(
     Ok(())
 }
 
-/// What a candidate's score gains by what was found in it.
-pub(super) fn gain(found: Option<&Found<'_>>) -> f32 {
-    worth(found.map(|found| found.margin))
+/// What a candidate's score gains by what was found in it, for the whole question 0 or a part of it. A fact of a record whose name is asked
+/// for answers by its form: reading adds nothing.
+pub(super) fn gain(c: &Candidate<'_>, asked: usize) -> f32 {
+    if matches!(c.kind, Kind::Fact(_)) { 0.0 } else { worth(c.found(asked).map(|found| found.margin)) }
 }
 
 /// What was not read counts as surely no answer.
