@@ -199,7 +199,8 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
         if chosen.len() == SENTENCES || chosen.iter().any(|c| answers(i, c)) {
             continue;
         }
-        let score = |c: &Candidate<'_>| part.score(c, scored.rank(c)).0 + reading::gain(c, i + 1);
+        let read = |c: &Candidate<'_>| c.found(i + 1).map_or(0.0, |_| reading::gain(c, i + 1));
+        let score = |c: &Candidate<'_>| part.score(c, scored.rank(c)).0 + read(c);
         let answering = candidates.iter().enumerate().filter(|(_, c)| answers(i, c)).map(|(at, c)| (at, score(c)));
         if let Some((at, _)) = answering.filter(|(_, s)| *s >= least).reduce(|a, b| if b.1 > a.1 { b } else { a }) {
             chosen.push(candidates.remove(at));
