@@ -30,7 +30,7 @@ def main():
     pieces = Pieces()
     for text in ("Ａ급 ㎎ 12,500 kWh/m³", "전자電子 café ½ ⚡", "", "  "):
         for t in pieces.of(text):
-            check(f"a token of {text!r} has no place", 0 <= t.start < t.end <= len(text))
+            check(f"a token of {text!r} lies outside of it", 0 <= t.start <= t.end <= len(text))
     rows, hidden = of_written()
     texts = {r["text"] for r in rows}
     check("a held-out passage is learnt from", not any(r["text"] in texts for r in hidden))
