@@ -31,7 +31,7 @@ use crate::generate::{
 };
 use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
-use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Translations};
+use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Support, Translations};
 use crate::text::coverage::Coverage;
 use crate::text::{QuestionPart, parts as question_parts, sentences};
 use draft::Draft;
@@ -245,11 +245,11 @@ pub fn answer(
         let material = reading.material(&passages);
         let messages = messages(parts, writer.generator, language, ask, &question, measure.coverage(), &material)?;
         let asked = (question.as_str(), several.as_slice());
-        write(writer.generator, parts, ask, asked, &reading, &material, &messages, &mut draft, on)?;
+        write(writer.generator, parts, ask, asked, measure, &material, &messages, &mut draft, on)?;
         let chats = writer.generator.prompt_style() == PromptStyle::Chat;
         if writer.quote_instead && chats && ask.schema.is_none() && draft.is_all_unsupported() {
             draft.start_over();
-            write(&ExtractiveGenerator, parts, ask, asked, &reading, &material, &[], &mut draft, on)?;
+            write(&ExtractiveGenerator, parts, ask, asked, measure, &material, &[], &mut draft, on)?;
             quoted_instead = !draft.text.is_empty();
         }
     }
@@ -385,7 +385,7 @@ fn write(
     parts: &Parts<'_>,
     ask: &Ask,
     (question, several): (&str, &[QuestionPart]),
-    reading: &Reading,
+    measure: &Support,
     material: &Material<'_>,
     messages: &[Message],
     draft: &mut Draft,
@@ -395,9 +395,9 @@ fn write(
     let request = Request {
         question,
         evidence: &evidence,
-        coverage: reading.measure.coverage(),
+        coverage: measure.coverage(),
         parts: several,
-        read: reading.read.as_ref(),
+        read: material.read,
         messages,
         sampling: &ask.sampling,
         schema: ask.schema.as_ref(),

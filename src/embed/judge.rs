@@ -11,11 +11,11 @@ use candle_nn::VarBuilder;
 use tokenizers::Tokenizer;
 
 use super::EmbedError;
-use super::batch::{Batch, Tokens};
+use super::batch::{Batch, Tokens, runs};
 use super::folder::Folder;
 use super::ops::sigmoid;
 use super::qwen3::{self, Qwen3};
-use super::reranker::{Reranker, in_time};
+use super::reranker::{RUN_TOKENS, Reranker, in_time};
 use super::span::SpanReranker;
 
 const BEFORE: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the \
@@ -112,7 +112,7 @@ impl Reranker for Judge {
 
     fn score(&self, question: &str, texts: &[&str], until: Instant) -> Result<Vec<f32>, EmbedError> {
         let texts = self.tokenize(question, texts)?;
-        in_time(&texts, until, |run| self.forward(run).map_err(|e| self.failed(run.len(), e)))
+        in_time(runs(&texts, RUN_TOKENS), until, |run| self.forward(run).map_err(|e| self.failed(run.len(), e)))
     }
 }
 

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{DType, Device, Result, bail};
@@ -29,7 +29,7 @@ use super::EmbedError;
 use super::batch::{Batch, Tokens, runs};
 use super::bert::{self, Bert};
 use super::layers::Linear;
-use super::reranker::Reranker;
+use super::reranker::{Reranker, in_time};
 use crate::text::sentences;
 
 static WEIGHTS: &[u8] = include_bytes!("../../models/span/model.gguf");
@@ -208,20 +208,11 @@ impl Reranker for SpanReranker {
 
     /// The largest margin of a piece, -20 where there is none.
     fn score(&self, question: &str, texts: &[&str], until: Instant) -> std::result::Result<Vec<f32>, EmbedError> {
-        let mut scores = Vec::with_capacity(texts.len());
-        let mut last = Duration::ZERO;
-        for text in texts {
-            let begin = Instant::now();
-            // The next takes about as long as the last: better not begun than finished too late.
-            if begin + last >= until {
-                break;
-            }
+        in_time(texts, until, |text| {
             let pieces: Vec<(&str, &str)> = pieces(text).into_iter().map(|piece| ("", piece)).collect();
             let found = self.0.read(question, &pieces)?;
-            scores.push(found.iter().map(|found| found.margin).fold(-20.0, f32::max));
-            last = begin.elapsed();
-        }
-        Ok(scores)
+            Ok(vec![found.iter().map(|found| found.margin).fold(-20.0, f32::max)])
+        })
     }
 }
 

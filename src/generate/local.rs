@@ -312,17 +312,7 @@ mod tests {
         let messages = [Message { role: Role::User, content: question.into() }];
         let sampling = Sampling { max_tokens, ..Sampling::default() };
         let coverage = Coverage::of_question(question, &[]);
-        let request = Request {
-            question,
-            evidence: &[],
-            coverage: &coverage,
-            parts: &[],
-            read: None,
-            messages: &messages,
-            sampling: &sampling,
-            schema: None,
-            silence: "",
-        };
+        let request = Request { messages: &messages, ..Request::new(question, &coverage, &sampling) };
         let mut text = String::new();
         let generation = generator.generate(&request, &mut |piece| {
             text.push_str(piece);
@@ -357,15 +347,9 @@ mod tests {
         ];
         let found = |content: &str| {
             passages(&Request {
-                question: "q?",
                 evidence: &evidence,
-                coverage: &coverage,
-                parts: &[],
-                read: None,
                 messages: &[Message { role: Role::User, content: content.into() }],
-                sampling: &Sampling::default(),
-                schema: None,
-                silence: "",
+                ..Request::new("q?", &coverage, &Sampling::default())
             })
         };
         let whole = ["A | 2024\none\n\ntwo", "B\nthree. four."];

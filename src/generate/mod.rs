@@ -125,6 +125,23 @@ pub struct Request<'a> {
     pub silence: &'a str,
 }
 
+impl<'a> Request<'a> {
+    /// A question, without evidence, prompt, schema or parts.
+    pub fn new(question: &'a str, coverage: &'a Coverage, sampling: &'a Sampling) -> Request<'a> {
+        Request {
+            question,
+            evidence: &[],
+            coverage,
+            parts: &[],
+            read: None,
+            messages: &[],
+            sampling,
+            schema: None,
+            silence: "",
+        }
+    }
+}
+
 /// Why a text ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
@@ -270,17 +287,7 @@ pub fn written(
     schema: Option<&serde_json::Value>,
 ) -> Result<String, GenerateError> {
     let coverage = Coverage::of_question(question, &[]);
-    let request = Request {
-        question,
-        evidence: &[],
-        coverage: &coverage,
-        parts: &[],
-        read: None,
-        messages,
-        sampling,
-        schema,
-        silence: "",
-    };
+    let request = Request { messages, schema, ..Request::new(question, &coverage, sampling) };
     let mut text = String::new();
     generator.generate(&request, &mut |piece| {
         text.push_str(piece);

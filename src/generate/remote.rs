@@ -384,17 +384,7 @@ mod tests {
         let messages = [Message { role: Role::User, content: "질문".into() }];
         let sampling = Sampling { stop: vec!["끝".into()], ..Sampling::default() };
         let coverage = Coverage::of_question("질문", &[]);
-        let request = Request {
-            question: "질문",
-            evidence: &[],
-            coverage: &coverage,
-            parts: &[],
-            read: None,
-            messages: &messages,
-            sampling: &sampling,
-            schema: None,
-            silence: "",
-        };
+        let request = Request { messages: &messages, ..Request::new("질문", &coverage, &sampling) };
         let mut text = String::new();
         let mut left = pieces;
         let generation = generator(url).generate(&request, &mut |piece| {

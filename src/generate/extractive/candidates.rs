@@ -17,6 +17,8 @@ use crate::text::{institutes, rows, sentences, states_an_aim};
 /// A piece of the evidence.
 pub(super) struct Candidate<'a> {
     pub(super) n: usize,
+    /// Place of its passage among those retrieved, from 0.
+    pub(super) rank: usize,
     pub(super) text: &'a str,
     /// Its bytes in the passage.
     pub(super) place: Range<usize>,
@@ -37,14 +39,14 @@ pub(super) struct Candidate<'a> {
     /// The sentence before it.
     pub(super) before: &'a str,
     /// What a reader found in it for the whole question, and for each part of it; nothing where none read it.
-    pub(super) found: Vec<Option<Found<'a>>>,
+    pub(super) found: Vec<Option<Found>>,
 }
 
 /// The words of a candidate that a reader takes for the answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Found<'a> {
+pub(super) struct Found {
     /// As the passage writes them; empty where it does not.
-    pub(super) words: &'a str,
+    pub(super) words: String,
     /// Logarithm of how many times likelier they are than that it does not answer.
     pub(super) margin: f32,
 }
@@ -58,7 +60,14 @@ pub(super) enum Kind {
     Fact(Option<&'static FieldName>),
 }
 
-impl<'a> Candidate<'a> {
+impl Found {
+    /// True where the words are likelier to answer than not.
+    pub(super) fn is_sure(&self) -> bool {
+        self.margin > 0.0
+    }
+}
+
+impl Candidate<'_> {
     /// True where it holds the kind of thing asked for.
     pub(super) fn meets(&self, cue: Cue) -> bool {
         let is = |names: &[&str]| matches!(self.kind, Kind::Fact(Some(field)) if names.iter().any(|name| fields::field(name) == Some(field)));
@@ -73,8 +82,13 @@ impl<'a> Candidate<'a> {
     }
 
     /// What a reader found in it: for the whole question 0, for a part of it its number from 1.
-    pub(super) fn found(&self, asked: usize) -> Option<&Found<'a>> {
+    pub(super) fn found(&self, asked: usize) -> Option<&Found> {
         self.found.get(asked)?.as_ref()
+    }
+
+    /// True where what was found in it is likelier to answer than not.
+    pub(super) fn surely_answers(&self, asked: usize) -> bool {
+        self.found(asked).is_some_and(Found::is_sure)
     }
 
     /// Its terms, those of its columns and those of what stands above it.
@@ -94,7 +108,7 @@ impl<'a> Candidate<'a> {
 }
 
 /// The pieces of a passage that can stand in an answer.
-pub(super) fn candidates<'a>(evidence: &Evidence<'a>, wanted: &Fields) -> Vec<Candidate<'a>> {
+pub(super) fn candidates<'a>(evidence: &Evidence<'a>, rank: usize, wanted: &Fields) -> Vec<Candidate<'a>> {
     let heading = term_set(&evidence.heading);
     let mut label: HashSet<String> = HashSet::new();
     let mut before: HashSet<String> = HashSet::new();
@@ -102,6 +116,7 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, wanted: &Fields) -> Vec<Ca
     let start = |text: &str| text.as_ptr() as usize - evidence.text.as_ptr() as usize;
     let candidate = |text: &'a str, kind, context: HashSet<String>| Candidate {
         n: evidence.n,
+        rank,
         text,
         place: start(text)..start(text) + text.len(),
         terms: term_set(text),

@@ -123,8 +123,8 @@ pub(crate) fn ranked(question: &str, coverage: &Coverage, evidence: &[Evidence<'
     let asked = Asked::new(coverage.clone(), coverage.clone(), question);
     let scored = evidence.iter().enumerate().flat_map(|(rank, e)| {
         let asked = &asked;
-        let candidates = candidates(e, &asked.fields).into_iter();
-        candidates.map(move |c| (asked.score(&c, rank).0, (rank, Span { start: c.place.start, end: c.place.end })))
+        let candidates = candidates(e, rank, &asked.fields).into_iter();
+        candidates.map(move |c| (asked.score(&c).0, (rank, Span { start: c.place.start, end: c.place.end })))
     });
     let mut scored: Vec<(f32, (usize, Span))> = scored.collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -137,50 +137,39 @@ struct Scored<'a> {
     whole: Asked,
     /// The parts of a question that asks several things.
     parts: Vec<Asked>,
-    ranks: Vec<usize>,
 }
 
-impl Scored<'_> {
-    /// Place of a candidate's passage among those retrieved.
-    fn rank(&self, c: &Candidate<'_>) -> usize {
-        self.ranks.iter().position(|n| *n == c.n).unwrap_or(0)
-    }
-}
-
-fn scored<'a>(request: &Request<'a>) -> Scored<'a> {
-    let wants_a_result = asks_for_a_result(request.question);
+fn scored<'a>(question: &str, parts: &[QuestionPart], coverage: &Coverage, evidence: &[Evidence<'a>]) -> Scored<'a> {
+    let wants_a_result = asks_for_a_result(question);
     let coverage = match wants_a_result {
-        true => without_reaching(request.question, request.coverage),
-        false => request.coverage.clone(),
+        true => without_reaching(question, coverage),
+        false => coverage.clone(),
     };
-    let (evidence, request) = (request.evidence, &Request { coverage: &coverage, ..request.clone() });
-    let question = Asked::whole(request);
-    let mut candidates: Vec<Candidate<'a>> = evidence.iter().flat_map(|e| candidates(e, &question.fields)).collect();
-    let ranks: Vec<usize> = evidence.iter().map(|e| e.n).collect();
-    let rank = |c: &Candidate<'_>| ranks.iter().position(|n| *n == c.n).unwrap_or(0);
-    let codes = codes(request.question);
+    let whole = Asked::new(coverage.clone(), coverage.clone(), question);
+    let of_passage = |(rank, e): (usize, &Evidence<'a>)| candidates(e, rank, &whole.fields);
+    let mut candidates: Vec<Candidate<'a>> = evidence.iter().enumerate().flat_map(of_passage).collect();
+    let codes = codes(question);
     candidates.retain(|c| c.kind != Kind::Row || !names_another(c.text, &codes));
-    without_rows_of_other_figures(&mut candidates, &figures(request.question));
+    without_rows_of_other_figures(&mut candidates, &figures(question));
     for c in &mut candidates {
-        (c.score, c.covered) = question.score(c, rank(c));
+        (c.score, c.covered) = whole.score(c);
     }
     if wants_a_result {
         // Only where something else speaks of what is asked: a known aim is better than silence.
-        let own = |c: &Candidate<'_>| request.coverage.by(&c.with_columns());
-        let results = candidates.iter().filter(|c| !c.is_aim && (!question.cue.is_required() || c.meets(question.cue)));
+        let own = |c: &Candidate<'_>| coverage.by(&c.with_columns());
+        let results = candidates.iter().filter(|c| !c.is_aim && (!whole.cue.is_required() || c.meets(whole.cue)));
         let told = results.map(own).fold(0.0, f32::max);
         candidates.iter_mut().filter(|c| c.is_aim && told >= ALIKE * own(c)).for_each(|c| c.score -= AIM);
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let all = request.parts;
-    let parts = all.iter().map(|part| Asked::part(request, part, all)).collect();
-    Scored { candidates, whole: question, parts, ranks }
+    let parts = parts.iter().map(|part| Asked::part((question, parts), &coverage, part)).collect();
+    Scored { candidates, whole, parts }
 }
 
 /// The sentences that answer, best first; none where nothing covers enough, or where a reader found no answer.
 fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
-    let mut scored = scored(request);
-    let mut candidates = std::mem::take(&mut scored.candidates);
+    let Scored { mut candidates, whole, parts } =
+        scored(request.question, request.parts, request.coverage, request.evidence);
     let least = if request.read.is_some() { reading::LEAST } else { MIN_SCORE };
     if let Some(read) = request.read {
         read.mark(&mut candidates);
@@ -189,8 +178,7 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
     }
     let best = candidates.first().map_or(0.0, |c| c.score);
     let mut chosen: Vec<Candidate<'a>> = Vec::new();
-    let parts = &scored.parts;
-    let answers = |i: usize, c: &Candidate<'_>| parts[i].is_answered_by(c, parts) || reading::is_sure(c.found(i + 1));
+    let answers = |i: usize, c: &Candidate<'_>| parts[i].is_answered_by(c, &parts) || c.surely_answers(i + 1);
     // One sentence may answer several parts: the best of all is looked at first.
     if best >= least && candidates.first().is_some_and(|c| (0..parts.len()).any(|i| answers(i, c))) {
         chosen.push(candidates.remove(0));
@@ -200,7 +188,7 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
             continue;
         }
         let read = |c: &Candidate<'_>| c.found(i + 1).map_or(0.0, |_| reading::gain(c, i + 1));
-        let score = |c: &Candidate<'_>| part.score(c, scored.rank(c)).0 + read(c);
+        let score = |c: &Candidate<'_>| part.score(c).0 + read(c);
         let answering = candidates.iter().enumerate().filter(|(_, c)| answers(i, c)).map(|(at, c)| (at, score(c)));
         if let Some((at, _)) = answering.filter(|(_, s)| *s >= least).reduce(|a, b| if b.1 > a.1 { b } else { a }) {
             chosen.push(candidates.remove(at));
@@ -220,8 +208,8 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
         }
     }
     // Without a sentence that holds the kind of thing asked for (`열흘` does too, to a reader), the question is not answered.
-    let cue = scored.whole.cue;
-    if cue.is_required() && !chosen.iter().any(|c| c.meets(cue) || reading::is_sure(c.found(0))) {
+    let cue = whole.cue;
+    if cue.is_required() && !chosen.iter().any(|c| c.meets(cue) || c.surely_answers(0)) {
         chosen.clear();
     }
     chosen
@@ -237,11 +225,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn whole(request: &Request<'_>) -> Asked {
-        Asked::new(request.coverage.clone(), request.coverage.clone(), request.question)
-    }
-
-    fn part(request: &Request<'_>, part: &QuestionPart, all: &[QuestionPart]) -> Asked {
+    fn part((question, all): (&str, &[QuestionPart]), coverage: &Coverage, part: &QuestionPart) -> Asked {
         let holds =
             |p: &QuestionPart, span: &std::ops::Range<usize>| p.span.start <= span.start && span.end <= p.span.end;
         // Clauses lean on the one before: `… and what is its budget?`
@@ -251,16 +235,16 @@ impl Asked {
             Some(_) => 0.0,
             None => 1.0,
         };
-        let own = request.coverage.reweighed(|span| f32::from(u8::from(holds(part, span))));
-        Asked::new(request.coverage.reweighed(factor), own, &part.alone(request.question, all))
+        let own = coverage.reweighed(|span| f32::from(u8::from(holds(part, span))));
+        Asked::new(coverage.reweighed(factor), own, &part.alone(question, all))
     }
 
     fn new(coverage: Coverage, own: Coverage, text: &str) -> Asked {
         Asked { coverage, fields: Fields::of(text, own.clone()), own, cue: Cue::of(text) }
     }
 
-    /// How well a candidate of the passage of this rank answers, and the share of the question that it covers in its context.
-    fn score(&self, c: &Candidate<'_>, rank: usize) -> (f32, f32) {
+    /// How well a candidate answers, and the share of the question that it covers in its context.
+    fn score(&self, c: &Candidate<'_>) -> (f32, f32) {
         let coverage = &self.coverage;
         let own = coverage.by(&c.terms);
         let in_table = if c.columns.is_empty() { own } else { coverage.by(&c.with_columns()) };
@@ -276,7 +260,7 @@ impl Asked {
         };
         let fragment = if c.is_fragment { FRAGMENT } else { 0.0 };
         let excess = c.text.chars().count().saturating_sub(LONG) as f32 / 100.0;
-        (base + bonus - fragment - RANK * rank as f32 - LONG_LOSS * excess, with_context)
+        (base + bonus - fragment - RANK * c.rank as f32 - LONG_LOSS * excess, with_context)
     }
 
     /// True where a candidate holds what this part asks: itself, or under headings that do not hold all parts alike.
@@ -341,6 +325,8 @@ fn overlap(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::generate::Sampling;
     use crate::text::coverage::Synonyms;
@@ -358,24 +344,47 @@ mod tests {
             Evidence { n: 2, heading: "황화물계 고체전해질".into(), text: KO, header: None },
         ];
         let coverage = Coverage::of_question(question, &[]);
-        let request = Request {
-            question,
-            evidence: &evidence,
-            coverage: &coverage,
-            parts: &[],
-            read: None,
-            messages: &[],
-            sampling,
-            schema: None,
-            silence: "",
-        };
+        said(&ExtractiveGenerator, &Request { evidence: &evidence, ..Request::new(question, &coverage, sampling) })
+    }
+
+    fn said(generator: &dyn Generator, request: &Request<'_>) -> (String, Generation) {
         let mut out = String::new();
         let sink = &mut |piece: &str| {
             out.push_str(piece);
             ControlFlow::Continue(())
         };
-        let made = ExtractiveGenerator.generate(&request, sink).unwrap();
+        let made = generator.generate(request, sink).unwrap();
         (out, made)
+    }
+
+    /// Finds the first of these words that a sentence has, so much likelier than not, and nothing in any other sentence.
+    pub(super) struct Finds<'a>(pub(super) &'a [(&'a str, f32)]);
+
+    impl SpanFinder for Finds<'_> {
+        fn find(&self, asked: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
+            assert!(!asked.is_empty());
+            let found = sentences.iter().map(|(_, text)| {
+                let place = |(words, margin): &(&str, f32)| text.find(words).map(|at| (at..at + words.len(), *margin));
+                self.0.iter().find_map(place).unwrap_or((0..0, -9.0))
+            });
+            Ok(found.collect())
+        }
+    }
+
+    /// What is read of a passage, and what a generator says of it then.
+    pub(super) fn read_and_said(
+        generator: &dyn Generator,
+        finder: &dyn SpanFinder,
+        passage: Evidence<'_>,
+        question: &str,
+    ) -> (Read, String) {
+        let (evidence, sampling) = ([passage], Sampling::default());
+        let (coverage, parts) = (Coverage::of_question(question, &[]), crate::text::parts(question));
+        let read = read(finder, question, &parts, &coverage, &evidence).unwrap();
+        let plain = Request::new(question, &coverage, &sampling);
+        let request = Request { evidence: &evidence, parts: &parts, read: Some(&read), ..plain };
+        let (out, _) = said(generator, &request);
+        (read, out.trim_end().to_owned())
     }
 
     #[test]
@@ -400,7 +409,7 @@ mod tests {
         let wanted = Fields::of("", Coverage::of_question("", &[]));
         let evidence = Evidence { n: 1, heading: "Cells".into(), text, header: None };
         let left = |question: &str| {
-            let mut rows = candidates(&evidence, &wanted);
+            let mut rows = candidates(&evidence, 0, &wanted);
             without_rows_of_other_figures(&mut rows, &figures(question));
             rows.iter().map(|c| c.text.to_owned()).collect::<Vec<_>>()
         };
@@ -471,17 +480,7 @@ mod tests {
     ) -> Vec<(usize, String)> {
         let coverage = Coverage::of_question(question, synonyms);
         let sampling = Sampling::default();
-        let request = Request {
-            question,
-            evidence,
-            coverage: &coverage,
-            parts,
-            read: None,
-            messages: &[],
-            sampling: &sampling,
-            schema: None,
-            silence: "",
-        };
+        let request = Request { evidence, parts, ..Request::new(question, &coverage, &sampling) };
         choose(&request).iter().map(|c| (c.n, c.text.to_owned())).collect()
     }
 

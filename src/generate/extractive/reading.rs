@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::candidates::{Candidate, Found, Kind};
-use super::scored;
+use super::{Scored, scored};
 use crate::document::Language;
-use crate::generate::{Evidence, GenerateError, Request, Sampling};
+use crate::generate::{Evidence, GenerateError};
 use crate::text::coverage::Coverage;
 use crate::text::{QuestionPart, rows};
 
@@ -42,9 +42,8 @@ struct Sentence {
     /// Its passage, and its bytes there.
     n: usize,
     place: Range<usize>,
-    /// For the whole question, and for each part: the words, empty where the sentence has them only with the names of columns, and
-    /// the margin.
-    found: Vec<Option<(String, f32)>>,
+    /// For the whole question, and for each part.
+    found: Vec<Option<Found>>,
 }
 
 impl Read {
@@ -56,17 +55,14 @@ impl Read {
     /// True where these words of a passage are likelier to answer than not, the question or a part of it.
     pub fn answers(&self, n: usize, words: &str) -> bool {
         let found = self.sentences.iter().filter(|s| s.n == n).flat_map(|s| s.found.iter().flatten());
-        !words.is_empty() && found.into_iter().any(|(found, margin)| *margin > 0.0 && found == words)
+        !words.is_empty() && found.into_iter().any(|found| found.is_sure() && found.words == words)
     }
 
     /// Says of each candidate what was found in it.
     pub(super) fn mark(&self, candidates: &mut [Candidate<'_>]) {
         for c in candidates {
-            let text = c.text;
-            let words = |words: &str| text.find(words).map_or("", |at| &text[at..at + words.len()]);
-            let of = |(found, margin): &(String, f32)| Found { words: words(found), margin: *margin };
             if let Some(read) = self.sentences.iter().find(|s| s.n == c.n && s.place == c.place) {
-                c.found = read.found.iter().map(|found| found.as_ref().map(of)).collect();
+                c.found.clone_from(&read.found);
             }
         }
     }
@@ -80,58 +76,14 @@ pub(crate) fn read(
     coverage: &Coverage,
     evidence: &[Evidence<'_>],
 ) -> Result<Read, GenerateError> {
-    let sampling = Sampling::default();
-    let request = &Request {
-        question,
-        evidence,
-        coverage,
-        parts,
-        read: None,
-        messages: &[],
-        sampling: &sampling,
-        schema: None,
-        silence: "",
-    };
-    let mut scored = scored(request);
-    let mut candidates = std::mem::take(&mut scored.candidates);
+    let Scored { mut candidates, parts: asked, .. } = scored(question, parts, coverage, evidence);
     candidates.truncate(READ);
-    let mut sentences: Vec<Sentence> = candidates
+    candidates.iter_mut().for_each(|c| c.found = vec![None; 1 + parts.len()]);
+    let language = Language::detect(question);
+    let shown: Vec<(String, Cow<'_, str>)> = candidates
         .iter()
-        .map(|c| Sentence { n: c.n, place: c.place.clone(), found: vec![None; 1 + request.parts.len()] })
-        .collect();
-    let all: Vec<usize> = (0..candidates.len()).collect();
-    find(finder, request, request.question, &candidates, &all, 0, &mut sentences)?;
-    for (i, (part, asked)) in request.parts.iter().zip(&scored.parts).enumerate() {
-        let score = |at: &usize| asked.score(&candidates[*at], scored.rank(&candidates[*at])).0;
-        let mut likeliest = all.clone();
-        likeliest.sort_by(|a, b| score(b).total_cmp(&score(a)));
-        likeliest.truncate(READ_FOR_PART);
-        let question = part.alone(request.question, request.parts);
-        find(finder, request, &question, &candidates, &likeliest, i + 1, &mut sentences)?;
-    }
-    let mut read = Read { sentences, best: None };
-    read.mark(&mut candidates);
-    read.best = candidates.iter().map(|c| c.score + gain(c, 0)).reduce(f32::max);
-    Ok(read)
-}
-
-/// Reads some of the candidates for a question, or a part of it.
-fn find(
-    finder: &dyn SpanFinder,
-    request: &Request<'_>,
-    question: &str,
-    candidates: &[Candidate<'_>],
-    places: &[usize],
-    asked: usize,
-    out: &mut [Sentence],
-) -> Result<(), GenerateError> {
-    let language = Language::detect(request.question);
-    let heading = |n: usize| request.evidence.iter().find(|e| e.n == n).map_or("", |e| e.heading.as_str());
-    let shown: Vec<(String, Cow<'_, str>)> = places
-        .iter()
-        .map(|at| &candidates[*at])
         .map(|c| {
-            let above = format!("{}\n{}", heading(c.n), c.before);
+            let above = format!("{}\n{}", evidence[c.rank].heading, c.before);
             // A row is read with the names of its columns.
             let text = match c.kind {
                 Kind::Row => rows::read(c.text, Some(c.header).filter(|h| !h.is_empty()), language).into(),
@@ -140,12 +92,26 @@ fn find(
             (above.trim_end().to_owned(), text)
         })
         .collect();
-    let pairs: Vec<(&str, &str)> = shown.iter().map(|(above, text)| (above.as_str(), &**text)).collect();
-    for ((at, (_, text)), (span, margin)) in places.iter().zip(&shown).zip(finder.find(question, &pairs)?) {
-        let words = text.get(span).filter(|words| candidates[*at].text.contains(words)).unwrap_or_default();
-        out[*at].found[asked] = Some((words.to_owned(), margin));
+    let find = |question: &str, places: &[usize], asked: usize, candidates: &mut [Candidate<'_>]| {
+        let pairs: Vec<(&str, &str)> = places.iter().map(|at| (shown[*at].0.as_str(), &*shown[*at].1)).collect();
+        for ((at, (_, text)), (span, margin)) in places.iter().zip(&pairs).zip(finder.find(question, &pairs)?) {
+            let c = &mut candidates[*at];
+            let words = text.get(span).filter(|words| c.text.contains(words)).unwrap_or_default().to_owned();
+            c.found[asked] = Some(Found { words, margin });
+        }
+        Ok::<(), GenerateError>(())
+    };
+    let all: Vec<usize> = (0..candidates.len()).collect();
+    find(question, &all, 0, &mut candidates)?;
+    for (i, (part, asked)) in parts.iter().zip(&asked).enumerate() {
+        let mut likeliest: Vec<(f32, usize)> = candidates.iter().map(|c| asked.score(c).0).zip(0..).collect();
+        likeliest.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let places: Vec<usize> = likeliest.into_iter().take(READ_FOR_PART).map(|(_, at)| at).collect();
+        find(&part.alone(question, parts), &places, i + 1, &mut candidates)?;
     }
-    Ok(())
+    let best = candidates.iter().map(|c| c.score + gain(c, 0)).reduce(f32::max);
+    let read = candidates.into_iter().map(|c| Sentence { n: c.n, place: c.place, found: c.found });
+    Ok(Read { sentences: read.collect(), best })
 }
 
 /// What a candidate's score gains by what was found in it, for the whole question 0 or a part of it. A fact of a record whose name is asked
@@ -159,58 +125,18 @@ fn worth(margin: Option<f32>) -> f32 {
     GAIN * margin.unwrap_or(-SURE).clamp(-SURE, SURE)
 }
 
-/// True where the words found are likelier to answer than not.
-pub(super) fn is_sure(found: Option<&Found<'_>>) -> bool {
-    found.is_some_and(|found| found.margin > 0.0)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
-
+    use super::super::ExtractiveGenerator;
+    use super::super::tests::{Finds, read_and_said};
     use super::*;
-    use crate::generate::{ExtractiveGenerator, Generator};
-
-    /// Finds these words, so much likelier than not, and nothing in any other sentence.
-    struct Finds(&'static [(&'static str, f32)]);
-
-    impl SpanFinder for Finds {
-        fn find(&self, asked: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
-            assert!(!asked.is_empty());
-            let found = sentences.iter().map(|(_, text)| {
-                let place = |(words, margin): &(&str, f32)| text.find(words).map(|at| (at..at + words.len(), *margin));
-                self.0.iter().find_map(place).unwrap_or((0..0, -9.0))
-            });
-            Ok(found.collect())
-        }
-    }
 
     const TEXT: &str = "The kiln of the pilot plant cracked in its first winter. Frost had split the bricks after ten days. \
                         The pilot plant has a second kiln.";
 
     fn read_and_answered(finds: &'static [(&'static str, f32)], text: &str, question: &str) -> (Read, String) {
-        let evidence = [Evidence { n: 3, heading: "Report".into(), text, header: None }];
-        let (coverage, parts) = (Coverage::of_question(question, &[]), crate::text::parts(question));
-        let read = read(&Finds(finds), question, &parts, &coverage, &evidence).unwrap();
-        let sampling = Sampling::default();
-        let request = Request {
-            question,
-            evidence: &evidence,
-            coverage: &coverage,
-            parts: &parts,
-            read: Some(&read),
-            messages: &[],
-            sampling: &sampling,
-            schema: None,
-            silence: "",
-        };
-        let mut out = String::new();
-        let sink = &mut |piece: &str| {
-            out.push_str(piece);
-            ControlFlow::Continue(())
-        };
-        ExtractiveGenerator.generate(&request, sink).unwrap();
-        (read, out.trim_end().to_owned())
+        let passage = Evidence { n: 3, heading: "Report".into(), text, header: None };
+        read_and_said(&ExtractiveGenerator, &Finds(finds), passage, question)
     }
 
     #[test]

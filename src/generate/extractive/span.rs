@@ -39,56 +39,25 @@ impl Generator for SpanGenerator {
 
 /// The likeliest answer to a question, or a part of one, in the chosen sentences, and the number of its passage; none where none is
 /// likely enough.
-fn answer<'a>(chosen: &[Candidate<'a>], asked: usize) -> Option<(&'a str, usize)> {
+fn answer<'c>(chosen: &'c [Candidate<'_>], asked: usize) -> Option<(&'c str, usize)> {
     let found = chosen.iter().filter_map(|c| Some((c, c.found(asked)?)));
     let found = found.filter(|(_, found)| !found.words.is_empty() && found.margin > LEAST);
-    let scored = found.map(|(c, found)| (found.margin + SCORE * c.score, (found.words, c.n)));
+    let scored = found.map(|(c, found)| (found.margin + SCORE * c.score, (found.words.as_str(), c.n)));
     scored.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, answer)| answer)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ops::{ControlFlow, Range};
+    use std::ops::Range;
 
     use super::super::SpanFinder;
+    use super::super::tests::{Finds, read_and_said};
     use super::*;
-    use crate::generate::{Evidence, Sampling};
-    use crate::text::coverage::Coverage;
-
-    /// Finds `words` wherever they stand, so much likelier than not.
-    struct Finds(&'static str, f32);
-
-    impl SpanFinder for Finds {
-        fn find(&self, _: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
-            let place = |text: &str| text.find(self.0).map(|at| (at..at + self.0.len(), self.1));
-            Ok(sentences.iter().map(|(_, text)| place(text).unwrap_or((0..0, -9.0))).collect())
-        }
-    }
+    use crate::generate::Evidence;
 
     fn answer(finder: impl SpanFinder, text: &str, question: &str) -> String {
-        let evidence = [Evidence { n: 4, heading: "Pilot line".into(), text, header: None }];
-        let coverage = Coverage::of_question(question, &[]);
-        let sampling = Sampling::default();
-        let parts = crate::text::parts(question);
-        let read = crate::generate::read(&finder, question, &parts, &coverage, &evidence).unwrap();
-        let request = Request {
-            question,
-            evidence: &evidence,
-            coverage: &coverage,
-            parts: &parts,
-            read: Some(&read),
-            messages: &[],
-            sampling: &sampling,
-            schema: None,
-            silence: "",
-        };
-        let mut out = String::new();
-        let sink = &mut |piece: &str| {
-            out.push_str(piece);
-            ControlFlow::Continue(())
-        };
-        SpanGenerator.generate(&request, sink).unwrap();
-        out.trim_end().to_owned()
+        let passage = Evidence { n: 4, heading: "Pilot line".into(), text, header: None };
+        read_and_said(&SpanGenerator, &finder, passage, question).1
     }
 
     const LINE: &str = "The pilot line was opened by Hana Kovacs in Lisbon.";
@@ -96,10 +65,10 @@ mod tests {
 
     #[test]
     fn the_words_that_answer_stand_alone_where_they_are_likely_enough() {
-        assert_eq!(answer(Finds("Hana Kovacs", LEAST + 1.0), LINE, WHO), "Hana Kovacs [4]");
-        assert_eq!(answer(Finds("Hana Kovacs", LEAST - 1.0), LINE, WHO), format!("{LINE} [4]"));
-        assert_eq!(answer(Finds("Bruno", LEAST + 1.0), LINE, WHO), format!("{LINE} [4]"));
-        assert_eq!(answer(Finds("Hana Kovacs", LEAST + 1.0), LINE, "Who won the football match?"), "");
+        assert_eq!(answer(Finds(&[("Hana Kovacs", LEAST + 1.0)]), LINE, WHO), "Hana Kovacs [4]");
+        assert_eq!(answer(Finds(&[("Hana Kovacs", LEAST - 1.0)]), LINE, WHO), format!("{LINE} [4]"));
+        assert_eq!(answer(Finds(&[("Bruno", LEAST + 1.0)]), LINE, WHO), format!("{LINE} [4]"));
+        assert_eq!(answer(Finds(&[("Hana Kovacs", LEAST + 1.0)]), LINE, "Who won the football match?"), "");
     }
 
     /// Another answer to a question that speaks of the flux.
@@ -107,7 +76,7 @@ mod tests {
 
     impl SpanFinder for ByPart {
         fn find(&self, asked: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
-            Finds(if asked.contains("유량") { self.0 } else { self.1 }, 9.0).find(asked, sentences)
+            Finds(&[(if asked.contains("유량") { self.0 } else { self.1 }, 9.0)]).find(asked, sentences)
         }
     }
 
@@ -125,8 +94,8 @@ mod tests {
     fn a_row_is_read_with_its_columns_and_answered_with_what_its_cell_says() {
         let table = "| Cell | Loss after storage |\n|---|---|\n| cell A1 | 3.1 % |\n| cell A2 | 4.7 % |\n";
         let question = "What was the loss after storage of cell A2?";
-        assert_eq!(answer(Finds("4.7 %", LEAST + 1.0), table, question), "4.7 % [4]");
+        assert_eq!(answer(Finds(&[("4.7 %", LEAST + 1.0)]), table, question), "4.7 % [4]");
         // The name of a column is no cell of the row.
-        assert_eq!(answer(Finds("Loss after storage", LEAST + 1.0), table, question), "| cell A2 | 4.7 % | [4]");
+        assert_eq!(answer(Finds(&[("Loss after storage", LEAST + 1.0)]), table, question), "| cell A2 | 4.7 % | [4]");
     }
 }
