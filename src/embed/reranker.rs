@@ -8,12 +8,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::EmbedError;
-use super::batch::runs;
+use super::batch::{Tokens, runs};
 use super::ops::sigmoid;
 use super::pair::PairClassifier;
 
 /// Tokens computed between two looks at the clock.
-pub(super) const RUN_TOKENS: usize = 512;
+const RUN_TOKENS: usize = 512;
 
 /// Says how well a text answers a question by reading both together.
 pub trait Reranker: Send + Sync {
@@ -46,21 +46,19 @@ impl Reranker for CrossEncoder {
     /// The logistic function of the logit, as sentence-transformers' `CrossEncoder` gives for one label.
     fn score(&self, question: &str, texts: &[&str], until: Instant) -> Result<Vec<f32>, EmbedError> {
         let pairs = self.0.tokenize(texts.iter().map(|text| (question, *text)).collect())?;
-        in_time(runs(&pairs, RUN_TOKENS), until, |run| {
-            Ok(self.0.forward(run)?.iter().map(|logits| sigmoid(logits[0])).collect())
-        })
+        in_time(&pairs, until, |run| Ok(self.0.forward(run)?.iter().map(|logits| sigmoid(logits[0])).collect()))
     }
 }
 
 /// Scores run by run, as many as can be had until `until`.
-pub(super) fn in_time<Run>(
-    runs: impl IntoIterator<Item = Run>,
+pub(super) fn in_time(
+    texts: &[Tokens],
     until: Instant,
-    mut score: impl FnMut(Run) -> Result<Vec<f32>, EmbedError>,
+    mut score: impl FnMut(&[Tokens]) -> Result<Vec<f32>, EmbedError>,
 ) -> Result<Vec<f32>, EmbedError> {
-    let mut scores = Vec::new();
+    let mut scores = Vec::with_capacity(texts.len());
     let mut last = Duration::ZERO;
-    for run in runs {
+    for run in runs(texts, RUN_TOKENS) {
         let begin = Instant::now();
         // The next run takes about as long as the last: better not begun than finished too late.
         if begin + last >= until {

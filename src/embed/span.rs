@@ -17,7 +17,6 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{DType, Device, Result, bail};
@@ -29,8 +28,6 @@ use super::EmbedError;
 use super::batch::{Batch, Tokens, runs};
 use super::bert::{self, Bert};
 use super::layers::Linear;
-use super::reranker::{Reranker, in_time};
-use crate::text::sentences;
 
 static WEIGHTS: &[u8] = include_bytes!("../../models/span/model.gguf");
 static CONFIG: &str = include_str!("../../models/span/config.json");
@@ -186,46 +183,6 @@ impl Pair {
             None => Found { span: 0..0, margin: f32::NEG_INFINITY },
         }
     }
-}
-
-/// The reader as a reranker: a text is as good as what is found in the likeliest of its pieces.
-pub(super) struct SpanReranker(&'static SpanReader);
-
-/// Bytes of a piece, sentences together.
-const PIECE: usize = 400;
-
-impl SpanReranker {
-    /// With the model inside the program.
-    pub(super) fn embedded() -> std::result::Result<SpanReranker, EmbedError> {
-        Ok(SpanReranker(SpanReader::embedded()?))
-    }
-}
-
-impl Reranker for SpanReranker {
-    fn id(&self) -> &str {
-        "embedded"
-    }
-
-    /// The largest margin of a piece, -20 where there is none.
-    fn score(&self, question: &str, texts: &[&str], until: Instant) -> std::result::Result<Vec<f32>, EmbedError> {
-        in_time(texts, until, |text| {
-            let pieces: Vec<(&str, &str)> = pieces(text).into_iter().map(|piece| ("", piece)).collect();
-            let found = self.0.read(question, &pieces)?;
-            Ok(vec![found.iter().map(|found| found.margin).fold(-20.0, f32::max)])
-        })
-    }
-}
-
-/// Runs of whole sentences of about [`PIECE`] bytes.
-fn pieces(text: &str) -> Vec<&str> {
-    let mut pieces: Vec<Range<usize>> = Vec::new();
-    for sentence in sentences(text) {
-        match pieces.last_mut().filter(|piece| sentence.end - piece.start <= PIECE) {
-            Some(piece) => piece.end = sentence.end,
-            None => pieces.push(sentence.start..sentence.end),
-        }
-    }
-    pieces.into_iter().map(|piece| &text[piece]).collect()
 }
 
 #[cfg(test)]

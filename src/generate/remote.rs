@@ -73,6 +73,7 @@ impl RemoteGenerator {
             "seed": sampling.seed,
             "max_tokens": sampling.max_tokens,
             "stream": true,
+            "stream_options": { "include_usage": true },
         });
         if !sampling.stop.is_empty() {
             body["stop"] = json!(sampling.stop);
@@ -411,6 +412,7 @@ mod tests {
             (&body["stream"], &body["messages"][0]["role"], &body["stop"][0]),
             (&json!(true), &json!("user"), &json!("끝"))
         );
+        assert_eq!(body["stream_options"]["include_usage"], true, "else engines do not say it in a stream");
     }
 
     #[test]

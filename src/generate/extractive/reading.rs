@@ -20,7 +20,7 @@ const GAIN: f32 = 0.06;
 /// Surer than this is no surer.
 const SURE: f32 = 12.0;
 /// A sentence that scores less does not answer, whoever asks for it.
-pub(super) const LEAST: f32 = -0.2;
+pub(super) const LEAST: f32 = 0.0;
 
 /// Finds where in sentences the answer to a question stands.
 pub trait SpanFinder: Send + Sync {
