@@ -164,12 +164,12 @@ fn write(
     drop(copied);
     let mut sources = BTreeMap::from([(CATALOG.to_owned(), copy.to_owned())]);
     if vectors {
-        // Opening replays its log; then everything acknowledged is in its files.
-        let (store, new) = generation::open(folder, place, &catalog.generation()?, fingerprint.vectors())?;
-        if new {
+        if !generation::exists(folder, place, &catalog.generation()?)? {
             let what = "its vectors are missing; `sectora ingest` makes them again, or say --without-vectors";
             return Err(wrong(folder, what));
         }
+        // Opening replays its log; then everything acknowledged is in its files.
+        let store = generation::open(folder, place, &catalog.generation()?, fingerprint.vectors())?;
         store.flush()?;
         drop(store);
         let root = generation::vectors(folder, &catalog.generation()?);

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::counts::Counted;
 use super::vocabulary;
 use super::{Fingerprint, IndexError};
-use crate::document::{Chunk, Document, Span};
+use crate::document::{Access, Chunk, Document, Span};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS source_documents (
   path TEXT NOT NULL, position INTEGER NOT NULL, doc_id TEXT NOT NULL, PRIMARY KEY (path, position)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS source_documents_doc ON source_documents(doc_id);
+CREATE TABLE IF NOT EXISTS source_access (
+  doc_id TEXT NOT NULL, path TEXT NOT NULL, access TEXT NOT NULL, PRIMARY KEY (doc_id, path)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chunks (
   id INTEGER PRIMARY KEY, doc_id TEXT NOT NULL, ordinal INTEGER NOT NULL, start INTEGER NOT NULL,
   stop INTEGER NOT NULL, path TEXT NOT NULL, page INTEGER, pending INTEGER NOT NULL DEFAULT 1
@@ -60,7 +63,8 @@ pub(super) struct SourceRow {
     pub mtime_ns: i64,
     /// SHA-256 of the bytes, hexadecimal.
     pub sha256: String,
-    /// Hash of everything besides the bytes that shaped the result (mapping, chunk sizes, versions).
+    /// Hash of everything besides the bytes that shaped the result (mapping, chunk sizes, versions); empty where the next run
+    /// is to read it again.
     pub settings: String,
     /// Why it gave no document.
     pub error: Option<String>,
@@ -184,39 +188,36 @@ impl Catalog {
     pub(super) fn replace(&self, source: &SourceRow, documents: &[(Document, Vec<Chunk>)]) -> Result<(), IndexError> {
         self.transaction(|t| {
             let before = documents_of(t, &source.path)?;
-            t.execute("DELETE FROM source_documents WHERE path = ?1", [&source.path])?;
+            forget_documents(t, &source.path, &before)?;
             for (position, (document, chunks)) in documents.iter().enumerate() {
-                insert(t, document, chunks)?;
+                insert(t, &source.path, document, chunks)?;
                 t.execute(
                     "INSERT INTO source_documents (path, position, doc_id) VALUES (?1, ?2, ?3)",
                     params![source.path, position as i64, document.id],
                 )?;
+                t.execute(
+                    "INSERT OR REPLACE INTO source_access (doc_id, path, access) VALUES (?1, ?2, ?3)",
+                    params![document.id, source.path, document.metadata.access.name()],
+                )?;
             }
-            before.iter().try_for_each(|id| remove_if_orphan(t, id))?;
-            t.execute(
-                "INSERT OR REPLACE INTO sources (path, size, mtime_ns, sha256, settings, error, warnings)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    source.path,
-                    source.size as i64,
-                    source.mtime_ns,
-                    source.sha256,
-                    source.settings,
-                    source.error,
-                    serde_json::to_string(&source.warnings).expect("a list of strings serialises"),
-                ],
-            )?;
-            Ok(())
+            let gone = |id: &&String| documents.iter().all(|(d, _)| d.id != **id);
+            before.iter().filter(gone).try_for_each(|id| without_source(t, id))?;
+            write_source(t, source)
         })
+    }
+
+    /// Notes what became of a source, whose documents stay as they are.
+    pub(super) fn note(&self, source: &SourceRow) -> Result<(), IndexError> {
+        self.transaction(|t| write_source(t, source))
     }
 
     /// Forgets a source and the documents that only it gave.
     pub(super) fn remove(&self, path: &str) -> Result<(), IndexError> {
         self.transaction(|t| {
             let before = documents_of(t, path)?;
-            t.execute("DELETE FROM source_documents WHERE path = ?1", [path])?;
+            forget_documents(t, path, &before)?;
             t.execute("DELETE FROM sources WHERE path = ?1", [path])?;
-            before.iter().try_for_each(|id| remove_if_orphan(t, id))
+            before.iter().try_for_each(|id| without_source(t, id))
         })
     }
 
@@ -342,16 +343,55 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|n| n.max(0) as u64)
 }
 
+fn write_source(t: &Transaction<'_>, source: &SourceRow) -> rusqlite::Result<()> {
+    t.execute(
+        "INSERT OR REPLACE INTO sources (path, size, mtime_ns, sha256, settings, error, warnings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            source.path,
+            source.size as i64,
+            source.mtime_ns,
+            source.sha256,
+            source.settings,
+            source.error,
+            serde_json::to_string(&source.warnings).expect("a list of strings serialises"),
+        ],
+    )
+    .map(drop)
+}
+
 fn documents_of(t: &Transaction<'_>, path: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = t.prepare_cached("SELECT doc_id FROM source_documents WHERE path = ?1")?;
     statement.query_map([path], |r| r.get(0))?.collect()
 }
 
-/// Inserts a document and its chunks. The same content from another source is already there; content
-/// that was cut differently before (other chunk sizes) replaces its chunks.
-fn insert(t: &Transaction<'_>, document: &Document, chunks: &[Chunk]) -> rusqlite::Result<()> {
+/// Takes the documents of a source from it.
+fn forget_documents(t: &Transaction<'_>, path: &str, ids: &[String]) -> rusqlite::Result<()> {
+    t.execute("DELETE FROM source_documents WHERE path = ?1", [path])?;
+    for id in ids {
+        t.execute("DELETE FROM source_access WHERE doc_id = ?1 AND path = ?2", [id, path])?;
+    }
+    Ok(())
+}
+
+/// Inserts a document of a source and its chunks. Where other sources hold the same content the first of their paths names
+/// and describes it, and who may see it is the strictest of what they all say. Content that was cut differently before
+/// (other chunk sizes) replaces its chunks.
+fn insert(t: &Transaction<'_>, path: &str, document: &Document, chunks: &[Chunk]) -> rusqlite::Result<()> {
     let mut body = document.clone();
     let text = std::mem::take(&mut body.text);
+    let first: Option<String> =
+        t.query_row("SELECT min(path) FROM source_documents WHERE doc_id = ?1", [&document.id], |r| r.get(0))?;
+    if first.is_some_and(|first| first.as_str() < path) {
+        let known: String = t.query_row("SELECT body FROM documents WHERE id = ?1", [&document.id], |r| r.get(0))?;
+        if let Ok(known) = serde_json::from_str::<Document>(&known) {
+            (body.source, body.metadata) = (known.source, known.metadata);
+        }
+    }
+    let mut of_others = t.prepare_cached("SELECT access FROM source_access WHERE doc_id = ?1")?;
+    let said: Vec<String> = of_others.query_map([&document.id], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    let said = said.iter().filter_map(|name| Access::named(name));
+    body.metadata.access = said.fold(document.metadata.access, Access::max);
     let body = serde_json::to_string(&body).expect("plain data serialises");
     let pages = document.units.iter().filter(|u| u.kind != crate::document::UnitKind::Body).count();
     let external = document.metadata.external_id.as_deref();
@@ -397,7 +437,12 @@ fn same_chunks(t: &Transaction<'_>, chunks: &[Chunk]) -> rusqlite::Result<bool> 
     Ok(true)
 }
 
-fn remove_if_orphan(t: &Transaction<'_>, doc_id: &str) -> rusqlite::Result<()> {
+/// A document that a source no longer gives: gone, or to be named and described anew by the sources that still do.
+fn without_source(t: &Transaction<'_>, doc_id: &str) -> rusqlite::Result<()> {
+    t.execute(
+        "UPDATE sources SET settings = '' WHERE path IN (SELECT path FROM source_documents WHERE doc_id = ?1)",
+        [doc_id],
+    )?;
     let used: i64 = t.query_row("SELECT count(*) FROM source_documents WHERE doc_id = ?1", [doc_id], |r| r.get(0))?;
     if used == 0 {
         remove_chunks(t, doc_id)?;

@@ -19,23 +19,25 @@ fn collection(options: &QdrantOptions, generation: &str) -> QdrantOptions {
     QdrantOptions { collection: format!("{}{generation}", options.collection), ..options.clone() }
 }
 
-/// Opens a generation, making it if it is not there; the flag says that it is new, that is empty.
+/// Whether a generation is there. Asked, and acted on, before [`open`] makes one that is not: an interruption between the
+/// two must not leave an empty store that passes for a full one.
+pub(super) fn exists(folder: &Path, place: &StorePlace, generation: &str) -> Result<bool, IndexError> {
+    match place {
+        StorePlace::Embedded(_) => Ok(vectors(folder, generation).exists()),
+        StorePlace::Server(options) => QdrantStore::exists(collection(options, generation)),
+    }
+}
+
+/// Opens a generation, making it, empty, if it is not there.
 pub(super) fn open(
     folder: &Path,
     place: &StorePlace,
     generation: &str,
     kept: Vectors,
-) -> Result<(Box<dyn VectorStore>, bool), IndexError> {
+) -> Result<Box<dyn VectorStore>, IndexError> {
     Ok(match place {
-        StorePlace::Embedded(options) => {
-            let vectors = vectors(folder, generation);
-            let new = !vectors.exists();
-            (Box::new(EdgeStore::open(&vectors, kept, *options)?), new)
-        }
-        StorePlace::Server(options) => {
-            let (store, new) = QdrantStore::open(collection(options, generation), kept)?;
-            (Box::new(store), new)
-        }
+        StorePlace::Embedded(options) => Box::new(EdgeStore::open(&vectors(folder, generation), kept, *options)?),
+        StorePlace::Server(options) => Box::new(QdrantStore::open(collection(options, generation), kept)?),
     })
 }
 

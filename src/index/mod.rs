@@ -292,11 +292,11 @@ pub fn open(
             catalog.set_fingerprint(&asked)?;
         }
     }
-    let (store, new) = generation::open(folder, place, &catalog.generation()?, asked.vectors())?;
-    // One that has vanished was made again, and the catalogue fills it.
-    if new {
+    // One that has vanished is made again, and the catalogue fills it.
+    if !generation::exists(folder, place, &catalog.generation()?)? {
         catalog.mark_all_pending()?;
     }
+    let store = generation::open(folder, place, &catalog.generation()?, asked.vectors())?;
     Ok(Index { catalog, store, lock })
 }
 
@@ -315,7 +315,7 @@ impl Index {
             next.build(&catalog, embedder, options, &mut |_| ())?;
             next.switch(&catalog)?;
         }
-        let (store, _) = generation::open(folder, place, &catalog.generation()?, Vectors::of(embedder))?;
+        let store = generation::open(folder, place, &catalog.generation()?, Vectors::of(embedder))?;
         Ok(Index { catalog, store, lock: Arc::clone(&self.lock) })
     }
 }

@@ -57,16 +57,17 @@ pub struct QdrantStore {
 }
 
 impl QdrantStore {
+    /// Whether the collection is there.
+    pub fn exists(options: QdrantOptions) -> Result<bool, IndexError> {
+        Ok(QdrantStore::connect(options)?.vectors()?.is_some())
+    }
+
     /// Opens the collection, creating it for these vectors, with its payload indexes, if need be.
-    /// The flag says whether it is new, that is empty.
-    pub fn open(options: QdrantOptions, wanted: Vectors) -> Result<(QdrantStore, bool), IndexError> {
+    pub fn open(options: QdrantOptions, wanted: Vectors) -> Result<QdrantStore, IndexError> {
         let store = QdrantStore::connect(options)?;
-        let new = match store.vectors()? {
-            None => {
-                store.create(wanted)?;
-                true
-            }
-            Some(found) if found == wanted => false,
+        match store.vectors()? {
+            None => store.create(wanted)?,
+            Some(found) if found == wanted => {}
             Some(found) => {
                 let (has, not) = match (found.dim == wanted.dim, found.learned) {
                     (false, _) => (format!("{} dimensions", found.dim), wanted.dim.to_string()),
@@ -78,12 +79,12 @@ impl QdrantStore {
                 );
                 return Err(store.failed(what));
             }
-        };
+        }
         for (field, kind) in INDEXED {
             let body = json!({ "field_name": field, "field_schema": kind });
             store.expect("PUT", "/index?wait=true", Some(&body))?;
         }
-        Ok((store, new))
+        Ok(store)
     }
 
     /// Removes the collection, if it is there.
@@ -423,11 +424,11 @@ mod tests {
     fn keeps_the_promises_of_a_vector_store() {
         let standin = Standin::start("secret-key");
         for (i, kept) in conformance::KINDS.into_iter().enumerate() {
-            let (store, new) = QdrantStore::open(options(standin.url(), &format!("t-{i}")), kept).unwrap();
-            assert!(new);
-            conformance::all(&store, kept);
-            let options = store.options.clone();
-            assert!(!QdrantStore::open(options.clone(), kept).unwrap().1, "it is there already");
+            let options = options(standin.url(), &format!("t-{i}"));
+            assert!(!QdrantStore::exists(options.clone()).unwrap());
+            conformance::all(&QdrantStore::open(options.clone(), kept).unwrap(), kept);
+            assert!(QdrantStore::exists(options.clone()).unwrap());
+            assert!(QdrantStore::open(options.clone(), kept).is_ok(), "it is there already");
             QdrantStore::remove(options.clone()).unwrap();
             QdrantStore::remove(options).unwrap();
         }
@@ -442,8 +443,8 @@ mod tests {
         };
         for (i, kept) in conformance::KINDS.into_iter().enumerate() {
             let name = format!("sectora-test-{i}-{}", std::process::id());
-            let (store, new) = QdrantStore::open(options(&url, &name), kept).unwrap();
-            assert!(new);
+            assert!(!QdrantStore::exists(options(&url, &name)).unwrap());
+            let store = QdrantStore::open(options(&url, &name), kept).unwrap();
             conformance::all(&store, kept);
             QdrantStore::remove(store.options).unwrap();
         }
@@ -452,7 +453,7 @@ mod tests {
     #[test]
     fn a_wrong_key_a_foreign_collection_and_an_absent_server_are_said_plainly() {
         let standin = Standin::start("secret-key");
-        let (store, _) = QdrantStore::open(options(standin.url(), "ours"), Vectors::dense(4)).unwrap();
+        let store = QdrantStore::open(options(standin.url(), "ours"), Vectors::dense(4)).unwrap();
         let message = |o: QdrantOptions, dim| QdrantStore::open(o, Vectors::dense(dim)).err().unwrap().to_string();
 
         let wrong = message(QdrantOptions { api_key: Some("guess".into()), ..options(standin.url(), "ours") }, 4);
@@ -482,7 +483,7 @@ mod tests {
     #[test]
     fn a_request_that_the_server_could_not_serve_just_now_is_sent_again() {
         let standin = Standin::start("secret-key");
-        let (store, _) = QdrantStore::open(options(standin.url(), "busy"), Vectors::default()).unwrap();
+        let store = QdrantStore::open(options(standin.url(), "busy"), Vectors::default()).unwrap();
         standin.refuse_next(2);
         store.upsert(vec![conformance::point(1, &[(1, 1.0)], None)]).unwrap();
         assert_eq!(store.count(None).unwrap(), 1);

@@ -93,10 +93,10 @@ impl Next {
         options: FillOptions<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<u64, IndexError> {
-        let (store, new) = generation::open(&self.folder, &self.place, &self.generation, self.fingerprint.vectors())?;
-        if new {
+        if !generation::exists(&self.folder, &self.place, &self.generation)? {
             self.notes.forget_all()?;
         }
+        let store = generation::open(&self.folder, &self.place, &self.generation, self.fingerprint.vectors())?;
         let total = catalog.stats()?.chunks;
         progress(Progress { phase: Phase::Counting, done: 0, total, path: None, next: None });
         let counts = self.counts(catalog)?;
@@ -413,10 +413,9 @@ pub(super) mod tests {
         begin().unwrap().switch(catalog).unwrap();
         assert_eq!(Next::state(dir.path()).unwrap(), Ready::No);
         assert!(begin().is_none(), "the index is as it would become");
-        let (new, fresh) =
-            generation::open(dir.path(), &place, &catalog.generation().unwrap(), super::super::Vectors::dense(2))
-                .unwrap();
-        assert!(!fresh);
+        let current = catalog.generation().unwrap();
+        assert!(generation::exists(dir.path(), &place, &current).unwrap());
+        let new = generation::open(dir.path(), &place, &current, super::super::Vectors::dense(2)).unwrap();
         assert_eq!(new.count(None).unwrap(), 10, "what the catalogue lost has gone");
     }
 

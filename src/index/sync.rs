@@ -23,7 +23,7 @@ use crate::sector::SECTOR_FILE;
 use crate::text::bm25::Bm25;
 
 /// Version of everything between bytes and chunks; a change re-reads all sources.
-const PIPELINE: &str = "2";
+const PIPELINE: &str = "3";
 /// Worker processes at a time.
 const WORKERS: usize = 2;
 
@@ -186,12 +186,14 @@ fn sync_with(
 ) -> Result<Report, IndexError> {
     let begin = Instant::now();
     let sources = find_sources(&options.roots)?;
-    let mut rows = read_sources(read, catalog, &sources, options, progress)?;
-    if options.prune {
-        rows.extend(prune(catalog, &sources, &options.roots)?);
-    }
+    let before = catalog.stats()?.documents;
+    // First, so that what a file named that has gone is named anew by another with the same content.
+    let mut rows = if options.prune { prune(catalog, &sources, &options.roots)? } else { Vec::new() };
+    rows.extend(read_sources(read, catalog, &sources, options, progress)?);
     let reading_s = begin.elapsed().as_secs_f64();
-    let changed = rows.iter().any(|r| matches!(r.status, Status::Added | Status::Replaced | Status::Removed));
+    // A file that can no longer be read may take documents with it.
+    let changed = catalog.stats()?.documents != before
+        || rows.iter().any(|r| matches!(r.status, Status::Added | Status::Replaced | Status::Removed));
     let filling = FillOptions { sector: &options.sector, bm25: options.bm25, cancel: options.cancel };
     let indexed = fill(catalog, store, embedder, filling, changed, progress)?;
     rows.sort_by(|a, b| a.path.cmp(&b.path));
@@ -257,6 +259,8 @@ enum Outcome {
     /// As the catalogue has it; `true` when only the time stamp moved.
     Same(SourceRow, bool),
     New(Box<Read1>),
+    /// Not read, and another try may: what was read of it before stays.
+    Unread(SourceRow),
 }
 
 fn read_sources(
@@ -329,11 +333,19 @@ fn read_source(
         error: None,
         warnings: Vec::new(),
     };
+    // More memory or time may do what was not done with these: a file that needs minutes is not tried at each run.
+    let within_limits = format!("{} {:?}", row.settings, options.limits);
     let failed = |mut row: SourceRow, error: ReadError| {
         row.error = Some(error.to_string());
+        if error.may_pass() {
+            let tried = matches!(error, ReadError::Limit(_));
+            row.settings = if tried { within_limits.clone() } else { String::new() };
+            return Ok(Outcome::Unread(row));
+        }
         Ok(Outcome::New(Box::new(Read1 { row, documents: Vec::new() })))
     };
-    let meta = match fs_err::symlink_metadata(&source.path) {
+    // By the key: a root may be a link.
+    let meta = match fs_err::symlink_metadata(&source.key) {
         Ok(meta) if meta.is_file() => meta,
         Ok(_) => return failed(row, ReadError::Io("not a regular file".into())),
         Err(e) => return failed(row, ReadError::Io(e.to_string())),
@@ -341,7 +353,8 @@ fn read_source(
     row.size = meta.len();
     let modified = meta.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());
     row.mtime_ns = modified.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
-    let known = catalog.source(&source.key)?.filter(|k| k.settings == row.settings);
+    let known = catalog.source(&source.key)?;
+    let known = known.filter(|k| k.settings == row.settings || k.settings == within_limits);
     if let Some(known) = &known
         && (known.size, known.mtime_ns) == (row.size, row.mtime_ns)
     {
@@ -409,6 +422,14 @@ fn commit(catalog: &Catalog, source: &Source, outcome: Outcome) -> Result<Report
             }
             let (documents, pages, chunks) = catalog.source_counts(&row.path)?;
             (row, Status::Unchanged, [documents, pages, chunks])
+        }
+        Outcome::Unread(mut row) => {
+            let (documents, pages, chunks) = catalog.source_counts(&row.path)?;
+            if let Some(error) = row.error.as_mut().filter(|_| documents > 0) {
+                error.push_str("; what was read of it before stays in the index");
+            }
+            catalog.note(&row)?;
+            (row, Status::Failed, [documents, pages, chunks])
         }
         Outcome::New(new) => {
             let known = catalog.source(&new.row.path)?.is_some();
@@ -483,7 +504,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Format, Metadata, UnitKind};
+    use crate::document::{Access, Format, Metadata, UnitKind};
     use crate::index::{EdgeOptions, EdgeStore, Mode, Query, Vectors};
     use crate::ingest::Part;
     use crate::text::bm25;
@@ -527,11 +548,23 @@ mod tests {
         }
 
         fn sync(&self, prune: bool, on: &mut dyn FnMut(Progress)) -> Result<Report, IndexError> {
+            self.sync_by(&read, "docs", prune, on)
+        }
+
+        /// `secret.md` is said to be restricted.
+        fn sync_by(
+            &self,
+            read: &Read<'_>,
+            root: &str,
+            prune: bool,
+            on: &mut dyn FnMut(Progress),
+        ) -> Result<Report, IndexError> {
+            let restricted = || Override { access: Some(Access::Restricted), ..Override::default() };
             let options = SyncOptions {
                 sector: "test".into(),
-                roots: vec![self.dir.path().join("docs")],
+                roots: vec![self.dir.path().join(root)],
                 mapping: RecordMapping::default(),
-                stated: &|_| None,
+                stated: &|path| path.ends_with("secret.md").then(restricted),
                 chunks: ChunkOptions::default(),
                 bm25: Bm25::default(),
                 limits: Limits::default(),
@@ -539,7 +572,7 @@ mod tests {
                 prune,
                 cancel: &self.cancel,
             };
-            sync_with(&read, &self.catalog, &self.store, None, &options, on)
+            sync_with(read, &self.catalog, &self.store, None, &options, on)
         }
 
         fn run(&self, prune: bool) -> Report {
@@ -616,6 +649,57 @@ mod tests {
         fs_err::remove_file(world.dir.path().join("docs/b.md")).unwrap();
         assert_eq!(world.run(true).documents, 0);
         assert!(world.ids().is_empty());
+    }
+
+    #[test]
+    fn of_equal_files_the_first_names_and_the_strictest_guards() {
+        let world = World::new();
+        let told = || {
+            let document = world.catalog.document(&world.catalog.document_ids("", 2).unwrap().remove(0)).unwrap();
+            (document.source, document.metadata.access)
+        };
+        let remove = |name: &str| fs_err::remove_file(world.dir.path().join("docs").join(name)).unwrap();
+        for name in ["a.md", "secret.md", "z.md"] {
+            world.write(name, &note(1));
+        }
+        world.run(false);
+        assert_eq!(told(), ("a.md".to_owned(), Access::Restricted));
+        remove("a.md");
+        world.run(true);
+        assert_eq!(told(), ("secret.md".to_owned(), Access::Restricted));
+        remove("secret.md");
+        world.run(true);
+        assert_eq!(told(), ("z.md".to_owned(), Access::Public));
+    }
+
+    #[test]
+    fn a_failure_that_may_pass_loses_nothing_and_is_tried_again() {
+        let world = World::new();
+        world.write("a.md", &note(1));
+        world.run(false);
+        world.write("a.md", &note(2));
+        let killed = world.sync_by(&|_| Err(ReadError::Killed), "docs", false, &mut |_| ()).unwrap();
+        assert_eq!((killed.failed, killed.documents), (1, 1));
+        assert!(killed.rows[0].error.as_deref().unwrap().ends_with("stays in the index"));
+        assert!(world.best("number 1").is_some());
+        assert_eq!(world.run(false).replaced, 1);
+        // Within the same limits it is not tried again and again.
+        world.write("a.md", &note(3));
+        let limited = |_: &Path| Err(ReadError::Limit("120 s of processor time".into()));
+        assert_eq!(world.sync_by(&limited, "docs", false, &mut |_| ()).unwrap().failed, 1);
+        assert_eq!(world.run(false).failed, 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_root_that_is_a_link_to_a_file_is_that_file() {
+        let world = World::new();
+        world.write("a.md", &note(1));
+        world.run(false);
+        let docs = world.dir.path().join("docs");
+        std::os::unix::fs::symlink(docs.join("a.md"), world.dir.path().join("current.md")).unwrap();
+        let report = world.sync_by(&read, "current.md", false, &mut |_| ()).unwrap();
+        assert_eq!((report.failed, report.documents), (0, 1));
     }
 
     #[test]

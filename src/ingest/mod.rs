@@ -245,6 +245,13 @@ pub enum ReadError {
     Records(String),
 }
 
+impl ReadError {
+    /// True where another try, or other settings, may read the same bytes.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, ReadError::TooLarge { .. } | ReadError::Limit(_) | ReadError::Killed | ReadError::Io(_))
+    }
+}
+
 impl Classified for ReadError {
     fn kind(&self) -> ErrorKind {
         match self {

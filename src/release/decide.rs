@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Match, Regex};
 
 use super::{Action, Basis, Policy, Shown, redact};
 use crate::document::{Access, Document, Span};
@@ -128,7 +128,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             "not-decided",
             Basis::Deliberation,
             0.75,
-            r"심의\s?중|내부\s?검토|검토\s?중인?\s?(?:안|사항|계획)|미확정|확정\s?전|(?-u:\b)(?:draft for internal|internal review|still under (?:internal )?(?:review|deliberation)|not yet decided)",
+            r"(?:결정|확정)된?\s?(?:것이|바가|되지|되진)?\s?(?:아니|않|없)|심의\s?중|내부\s?검토|검토\s?중인?\s?(?:안|사항|계획)|미확정|확정\s?전|(?-u:\b)(?:draft for internal|internal review|still under (?:internal )?(?:review|deliberation)|not yet decided)",
         ),
         rule(
             "evaluation",
@@ -139,9 +139,26 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     ]
 });
 
-/// Not so: `영업비밀에 해당하지 않는다`, `no trade secrets`.
-static DENIED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)해당(?:하지|되지)?\s?(?:않|없|안)|(?:아니|없(?:다|음|습|이)|해제|않(?:는|았|음|습))|(?-u:\b)(?:no|not|without|none|neither)(?-u:\b)").expect("constant pattern")
+/// Not so, right behind a claim: `영업비밀에 해당하지 않는다`, `영업비밀 여부: 없음`, `trade secrets are not included`. Whatever
+/// else is not done (`영업비밀이므로 공개하지 않는다`) belongs to the claim.
+static DENIED_BEHIND: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)^\s?(?:등|여부|사항|정보|기술|자료|과제|지정)?\s?[:：]?\s?(?:은|는|이|가|에|에는|에도|도|로|으로|로는|으로는|을|를)?\s?(?:전혀|더\s?이상)?\s?",
+        r"(?:해당\s?(?:하지|되지)?\s?(?:않|없|안)|아니|아닌|아님|없|해제|(?:포함|지정|분류|취급)(?:하지|되지|되어\s?있지)\s?않|볼\s?수\s?없|보지\s?않)",
+        r"|^[a-z]*\s?(?:[:：]\s?(?:none|no|n/a)\b|(?:is|are|was|were|has|have|does|do)\s+(?:not|no longer)\s+(?:been\s+)?(?:included?|contained?|involved?|claimed?|concerned|affected|applicable|apply)\b)",
+    ))
+    .expect("constant pattern")
+});
+
+/// Not so, right before it: `contains no trade secrets`.
+static DENIED_BEFORE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:no|not|without|none of|neither)(?:\s+(?:an?|any|the|of|known|such|other|longer|considered))*\s*$")
+        .expect("constant pattern")
+});
+
+/// Between the claims of a list.
+static JOINT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)^(?:\s|,|·|/|및|또는|혹은|이나|나|와|과|\b(?:or|and|nor|any)\b)+").expect("constant pattern")
 });
 
 static MARK: LazyLock<Regex> = LazyLock::new(|| {
@@ -194,15 +211,26 @@ pub fn decide(document: &Document, policy: &Policy) -> Decision {
 /// What a sentence claims about itself.
 fn claims(text: &str, sentence: Span) -> Vec<Reason> {
     let said = sentence.slice(text);
+    let denied = |m: &Match<'_>| {
+        let end = end_of_list(said, m.end());
+        let mut before = RULES.iter().flat_map(|rule| rule.words.find_iter(said));
+        DENIED_BEHIND.is_match(&said[end..])
+            || before.any(|o| end_of_list(said, o.end()) == end && DENIED_BEFORE.is_match(&said[..o.start()]))
+    };
     let seen = |rule: &Rule| {
-        let m = rule.words.find(said)?;
-        // The denial belongs to the claim when it stands in the rest of the sentence, or shortly before it.
-        let from = said[..m.start()].char_indices().rev().nth(12).map_or(0, |(i, _)| i);
-        let denied = DENIED.is_match(&said[from..m.start()]) || DENIED.is_match(&said[m.end()..]);
+        let m = rule.words.find_iter(said).find(|m| !denied(m))?;
         let span = Span { start: sentence.start + m.start(), end: sentence.start + m.end() };
-        (!denied).then_some(Reason { basis: rule.basis, rule: rule.name, span, confidence: rule.confidence })
+        Some(Reason { basis: rule.basis, rule: rule.name, span, confidence: rule.confidence })
     };
     RULES.iter().filter_map(seen).collect()
+}
+
+/// Where a list of claims ends, of which one ends at `end`: `영업비밀이나 국가핵심기술`, `trade secrets or proprietary data`.
+fn end_of_list(said: &str, end: usize) -> usize {
+    let rest = &said[end..];
+    let Some(joint) = JOINT.find(rest) else { return end };
+    let next = RULES.iter().filter_map(|rule| rule.words.find(&rest[joint.end()..])).find(|m| m.start() == 0);
+    next.map_or(end, |m| end_of_list(said, end + joint.end() + m.end()))
 }
 
 /// The findings of a sentence that are not shown as they are.
@@ -267,15 +295,14 @@ mod tests {
     #[test]
     fn a_sentence_that_claims_a_secret_is_left_out_and_the_rest_released() {
         let text = "흐름전지의 효율은 82 %였다. 전해액 배합비는 영업비밀로 공개하지 않기로 하였다. 담당 김하늘 선임에게 묻는다.";
-        let text = text.replace("공개하지 않기로 하였다", "관리한다");
-        let decision = decide(&document(&text), &Policy::default());
+        let decision = decide(&document(text), &Policy::default());
         assert_eq!(decision.outcome, Outcome::ReleaseInPart);
         assert_eq!(
             decision.text,
             "흐름전지의 효율은 82 %였다. [WITHHELD: business_secret] 담당 [PERSON 1] 선임에게 묻는다."
         );
         assert_eq!(decision.parts[0].reasons[0].rule, "trade-secret");
-        assert_eq!(decision.parts[0].reasons[0].span.slice(&text), "영업비밀");
+        assert_eq!(decision.parts[0].reasons[0].span.slice(text), "영업비밀");
         assert_eq!(decision.parts[1].reasons[0].basis, Basis::Personal);
     }
 
@@ -285,9 +312,30 @@ mod tests {
             "이 기술은 국가핵심기술에 해당하지 않는다.",
             "The report contains no trade secrets.",
             "보안과제가 아니다.",
+            "영업비밀 여부: 해당 없음",
+            "이 과제는 국가핵심기술이나 방위산업기술에 해당하지 않는다.",
+            "It holds no trade secrets or proprietary data.",
+            "영업비밀로 볼 수 없다.",
+            "Trade secrets are not included in this report.",
+            "Trade secrets: none.",
             "The cell kept 91 % after 500 cycles.",
         ] {
             assert_eq!(decide(&document(text), &Policy::default()).outcome, Outcome::Release, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_to_be_done_is_no_denial() {
+        for text in [
+            "이 문서의 원가 자료는 영업비밀이므로 외부에 공개할 수 없다.",
+            "단가는 비밀유지계약에 따라 공개하지 않는다.",
+            "The resin recipe is a trade secret and must not be disclosed.",
+            "조성은 영업비밀이 아니지만, 공정은 영업비밀이다.",
+            "예산은 아직 확정되지 않았다.",
+        ] {
+            let decision = decide(&document(text), &Policy::default());
+            assert_eq!(decision.outcome, Outcome::ReleaseInPart, "{text}");
+            assert!(decision.text.starts_with("[WITHHELD: "), "{}", decision.text);
         }
     }
 

@@ -3,7 +3,7 @@
 //! A [`RecordMapping`] says which field means what; where it is silent, or its fields are not in the
 //! file, common field names are recognised. A file without a text field is one document, not records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -189,13 +189,14 @@ struct Fields {
     access: Option<String>,
 }
 
-/// Maps the fields that occur in the first records; `None` where there is neither a mapped nor a common text field.
+/// Maps the fields that occur in any record; `None` where there is neither a mapped nor a common text field.
 fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping) -> Option<Fields> {
-    let mut names: Vec<String> = Vec::new();
-    for record in records.take(100) {
-        names.extend(record.keys().filter(|k| !names.contains(k)).cloned().collect::<Vec<_>>());
+    let mut names: Vec<&String> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
+    for record in records {
+        names.extend(record.keys().filter(|k| seen.insert(k)));
     }
-    let named = |wanted: &str| names.iter().find(|n| is_named(n, wanted)).cloned();
+    let named = |wanted: &str| names.iter().find(|n| is_named(n, wanted)).map(|n| n.to_string());
     let pick = |mapped: &Option<String>, common: &[&str]| {
         mapped.as_deref().and_then(named).or_else(|| common.iter().find_map(|c| named(c)))
     };
@@ -280,16 +281,28 @@ fn documents(
     mut warnings: Vec<String>,
 ) -> Vec<Extracted> {
     let mut out: Vec<Extracted> = Vec::with_capacity(records.len());
+    let mut unknown_access = BTreeMap::new();
     for (line, record) in records {
-        out.push(record_document(line, &record, fields, format));
+        out.push(record_document(line, &record, fields, format, &mut unknown_access));
     }
+    let levels = Access::ALL.map(Access::name).join(", ");
+    warnings.extend(unknown_access.into_iter().take(WARNINGS).map(|(said, records)| {
+        format!("access `{said}` ({records} records) is none of {levels}: taken as restricted")
+    }));
     if let Some(first) = out.first_mut() {
         first.warnings.append(&mut warnings);
     }
     out
 }
 
-fn record_document(line: usize, record: &Record, fields: &Fields, format: Format) -> Extracted {
+/// What access levels say that are none is counted in `unknown_access`; nobody may see more by a word that was not understood.
+fn record_document(
+    line: usize,
+    record: &Record,
+    fields: &Fields,
+    format: Format,
+    unknown_access: &mut BTreeMap<String, usize>,
+) -> Extracted {
     let get = |name: &Option<String>| name.as_ref().and_then(|n| record.get(n)).and_then(plain);
     let id = get(&fields.id);
     let institution = get(&fields.institution);
@@ -319,7 +332,12 @@ fn record_document(line: usize, record: &Record, fields: &Fields, format: Format
     }
     let extra: BTreeMap<String, String> =
         record.iter().filter(|(n, _)| !used(n)).filter_map(|(n, v)| Some((n.clone(), plain(v)?))).collect();
-    let access = get(&fields.access).and_then(|a| Access::named(&a));
+    let access = get(&fields.access).map_or(Access::default(), |said| {
+        Access::named(&said.to_lowercase()).unwrap_or_else(|| {
+            *unknown_access.entry(said).or_insert(0) += 1;
+            Access::Restricted
+        })
+    });
     Extracted {
         format,
         title: get(&fields.title),
@@ -331,7 +349,7 @@ fn record_document(line: usize, record: &Record, fields: &Fields, format: Format
             year: year.as_deref().and_then(year_in),
             budget: budget.as_deref().and_then(number_in),
             doc_type: Some(get(&fields.doc_type).unwrap_or_else(|| "record".into())),
-            access: access.unwrap_or_default(),
+            access,
             fields: extra,
         },
         parts: body(markdown),
@@ -417,6 +435,21 @@ mod tests {
         assert_eq!((meta.institution.as_deref(), meta.year, meta.budget), (Some("가온"), Some(2021), Some(1200.0)));
         let text = &found[0].parts[0].markdown;
         assert!(text.contains("who: 가온") && text.contains("## aim\n\n가") && text.contains("won: 1,200"), "{text}");
+    }
+
+    #[test]
+    fn an_access_level_is_never_lowered_by_its_spelling_or_its_place() {
+        let mut rows = String::from("text,level\n");
+        (0..120).for_each(|i| rows.push_str(&format!("row {i},\n")));
+        rows.push_str("a,RESTRICTED\nb,Internal\nc,대외비\nd,대외비\n");
+        let mapping = RecordMapping { access: Some("level".into()), ..RecordMapping::default() };
+        let found = read(&rows, "p.csv", &mapping).unwrap();
+        let levels: Vec<Access> = found[119..].iter().map(|d| d.metadata.access).collect();
+        let expected =
+            [Access::Public, Access::Restricted, Access::Internal, Access::Restricted, Access::Restricted];
+        assert_eq!(levels, expected);
+        assert_eq!(found[0].warnings.len(), 1);
+        assert!(found[0].warnings[0].contains("`대외비` (2 records)"), "{:?}", found[0].warnings);
     }
 
     #[test]
