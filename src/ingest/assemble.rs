@@ -12,6 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{Extracted, Override, institution, tables};
 use crate::document::{Document, Language, Section, Span, Unit, UnitKind};
+use crate::text::fields;
 
 /// Lines at the top and bottom of a page among which headers and footers are looked for.
 const EDGE_LINES: usize = 3;
@@ -40,6 +41,7 @@ pub fn assemble(extracted: Extracted, source: &str, stated: Option<&Override>) -
         remove_contents(page);
         if paged {
             join_hyphens(page);
+            split_form_lines(page);
             mark_headings(page);
         }
         tables::tidy(page);
@@ -247,6 +249,30 @@ fn join_hyphens(page: &mut Vec<String>) {
     }
 }
 
+/// The lines of a form that were run together (`주관기관: 가람 참여기관: 남서풍`) are taken apart before each known name.
+fn split_form_lines(page: &mut Vec<String>) {
+    let split = |line: String| -> Vec<String> {
+        let starts = field_starts(&line);
+        let begins = starts.first().is_some_and(|first| !line[..*first].contains(char::is_alphanumeric));
+        if !begins || starts.len() < 2 || line.starts_with('|') {
+            return vec![line];
+        }
+        let ends = starts[1..].iter().copied().chain([line.len()]);
+        [0].into_iter().chain(starts[1..].iter().copied()).zip(ends).map(|(a, b)| line[a..b].trim_end().into()).collect()
+    };
+    *page = std::mem::take(page).into_iter().flat_map(split).collect();
+}
+
+/// Where known names of fields with a colon behind them start: the longest of up to three words.
+fn field_starts(line: &str) -> Vec<usize> {
+    let start = |(colon, _): (usize, &str)| {
+        let before = line[..colon].trim_end();
+        let words = before.rmatch_indices(' ').map(|(i, _)| i + 1).chain([0]).take(3);
+        words.filter(|i| fields::field(&before[*i..]).is_some()).last()
+    };
+    line.match_indices(':').filter_map(start).collect()
+}
+
 /// Numbered headings that a paged format shows as plain short lines become Markdown headings.
 fn mark_headings(page: &mut [String]) {
     static NUMBERED: LazyLock<Regex> = LazyLock::new(|| {
@@ -416,6 +442,17 @@ mod tests {
     fn words_cut_at_a_line_end_are_joined_in_paged_formats() {
         let document = assemble(pages(UnitKind::Page, &["The elec-\ntrode swelled."]), "r.pdf", None);
         assert!(document.text.starts_with("The electrode swelled."), "{}", document.text);
+    }
+
+    #[test]
+    fn lines_of_a_form_that_were_run_together_stand_alone_again() {
+        let run = "- 주관기관: 가람복합소재 연구기간: 2020년 7월 1일 ~ 2023년 6월 30일 총연구비: 34억 5천만 원";
+        let document = assemble(pages(UnitKind::Page, &[run]), "r.pdf", None);
+        let lines: Vec<&str> = document.text.trim().lines().collect();
+        let apart = ["- 주관기관: 가람복합소재", "연구기간: 2020년 7월 1일 ~ 2023년 6월 30일", "총연구비: 34억 5천만 원"];
+        assert_eq!(lines, apart);
+        let prose = "The budget: what it buys is told under period: never.";
+        assert_eq!(assemble(pages(UnitKind::Page, &[prose]), "r.pdf", None).text.trim(), prose);
     }
 
     proptest! {

@@ -70,6 +70,12 @@ mod tests {
     }
 
     #[test]
+    fn a_particle_behind_a_name_in_latin_letters_is_none_of_it() {
+        assert_eq!(said("연구책임자는 Dr. Erik Lindqvist이다."), ["PERSON:Erik Lindqvist"]);
+        assert_eq!(said("Contact: Anna Müller에게 묻는다."), ["PERSON:Anna Müller"]);
+    }
+
+    #[test]
     fn what_a_report_measures_is_nobody() {
         for text in [
             "과제번호 20213030040590의 2단계는 2024. 3. 1.에 시작하였다. 출원번호 10-2021-0012345.",

@@ -69,16 +69,16 @@ static LISTED: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// The Latin form in brackets behind a name.
 static LATIN_FORM: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^ ?\((?P<v>\p{Lu}[\p{L}'’-]+(?:,? \p{Lu}[\p{L}'’-]+){1,3})\)").expect("constant pattern")
+    Regex::new(r"^ ?\((?P<v>\p{Lu}[\p{Latin}'’-]+(?:,? \p{Lu}[\p{Latin}'’-]+){1,3})\)").expect("constant pattern")
 });
 static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[가-힣]+").expect("constant pattern"));
 static LATIN: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\p{Lu}[\p{L}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{L}'’-]+)*").expect("constant pattern"));
+    LazyLock::new(|| Regex::new(r"\p{Lu}[\p{Latin}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{Latin}'’-]+)*").expect("constant pattern"));
 static LATIN_TITLED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?-u:\b)(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Sir|Madam)\.? (?P<v>\p{Lu}[\p{L}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{L}'’-]+){0,2})").expect("constant pattern")
+    Regex::new(r"(?-u:\b)(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Sir|Madam)\.? (?P<v>\p{Lu}[\p{Latin}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{Latin}'’-]+){0,2})").expect("constant pattern")
 });
 static LATIN_NAMED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?im)(?:^|[^\p{L}])(?:full name|name of (?:the )?(?:applicant|patient|customer)|name|author|principal investigator|PI|contact(?: person)?|attn|inventor|signed(?: by)?|my name is|i am called)\s?[:：|]?\s{1,3}(?P<v>(?-i:\p{Lu}[\p{L}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{L}'’-]+){1,2}))").expect("constant pattern")
+    Regex::new(r"(?im)(?:^|[^\p{L}])(?:full name|name of (?:the )?(?:applicant|patient|customer)|name|author|principal investigator|PI|contact(?: person)?|attn|inventor|signed(?: by)?|my name is|i am called)\s?[:：|]?\s{1,3}(?P<v>(?-i:\p{Lu}[\p{Latin}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{Latin}'’-]+){1,2}))").expect("constant pattern")
 });
 /// Words after a given name that make it the name of something else.
 const INSTITUTIONAL: &str = "Research Conference University State Foundation Award Awards Seminar Telescope Estuary Space Institute College \
@@ -89,7 +89,7 @@ const COMMON: &str = "April June May August Dawn Austin Julia Victoria Florence 
     Iris Heather Hazel Ivan Jade Jean Joy Kim Lee Leo Max Olive Pearl Ray Rita Robin Ruby Sandy Scott Stella Terry Violet Martin Gordon Douglas Alan Crystal Amber Daisy Lily";
 /// Where persons are addressed, or speak and live.
 static LATIN_SPOKEN: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:(?-u:\b)(?:Dear|Hi|Hello|Hey|Thanks|Regards|Sincerely|Yours|Cheers|I am|I'm|I’m|My name is|my name is|named|called|Meet|ask(?:ed)?|told|met|contact|Contact),? )(?P<v>\p{Lu}[\p{L}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{L}'’-]+){0,2})|(?P<w>\p{Lu}[\p{L}-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{L}-]+){0,2})(?:['’]s (?:phone|number|address|card|account|birthday|house|wife|husband|son|daughter|mother|father)| (?:said|says|lives|lived|was born|asked|wrote|told|joined|married|died|moved))").expect("constant pattern")
+    Regex::new(r"(?:(?-u:\b)(?:Dear|Hi|Hello|Hey|Thanks|Regards|Sincerely|Yours|Cheers|I am|I'm|I’m|My name is|my name is|named|called|Meet|ask(?:ed)?|told|met|contact|Contact),? )(?P<v>\p{Lu}[\p{Latin}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{Latin}'’-]+){0,2})|(?P<w>\p{Lu}[\p{Latin}-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{Latin}-]+){0,2})(?:['’]s (?:phone|number|address|card|account|birthday|house|wife|husband|son|daughter|mother|father)| (?:said|says|lives|lived|was born|asked|wrote|told|joined|married|died|moved))").expect("constant pattern")
 });
 /// What may follow a Korean name inside its word.
 const PARTICLES: &str =
