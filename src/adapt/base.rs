@@ -64,8 +64,9 @@ impl Base {
     pub(super) fn bytes(&self) -> Result<u64, AdaptError> {
         let gguf = self.open()?;
         let tensors: usize = gguf.tensor_names().filter_map(|name| gguf.info(name)).map(|i| i.bytes()).sum();
+        let tokenizer = gguf.tokenizer_json().map_or(Ok(0), |file| fs_err::metadata(file).map(|about| about.len()))?;
         // Metadata, which is mostly the vocabulary, and distances.
-        Ok(tensors as u64 + (4 << 20))
+        Ok(tensors as u64 + tokenizer + (4 << 20))
     }
 }
 
@@ -88,4 +89,25 @@ fn of_folder(folder: &Path) -> Result<String, AdaptError> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::quantized::GgmlDType;
+    use sectora_lm::Architecture;
+    use sectora_lm::random::{RandomShape, write_gguf};
+
+    use super::*;
+
+    #[test]
+    fn a_tokenizer_beside_the_model_takes_room_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tiny.gguf");
+        write_gguf(&RandomShape::tiny(Architecture::Qwen3), GgmlDType::Q8_0, &file, 5).unwrap();
+        let (generator, sha256) = (String::new(), String::new());
+        let base = Base { generator, sha256, is_reader: false, file: Some(file), quantize: false };
+        let without = base.bytes().unwrap();
+        fs_err::write(dir.path().join("tokenizer.json"), [b' '; 1000]).unwrap();
+        assert_eq!(base.bytes().unwrap(), without + 1000);
+    }
 }

@@ -112,7 +112,8 @@ impl CpuDecoder {
         let matrices = self.blocks.iter().flat_map(Block::matrices).chain([&self.output]);
         let cached = |block: &Block| block.window.map_or(depth, |window| window.min(depth));
         let positions: usize = self.blocks.iter().map(cached).sum();
-        matrices.map(|linear| linear.weight.bytes()).sum::<usize>() + positions * self.layer(0).position_bytes()
+        let position = KvLayer::position_bytes(self.heads(), self.kv);
+        matrices.map(|linear| linear.weight.bytes()).sum::<usize>() + positions * position
     }
 
     /// An empty cache with room for `positions`.
@@ -148,12 +149,15 @@ impl CpuDecoder {
 
     /// Bytes that the keys and values of one position take.
     pub(crate) fn position_bytes(&self) -> usize {
-        self.layer(0).position_bytes() * self.blocks.len()
+        KvLayer::position_bytes(self.heads(), self.kv) * self.blocks.len()
     }
 
     fn layer(&self, positions: usize) -> KvLayer {
-        let Shape { heads, kv_heads, head_dim, .. } = self.shape;
-        KvLayer::new(Heads { queries: heads, keys: kv_heads, dim: head_dim }, positions, self.kv)
+        KvLayer::new(self.heads(), positions, self.kv)
+    }
+
+    fn heads(&self) -> Heads {
+        Heads { queries: self.shape.heads, keys: self.shape.kv_heads, dim: self.shape.head_dim }
     }
 
     /// True where a token that was written has the same keys and values as one of a prompt, bit for bit.

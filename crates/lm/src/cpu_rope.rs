@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::candle_decoder::rope_factors;
 use crate::gguf::Gguf;
 use crate::kernels::{Path, Rotation, rotate};
+use crate::rope::inverse_frequencies;
 use crate::{Architecture, LmError, Shape};
 
 /// Cosines and sines of every position, `(positions, dim / 2)`.
@@ -55,12 +56,7 @@ impl Ropes {
         let (factors, magnitude) = rope_factors(gguf, shape, window)?;
         let half = shape.rope_dim / 2;
         let table = |base: f64, scale: f64, factors: Option<&[f32]>, magnitude: f64| {
-            let inverse: Vec<f32> = (0..half)
-                .map(|i| {
-                    let factor = factors.and_then(|f| f.get(i)).copied().unwrap_or(1.0);
-                    (1.0 / base.powf(2.0 * i as f64 / shape.rope_dim as f64) / scale) as f32 / factor
-                })
-                .collect();
+            let inverse = inverse_frequencies(shape.rope_dim, base, scale, factors);
             let angles = |turn: fn(f32) -> f32| -> Vec<f32> {
                 let row = |p: usize| inverse.iter().map(move |&f| turn(p as f32 * f) * magnitude as f32);
                 (0..window).flat_map(row).collect()

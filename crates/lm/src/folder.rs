@@ -179,8 +179,11 @@ impl Config<'_> {
                     .or_else(|e| self.json["original_max_position_embeddings"].as_f64().ok_or(e))?;
                 let longest = self.needed("max_position_embeddings")? as f64;
                 for (field, name) in [("short_factor", "short"), ("long_factor", "long")] {
-                    let list = scaling[field].as_array().into_iter().flatten();
-                    let factors = list.filter_map(Json::as_f64).map(|x| x as f32).collect();
+                    let list = scaling[field].as_array().filter(|list| !list.is_empty());
+                    let factors: Option<Vec<f32>> =
+                        list.and_then(|list| list.iter().map(|x| Some(x.as_f64()? as f32)).collect());
+                    let what = format!("config.json has no list of numbers {field} for its rotary scaling");
+                    let factors = factors.ok_or(LmError::Folder { path: self.folder.to_owned(), what })?;
                     tensors.insert(format!("rope_factors_{name}.weight"), TensorInfo::given(factors));
                 }
                 let usual = (1.0 + (longest / original).ln().max(0.0) / original.ln()).sqrt();

@@ -187,6 +187,14 @@ impl Gguf {
         &self.path
     }
 
+    /// The `tokenizer.json` beside the file, or in the folder, which wins over the metadata. A file that is part of the
+    /// program lies nowhere, and nothing lies beside it.
+    pub fn tokenizer_json(&self) -> Option<PathBuf> {
+        let in_program = self.files.iter().any(|file| matches!(file, Source::Program(_)));
+        let beside = self.path.with_file_name("tokenizer.json");
+        (!in_program && beside.is_file()).then_some(beside)
+    }
+
     /// The value of a metadata key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.metadata.get(key)
@@ -396,10 +404,13 @@ impl Header {
             dims.push(usize::try_from(dim).map_err(|_| format!("dimension {dim}"))?);
         }
         dims.reverse();
+        if dims.contains(&0) {
+            return Err(format!("shape {dims:?} has no elements"));
+        }
         let dtype = dtype(u32::from_le_bytes(self.bytes()?))?;
         let start = u64::from_le_bytes(self.bytes()?);
         let row = dims.last().copied().unwrap_or(1);
-        if row == 0 || !row.is_multiple_of(dtype.block_size()) {
+        if !row.is_multiple_of(dtype.block_size()) {
             return Err(format!("rows of {row} elements do not fill blocks of {}", dtype.block_size()));
         }
         let elements = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
@@ -604,7 +615,21 @@ mod tests {
         refused(file(1, 0, &tensor(&[8], 0, 1 << 40)), "but the file ends");
         refused(file(1, 0, &tensor(&[8], 0, u64::MAX)), "points outside");
         refused(file(1, 0, &tensor(&[33], 8, 0)), "do not fill blocks");
+        refused(file(1, 0, &tensor(&[0], 0, 0)), "shape [0] has no elements");
+        refused(file(1, 0, &tensor(&[32, 0], 8, 0)), "shape [0, 32] has no elements");
         refused(file(1, 0, &tensor(&[32], 23, 0)), "quantization type 23");
+    }
+
+    #[test]
+    fn a_file_in_the_program_has_nothing_beside_it() {
+        let (dir, path) = file(0, 0, b"");
+        assert_eq!(Gguf::open(&path).unwrap().tokenizer_json(), None);
+        let beside = dir.path().join("tokenizer.json");
+        std::fs::write(&beside, "{}").unwrap();
+        assert_eq!(Gguf::open(&path).unwrap().tokenizer_json(), Some(beside));
+        // Whatever lies where its name would be.
+        let header: &'static [u8] = std::fs::read(&path).unwrap().leak();
+        assert_eq!(Gguf::of_bytes(path.to_str().unwrap(), header).unwrap().tokenizer_json(), None);
     }
 
     #[test]

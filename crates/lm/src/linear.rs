@@ -1,7 +1,8 @@
 //! Rows times a matrix of eight-bit weights, for whoever has such a product and no language model: encoders.
 //!
 //! In: a matrix of f32, rounded once to Q8_0 (int8 with an f16 scale for each 32 of a row). Rows are rounded to int8 on the
-//! fly in the same way, and the products of integers are exact. Knows nothing of what is multiplied.
+//! fly in the same way, and the products of integers are exact; on a processor with AMX both sides are rounded to bf16
+//! instead, and their products are added in f32. Knows nothing of what is multiplied.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

@@ -45,7 +45,7 @@ impl Memory {
         }
         let shape = Shape::read(&gguf)?;
         let window = options.context.clamp(1, shape.context);
-        let mut weights = (2 * 4 * shape.rope_dim / 2 * window) as u64 * if shape.window.is_some() { 2 } else { 1 };
+        let mut weights = times(&[2 * 4, shape.rope_dim / 2, window, if shape.window.is_some() { 2 } else { 1 }]);
         let mut loading = 0;
         for info in gguf.tensor_names().filter_map(|name| gguf.info(name)) {
             let (rows, columns) = match info.dims.as_slice() {
@@ -57,26 +57,26 @@ impl Memory {
                 _ => Format::F32,
             };
             let packed = format.packed_bytes(rows, columns) as u64;
-            weights += if info.dims.len() == 2 { packed } else { 4 * columns as u64 };
+            weights = weights.saturating_add(if info.dims.len() == 2 { packed } else { 4 * columns as u64 });
             loading = loading.max(info.bytes() as u64);
         }
         let limits = Limits::of(options, window);
         let heads = Heads { queries: shape.heads, keys: shape.kv_heads, dim: shape.head_dim };
-        let position = KvLayer::new(heads, 0, options.kv).position_bytes() * shape.layers;
         let (rows, logits) = (limits.rows(), limits.logits());
         let (q, kv) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
         // The stream and what is added to it; queries twice, keys and values, joined or not; gate and up
         // likewise; and the widest of them quantized and as floats.
         let row = 2 * shape.hidden + 3 * q + 4 * kv + 4 * shape.feed_forward;
         let widest = shape.feed_forward.max(shape.hidden).max(q);
-        let work = rows * (row * 4 + widest * 7) + logits * shape.vocabulary * 4;
         let path = options.path.unwrap_or_else(kernels::Path::best);
-        let work = work + kernels::tile_bytes(path, window, heads, Pool::count(options.threads));
+        let tiles = kernels::tile_bytes(path, window, heads, Pool::count(options.threads)) as u64;
+        let work = [times(&[rows, row * 4 + widest * 7]), times(&[logits, shape.vocabulary, 4]), tiles];
+        let position = KvLayer::position_bytes(heads, options.kv);
         Ok(Memory {
             weights,
-            kv: (limits.positions.next_multiple_of(16) * position) as u64,
+            kv: times(&[limits.positions.div_ceil(16), 16, position, shape.layers]),
             segments: limits.segment_bytes as u64,
-            work: work as u64,
+            work: work.into_iter().fold(0, u64::saturating_add),
             vocabulary: shape.vocabulary as u64 * TOKEN,
             loading,
         })
@@ -84,8 +84,14 @@ impl Memory {
 
     /// The most there is at any time.
     pub fn peak(&self) -> u64 {
-        self.weights + self.vocabulary + self.loading.max(self.kv + self.segments + self.work)
+        let running = self.kv.saturating_add(self.segments).saturating_add(self.work);
+        self.weights.saturating_add(self.vocabulary).saturating_add(self.loading.max(running))
     }
+}
+
+/// Their product, or the largest number: sizes are what a header says.
+fn times(sizes: &[usize]) -> u64 {
+    sizes.iter().fold(1u64, |product, &size| product.saturating_mul(size as u64))
 }
 
 impl fmt::Display for Memory {
@@ -99,5 +105,39 @@ impl fmt::Display for Memory {
             write!(f, "those of segments {}, ", mb(segments))?;
         }
         write!(f, "work {work}, vocabulary {vocabulary}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use candle_core::quantized::GgmlDType;
+
+    use super::*;
+    use crate::gguf::{TensorInfo, Value};
+
+    #[test]
+    fn what_no_machine_can_hold_is_told_at_once() {
+        const MANY: usize = 1 << 24;
+        let numbers = [
+            ("block_count", MANY),
+            ("context_length", MANY),
+            ("feed_forward_length", MANY),
+            ("attention.head_count", MANY),
+            ("attention.key_length", 1024),
+        ];
+        let mut metadata = HashMap::from([("general.architecture".to_owned(), Value::String("llama".into()))]);
+        metadata.extend(numbers.map(|(key, n)| (format!("llama.{key}"), Value::Int(n as i64))));
+        let tensor = |name: String, rows: usize, columns: usize| {
+            (name, TensorInfo::at(GgmlDType::F32, vec![rows, columns], 0, rows * columns * 4))
+        };
+        let tensors = [
+            tensor("token_embd.weight".into(), 288, 64),
+            tensor(format!("blk.{}.attn_output.weight", MANY - 1), 64, MANY * 1024),
+        ];
+        let gguf = Gguf::assembled("x.gguf".into(), Vec::new(), metadata, HashMap::from(tensors));
+        let memory = Memory::of(gguf, &Options { context: MANY, ..Options::default() }).unwrap();
+        assert_eq!((memory.kv, memory.peak()), (u64::MAX, u64::MAX));
     }
 }

@@ -39,6 +39,16 @@ pub(crate) struct Frequencies<'a> {
     pub(crate) magnitude: f64,
 }
 
+/// The angle that each pair of the `dim` rotated dimensions turns by from one position to the next: `base^(-2i / dim)`,
+/// divided by `scale` and by the pair's own factor.
+pub(crate) fn inverse_frequencies(dim: usize, base: f64, scale: f64, factors: Option<&[f32]>) -> Vec<f32> {
+    let inverse = |i: usize| {
+        let factor = factors.and_then(|f| f.get(i)).copied().unwrap_or(1.0);
+        (1.0 / base.powf(2.0 * i as f64 / dim as f64) / scale) as f32 / factor
+    };
+    (0..dim / 2).map(inverse).collect()
+}
+
 impl Rope {
     pub(crate) fn new(
         frequencies: &Frequencies<'_>,
@@ -47,17 +57,11 @@ impl Rope {
         device: &Device,
     ) -> candle_core::Result<Rope> {
         let Frequencies { dim, base, scale, factors, magnitude } = *frequencies;
-        let half = dim / 2;
-        let inverse: Vec<f32> = (0..half)
-            .map(|i| {
-                let factor = factors.and_then(|f| f.get(i)).copied().unwrap_or(1.0);
-                (1.0 / base.powf(2.0 * i as f64 / dim as f64) / scale) as f32 / factor
-            })
-            .collect();
+        let inverse = inverse_frequencies(dim, base, scale, factors);
         let angles = Tensor::arange(0u32, positions as u32, device)?
             .to_dtype(candle_core::DType::F32)?
             .reshape((positions, 1))?
-            .broadcast_mul(&Tensor::from_vec(inverse, (1, half), device)?)?;
+            .broadcast_mul(&Tensor::from_vec(inverse, (1, dim / 2), device)?)?;
         Ok(Rope { cos: (angles.cos()? * magnitude)?, sin: (angles.sin()? * magnitude)?, dim, pairs })
     }
 

@@ -197,7 +197,12 @@ impl Scheduler {
         constraint: Option<Constraint>,
         begin: Instant,
     ) -> Result<u64, LmError> {
-        sampling.check(self.decoder.shape().vocabulary)?;
+        let vocabulary = self.decoder.shape().vocabulary;
+        sampling.check(vocabulary)?;
+        // Found in a step, it would be the end of every request in it.
+        if let Some(id) = prompt.tokens.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(LmError::Tokenizer(format!("token {id} is outside the model's vocabulary of {vocabulary}")));
+        }
         self.last_id += 1;
         let frame = (self.decoder.window(), self.limits.lookup, begin);
         let apart = match self.decoder.position_bytes().filter(|_| self.has_segments()) {
@@ -492,5 +497,39 @@ impl Scheduler {
         if !self.decoder.has_many() {
             self.decoder.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::quantized::GgmlDType;
+
+    use super::*;
+    use crate::random::{RandomShape, write_gguf};
+    use crate::{Architecture, Model};
+
+    #[test]
+    fn a_token_outside_the_vocabulary_is_refused_and_the_request_beside_it_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tiny.gguf");
+        let shape = RandomShape::tiny(Architecture::Qwen3);
+        write_gguf(&shape, GgmlDType::F32, &file, 11).unwrap();
+        let mut model = Model::open(&file, &Options { sequences: 2, threads: 1, ..Options::default() }).unwrap();
+        let scheduler = &mut model.scheduler;
+        let sampling = Sampling { max_tokens: 3, ..Sampling::default() };
+        let mut add = |tokens: Vec<u32>| scheduler.add(Prompt::from(tokens), &sampling, None, Instant::now());
+        let good = add(vec![1, 2, 3]).unwrap();
+        let bad = add(vec![1, shape.vocabulary as u32]);
+        assert!(matches!(bad, Err(LmError::Tokenizer(_))), "{bad:?}");
+        let mut ends = Vec::new();
+        while !scheduler.is_idle() {
+            scheduler.step(&mut |id, output| {
+                if let Output::Done(done) = output {
+                    ends.push((id, done.is_ok()));
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        assert_eq!(ends, [(good, true)]);
     }
 }

@@ -10,7 +10,7 @@
 //! | bias of Q, K, V | - | yes | - | - | - |
 //! | QKV and gate/up in one tensor | - | - | - | - | yes |
 //! | activation | SiLU | SiLU | SiLU | GELU (tanh) | SiLU |
-//! | sliding window | - | - | - | 5 of 6 layers | whole model, not needed below its size |
+//! | sliding window | - | - | - | 5 of 6 layers | whole model: contexts end at its size |
 //! | embedding scaled, norms after blocks | - | - | - | yes | - |
 
 use crate::LmError;
@@ -67,7 +67,7 @@ pub struct Shape {
     pub head_dim: usize,
     /// Width of the feed-forward network.
     pub feed_forward: usize,
-    /// Tokens the model was trained to see.
+    /// Tokens the model was trained to see; where all layers have a sliding window, at most its size.
     pub context: usize,
     /// Epsilon of the RMS norms.
     pub norm_epsilon: f64,
@@ -128,6 +128,8 @@ impl Shape {
                 return Err(unsupported(format!("rotary scaling {other} is not supported; take the file without it")));
             }
         };
+        let window = gguf.int(&key("attention.sliding_window")).filter(|&w| w > 0);
+        let context = size("context_length")?;
         let shape = Shape {
             architecture,
             vocabulary,
@@ -137,17 +139,24 @@ impl Shape {
             kv_heads,
             head_dim,
             feed_forward: size("feed_forward_length")?,
-            context: size("context_length")?,
+            // Elsewhere than in Gemma every layer has the window: below its size it makes no difference.
+            context: window.filter(|_| !gemma).map_or(context, |w| context.min(w)),
             norm_epsilon: gguf.float(&key("attention.layer_norm_rms_epsilon")).unwrap_or(1e-5),
             rope_dim,
             rope_base: gguf.float(&key("rope.freq_base")).unwrap_or(if gemma { 1e6 } else { 1e4 }),
             rope_scale,
             local_rope_base: gguf.float(&key("rope.freq_base_swa")).unwrap_or(1e4),
-            window: gguf.int(&key("attention.sliding_window")).filter(|&w| w > 0 && gemma),
+            window: window.filter(|_| gemma),
             window_pattern: if gemma { 6 } else { 1 },
             attention_scale: attention_scale(architecture, layers, hidden, heads, head_dim),
         };
         shape.check().map_err(broken)?;
+        // What is announced of layers and heads, the file must hold: memory is planned by it before a block is read.
+        let last = format!("blk.{}.attn_output.weight", layers - 1);
+        if gguf.info(&last).is_none() {
+            return Err(broken(format!("it has no tensor {last}")));
+        }
+        gguf.check_dims(&last, &[hidden, heads * head_dim])?;
         Ok(shape)
     }
 
@@ -184,4 +193,52 @@ fn attention_scale(architecture: Architecture, layers: usize, hidden: usize, hea
         }
     };
     1.0 / (width as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use candle_core::quantized::GgmlDType;
+
+    use super::*;
+    use crate::gguf::{TensorInfo, Value};
+
+    /// The header of a model of two blocks and four heads of 16, but for what is `changed`.
+    fn header(architecture: Architecture, changed: &[(&str, i64)]) -> Gguf {
+        let name = architecture.name();
+        let sizes =
+            [("block_count", 2), ("context_length", 512), ("feed_forward_length", 128), ("attention.head_count", 4)];
+        let mut metadata = HashMap::from([("general.architecture".to_owned(), Value::String(name.to_owned()))]);
+        metadata.extend(sizes.iter().chain(changed).map(|&(key, n)| (format!("{name}.{key}"), Value::Int(n))));
+        let tensor = |name: &str, rows: usize| {
+            (name.to_owned(), TensorInfo::at(GgmlDType::F32, vec![rows, 64], 0, rows * 64 * 4))
+        };
+        let tensors = HashMap::from([tensor("token_embd.weight", 288), tensor("blk.1.attn_output.weight", 64)]);
+        Gguf::assembled("x.gguf".into(), Vec::new(), metadata, tensors)
+    }
+
+    #[test]
+    fn contexts_end_at_a_sliding_window_that_all_layers_have() {
+        let windows = |architecture, window| {
+            let shape = Shape::read(&header(architecture, &[("attention.sliding_window", window)])).unwrap();
+            (shape.context, shape.window)
+        };
+        assert_eq!(windows(Architecture::Phi3, 100), (100, None));
+        assert_eq!(windows(Architecture::Llama, 100), (100, None));
+        assert_eq!(windows(Architecture::Phi3, 1000), (512, None));
+        assert_eq!(windows(Architecture::Phi3, 0), (512, None));
+        assert_eq!(windows(Architecture::Gemma3, 100), (512, Some(100)));
+    }
+
+    #[test]
+    fn layers_and_heads_that_the_file_does_not_hold_are_refused() {
+        assert!(Shape::read(&header(Architecture::Qwen3, &[])).is_ok());
+        let refused = |changed: &[(&str, i64)], expect: &str| {
+            let error = Shape::read(&header(Architecture::Qwen3, changed)).unwrap_err().to_string();
+            assert!(error.contains(expect), "{error}");
+        };
+        refused(&[("block_count", 1 << 24)], "no tensor blk.16777215.attn_output.weight");
+        refused(&[("attention.head_count", 1 << 24), ("attention.key_length", 1024)], "asks for [64, 17179869184]");
+    }
 }

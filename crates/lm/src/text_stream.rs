@@ -40,7 +40,9 @@ impl TextStream {
     fn take(&mut self, bytes: &[u8]) -> Piece {
         self.bytes.extend_from_slice(bytes);
         self.take_characters();
-        if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min() {
+        // A search prepares itself by reading all of what it looks for.
+        let there = self.stops.iter().filter(|stop| stop.len() <= self.held.len());
+        if let Some(at) = there.filter_map(|stop| self.held.find(stop.as_str())).min() {
             self.held.truncate(at);
             return Piece { text: std::mem::take(&mut self.held), stopped: true };
         }
@@ -87,8 +89,9 @@ impl TextStream {
     /// Bytes at the end of `held` that are the beginning of a stop string, at most.
     fn possible_stop(&self) -> usize {
         let longest = |stop: &String| {
-            let lengths = (1..stop.len()).rev().filter(|&n| stop.is_char_boundary(n));
-            lengths.into_iter().find(|&n| self.held.ends_with(&stop[..n])).unwrap_or(0)
+            let most = self.held.len().min(stop.len() - 1);
+            let mut lengths = (1..=most).rev().filter(|&n| stop.is_char_boundary(n));
+            lengths.find(|&n| self.held.ends_with(&stop[..n])).unwrap_or(0)
         };
         self.stops.iter().map(longest).max().unwrap_or(0)
     }
@@ -129,6 +132,16 @@ mod tests {
         );
         assert_eq!(run(&["STOP"], &[b"aS", b"TO", b"Pzz"]), (vec!["a".into(), "".into(), "".into()], true));
         assert_eq!(run(&["\n\n", "끝"], &["가\n".as_bytes(), "나끝다".as_bytes()]).0, ["가", "\n나"]);
+    }
+
+    /// Were the whole stop string read for each token, this would take minutes.
+    #[test]
+    fn a_stop_string_far_longer_than_the_text_is_compared_as_far_as_the_text_goes() {
+        let stop = format!("ab{}", "c".repeat(8 << 20));
+        let pieces: Vec<&[u8]> = [&b"x"[..], b"a", b"b", b"b"].repeat(2_000);
+        let (shown, stopped) = run(&[stop.as_str()], &pieces);
+        assert_eq!((&shown[..5], stopped), (&["x", "", "", "abb", "x"].map(str::to_owned)[..], false));
+        assert_eq!(shown.concat(), "xabb".repeat(2_000));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sectora_lm::gguf::Gguf;
+use sectora_lm::lora::{Lora, LoraOptions, merge};
 use sectora_lm::random::{RandomShape, write_gguf};
-use sectora_lm::{Architecture, Decoder, Memory, Model, Options};
+use sectora_lm::{Architecture, Decoder, Memory, Model, Options, Tokenizer};
 use serde_json::json;
 
 use candle_core::Device;
@@ -190,6 +191,45 @@ fn a_folder_speaks_with_its_own_tokenizer_and_template_and_can_be_quantized() {
 }
 
 #[test]
+fn a_model_merged_from_a_folder_keeps_its_tokenizer_and_overwrites_no_other() {
+    let both = Both::new(Architecture::Qwen3);
+    let mut gguf = Gguf::open(both.folder.path()).unwrap();
+    let lora = Lora::open(&mut gguf, &LoraOptions { rank: 2, window: 64, ..LoraOptions::default() }).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let merged = out.path().join("model.gguf");
+    merge(&mut gguf, lora.adapters(), &[], &merged).unwrap();
+    let encode = |gguf: &Gguf| Tokenizer::from_gguf(gguf).unwrap().encode("cab 12 <|im_end|>").unwrap();
+    let ids = encode(&gguf);
+    // The pair that only the folder's rules merge.
+    assert!(ids.contains(&256), "{ids:?}");
+    assert_eq!(encode(&Gguf::open(&merged).unwrap()), ids);
+
+    let rules = out.path().join("tokenizer.json");
+    merge(&mut gguf, lora.adapters(), &[], &merged).unwrap();
+    std::fs::write(&rules, "{}").unwrap();
+    let error = merge(&mut gguf, lora.adapters(), &[], &merged).unwrap_err().to_string();
+    assert!(error.contains("tokenizer.json") && error.contains("a folder of its own"), "{error}");
+    assert_eq!(std::fs::read_to_string(&rules).unwrap(), "{}");
+}
+
+#[test]
+fn rules_beside_a_file_that_know_a_token_it_lacks_are_refused() {
+    let both = Both::new(Architecture::Qwen3);
+    let gguf = Gguf::open(&both.file).unwrap();
+    let rules = std::fs::read_to_string(both.folder.path().join("tokenizer.json")).unwrap();
+    // As many tokens as before.
+    let other = rules.replace("\"ab\":256", "\"ab\":9999");
+    assert_ne!(rules, other);
+    for (rules, is_good) in [(rules, true), (other, false)] {
+        std::fs::write(both.file.with_file_name("tokenizer.json"), rules).unwrap();
+        match Tokenizer::from_gguf(&gguf) {
+            Ok(_) => assert!(is_good),
+            Err(error) => assert!(!is_good && error.to_string().contains("\"ab\" has the id 9999"), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn a_folder_that_lacks_something_or_asks_for_what_is_not_there_says_so() {
     let both = Both::new(Architecture::Llama);
     let path = |name: &str| both.folder.path().join(name);
@@ -212,6 +252,13 @@ fn a_folder_that_lacks_something_or_asks_for_what_is_not_there_says_so() {
         "\"rope_scaling\":{\"rope_type\":\"yarn\"},\"rope_theta\"",
         "rotary scaling yarn",
     );
+    for (factors, lacking) in [("[1.5]", "long_factor"), ("[1.5,\"x\"]", "short_factor"), ("[]", "short_factor")] {
+        let scaling = format!(
+            "\"rope_scaling\":{{\"rope_type\":\"longrope\",\"original_max_position_embeddings\":256,\
+             \"short_factor\":{factors}}},\"rope_theta\""
+        );
+        change("config.json", "\"rope_theta\"", &scaling, &format!("no list of numbers {lacking}"));
+    }
     change("config.json", "\"silu\"", "\"relu\"", "activation is relu");
     change("config.json", "{", "", "config.json is not JSON");
     change("tokenizer.json", "\"ab\":256", "\"ab\":9999", "token 9999");

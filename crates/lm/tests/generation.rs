@@ -489,8 +489,11 @@ fn quantized_weights_load_and_generate() {
         ..RandomShape::tiny(Architecture::Qwen3)
     };
     for quant in [GgmlDType::Q8_0, GgmlDType::Q4K, GgmlDType::Q6K, GgmlDType::F16] {
-        let (_, generation) = text(&mut Tiny::of(&shape, quant).model(), "x", &sampling(4));
-        assert!(generation.total_s > 0.0, "{quant:?}");
+        let mut model = Tiny::of(&shape, quant).model();
+        // The two tokens that would end the text.
+        let ends = ["<|endoftext|>", "<|im_end|>"].map(|name| (model.tokenizer().id(name).unwrap(), -100.0));
+        let (_, generation) = text(&mut model, "x", &Sampling { logit_bias: ends.to_vec(), ..sampling(4) });
+        assert_eq!((generation.finish, generation.completion_tokens), (Finish::Length, 4), "{quant:?}");
     }
 }
 

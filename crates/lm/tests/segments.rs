@@ -262,5 +262,10 @@ fn texts_are_found_in_the_messages_and_used_again() {
     // A text that is not there, or not in this order, is no segment.
     let mut wrong = ask(&[0, 1, 2], true, "what?");
     wrong.segments = vec![passage(2), passage(0), "nowhere".into(), String::new()];
-    run(&engine, wrong);
+    let right = Request { segments: vec![passage(2)], ..wrong.clone() };
+    let (text, done) = run(&engine, wrong);
+    // The first alone, and the few tokens that all prompts begin with.
+    let first = passage(2).len();
+    assert!((first..first + 64).contains(&done.reused_tokens), "{} of {first}", done.reused_tokens);
+    assert_eq!(text, run(&Engine::start(tiny.open(&apart(0.0)), 1).unwrap(), right).0);
 }

@@ -108,9 +108,9 @@ unsafe fn dense<const F: u8, const T: usize>(
     // SAFETY: `floats` holds `width` times `group.rows` numbers, `first + T <= group.rows`; `tile` holds
     // `width` times sixteen weights, of which eight from `side * 8` are read.
     unsafe {
-        let mut weights = tile.as_ptr().add(side * const { format(F).code_bytes() / 2 });
-        let mut x = group.floats.as_ptr().add(first);
-        for _ in 0..width {
+        for k in 0..width {
+            let weights = tile.as_ptr().add((2 * k + side) * const { format(F).code_bytes() / 2 });
+            let x = group.floats.as_ptr().add(k * group.rows + first);
             let w = match F {
                 F32 => _mm256_loadu_ps(weights.cast()),
                 F16 => _mm256_cvtph_ps(_mm_loadu_si128(weights.cast())),
@@ -122,8 +122,6 @@ unsafe fn dense<const F: u8, const T: usize>(
             for t in 0..T {
                 sums[t] = _mm256_fmadd_ps(w, _mm256_set1_ps(*x.add(t)), sums[t]);
             }
-            weights = weights.add(const { format(F).code_bytes() });
-            x = x.add(group.rows);
         }
     }
     sums

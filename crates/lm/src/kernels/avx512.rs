@@ -89,12 +89,12 @@ unsafe fn some<const F: u8, const T: usize>(
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 unsafe fn dense<const F: u8, const T: usize>(tile: &[u8], width: usize, group: &Group, first: usize) -> [__m512; T] {
     let mut sums = [_mm512_setzero_ps(); T];
-    let mut weights = tile.as_ptr();
     // SAFETY: `floats` holds `width` times `group.rows` numbers, and `first + T <= group.rows`; `tile` holds
-    // `width` times sixteen weights; the pointers never go further.
+    // `width` times sixteen weights.
     unsafe {
-        let mut x = group.floats.as_ptr().add(first);
-        for _ in 0..width {
+        for k in 0..width {
+            let weights = tile.as_ptr().add(k * const { format(F).code_bytes() });
+            let x = group.floats.as_ptr().add(k * group.rows + first);
             let w = match F {
                 F32 => _mm512_loadu_ps(weights.cast()),
                 F16 => _mm512_cvtph_ps(_mm256_loadu_si256(weights.cast())),
@@ -106,8 +106,6 @@ unsafe fn dense<const F: u8, const T: usize>(tile: &[u8], width: usize, group: &
             for t in 0..T {
                 sums[t] = _mm512_fmadd_ps(w, _mm512_set1_ps(*x.add(t)), sums[t]);
             }
-            weights = weights.add(const { format(F).code_bytes() });
-            x = x.add(group.rows);
         }
     }
     sums

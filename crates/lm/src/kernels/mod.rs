@@ -4,8 +4,8 @@
 //! into [`Activations`]. Out: rows of f32. A matrix is a list of tiles of [`TILE`] rows whose codes lie
 //! interleaved as the dot-product instructions read them; [`product`] hands tiles to the threads of a
 //! [`Pool`]. Which instructions are used is a [`Path`], found out at run time. All paths but AMX do the same
-//! products in the same order, and the tests hold each to the scalar one bit for bit; AMX, which only reads
-//! prompts, rounds to bf16 where the others round to int8, and is held to a tighter bound than they. Attention of
+//! products in the same order, and the tests hold each to the scalar one bit for bit; AMX, for prompts and for
+//! encoders, rounds to bf16 where the others round to int8, and is held to a tighter bound than they. Attention of
 //! prompts rounds to bf16 on the two paths that are named after it.
 //!
 //! | path | instructions |

@@ -36,7 +36,7 @@ impl fmt::Debug for Matrix {
 }
 
 impl Format {
-    /// The format of a tensor type, and whether it is exactly that: types without tiles of their own become f16.
+    /// The format of a tensor type; none where it has no tiles of its own, and its numbers are to be packed as f16.
     pub(crate) fn of(dtype: GgmlDType) -> Option<Format> {
         match dtype {
             GgmlDType::F32 => Some(Format::F32),

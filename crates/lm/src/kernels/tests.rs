@@ -295,15 +295,18 @@ fn what_a_query_takes_does_not_depend_on_the_queries_beside_it() {
         let mut pool = Pool::new(2);
         let mut layer = KvLayer::new(heads, all, kv);
         layer.write(&mut pool, path, 0, &k, &v);
-        let mut attend = |from: usize, to: usize| {
-            let view = View { position: from, tokens: to - from, window: None, scale: 0.2 };
-            let mut out = vec![f32::NAN; (to - from) * row];
-            layer.attend(&mut pool, path, view, &q[from * row..to * row], &mut out);
-            out
-        };
-        let together = attend(0, all);
-        for (from, to) in [(0, 1), (1, 40), (127, 129), (131, 260), (299, 300)] {
-            assert_eq!(attend(from, to), together[from * row..to * row], "{path:?} {kv:?} {from}..{to}");
+        for window in [None, Some(200)] {
+            let mut attend = |from: usize, to: usize| {
+                let view = View { position: from, tokens: to - from, window, scale: 0.2 };
+                let mut out = vec![f32::NAN; (to - from) * row];
+                layer.attend(&mut pool, path, view, &q[from * row..to * row], &mut out);
+                out
+            };
+            let together = attend(0, all);
+            for (from, to) in [(0, 1), (1, 40), (127, 129), (131, 260), (299, 300)] {
+                let expect = &together[from * row..to * row];
+                assert_eq!(attend(from, to), expect, "{path:?} {kv:?} {window:?} {from}..{to}");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A whole model file again: each matrix with its addition, in the format it had.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use candle_core::Device;
@@ -13,10 +13,12 @@ use crate::LmError;
 use crate::gguf::{Gguf, Value};
 
 /// Writes `gguf` with the additions to `path`, `notes` among its metadata, and waits until it is on disk. What has no
-/// addition keeps its bytes; a matrix that has one is quantized anew as it was.
+/// addition keeps its bytes; a matrix that has one is quantized anew as it was. Where the tokenizer is a
+/// `tokenizer.json` beside `gguf`, a copy of it is put beside `path`; another one that lies there is refused.
 ///
 /// The file is written in place: write beside where it is to be, then rename.
 pub fn merge(gguf: &mut Gguf, adapters: &Adapters, notes: &[(&str, String)], path: &Path) -> Result<(), LmError> {
+    copy_tokenizer(gguf, path)?;
     let mut names: Vec<String> = gguf.tensor_names().map(str::to_owned).collect();
     names.sort();
     let mut tensors = Vec::with_capacity(names.len());
@@ -46,6 +48,22 @@ pub fn merge(gguf: &mut Gguf, adapters: &Adapters, notes: &[(&str, String)], pat
         other => other.into(),
     })?;
     file.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)
+}
+
+/// A `tokenizer.json` has rules that the metadata lacks: how words are cut, which pairs are merged.
+fn copy_tokenizer(gguf: &Gguf, path: &Path) -> Result<(), LmError> {
+    let Some(from) = gguf.tokenizer_json() else { return Ok(()) };
+    let rules = std::fs::read(&from).map_err(|source| LmError::Io { path: from, source })?;
+    let to = path.with_file_name("tokenizer.json");
+    let copied = match std::fs::read(&to) {
+        Ok(there) if there == rules => Ok(()),
+        Ok(_) => Err(std::io::Error::new(
+            ErrorKind::AlreadyExists,
+            "another model's tokenizer lies here; write the merged model to a folder of its own",
+        )),
+        Err(_) => File::create(&to).and_then(|mut file| file.write_all(&rules).and_then(|()| file.sync_all())),
+    };
+    copied.map_err(|source| LmError::Io { path: to, source })
 }
 
 /// The types that llama.cpp expects of sizes, token types, scores and frequencies.

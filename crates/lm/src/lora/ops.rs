@@ -7,6 +7,7 @@
 use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result, Shape as Dims, Tensor};
 
 use crate::gguf::Gguf;
+use crate::rope::inverse_frequencies;
 use crate::{Architecture, LmError, Shape};
 
 /// `x Wᵀ + b`, `x` being `(tokens, inputs)` and `weight` `(outputs, inputs)`; `weight` gets no gradient.
@@ -138,11 +139,7 @@ impl Turns {
     ) -> std::result::Result<Turns, LmError> {
         let (factors, magnitude) = crate::candle_decoder::rope_factors(gguf, shape, window)?;
         let half = shape.rope_dim / 2;
-        let speed = |i: usize| {
-            let factor = factors.as_ref().and_then(|f| f.get(i)).copied().unwrap_or(1.0);
-            (1.0 / shape.rope_base.powf(2.0 * i as f64 / shape.rope_dim as f64) / shape.rope_scale) as f32 / factor
-        };
-        let speeds: Vec<f32> = (0..half).map(speed).collect();
+        let speeds = inverse_frequencies(shape.rope_dim, shape.rope_base, shape.rope_scale, factors.as_deref());
         let table = |turn: fn(f32) -> f32| {
             let row = |p: usize| speeds.iter().map(move |s| turn(p as f32 * s) * magnitude as f32);
             Tensor::from_vec((0..window).flat_map(row).collect::<Vec<f32>>(), (window, half), device)

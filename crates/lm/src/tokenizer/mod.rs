@@ -52,15 +52,15 @@ const END_NAMES: &[&str] = &[
 impl Tokenizer {
     /// Rebuilds the tokenizer of an open model file.
     pub fn from_gguf(gguf: &Gguf) -> Result<Tokenizer, LmError> {
-        let beside = gguf.path().with_file_name("tokenizer.json");
         let vocabulary = Vocabulary::read(gguf)?;
-        if beside.is_file() {
-            return Tokenizer::from_json(&beside, vocabulary);
+        if let Some(rules) = gguf.tokenizer_json() {
+            return Tokenizer::from_json(&rules, vocabulary);
         }
         let encoder = match vocabulary.model.as_str() {
             "gpt2" => Encoder::ByteLevel(Box::new(byte_level::build(gguf, &vocabulary)?)),
             "llama" => Encoder::Spm(Box::new(spm::Spm::new(gguf, &vocabulary)?)),
             other => {
+                let beside = gguf.path().with_file_name("tokenizer.json");
                 let hint = format!("put the model's tokenizer.json at {}", beside.display());
                 return Err(LmError::Tokenizer(format!("kind {other:?} is not known; {hint}")));
             }
@@ -72,10 +72,12 @@ impl Tokenizer {
     fn from_json(path: &Path, vocabulary: Vocabulary) -> Result<Tokenizer, LmError> {
         let about = |what: String| LmError::Tokenizer(format!("{}: {what}", path.display()));
         let tokenizer = tokenizers::Tokenizer::from_file(path).map_err(|e| about(e.to_string()))?;
-        let size = tokenizer.get_vocab_size(true);
-        if size > vocabulary.tokens.len() {
-            let held = vocabulary.tokens.len();
-            return Err(about(format!("it has {size} tokens and the model {held}; they do not belong together")));
+        let held = vocabulary.tokens.len();
+        // Names are not compared: converters to GGUF write some of them with other spaces.
+        let beyond = tokenizer.get_vocab(true).into_iter().filter(|(_, id)| *id as usize >= held);
+        if let Some((name, id)) = beyond.min_by_key(|(_, id)| *id) {
+            let what = format!("its token {name:?} has the id {id} and the model has {held} tokens");
+            return Err(about(format!("{what}; they do not belong together")));
         }
         Ok(vocabulary.finish(Encoder::ByteLevel(Box::new(tokenizer))))
     }

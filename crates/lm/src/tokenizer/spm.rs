@@ -41,10 +41,11 @@ impl Spm {
         let pieces = entries.map(|(id, (token, score))| (token.clone(), (id as u32, *score as f32))).collect();
         let (special_ids, names): (Vec<u32>, Vec<&str>) = vocabulary.special().map(|(id, name, _)| (id, name)).unzip();
         let special = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(names);
+        let unknown = gguf.int("tokenizer.ggml.unknown_token_id").filter(|&id| id < vocabulary.tokens.len());
         Ok(Spm {
             pieces,
             bytes,
-            unknown: gguf.int("tokenizer.ggml.unknown_token_id").unwrap_or(0) as u32,
+            unknown: unknown.unwrap_or(0) as u32,
             special: special.map_err(|e| LmError::Tokenizer(e.to_string()))?,
             special_ids,
             space_first: gguf.bool("tokenizer.ggml.add_space_prefix").unwrap_or(true),
@@ -160,5 +161,26 @@ pub(super) fn bytes(piece: &str) -> Vec<u8> {
     match byte.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
         Some(byte) => vec![byte],
         None => piece.replace(SPACE, " ").into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_token_that_the_model_lacks_is_its_first_token() {
+        let tokens = ["<unk>", "a"].map(str::to_owned).to_vec();
+        let metadata = [
+            ("model", Value::String("llama".into())),
+            ("tokens", Value::Strings(tokens)),
+            ("scores", Value::Floats(vec![0.0, 0.0])),
+            ("add_space_prefix", Value::Bool(false)),
+            ("unknown_token_id", Value::Int(7)),
+        ];
+        let metadata = metadata.map(|(key, value)| (format!("tokenizer.ggml.{key}"), value));
+        let gguf = Gguf::assembled("x.gguf".into(), Vec::new(), HashMap::from(metadata), HashMap::new());
+        let spm = Spm::new(&gguf, &Vocabulary::read(&gguf).unwrap()).unwrap();
+        assert_eq!(spm.encode("ab"), [1, 0]);
     }
 }

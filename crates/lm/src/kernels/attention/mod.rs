@@ -1,8 +1,8 @@
 //! Which earlier tokens does a token attend to, and what does it take from them?
 //!
-//! Keys and values of one layer live in a [`KvLayer`] that was allocated once for the whole window. Scores
-//! are never written out whole: 128 keys at a time pass through a block of up to 24 queries with a running
-//! maximum and sum (Milakov and Gimelshein 2018, <https://arxiv.org/abs/1805.02867>; Dao et al. 2022,
+//! Keys and values of one layer live in a [`KvLayer`]; each request has its own, with room for the positions it
+//! may come to. Scores are never written out whole: 128 keys at a time pass through a block of up to 24 queries
+//! with a running maximum and sum (Milakov and Gimelshein 2018, <https://arxiv.org/abs/1805.02867>; Dao et al. 2022,
 //! <https://arxiv.org/abs/2205.14135>). Query heads that share a key head are rows of the same block, so
 //! a key is read once for all of them.
 //!
@@ -81,9 +81,9 @@ impl KvLayer {
         KvLayer { heads, width, stores }
     }
 
-    /// Bytes that one position takes.
-    pub(crate) fn position_bytes(&self) -> usize {
-        self.stores.iter().map(|store| store.position_bytes(self.width)).sum()
+    /// Bytes that one position of a layer takes.
+    pub(crate) fn position_bytes(heads: Heads, kv: Kv) -> usize {
+        heads.keys * Store::position_bytes(kv, heads.dim.next_multiple_of(LANES))
     }
 
     /// True where keys and values are kept as they are, and so must not be rounded on the way either.
@@ -153,7 +153,8 @@ impl KvLayer {
                     let last = view.position + row / share;
                     (view.window.map_or(0, |w| (last + 1).saturating_sub(w)), last + 1)
                 };
-                let (from, to) = (seen(rows.start).0 / LANES * LANES, seen(rows.end - 1).1);
+                // Blocks of keys begin at multiples of their size: what a row gets does not depend on its neighbours.
+                let (from, to) = (seen(rows.start).0 / KEYS * KEYS, seen(rows.end - 1).1);
                 for first in (from..to).step_by(KEYS) {
                     let count = KEYS.min(to - first);
                     scratch.scores(path, &self.stores[head], first, count);

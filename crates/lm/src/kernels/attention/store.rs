@@ -89,11 +89,12 @@ impl Store {
         (positions * width, positions * width.div_ceil(BLOCK))
     }
 
-    pub(super) fn position_bytes(&self, width: usize) -> usize {
-        match self {
-            Store::Half { .. } => 4 * width,
-            Store::Full { .. } => 8 * width,
-            Store::Eight { .. } => 2 * width + 8 * width.div_ceil(BLOCK),
+    /// Bytes that the key and the value of one position take.
+    pub(super) fn position_bytes(kv: Kv, width: usize) -> usize {
+        match kv {
+            Kv::F16 => 4 * width,
+            Kv::F32 => 8 * width,
+            Kv::Q8 => 2 * width + 8 * width.div_ceil(BLOCK),
         }
     }
 
