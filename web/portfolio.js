@@ -279,9 +279,11 @@ const show = {
     out.append(element("p", `${found.projects} ${t().projects}, ${found.judged} ${t().pairs}`, "facts"));
     if (!found.pairs.length) out.append(element("p", t().nothing));
     const money = (n) => (Math.round(n) || 0).toLocaleString(language);
-    if (found.avoidable.length) {
+    // A sum of nothing but unknown budgets is unknown, not 0.
+    const sum = (n, unknown, all) => unknown === all ? t().unknown : money(n) + (unknown ? ` (${t().unknown}: ${unknown} / ${all})` : "");
+    if (found.avoidable_projects) {
       const s = element("section");
-      s.append(element("h3", `${t().avoidable}: ${money(found.avoidable_total)}`));
+      s.append(element("h3", `${t().avoidable}: ${sum(found.avoidable_total, found.avoidable_unknown, found.avoidable_projects)}`));
       s.append(table(found.avoidable.map((a) => [money(a.spending), `${a.project.title} (${a.project.project_id})`, `${t().repeats} ${a.repeats}`])));
       out.append(s);
     }
@@ -291,7 +293,7 @@ const show = {
       const list = element("ul");
       for (const c of found.clusters) {
         const line = c.timeline.map((e) => `${e.began || "?"} ${e.title} (${e.project_id}, ${e.institution || t().unknown})`).join(" → ");
-        list.append(element("li", `${line}; ${t().spentAfter}: ${money(c.spent_after)}`));
+        list.append(element("li", `${line}; ${t().spentAfter}: ${sum(c.spent_after, c.spent_after_unknown, c.timeline.length - 1)}`));
       }
       s.append(list);
       out.append(s);

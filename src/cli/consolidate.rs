@@ -1,5 +1,6 @@
 use clap::Args;
 
+use super::overlap::budgets;
 use super::{Context, Failure, Outcome};
 use crate::document::{Access, Language};
 use crate::portfolio::consolidate::{ConsolidateOptions, Groups, consolidate};
@@ -74,10 +75,11 @@ fn text(found: &Groups, reader: Language) -> String {
             (Some(a), Some(b)) => format!(", {a}–{b}"),
             _ => String::new(),
         };
-        let size = if korean {
-            format!("과제 {}건, 예산 {} (기록된 단위)", group.members.len(), group.budget)
-        } else {
-            format!("{} projects, budget {} (as recorded)", group.members.len(), group.budget)
+        let n = group.members.len();
+        let budget = budgets(group.budget, n, group.budget_unknown, reader);
+        let size = match korean {
+            true => format!("과제 {n}건, 예산 {budget}"),
+            false => format!("{n} projects, budget {budget}"),
         };
         out.push_str(&format!("\n{}. {}: {size}{years}\n   {}\n", i + 1, group.label.join(", "), group.reason));
         for m in &group.members {

@@ -8,7 +8,7 @@ use super::{Context, Failure, Outcome, this_program};
 use crate::app::App;
 use crate::document::{Access, Language};
 use crate::portfolio::join::Join;
-use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape, remembered};
+use crate::portfolio::landscape::{End, Landscape, LandscapeOptions, landscape, remembered};
 use crate::portfolio::overlap::{self, Overlap, OverlapOptions};
 use crate::portfolio::verdict::{WeightFile, read_weights};
 use crate::portfolio::{Holdings, Institutes, Kind, PortfolioError, Proposal};
@@ -30,28 +30,28 @@ pub(super) struct Arguments {
     /// With --all: ask the vector store for candidates, in batches, instead of comparing in memory (for a Qdrant cluster)
     #[arg(long, requires = "all")]
     through_store: bool,
-    /// Verdicts shown
-    #[arg(long, default_value_t = 10)]
-    limit: usize,
+    /// Verdicts shown, by default 10; with --all: rows of each list, by default 50
+    #[arg(long)]
+    limit: Option<usize>,
     /// Candidates compared sentence by sentence
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 40, conflicts_with = "all")]
     candidates: usize,
     /// Leave this project or document out (may be repeated)
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "all")]
     exclude: Vec<String>,
     /// Only work that began up to this year
-    #[arg(long, value_name = "YEAR")]
+    #[arg(long, value_name = "YEAR", conflicts_with = "all")]
     until: Option<i32>,
     /// Exit 1 if a `done already` verdict has at least this probability
     #[arg(long, value_name = "P", num_args = 0..=1, default_missing_value = "0.5")]
     fail_on: Option<f64>,
     /// Report as Markdown, an HTML page or a Word document
-    #[arg(long, value_enum, default_value_t = Shape::Markdown)]
+    #[arg(long, value_enum, default_value_t = Shape::Markdown, conflicts_with = "all")]
     format: Shape,
     /// Write the report into this file (needed for a Word document); its ending names the format
     #[arg(long, value_name = "FILE.md|html|docx|json", conflicts_with = "all")]
     out: Option<PathBuf>,
-    /// Language of the report; default: the proposal's
+    /// Language of the report; default: the proposal's, with --all English
     #[arg(long, value_parser = ["ko", "en"])]
     language: Option<String>,
     /// Weights of the verdicts in place of the program's (as `sectora eval overlap --fit --weights-out` writes them)
@@ -61,7 +61,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "all")]
     read: bool,
     /// Show candidates judged `none` too
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     with_none: bool,
     /// Highest access level you are cleared for
     #[arg(long, value_parser = super::access_levels(), default_value = "public")]
@@ -107,7 +107,11 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     {
         return Err(Failure::bad_input(format!("--fail-on {p}: must be 0 to 1")));
     }
-    if !(1..=200).contains(&arguments.candidates) || !(1..=200).contains(&arguments.limit) {
+    let limit = arguments.limit.unwrap_or_else(|| match arguments.all {
+        true => LandscapeOptions::default().limit,
+        false => OverlapOptions::default().limit,
+    });
+    if !(1..=200).contains(&arguments.candidates) || !(1..=200).contains(&limit) {
         return Err(Failure::bad_input("--candidates and --limit must be 1 to 200"));
     }
     let shape = arguments.out.as_deref().map(Shape::of).transpose()?;
@@ -118,10 +122,10 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let app = context.open()?;
     let institutes = Institutes::new(&app.sector().institutes);
     if arguments.all {
-        return whole(context, &app, &institutes, &arguments, own);
+        return whole(context, &app, &institutes, &arguments, limit, own);
     }
     let options = OverlapOptions {
-        limit: arguments.limit,
+        limit,
         candidates: arguments.candidates,
         exclude: arguments.exclude.clone(),
         until: arguments.until,
@@ -159,6 +163,7 @@ fn whole(
     app: &App,
     institutes: &Institutes,
     arguments: &Arguments,
+    limit: usize,
     weights: Option<Arc<WeightFile>>,
 ) -> Result<Outcome, Failure> {
     let access = arguments.access;
@@ -169,65 +174,83 @@ fn whole(
         fs_err::remove_file(file).map_err(|e| Failure::internal(e.to_string()))?;
     }
     let join = if arguments.through_store { Join::Store } else { Join::Memory };
-    let options =
-        LandscapeOptions { limit: arguments.limit.max(50), weights, remember, join, ..LandscapeOptions::default() };
+    let options = LandscapeOptions { limit, weights, remember, join, ..LandscapeOptions::default() };
     let found = landscape(&app.parts(), institutes, &holdings, &options)?;
     let fails = arguments.fail_on.is_some_and(|p| found.pairs.iter().any(|pair| pair.done >= p));
-    context.output.result(&found, all_text);
+    let reader = arguments.language.as_deref().map_or(Language::En, super::reader);
+    context.output.result(&found, |found| all_text(found, reader));
     Ok(if fails { Outcome::No } else { Outcome::Yes })
 }
 
-fn all_text(found: &Landscape) -> String {
-    let mut out = format!(
-        "{} projects ({} compared now), {} pairs judged, {} clusters of repeated work, avoidable spending about {:.0} (in the source's unit)\n",
-        found.projects,
-        found.compared,
-        found.judged,
-        found.clusters.len(),
-        found.avoidable_total
-    );
-    out.push_str("\nBy avoidable spending\n");
-    for a in &found.avoidable {
-        out.push_str(&format!(
-            "  {:12.0}  {} {} repeats {}\n",
-            a.spending, a.project.project_id, a.project.title, a.repeats
-        ));
+fn all_text(found: &Landscape, reader: Language) -> String {
+    let korean = reader == Language::Ko;
+    let say = |ko: &'static str, en: &'static str| if korean { ko } else { en };
+    let Landscape { projects, compared, judged, clusters_found, .. } = found;
+    let mut out = if korean {
+        format!("과제 {projects}건 (이번에 비교 {compared}건), 비교한 쌍 {judged}개, 반복된 일 {clusters_found}묶음")
+    } else {
+        format!(
+            "{projects} projects ({compared} compared now), {judged} pairs judged, {clusters_found} clusters of repeats"
+        )
+    };
+    if found.pairs.is_empty() {
+        out.push_str(say("\n겹치는 과제를 찾지 못했습니다.\n", "\nNothing that overlaps was found.\n"));
+        return out;
     }
-    out.push_str("\nClusters, in order of time\n");
-    for c in &found.clusters {
-        let line: Vec<String> = c
-            .timeline
-            .iter()
-            .map(|e| {
-                format!(
-                    "{} {} ({})",
-                    e.began.map_or_else(|| "?".into(), |y| y.to_string()),
-                    e.project_id,
-                    e.institution.as_deref().unwrap_or("?")
-                )
-            })
-            .collect();
-        out.push_str(&format!("  {} | spent after the first: {}\n", line.join(" → "), c.spent_after));
-    }
-    out.push_str("\nBetween institutes\n");
-    for (a, b, n) in &found.matrix {
-        out.push_str(&format!("  {n:4}  {a} × {b}\n"));
-    }
-    out.push_str("\nPairs\n");
-    for p in &found.pairs {
-        out.push_str(&format!(
-            "  {} {:.2}: {} after {}\n",
-            p.kind.name(),
-            p.probability,
-            p.later.project_id,
-            p.earlier.project_id
-        ));
+    let sum = budgets(found.avoidable_total.round(), found.avoidable_projects, found.avoidable_unknown, reader);
+    out.push_str(&format!("\n{}: {sum}\n", say("줄일 수 있었을 지출 (추정)", "avoidable spending, estimated")));
+    let mut section = |name: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            out.push_str(&format!("\n{name}\n{}", lines.concat()));
+        }
+    };
+    let avoidable = found.avoidable.iter().map(|a| {
+        let (spending, id, title, repeats) = (a.spending, &a.project.project_id, &a.project.title, &a.repeats);
+        format!("  {spending:12.0}  {id} {title} {} {repeats}\n", say("← 반복한 과제:", "repeats"))
+    });
+    section(say("줄일 수 있었을 지출이 큰 순서", "By avoidable spending"), avoidable.collect());
+    let clusters = found.clusters.iter().map(|c| {
+        let line: Vec<String> = c.timeline.iter().map(in_time).collect();
+        let spent = budgets(c.spent_after, c.timeline.len() - 1, c.spent_after_unknown, reader);
+        format!("  {} | {}: {spent}\n", line.join(" → "), say("첫 과제 뒤에 쓴 예산", "spent after the first"))
+    });
+    section(say("반복된 일 (시간순)", "Clusters, in order of time"), clusters.collect());
+    let matrix = found.matrix.iter().map(|(a, b, n)| format!("  {n:4}  {a} × {b}\n"));
+    section(say("기관 사이", "Between institutes"), matrix.collect());
+    let pairs = found.pairs.iter().map(|p| {
+        let (later, earlier) = (&p.later.project_id, &p.earlier.project_id);
+        let (kind, pair) = if korean {
+            (p.kind.korean(), format!("{later} (앞선 과제 {earlier})"))
+        } else {
+            (p.kind.name(), format!("{later} after {earlier}"))
+        };
+        let mut lines = format!("  {kind} {:.2}: {pair}\n", p.probability);
         for (a, b) in p.evidence.iter().take(1) {
             let one = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
-            out.push_str(&format!("      “{}”\n      “{}”\n", one(&a.quote), one(&b.quote)));
+            lines.push_str(&format!("      “{}”\n      “{}”\n", one(&a.quote), one(&b.quote)));
         }
-    }
+        lines
+    });
+    section(say("겹치는 쌍", "Pairs"), pairs.collect());
     out
+}
+
+/// When, which project, whose.
+fn in_time(project: &End) -> String {
+    let began = project.began.map_or_else(|| "?".into(), |y| y.to_string());
+    format!("{began} {} ({})", project.project_id, project.institution.as_deref().unwrap_or("?"))
+}
+
+/// The sum of the known budgets of `n` projects, of which `unknown` have none.
+pub(super) fn budgets(sum: f64, n: usize, unknown: usize, reader: Language) -> String {
+    match (unknown, reader) {
+        (0, Language::Ko) => format!("{sum} (기록된 단위)"),
+        (0, Language::En | Language::Other) => format!("{sum} (as recorded)"),
+        (_, Language::Ko) if unknown == n => "모름".to_owned(),
+        (_, Language::En | Language::Other) if unknown == n => "unknown".to_owned(),
+        (_, Language::Ko) => format!("{sum} (기록된 단위, {n}건 중 {unknown}건은 예산을 모름)"),
+        (_, Language::En | Language::Other) => format!("{sum} (as recorded, {unknown} of {n} without a known budget)"),
+    }
 }
 
 fn fails(found: &Overlap, at_least: f64) -> bool {
@@ -283,5 +306,79 @@ fn by_path(app: &App, source: &str) -> Result<Option<crate::document::Document>,
                 return Ok(Some(document));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
+    use super::*;
+    use crate::portfolio::landscape::{Cluster, Pair};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn the_whole_portfolio_refuses_options_of_a_proposal_and_takes_the_limit_as_given() {
+        for option in [
+            &["--exclude", "X"][..],
+            &["--until", "2020"],
+            &["--candidates", "5"],
+            &["--with-none"],
+            &["--format", "html"],
+            &["--project", "X"],
+            &["--out", "x.md"],
+            &["--read"],
+        ] {
+            let line = ["overlap", "--all"].into_iter().chain(option.iter().copied());
+            let refused = Line::try_parse_from(line).err().map(|e| e.kind());
+            assert_eq!(refused, Some(ErrorKind::ArgumentConflict), "{option:?}");
+        }
+        let taken = Line::try_parse_from(["overlap", "--all", "--limit", "5", "--language", "ko"]).unwrap().arguments;
+        assert_eq!((taken.limit, taken.language.as_deref()), (Some(5), Some("ko")));
+    }
+
+    fn end(id: &str) -> End {
+        End { project_id: id.into(), title: "Rain erosion".into(), institution: None, began: Some(2020), budget: None }
+    }
+
+    #[test]
+    fn budgets_that_nobody_knows_are_not_0_and_nothing_found_is_one_line() {
+        let kind = Kind::DoneAlready;
+        let (later, earlier) = (end("P-2"), end("P-1"));
+        let timeline = vec![earlier.clone(), later.clone()];
+        let cluster = Cluster { timeline, years_after: None, spent_after: 0.0, spent_after_unknown: 1 };
+        let mut found = Landscape {
+            projects: 3,
+            compared: 3,
+            judged: 2,
+            pairs: vec![Pair { later, earlier, kind, probability: 0.75, done: 0.75, evidence: Vec::new() }],
+            clusters: vec![cluster],
+            clusters_found: 1,
+            matrix: Vec::new(),
+            avoidable: Vec::new(),
+            avoidable_total: 0.0,
+            avoidable_projects: 1,
+            avoidable_unknown: 1,
+        };
+        let english = all_text(&found, Language::En);
+        for part in ["estimated: unknown\n", "spent after the first: unknown\n", "done already 0.75: P-2 after P-1\n"] {
+            assert!(english.contains(part), "{part}: {english}");
+        }
+        assert!(!english.contains("Between institutes"), "nothing stands under it: {english}");
+        let korean = all_text(&found, Language::Ko);
+        for part in ["(추정): 모름\n", "첫 과제 뒤에 쓴 예산: 모름\n", "이미 수행됨 0.75: P-2 (앞선 과제 P-1)\n"] {
+            assert!(korean.contains(part), "{part}: {korean}");
+        }
+        found.pairs.clear();
+        assert!(all_text(&found, Language::En).ends_with(" 1 clusters of repeats\nNothing that overlaps was found.\n"));
+        assert_eq!(budgets(12.0, 3, 2, Language::En), "12 (as recorded, 2 of 3 without a known budget)");
+        assert_eq!(budgets(12.0, 3, 2, Language::Ko), "12 (기록된 단위, 3건 중 2건은 예산을 모름)");
+        assert_eq!(budgets(12.0, 3, 0, Language::En), "12 (as recorded)");
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! In: the portfolio. Out: [`Groups`]. The objective is correlation clustering (Bansal, Blum & Chawla 2004):
 //! over all partitions, maximise `Σ_groups Σ_{i<j in group} (alike(i, j) − θ)`, where `alike` is
-//! [`Holdings::alike`]; two projects gain from being together when they are more alike than `θ`. It is
-//! maximised greedily (best merge of two groups first) and then by local search (moving single projects while
-//! that gains). Constraints: `--min-size`, institutes that every group must hold, institutes that no group may hold.
-//! The optimum is local; the value reached and a bound are reported. Whether people want to work together it cannot know.
+//! [`Holdings::alike`]; two projects gain from being together when they are more alike than `θ`. A pair is listed if
+//! one is among the other's 40 nearest and they are at least `0.3 θ` alike; any other counts as the least of the
+//! listed ones, and never as a gain. It is maximised greedily (best merge of two groups first) and then by local search
+//! (moving single projects while that gains). Constraints: `--min-size`, institutes that every group must hold,
+//! institutes that no group may hold. The optimum is local; the value reached and a bound are reported. Whether people
+//! want to work together it cannot know.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,8 +21,10 @@ use super::{PortfolioError, total};
 use crate::document::Language;
 use crate::retrieve::Parts;
 
-/// Neighbours of a project that count; farther ones are taken as not alike.
+/// Neighbours of a project with which it is listed.
 const NEIGHBOURS: usize = 40;
+/// Share of `θ` that listed pairs are at least alike.
+const LISTED: f32 = 0.3;
 /// Rounds of local search at most.
 const ROUNDS: usize = 20;
 
@@ -61,7 +65,7 @@ impl Default for ConsolidateOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// Of `threshold`.
-    #[error("--threshold {0}: must be 0 to 1")]
+    #[error("--threshold {0}: must be at least 0 and below 1")]
     Threshold(f32),
     /// Of `min_size`.
     #[error("--min-size: a group has at least 2 projects")]
@@ -175,10 +179,8 @@ pub fn consolidate(
         allowed && small
     };
     let items: Vec<usize> = (0..holdings.all.len()).filter(eligible).collect();
-    let pairs = gains(holdings, &items, options.threshold);
-    let bound = pairs.iter().map(|(_, _, g)| f64::from(g.max(0.0))).sum::<f64>() + 0.0;
-    let parts_of = partition(holdings.all.len(), &items, &pairs);
-    let table: HashMap<(usize, usize), f32> = pairs.iter().map(|(a, b, g)| ((*a, *b), *g)).collect();
+    let gains = Gains::among(holdings, &items, options.threshold);
+    let parts_of = partition(holdings.all.len(), &items, &gains);
     let (mut groups, mut without_must, mut too_small) = (Vec::new(), 0, 0);
     for members in parts_of {
         let present_keys: BTreeSet<&str> = members.iter().filter_map(|i| key_of(*i)).collect();
@@ -190,7 +192,7 @@ pub fn consolidate(
             without_must += 1;
             continue;
         }
-        groups.push(group(parts, holdings, &members, &table, options)?);
+        groups.push(group(parts, holdings, &members, &gains, options)?);
     }
     groups.sort_by(|a, b| b.gain.total_cmp(&a.gain).then_with(|| a.label.cmp(&b.label)));
     // The sum of nothing is −0.0 in Rust.
@@ -199,7 +201,7 @@ pub fn consolidate(
     Ok(Groups {
         groups,
         objective,
-        bound,
+        bound: gains.bound(),
         threshold: options.threshold,
         projects: items.len(),
         left_out: holdings.all.len() - items.len(),
@@ -226,37 +228,63 @@ impl Groups {
     }
 }
 
-/// Gains of pairs that may be together; pairs that are not listed are taken as `−θ`.
-fn gains(holdings: &Holdings, items: &[usize], threshold: f32) -> Vec<(usize, usize, f32)> {
-    let allowed: BTreeSet<usize> = items.iter().copied().collect();
-    let mut out: Vec<(usize, usize, f32)> = Vec::new();
-    for (i, near) in holdings.neighbours(NEIGHBOURS, threshold * 0.3).into_iter().enumerate() {
-        if allowed.contains(&i) {
-            out.extend(
-                near.into_iter().filter(|(j, _)| allowed.contains(j)).map(|(j, s)| (i.min(j), i.max(j), s - threshold)),
-            );
+/// What pairs of projects gain by being together: `alike − θ` of those listed, and of any other the least of these.
+struct Gains {
+    /// Each once, the smaller index first, in order.
+    listed: Vec<(usize, usize, f32)>,
+    by_pair: HashMap<(usize, usize), f32>,
+    /// Never above 0, so that no group gains by what was not compared.
+    unlisted: f32,
+}
+
+impl Gains {
+    fn among(holdings: &Holdings, items: &[usize], threshold: f32) -> Gains {
+        let allowed: BTreeSet<usize> = items.iter().copied().collect();
+        let mut listed: Vec<(usize, usize, f32)> = Vec::new();
+        for (i, near) in holdings.neighbours(NEIGHBOURS, threshold * LISTED).into_iter().enumerate() {
+            if allowed.contains(&i) {
+                let near = near.into_iter().filter(|(j, _)| allowed.contains(j));
+                listed.extend(near.map(|(j, s)| (i.min(j), i.max(j), s - threshold)));
+            }
         }
+        listed.sort_by_key(|a| (a.0, a.1));
+        listed.dedup_by_key(|p| (p.0, p.1));
+        Gains::new(listed)
     }
-    out.sort_by_key(|a| (a.0, a.1));
-    out.dedup_by_key(|p| (p.0, p.1));
-    out
+
+    fn new(listed: Vec<(usize, usize, f32)>) -> Gains {
+        let by_pair = listed.iter().map(|(a, b, g)| ((*a, *b), *g)).collect();
+        let unlisted = listed.iter().map(|p| p.2).fold(0.0, f32::min);
+        Gains { listed, by_pair, unlisted }
+    }
+
+    fn of(&self, a: usize, b: usize) -> f32 {
+        self.by_pair.get(&(a.min(b), a.max(b))).copied().unwrap_or(self.unlisted)
+    }
+
+    /// Of a group: of all its pairs.
+    fn within(&self, members: &[usize]) -> f64 {
+        let pairs = members.iter().enumerate().flat_map(|(x, a)| members[x + 1..].iter().map(move |b| (*a, *b)));
+        pairs.map(|(a, b)| f64::from(self.of(a, b))).sum()
+    }
+
+    /// The sum of those above 0.
+    fn bound(&self) -> f64 {
+        total(self.listed.iter().map(|(_, _, g)| f64::from(g.max(0.0))))
+    }
 }
 
 /// Maximises the objective: greedy merges, then moves of single items.
-pub(super) fn partition(n: usize, items: &[usize], pairs: &[(usize, usize, f32)]) -> Vec<Vec<usize>> {
-    let mut gain: HashMap<(usize, usize), f32> = HashMap::new();
+fn partition(n: usize, items: &[usize], gains: &Gains) -> Vec<Vec<usize>> {
     let mut near: Vec<Vec<usize>> = vec![Vec::new(); n];
-    for &(a, b, g) in pairs {
-        gain.insert((a, b), g);
+    for &(a, b, _) in &gains.listed {
         near[a].push(b);
         near[b].push(a);
     }
-    // What an unlisted pair costs: the least that was listed.
-    let apart = pairs.iter().map(|p| p.2).fold(0.0, f32::min);
-    let of = |a: usize, b: usize| gain.get(&(a.min(b), a.max(b))).copied().unwrap_or(apart);
+    let of = |a: usize, b: usize| gains.of(a, b);
     let mut home: Vec<usize> = (0..n).collect();
     let mut groups: HashMap<usize, Vec<usize>> = items.iter().map(|i| (*i, vec![*i])).collect();
-    let mut order: Vec<&(usize, usize, f32)> = pairs.iter().filter(|p| p.2 > 0.0).collect();
+    let mut order: Vec<&(usize, usize, f32)> = gains.listed.iter().filter(|p| p.2 > 0.0).collect();
     order.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
     for (a, b, _) in order {
         let (x, y) = (home[*a], home[*b]);
@@ -317,17 +345,11 @@ fn group(
     parts: &Parts<'_>,
     holdings: &Holdings,
     members: &[usize],
-    table: &HashMap<(usize, usize), f32>,
+    gains: &Gains,
     options: &ConsolidateOptions,
 ) -> Result<Group, PortfolioError> {
     let threshold = options.threshold;
     let year = present(holdings);
-    let pair =
-        |a: usize, b: usize| table.get(&(a.min(b), a.max(b))).map_or_else(|| holdings.alike(a, b), |g| g + threshold);
-    let mut gain = 0f64;
-    for (x, &a) in members.iter().enumerate() {
-        gain += members[x + 1..].iter().map(|&b| f64::from(pair(a, b) - threshold)).sum::<f64>();
-    }
     let mut order = members.to_vec();
     order.sort_by(|a, b| weight(&holdings.all[*b], year).total_cmp(&weight(&holdings.all[*a], year)).then(a.cmp(b)));
     let mut by_institute: HashMap<&str, f64> = HashMap::new();
@@ -358,28 +380,28 @@ fn group(
             project_id: h.project.id.clone(),
             institution: h.project.institute.as_ref().map(|k| k.name.clone()),
             title: h.project.title.clone(),
-            alike: others().map(|j| pair(i, *j)).sum::<f32>() / (members.len() - 1).max(1) as f32,
+            alike: others().map(|j| holdings.alike(i, *j)).sum::<f32>() / (members.len() - 1).max(1) as f32,
             aim: h.aim.map(|span| cite(parts, &h.project, span)).transpose()?,
             only_here: holdings.label(&Terms::unit(only), 4),
         });
     }
     let lead = leaders.first().map(|l| l.0.to_owned());
     let (n, institutes, shared) = (members.len(), leaders.len(), label.join(", "));
-    let alike = f64::from(threshold) + gain / ((n * (n - 1)) as f64 / 2.0);
+    let alike = out.iter().map(|m| m.alike).sum::<f32>() / n as f32;
     let reason = match options.reader {
         Language::Ko => format!(
-            "{institutes}개 기관의 과제 {n}건이 {shared}에서 만난다. 평균 유사도는 {alike:.2}로 기준 {threshold:.2}보다 높다.{}",
+            "{institutes}개 기관의 과제 {n}건이 {shared}에서 만난다. 평균 유사도는 {alike:.2}(기준 {threshold:.2})이다.{}",
             lead.as_ref().map(|l| format!(" 가중한 실적으로는 {l}이(가) 앞선다.")).unwrap_or_default()
         ),
         Language::En | Language::Other => format!(
-            "{n} projects of {institutes} institutes share {shared}; their mean alikeness is {alike:.2}, above the threshold of {threshold:.2}.{}",
+            "{n} projects of {institutes} institutes share {shared}; their mean alikeness is {alike:.2} (threshold {threshold:.2}).{}",
             lead.as_ref().map(|l| format!(" {l} leads by weighed work.")).unwrap_or_default()
         ),
     };
     let projects = || members.iter().map(|i| &holdings.all[*i].project);
     Ok(Group {
         label,
-        gain,
+        gain: gains.within(members),
         lead,
         budget: total(projects().filter_map(|p| p.budget)),
         budget_unknown: projects().filter(|p| p.budget.is_none()).count(),
@@ -396,7 +418,7 @@ mod tests {
     #[test]
     fn the_partition_found_is_the_best_of_all_on_a_small_case() {
         let pairs = [(0, 1, 0.5), (1, 2, 0.4), (0, 2, -0.3), (2, 3, 0.6), (3, 4, -0.1)];
-        let found = partition(5, &[0, 1, 2, 3, 4], &pairs);
+        let found = partition(5, &[0, 1, 2, 3, 4], &Gains::new(pairs.to_vec()));
         assert_eq!(found, [vec![0, 1], vec![2, 3], vec![4]]);
     }
 
@@ -419,6 +441,26 @@ mod tests {
 
     #[test]
     fn nothing_alike_stays_apart() {
-        assert_eq!(partition(3, &[0, 2], &[(0, 2, -0.1)]), [vec![0], vec![2]]);
+        assert_eq!(partition(3, &[0, 2], &Gains::new(vec![(0, 2, -0.1)])), [vec![0], vec![2]]);
+    }
+
+    #[test]
+    fn no_group_gains_more_than_the_bound_by_pairs_that_are_not_listed() {
+        let n = NEIGHBOURS + 20;
+        let (holdings, all) = (Holdings::of_terms(vec![vec![(1, 1.0)]; n]), (0..n).collect::<Vec<usize>>());
+        let gains = Gains::among(&holdings, &all, 0.4);
+        assert!(gains.listed.len() < n * (n - 1) / 2, "each lists its nearest only");
+        assert_eq!(partition(n, &all, &gains), [all.clone()]);
+        assert!(gains.within(&all) > 0.0 && gains.within(&all) <= gains.bound());
+        let far = Gains::new(vec![(0, 1, 0.5), (1, 2, 0.5), (2, 3, -0.25)]);
+        assert_eq!((far.within(&[0, 1, 2]), far.bound()), (0.75, 1.0));
+    }
+
+    #[test]
+    fn a_threshold_of_one_is_refused_in_words_that_say_so() {
+        let said = |threshold| ConsolidateOptions { threshold, ..ConsolidateOptions::default() }.check().err();
+        let refused = said(1.0).map(|e| e.to_string());
+        assert_eq!(refused.as_deref(), Some("--threshold 1: must be at least 0 and below 1"));
+        assert!(said(0.0).is_none() && said(-0.1).is_some());
     }
 }

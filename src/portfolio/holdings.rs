@@ -3,17 +3,19 @@
 //! In: the index. Out: [`Holdings`]. A project takes about 1 kB plus its facts; texts stay in the catalogue and
 //! are read again where a quote is needed. Neighbours are found by `Neighbours` (`neighbours.rs`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+use sha2::{Digest, Sha256};
 
 use super::PortfolioError;
 use super::facet::Facet;
-use super::institute::Institutes;
+use super::institute::{Institute, Institutes};
 use super::neighbours::{Neighbours, Scratch};
 use super::project::{self, Project};
 use super::similarity::{Meaning, Scale, Terms, Weigher, dense_cosine, meanings};
 use crate::document::{Access, CharIndex, Document, Span};
 use crate::embed::Embedder;
-use crate::retrieve::Parts;
+use crate::retrieve::{Glossary, Parts};
 use crate::text::{analyse, bm25};
 
 /// Terms kept of a project.
@@ -33,6 +35,8 @@ pub struct Holding {
     pub aim: Option<Span>,
     /// The result with most figures.
     pub result: Option<Span>,
+    /// Hash of title, text and first year, which neighbours and verdicts are made of.
+    pub(super) content: u64,
 }
 
 /// All projects of an index that a reader may see.
@@ -41,6 +45,8 @@ pub struct Holdings {
     pub all: Vec<Holding>,
     /// Shown form of each term that occurs in a title.
     pub words: HashMap<u32, String>,
+    /// For each of these words the rows of the glossary in which it is a name by itself.
+    concepts: HashMap<u32, Vec<usize>>,
     /// What the reader is cleared for.
     pub(super) access: Access,
     scale: Scale,
@@ -49,7 +55,7 @@ pub struct Holdings {
 }
 
 impl Holdings {
-    /// Reads the portfolio.
+    /// Reads the portfolio. All projects of one institute name it alike.
     pub fn load(parts: &Parts<'_>, institutes: &Institutes, access: Access) -> Result<Holdings, PortfolioError> {
         let weigher = Weigher::new(parts);
         let mut all: Vec<Holding> = Vec::new();
@@ -77,6 +83,7 @@ impl Holdings {
         if let Some(error) = failed {
             return Err(error);
         }
+        name_alike(&mut all);
         if parts.embedder.is_some() {
             for (chunk, texts) in all.chunks_mut(256).zip(heads.chunks(256)) {
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -85,12 +92,17 @@ impl Holdings {
                 }
             }
         }
-        let words = forms
+        let words: HashMap<u32, String> = forms
             .into_iter()
             .filter_map(|(d, f)| Some((d, f.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)))?.0)))
             .collect();
-        let scale = scale(&all);
-        Ok(Holdings { all, words, access, scale, weak: parts.embedder.and_then(Embedder::score_weight) })
+        let (concepts, scale) = (concepts(parts.glossary, &words), scale(&all));
+        Ok(Holdings { all, words, concepts, access, scale, weak: parts.embedder.and_then(Embedder::score_weight) })
+    }
+
+    /// The institute of this key with the name it is shown by; `None` where no project is its.
+    pub fn institute(&self, key: &str) -> Option<&Institute> {
+        self.all.iter().filter_map(|h| h.project.institute.as_ref()).find(|i| i.key == key)
     }
 
     /// How alike two projects are, 0 to 1. Vectors of an encoder that is weaker than the words only speak where the words
@@ -120,17 +132,20 @@ impl Holdings {
         (0..self.all.len()).map(|i| near.of(i, k, floor, &mut scratch)).collect()
     }
 
-    /// Words that name a set of projects: heavy in their sum, from titles.
+    /// Words that name a set of projects: heavy in their sum, from titles, none two names of one thing by the glossary.
     pub fn label(&self, terms: &Terms, n: usize) -> Vec<String> {
         let mut heavy: Vec<(u32, f32)> = terms.entries().to_vec();
         heavy.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let mut out: Vec<String> = Vec::new();
+        let (mut out, mut named): (Vec<String>, Vec<usize>) = (Vec::new(), Vec::new());
         for (d, _) in heavy {
+            let rows = self.concepts.get(&d).map(Vec::as_slice).unwrap_or_default();
             if let Some(word) = self.words.get(&d)
+                && !rows.iter().any(|row| named.contains(row))
                 && !out.iter().any(|o: &String| {
                     o.to_lowercase().contains(&word.to_lowercase()) || word.to_lowercase().contains(&o.to_lowercase())
                 })
             {
+                named.extend(rows);
                 out.push(word.clone());
                 if out.len() == n {
                     break;
@@ -158,7 +173,48 @@ fn holding(weigher: &Weigher<'_>, document: &Document, mut project: Project) -> 
     let has_results = result.is_some_and(|s| digits(s) > 0);
     // Places of all sentences would be most of the memory; they are found again where needed.
     project.sentences = Vec::new();
-    Ok(Holding { meaning: Meaning { terms: Terms::unit(entries), vector: None }, project, has_results, aim, result })
+    let content = content(&document.title, &document.text, project.began());
+    let meaning = Meaning { terms: Terms::unit(entries), vector: None };
+    Ok(Holding { project, meaning, has_results, aim, result, content })
+}
+
+/// The first eight bytes of a SHA-256, big endian.
+fn content(title: &str, text: &str, began: Option<i32>) -> u64 {
+    let digest = Sha256::digest(format!("{began:?} {} {title}{text}", title.len()));
+    digest.iter().take(8).fold(0u64, |hash, &byte| (hash << 8) | u64::from(byte))
+}
+
+/// Shows each institute by the spelling that most of its projects have, of equals by the first in the alphabet.
+fn name_alike(all: &mut [Holding]) {
+    let mut spellings: BTreeMap<&Institute, usize> = BTreeMap::new();
+    for institute in all.iter().filter_map(|h| h.project.institute.as_ref()) {
+        *spellings.entry(institute).or_insert(0) += 1;
+    }
+    let mut shown: HashMap<String, (usize, String)> = HashMap::new();
+    for (institute, n) in spellings {
+        let most = shown.entry(institute.key.clone()).or_default();
+        if n > most.0 {
+            *most = (n, institute.name.clone());
+        }
+    }
+    for institute in all.iter_mut().filter_map(|h| h.project.institute.as_mut()) {
+        institute.name.clone_from(&shown[&institute.key].1);
+    }
+}
+
+/// Of each of these words the rows of the glossary in which it is a name by itself.
+fn concepts(glossary: &Glossary, words: &HashMap<u32, String>) -> HashMap<u32, Vec<usize>> {
+    let mut out: HashMap<u32, Vec<usize>> = HashMap::new();
+    for (row, names) in glossary.names().enumerate() {
+        for name in names {
+            if let [word] = name.as_slice()
+                && words.contains_key(word)
+            {
+                out.entry(*word).or_default().push(row);
+            }
+        }
+    }
+    out
 }
 
 /// The text a project's vector is made of: title, then aims, then the rest.
@@ -232,5 +288,82 @@ pub fn citation(project: &Project, document: &Document, span: Span) -> Citation 
         start,
         end,
         quote: span.slice(&document.text).to_owned(),
+    }
+}
+
+#[cfg(test)]
+impl Holdings {
+    /// Projects `P-0`, `P-1`, … by words alone, each of these weighed terms; nothing else is known of them.
+    pub(super) fn of_terms(projects: Vec<Vec<(u32, f32)>>) -> Holdings {
+        let institutes = Institutes::new(&[]);
+        let mut all = Vec::new();
+        for (i, terms) in projects.into_iter().enumerate() {
+            let plain = Document::plain(&format!("P-{i}"), format!("Project {i}"));
+            all.push(Holding {
+                project: Project::read(&Document { id: format!("{i:016}"), ..plain }, &institutes),
+                meaning: Meaning { terms: Terms::unit(terms), vector: None },
+                has_results: false,
+                aim: None,
+                result: None,
+                content: 0,
+            });
+        }
+        let scale = scale(&all);
+        let (words, concepts) = (HashMap::new(), HashMap::new());
+        Holdings { all, words, concepts, access: Access::Public, scale, weak: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sector::GlossaryRow;
+
+    #[test]
+    fn all_projects_of_an_institute_name_it_by_its_most_frequent_spelling() {
+        let institutes = Institutes::new(&[]);
+        let mut holdings = Holdings::of_terms(vec![Vec::new(); 6]);
+        let spellings = ["Northgate Cell Works Inc.", "northgate cell works", "northgate cell works", "B Ltd.", "b"];
+        for (holding, written) in holdings.all.iter_mut().zip(spellings) {
+            holding.project.institute = Some(institutes.find(written));
+        }
+        name_alike(&mut holdings.all);
+        let shown: Vec<Option<&str>> =
+            holdings.all.iter().map(|h| h.project.institute.as_ref().map(|i| i.name.as_str())).collect();
+        let northgate = Some("northgate cell works");
+        assert_eq!(shown, [northgate, northgate, northgate, Some("B Ltd."), Some("B Ltd."), None]);
+        let asked = institutes.find("Northgate Cell Works, Inc.");
+        assert_eq!(holdings.institute(&asked.key).map(|i| i.name.as_str()), northgate);
+        assert_eq!(holdings.institute("nobody"), None);
+    }
+
+    #[test]
+    fn another_title_text_or_first_year_is_another_content() {
+        let same = content("Rain erosion", "Blades wear.", Some(2021));
+        assert_eq!(content("Rain erosion", "Blades wear.", Some(2021)), same);
+        for other in [
+            content("Rain", "erosionBlades wear.", Some(2021)),
+            content("Rain erosion", "Blades wear out.", Some(2021)),
+            content("Rain erosion", "Blades wear.", Some(2022)),
+            content("Rain erosion", "Blades wear.", None),
+        ] {
+            assert_ne!(other, same);
+        }
+    }
+
+    #[test]
+    fn a_label_names_one_thing_once() {
+        let row = |terms: &[&str]| GlossaryRow { terms: terms.iter().map(|t| (*t).to_owned()).collect() };
+        let glossary = Glossary::new(&[row(&["블레이드", "날개", "blade"]), row(&["서리", "rime ice"])]);
+        let mut forms = HashMap::new();
+        count_forms("날개 블레이드 서리 ice", &mut forms);
+        let mut holdings = Holdings::of_terms(Vec::new());
+        holdings.words = forms.into_iter().filter_map(|(d, f)| Some((d, f.into_keys().next()?))).collect();
+        holdings.concepts = concepts(&glossary, &holdings.words);
+        let dimension = |word: &str| bm25::dimension(&analyse(word)[0].text);
+        let heavy = [("날개", 4.0), ("블레이드", 3.0), ("서리", 2.0), ("ice", 1.0)];
+        let mut terms: Vec<(u32, f32)> = heavy.iter().map(|(word, weight)| (dimension(word), *weight)).collect();
+        terms.sort_unstable_by_key(|t| t.0);
+        assert_eq!(holdings.label(&Terms::unit(terms), 3), ["날개", "서리", "ice"]);
     }
 }

@@ -48,11 +48,8 @@ pub(super) fn join(
             // A new project may stand among the nearest of an old one.
             if let Some(list) = &mut known.near[j]
                 && new.binary_search(&j).is_err()
-                && (list.len() < k || list.last().is_some_and(|l| l.1 < alike))
+                && placed(list, k, (i, alike))
             {
-                list.push((i, alike));
-                list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                list.truncate(k);
                 changed.push(j);
             }
         }
@@ -63,6 +60,20 @@ pub(super) fn join(
     changed.sort_unstable();
     changed.dedup();
     Ok(changed)
+}
+
+/// Puts a project among the `k` nearest of another; false where nothing changes. One whose own neighbours have gone
+/// counts as new and may stand there already: it stands once, by the better of its two figures.
+fn placed(list: &mut Vec<(usize, f32)>, k: usize, (i, alike): (usize, f32)) -> bool {
+    match list.iter().position(|near| near.0 == i) {
+        Some(at) if list[at].1 < alike => list.retain(|near| near.0 != i),
+        None if list.len() < k || list.last().is_some_and(|last| last.1 < alike) => {}
+        Some(_) | None => return false,
+    }
+    list.push((i, alike));
+    list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    list.truncate(k);
+    true
 }
 
 /// A project and those that were compared with it and are alike, best first.
@@ -104,4 +115,21 @@ pub(super) fn in_threads<T: Send>(items: &[usize], work: impl Fn(&[usize]) -> T 
         let workers: Vec<_> = items.chunks(share).map(|mine| scope.spawn(|| work(mine))).collect();
         workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::placed;
+
+    #[test]
+    fn a_project_stands_once_among_the_nearest_of_another_by_the_better_figure() {
+        let mut list = vec![(11, 0.25), (4, 0.125)];
+        assert!(!placed(&mut list, 3, (11, 0.1875)));
+        assert_eq!(list, [(11, 0.25), (4, 0.125)]);
+        assert!(placed(&mut list, 3, (4, 0.5)));
+        assert_eq!(list, [(4, 0.5), (11, 0.25)]);
+        assert!(placed(&mut list, 3, (7, 0.0625)) && placed(&mut list, 3, (8, 0.375)));
+        assert_eq!(list, [(4, 0.5), (8, 0.375), (11, 0.25)]);
+        assert!(!placed(&mut list, 3, (9, 0.25)), "no nearer than the last");
+    }
 }

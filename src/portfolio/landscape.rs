@@ -77,12 +77,18 @@ pub struct Landscape {
     pub pairs: Vec<Pair>,
     /// Repeated work, most projects first.
     pub clusters: Vec<Cluster>,
+    /// Clusters, shown or not.
+    pub clusters_found: usize,
     /// Overlapping pairs between institutes, most first: `(institute, institute, pairs)`.
     pub matrix: Vec<(String, String, usize)>,
     /// Projects by avoidable spending.
     pub avoidable: Vec<Avoidable>,
     /// Their sum over the whole portfolio, where budgets are known.
     pub avoidable_total: f64,
+    /// Projects of the whole portfolio that likely repeat earlier work of another group.
+    pub avoidable_projects: usize,
+    /// Those of them without a known budget, which the sum and the list leave out.
+    pub avoidable_unknown: usize,
 }
 
 /// Two projects that overlap.
@@ -126,6 +132,8 @@ pub struct Cluster {
     pub years_after: Option<i32>,
     /// Budgets of all but the first, where known.
     pub spent_after: f64,
+    /// Projects after the first without a known budget.
+    pub spent_after_unknown: usize,
 }
 
 /// Where spending could perhaps be avoided.
@@ -171,22 +179,27 @@ pub fn landscape(
     }
     let mut pairs: Vec<&Judged> = known.pairs.iter().flatten().collect();
     pairs.sort_by(|a, b| b.done.total_cmp(&a.done).then((a.later, a.earlier).cmp(&(b.later, b.earlier))));
-    let (avoidable, avoidable_total) = avoidable(holdings, &pairs, options.limit);
+    let (avoidable, avoidable_unknown) = avoidable(holdings, &pairs);
+    let clusters = clusters(holdings, &pairs, options.at_least);
     let mut out = Landscape {
         projects: holdings.all.len(),
         compared: changed.len(),
         judged: known.judged.iter().sum(),
-        clusters: clusters(holdings, &pairs, options.at_least),
-        matrix: matrix(holdings, &pairs),
-        avoidable,
-        avoidable_total,
         pairs: Vec::new(),
+        clusters_found: clusters.len(),
+        clusters,
+        matrix: matrix(holdings, &pairs),
+        avoidable_total: total(avoidable.iter().map(|a| a.spending)),
+        avoidable_projects: avoidable.len() + avoidable_unknown,
+        avoidable_unknown,
+        avoidable,
     };
     for judged in pairs.into_iter().take(options.limit) {
         out.pairs.push(pair(parts, holdings, judged)?);
     }
     out.clusters.truncate(options.limit);
     out.matrix.truncate(options.limit);
+    out.avoidable.truncate(options.limit);
     Ok(out)
 }
 
@@ -386,7 +399,13 @@ fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) -> Vec<Cluste
                 (Some(first), Some(last)) if began.len() > 1 => Some(last - first),
                 _ => None,
             };
-            Cluster { years_after, spent_after: total(timeline.iter().skip(1).filter_map(|e| e.budget)), timeline }
+            let later = || timeline.iter().skip(1);
+            Cluster {
+                years_after,
+                spent_after: total(later().filter_map(|e| e.budget)),
+                spent_after_unknown: later().filter(|e| e.budget.is_none()).count(),
+                timeline,
+            }
         })
         .collect();
     out.sort_by(|a, b| b.timeline.len().cmp(&a.timeline.len()).then(b.spent_after.total_cmp(&a.spent_after)));
@@ -406,8 +425,8 @@ fn matrix(holdings: &Holdings, pairs: &[&Judged]) -> Vec<(String, String, usize)
     out
 }
 
-/// Each project's likeliest repetition of another group's earlier work.
-fn avoidable(holdings: &Holdings, pairs: &[&Judged], limit: usize) -> (Vec<Avoidable>, f64) {
+/// Each project's likeliest repetition of another group's earlier work; and how many that repeat have no known budget.
+fn avoidable(holdings: &Holdings, pairs: &[&Judged]) -> (Vec<Avoidable>, usize) {
     let mut best: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
     for pair in pairs {
         let (i, j) = (pair.later, pair.earlier);
@@ -418,28 +437,48 @@ fn avoidable(holdings: &Holdings, pairs: &[&Judged], limit: usize) -> (Vec<Avoid
             *slot = (j, pair.done);
         }
     }
-    let mut rows: Vec<Avoidable> = best
-        .into_iter()
-        .filter_map(|(i, (j, p))| {
-            let spending = holdings.all[i].project.budget? * p;
-            (p >= 0.5).then(|| Avoidable {
+    let mut rows: Vec<Avoidable> = Vec::new();
+    let mut unknown = 0;
+    for (i, (j, p)) in best.into_iter().filter(|(_, (_, p))| *p >= 0.5) {
+        match holdings.all[i].project.budget {
+            Some(budget) => rows.push(Avoidable {
                 project: end(holdings, i),
                 repeats: holdings.all[j].project.id.clone(),
-                spending,
-            })
-        })
-        .collect();
+                spending: budget * p,
+            }),
+            None => unknown += 1,
+        }
+    }
     rows.sort_by(|a, b| {
         b.spending.total_cmp(&a.spending).then_with(|| a.project.project_id.cmp(&b.project.project_id))
     });
-    let total = total(rows.iter().map(|r| r.spending));
-    rows.truncate(limit);
-    (rows, total)
+    (rows, unknown)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::side_by_side;
+    use super::*;
+
+    fn repeats(later: usize, earlier: usize) -> Judged {
+        Judged { later, earlier, kind: Kind::DoneAlready, probability: 0.75, done: 0.75, spans: Vec::new() }
+    }
+
+    #[test]
+    fn projects_without_a_known_budget_are_counted_beside_the_sums() {
+        let mut holdings = Holdings::of_terms(vec![Vec::new(); 5]);
+        for (holding, budget) in holdings.all.iter_mut().zip([Some(100.0), Some(40.0), None, Some(7.0), None]) {
+            holding.project.budget = budget;
+        }
+        let judged = [repeats(1, 0), repeats(2, 0), repeats(4, 3)];
+        let pairs: Vec<&Judged> = judged.iter().collect();
+        let (rows, unknown) = avoidable(&holdings, &pairs);
+        let spending: Vec<(&str, f64)> = rows.iter().map(|r| (r.project.project_id.as_str(), r.spending)).collect();
+        assert_eq!((spending, unknown), (vec![("P-1", 30.0)], 2));
+        let found = clusters(&holdings, &pairs, 0.5);
+        let spent: Vec<(usize, f64, usize)> =
+            found.iter().map(|c| (c.timeline.len(), c.spent_after, c.spent_after_unknown)).collect();
+        assert_eq!(spent, [(3, 40.0, 1), (2, 0.0, 1)]);
+    }
 
     #[test]
     fn each_project_is_judged_once_beside_its_nearest() {

@@ -1,9 +1,10 @@
 //! What `overlap --all` found last time: each project's neighbours and judged pairs, so that only what is new is compared.
 //!
 //! In and out: one file of JSON lines, a header and a line a project, written beside and moved into place. A project is
-//! known by its document id, which is made from its content. A file that was made in another way (other weights,
-//! encoder or options), or for a portfolio that has since grown by more than a quarter (the rarity of words has moved),
-//! counts as none, and so does one that cannot be read.
+//! known by its document id and by what is compared of it (title, text, first year): its file may be read in another
+//! way, and its year be corrected. A file that was made in another way (other weights, encoder or options), or for a
+//! portfolio that has since grown by more than a quarter (the rarity of words has moved), counts as none, and so does
+//! one that cannot be read.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -54,6 +55,8 @@ struct Header {
 #[derive(Serialize, Deserialize)]
 struct Line {
     id: String,
+    /// As in [`Holding`](super::holdings::Holding).
+    content: u64,
     near: Vec<(usize, f32)>,
     judged: usize,
     pairs: Vec<Judged>,
@@ -77,11 +80,13 @@ impl Remembered {
         let mut out = Remembered { made_of, ..Remembered::nothing(holdings.all.len()) };
         let places: HashMap<&str, usize> =
             holdings.all.iter().enumerate().map(|(i, h)| (h.project.doc_id.as_str(), i)).collect();
-        let place: Vec<Option<usize>> = lines.iter().map(|l| places.get(l.id.as_str()).copied()).collect();
+        let unchanged = |line: &Line, at: usize| holdings.all[at].content == line.content;
+        let place: Vec<Option<usize>> =
+            lines.iter().map(|l| places.get(l.id.as_str()).copied().filter(|&at| unchanged(l, at))).collect();
         let now = |line: usize| place.get(line).copied().flatten();
         for (line, &at) in lines.into_iter().zip(&place) {
             let Some(at) = at else { continue };
-            // A neighbour that has gone leaves a place: the list is made anew.
+            // A neighbour that has gone or changed leaves a place: the list is made anew.
             let near: Option<Vec<(usize, f32)>> = line.near.iter().map(|(l, s)| Some((now(*l)?, *s))).collect();
             out.near[at] = near;
             out.judged[at] = line.judged;
@@ -101,6 +106,7 @@ impl Remembered {
             out.write_all(b"\n")?;
             let line = Line {
                 id: holding.project.doc_id.clone(),
+                content: holding.content,
                 near: self.near[i].clone().unwrap_or_default(),
                 judged: self.judged[i],
                 pairs: self.pairs[i].clone(),
@@ -123,4 +129,32 @@ fn lines(file: &Path, made: &str) -> Option<(Header, Vec<Line>)> {
     }
     let rest: Option<Vec<Line>> = lines.map(|line| serde_json::from_str(&line.ok()?).ok()).collect();
     Some((header, rest?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_that_changed_is_new_and_so_are_those_that_had_it_as_a_neighbour() {
+        let mut holdings = Holdings::of_terms(vec![vec![(1, 1.0)]; 3]);
+        let spans = vec![(Span { start: 0, end: 7 }, Span { start: 2, end: 5 })];
+        let pair = Judged { later: 1, earlier: 0, kind: Kind::DoneAlready, probability: 0.75, done: 0.75, spans };
+        let known = Remembered {
+            made_of: 3,
+            near: vec![Some(vec![(2, 0.25)]), Some(vec![(0, 0.5)]), Some(Vec::new())],
+            pairs: vec![Vec::new(), vec![pair], Vec::new()],
+            judged: vec![0, 1, 0],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("remembered.jsonl");
+        known.write(&file, "made", &holdings).unwrap();
+        let same = Remembered::read(&file, "made", &holdings);
+        assert_eq!((same.near, same.pairs), (known.near.clone(), known.pairs.clone()));
+        holdings.all[0].content += 1;
+        let changed = Remembered::read(&file, "made", &holdings);
+        assert_eq!(changed.near, [None, None, Some(Vec::new())]);
+        assert!(changed.pairs[1].is_empty(), "its sentences stand elsewhere now");
+        assert_eq!(Remembered::read(&file, "otherwise", &holdings).near, [None, None, None]);
+    }
 }

@@ -49,6 +49,8 @@ pub struct Profile {
     pub weight: f64,
     /// Budget in the source's unit, where known.
     pub budget: f64,
+    /// Projects without a known budget.
+    pub budget_unknown: usize,
     /// First and last year.
     pub years: (Option<i32>, Option<i32>),
     /// Its topics, strongest first.
@@ -152,7 +154,8 @@ pub fn strengths(
             Profile {
                 projects: members.len(),
                 weight: members.iter().map(|i| weights[*i]).sum(),
-                budget: members.iter().filter_map(|i| holdings.all[*i].project.budget).sum(),
+                budget: super::total(members.iter().filter_map(|i| holdings.all[*i].project.budget)),
+                budget_unknown: members.iter().filter(|i| holdings.all[**i].project.budget.is_none()).count(),
                 years: (years.min(), ends.max()),
                 topics: shares,
                 institution: name,
@@ -238,6 +241,9 @@ fn beta(a: f64, b: f64) -> (f64, (f64, f64)) {
     (mean, ((mean - 1.645 * deviation).max(0.0), (mean + 1.645 * deviation).min(1.0)))
 }
 
+/// A suggestion names the institutes with the largest shares, so many.
+const NAMED: usize = 2;
+
 /// A sentence on who could do what, with its reasons; `None` where there is nothing to divide.
 fn suggestion(row: &TopicRow, reader: Language) -> Option<String> {
     let [first, second, ..] = row.shares.as_slice() else { return None };
@@ -266,6 +272,24 @@ fn suggestion(row: &TopicRow, reader: Language) -> Option<String> {
 }
 
 impl Strengths {
+    /// What concerns one institute, by the name it is shown by: its profile, the topics it works on with its part
+    /// alone, and the suggestions that name it.
+    pub fn of_institute(mut self, institution: &str, reader: Language) -> Strengths {
+        let is_it = |share: &Share| share.institution == institution;
+        let named = self.topics.iter().filter(|row| row.shares.iter().take(NAMED).any(is_it));
+        self.suggestions = named.filter_map(|row| suggestion(row, reader)).collect();
+        self.institutes.retain(|profile| profile.institution == institution);
+        self.topics.iter_mut().for_each(|row| row.shares.retain(is_it));
+        self.topics.retain(|row| !row.shares.is_empty());
+        // Shares point to their topic, of which there are fewer now.
+        let before: Vec<usize> = self.topics.iter().flat_map(|row| &row.shares).map(|share| share.topic).collect();
+        let profiles = self.institutes.iter_mut().flat_map(|profile| &mut profile.topics);
+        for share in profiles.chain(self.topics.iter_mut().flat_map(|row| &mut row.shares)) {
+            share.topic = before.iter().position(|topic| *topic == share.topic).unwrap_or(share.topic);
+        }
+        self
+    }
+
     /// The map topics × institutes, labelled in the reader's language: the darker, the larger the share; a thin ring where
     /// the interval is wide.
     pub fn svg(&self, reader: Language) -> String {
@@ -333,5 +357,55 @@ mod tests {
         assert!((mean - 0.5).abs() < 1e-9 && low >= 0.0 && high <= 1.0);
         let (_, (l, h)) = beta(50.0, 50.0);
         assert!(h - l < high - low);
+    }
+
+    fn part(topic: usize, institution: &str, share: f64) -> Share {
+        Share {
+            topic,
+            label: vec![format!("topic {topic}")],
+            institution: institution.to_owned(),
+            projects: 1,
+            share,
+            interval: (0.0, 1.0),
+            specialisation: 1.0,
+            citations: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn of_one_institute_its_own_topics_and_the_suggestions_that_name_it_are_left() {
+        let row = |topic: usize, of: &[&str]| TopicRow {
+            label: vec![format!("topic {topic}")],
+            projects: of.len(),
+            leads: None,
+            follows: Vec::new(),
+            alone: of.len() == 1,
+            shares: of.iter().enumerate().map(|(i, name)| part(topic, name, 0.5 - 0.1 * i as f64)).collect(),
+        };
+        let profile = |name: &str, topics: &[usize]| Profile {
+            institution: name.to_owned(),
+            projects: topics.len(),
+            weight: 1.0,
+            budget: 0.0,
+            budget_unknown: topics.len(),
+            years: (None, None),
+            topics: topics.iter().map(|topic| part(*topic, name, 0.5)).collect(),
+        };
+        let all = Strengths {
+            projects: 6,
+            year: 2026,
+            institutes: vec![profile("A", &[0, 2]), profile("B", &[0, 2]), profile("C", &[1, 2])],
+            topics: vec![row(0, &["A", "B"]), row(1, &["C"]), row(2, &["A", "C", "B"])],
+            suggestions: vec!["of every topic".to_owned()],
+        };
+        let found = all.of_institute("B", Language::En);
+        assert_eq!(found.institutes.iter().map(|p| p.institution.as_str()).collect::<Vec<_>>(), ["B"]);
+        assert_eq!(found.topics.iter().map(|t| t.label[0].as_str()).collect::<Vec<_>>(), ["topic 0", "topic 2"]);
+        assert!(found.topics.iter().all(|t| t.shares.len() == 1 && t.shares[0].institution == "B"));
+        for share in found.institutes[0].topics.iter().chain(found.topics.iter().flat_map(|t| &t.shares)) {
+            assert_eq!(found.topics[share.topic].label, share.label);
+        }
+        assert_eq!(found.suggestions.len(), 1, "of topic 2 the first two are named, of topic 1 nobody");
+        assert!(found.suggestions[0].starts_with("topic 0: "), "{}", found.suggestions[0]);
     }
 }

@@ -81,6 +81,7 @@ pub fn topics(holdings: &Holdings, k: usize) -> Vec<Topic> {
 
 /// A topic's label for a reader: a word of the other language gives way to the name that the glossary has in the reader's, of the longest term
 /// that holds the word in most of the `titles` that have it. Abbreviations are the same in both and stay; so does what the glossary does not know.
+/// One thing is named once.
 pub fn in_language(label: &[String], titles: &[&str], glossary: &Glossary, reader: Language) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for word in label {
@@ -90,11 +91,20 @@ pub fn in_language(label: &[String], titles: &[&str], glossary: &Glossary, reade
         };
         let name = if foreign { named(word, titles, glossary, reader) } else { None };
         let name = name.unwrap_or_else(|| word.clone());
-        if !out.iter().any(|o| o.contains(&name) || name.contains(o)) {
+        if !out.iter().any(|o| o.contains(&name) || name.contains(o) || same_thing(o, &name, glossary)) {
             out.push(name);
         }
     }
     out
+}
+
+/// True for two spellings of one name, and for two names of one row of the glossary.
+fn same_thing(a: &str, b: &str, glossary: &Glossary) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        analyse(text).into_iter().filter(|t| t.weight >= 1.0).map(|t| t.text).collect()
+    };
+    let wanted = words(b);
+    words(a) == wanted || glossary.matches(a).iter().flat_map(|row| &row.others).any(|other| words(other) == wanted)
 }
 
 fn named(word: &str, titles: &[&str], glossary: &Glossary, reader: Language) -> Option<String> {
@@ -170,6 +180,14 @@ mod tests {
         assert_eq!(shown(&["Separators", "runaway"], &titles, Language::En), ["Separators", "runaway"]);
         assert_eq!(shown(&["분리막"], &["분리막의 수축"], Language::En), ["separator"]);
         assert_eq!(shown(&["modules", "vehicle", "모듈"], &["Vehicle modules"], Language::Ko), ["모듈", "vehicle"]);
+    }
+
+    #[test]
+    fn two_names_of_one_thing_are_one() {
+        assert_eq!(shown(&["분리막", "세퍼레이터", "모듈"], &["분리막의 수축"], Language::Ko), ["분리막", "모듈"]);
+        assert_eq!(shown(&["Separators", "분리막"], &["분리막의 수축"], Language::En), ["Separators"]);
+        let titles = ["Thermal runaway of cells"];
+        assert_eq!(shown(&["열폭주", "runaway", "LFP"], &titles, Language::Ko), ["열폭주", "LFP"]);
     }
 
     #[test]
