@@ -56,6 +56,12 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     Ok(if found.matches.iter().all(|m| m.thin) { Outcome::No } else { Outcome::Yes })
 }
 
+/// Where no document is a call: what makes one.
+const NO_CALL: (&str, &str) = (
+    "이 색인에서 볼 수 있는 문서 가운데 공고가 없습니다. 공고의 문서 유형을 call로 지정하십시오. 레코드: `ingest --map type=열이름` 또는 sector.toml의 [records] doc_type. 파일: sector.toml의 [[documents_override]]에 doc_type = \"call\" (docs/portfolio.md 참고)\n",
+    "No document of this index that you may see is a call. Give calls the type `call`: records by `ingest --map type=COLUMN` or `doc_type` in [records] of sector.toml, files by doc_type = \"call\" in [[documents_override]] there (docs/portfolio.md).\n",
+);
+
 /// The words of a language for a person.
 fn say(language: Language) -> impl Fn(&'static str, &'static str) -> &'static str {
     move |korean, english| if language == Language::Ko { korean } else { english }
@@ -99,7 +105,7 @@ fn openings(found: &Openings, language: Language) -> String {
     let (institution, projects) = (&found.institution, found.projects);
     let mut out = format!("{institution}: {}{projects}{}\n", say("과제 ", ""), say("개", " projects"));
     if found.calls.is_empty() {
-        out.push_str(say("맞는 공고가 이 색인에 없습니다.\n", "No call of this index fits.\n"));
+        out.push_str(say(NO_CALL.0, NO_CALL.1));
     }
     let (of_call, own) = (say("공고", "call"), say("과제", "own"));
     for (i, call) in found.calls.iter().enumerate() {
@@ -114,4 +120,18 @@ fn openings(found: &Openings, language: Language) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_is_a_call_it_says_what_makes_one() {
+        let none = Openings { institution: "KAIST".into(), projects: 3, calls: Vec::new() };
+        for language in [Language::Ko, Language::En] {
+            let said = openings(&none, language);
+            assert!(said.contains("--map type=") && said.contains("[[documents_override]]"), "{said}");
+        }
+    }
 }

@@ -226,12 +226,12 @@ fn execute(arguments: Arguments, output: Output) -> Result<Outcome, Failure> {
     }
 }
 
-/// The program itself, to be started as a worker.
 /// The language of `--language ko|en`.
 fn reader(language: &str) -> Language {
     if language == "ko" { Language::Ko } else { Language::En }
 }
 
+/// The program itself, to be started as a worker.
 fn this_program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|e| Failure::internal(format!("cannot find this program: {e}")))
 }

@@ -186,7 +186,7 @@ fn calls(app: &App) -> Result<Vec<Document>, EvaluateError> {
 fn none(app: &App) -> EvaluateError {
     EvaluateError::Dataset {
         path: app.index_folder().display().to_string(),
-        what: "no calls; ingest them with a document type (`--map doc_type=FIELD`, or `[[documents_override]]` doc_type = \"call\")"
+        what: "no calls; ingest them with a document type (`--map type=COLUMN`, or `[[documents_override]]` doc_type = \"call\")"
             .into(),
     }
 }

@@ -14,8 +14,8 @@ use crate::text::analyse;
 
 /// A sentence that is at least so alike to another is strong.
 pub(super) const STRONG: f32 = 0.3;
-/// Sentences of one side that are compared, most telling first.
-const SENTENCES: usize = 160;
+/// Sentences of one side that are compared: of a longer text the most telling ones.
+pub(super) const SENTENCES: usize = 160;
 /// Shares below this are as good as nothing to divide by.
 const LITTLE: f32 = 0.1;
 /// A facet is matched by the mean of its best sentences, so many.
@@ -27,6 +27,8 @@ pub struct Side {
     pub title: Meaning,
     /// Sentences (money and the like left out) with their facets.
     pub sentences: Vec<(Sentence, Meaning)>,
+    /// Sentences that are not compared, because the text has more than are.
+    pub left_out: usize,
     whole: Meaning,
     aim: Terms,
     method: Terms,
@@ -62,7 +64,14 @@ impl Side {
         if kept.is_empty() {
             kept = sentences.to_vec();
         }
-        kept.truncate(SENTENCES);
+        let left_out = kept.len().saturating_sub(SENTENCES);
+        if left_out > 0 {
+            let weighed = kept
+                .iter()
+                .map(|s| Ok((s.facet, weigher.terms(s.span.slice(text))?.mass)))
+                .collect::<Result<Vec<_>, RetrieveError>>()?;
+            kept = most_telling(&weighed, SENTENCES).into_iter().map(|at| kept[at]).collect();
+        }
         let mut texts: Vec<&str> = vec![title];
         texts.extend(kept.iter().map(|s| s.span.slice(text)));
         let mut found = meanings(weigher, &texts)?.into_iter();
@@ -87,6 +96,7 @@ impl Side {
             whole,
             title: title_meaning,
             sentences,
+            left_out,
         })
     }
 
@@ -114,6 +124,17 @@ impl Side {
     pub fn vector(&self) -> Option<&Vec<f32>> {
         self.whole.vector.as_ref()
     }
+}
+
+/// The places of the `n` most telling of some sentences, each given by its facet and the weight of its terms, in order of
+/// the text: what is aimed at, done and reached before what it is done with, and of these what says most that is rare.
+fn most_telling(sentences: &[(Facet, f32)], n: usize) -> Vec<usize> {
+    let tells = |at: usize| matches!(sentences[at].0, Facet::Aim | Facet::Method | Facet::Result);
+    let mut order: Vec<usize> = (0..sentences.len()).collect();
+    order.sort_by(|a, b| tells(*b).cmp(&tells(*a)).then(sentences[*b].1.total_cmp(&sentences[*a].1)));
+    order.truncate(n);
+    order.sort_unstable();
+    order
 }
 
 /// Fewer texts than this of one language do not give a scale of their own.
@@ -350,4 +371,19 @@ fn figures(text: &str) -> Vec<String> {
     found.sort();
     found.dedup();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_text_the_most_telling_sentences_are_compared_wherever_they_stand() {
+        let mut sentences = vec![(Facet::Aim, 1.0); 200];
+        sentences.extend([(Facet::Material, 9.0), (Facet::Method, 7.0), (Facet::Other, 9.0), (Facet::Result, 8.0)]);
+        let chosen = most_telling(&sentences, SENTENCES);
+        assert_eq!(chosen.len(), SENTENCES);
+        assert!(chosen.is_sorted() && chosen.ends_with(&[157, 201, 203]), "{chosen:?}");
+        assert_eq!(most_telling(&[(Facet::Other, 1.0), (Facet::Aim, 0.5), (Facet::Other, 2.0)], 2), [1, 2]);
+    }
 }

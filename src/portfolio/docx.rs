@@ -1,14 +1,14 @@
 //! An overlap check as a Word document (OOXML, ECMA-376), for the file of a decision.
 //!
 //! In: an [`Overlap`]. Out: the bytes of a `.docx`: six parts in a ZIP package, no pictures, no macros, fonts by name
-//! only. The same content in the same order as the HTML report; the same input gives the same bytes.
+//! only. The same content in the same order as the other reports; the same input gives the same bytes.
 
 use std::io::{Cursor, Write};
 
 use quick_xml::escape::escape;
 use zip::write::SimpleFileOptions;
 
-use super::overlap::{Evidence, Overlap, Verdict};
+use super::overlap::{Evidence, NewSentence, Overlap, Verdict};
 use super::report::{Words, facts, line};
 use crate::document::Language;
 
@@ -31,15 +31,16 @@ impl Overlap {
         let t = Words::of(language);
         let mut body = Body { xml: String::new() };
         body.paragraph("Heading1", &format!("{}: {}", t.title, line(&self.proposal.title)));
-        if let Some(institution) = &self.proposal.institution {
-            let unsure =
-                if institution.confidence < super::project::SURE { format!(" ({})", t.unsure) } else { String::new() };
-            body.paragraph("Normal", &format!("{}: {}{unsure}", t.institution, line(&institution.value)));
+        if let Some(applicant) = self.applicant(&t) {
+            body.paragraph("Normal", &applicant);
         }
         for line in self.proposal.reading.iter().flat_map(|reading| t.reading(reading)) {
             body.paragraph("Note", &line);
         }
         body.paragraph("Normal", &t.summary(self));
+        if let Some(left_out) = t.left_out(self.proposal.left_out) {
+            body.paragraph("Normal", &left_out);
+        }
         body.paragraph("Note", t.decides);
         for (i, verdict) in self.verdicts.iter().enumerate() {
             body.verdict(i + 1, verdict, &t);
@@ -48,9 +49,13 @@ impl Overlap {
         if self.new_in_proposal.is_empty() {
             body.paragraph("Normal", t.nothing_new);
         }
-        for sentence in self.new_in_proposal.iter().take(20) {
-            let q = &sentence.quote;
-            body.paragraph("Normal", &format!("• “{}” ({}–{})", line(&q.quote), q.start, q.end));
+        let (shown, more) = self.new_shown(&t);
+        for NewSentence { quote: q, nearest } in shown {
+            let said = format!("• “{}” ({}–{}, {} {nearest:.2})", line(&q.quote), q.start, q.end, t.nearest);
+            body.paragraph("Normal", &said);
+        }
+        if let Some(more) = more {
+            body.paragraph("Normal", &more);
         }
         body.paragraph("Note", &t.made(self));
         let core = format!(

@@ -10,6 +10,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use crate::document::Span;
+use crate::text::letters;
 
 /// What a field is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -125,6 +126,129 @@ static SENTENCE_END: LazyLock<Regex> =
 /// Bytes in which fields are looked for: they stand on the first pages.
 const HEAD: usize = 12_000;
 
+/// What forms say where they name nobody, without blanks, brackets and full stops at the ends.
+const NOBODY: [&str; 17] = [
+    "비공개",
+    "미공개",
+    "미정",
+    "미상",
+    "없음",
+    "해당없음",
+    "해당사항없음",
+    "n/a",
+    "n.a",
+    "none",
+    "unknown",
+    "tbd",
+    "tba",
+    "confidential",
+    "undisclosed",
+    "notdisclosed",
+    "notapplicable",
+];
+/// What such an entry begins with.
+const NOBODY_YET: [&str; 5] = ["추후", "공개하지않", "tobedetermined", "tobeannounced", "notyet"];
+
+/// Ends of the labels of a form that say who asks and when, not what is asked for.
+const WHO_ASKS_KO: [&str; 38] = [
+    "기업명",
+    "회사명",
+    "업체명",
+    "상호",
+    "기관명",
+    "수요기업",
+    "수요기관",
+    "신청기업",
+    "신청기관",
+    "신청인",
+    "대표",
+    "대표자",
+    "대표자명",
+    "담당",
+    "담당자",
+    "담당자명",
+    "담당부서",
+    "부서명",
+    "직위",
+    "직책",
+    "성명",
+    "연락처",
+    "전화번호",
+    "팩스",
+    "이메일",
+    "전자우편",
+    "주소",
+    "소재지",
+    "등록번호",
+    "업종",
+    "업태",
+    "설립일",
+    "종업원수",
+    "매출액",
+    "작성일",
+    "작성자",
+    "제출일",
+    "접수번호",
+];
+/// Words of such labels in English; a label of these words alone is one.
+const WHO_ASKS_EN: [&str; 31] = [
+    "address",
+    "applicant",
+    "author",
+    "by",
+    "company",
+    "contact",
+    "customer",
+    "date",
+    "department",
+    "e",
+    "email",
+    "employees",
+    "fax",
+    "founded",
+    "id",
+    "mail",
+    "name",
+    "no",
+    "number",
+    "of",
+    "organisation",
+    "organization",
+    "person",
+    "phone",
+    "registration",
+    "requester",
+    "revenue",
+    "submission",
+    "submitted",
+    "telephone",
+    "website",
+];
+
+/// True for an entry that stands where a name would and names nobody: `비공개`, `추후 선정`, `N/A`, `○○○`.
+pub(super) fn names_nobody(entry: &str) -> bool {
+    let ends = |c: char| !c.is_alphanumeric();
+    let inside = entry.trim_matches(ends);
+    // What stands in brackets behind it says why.
+    let bare = inside.split(['(', '[', '（']).next().unwrap_or(inside).trim_matches(ends);
+    let bare = bare.split_whitespace().collect::<String>().to_lowercase();
+    bare.is_empty() || NOBODY.contains(&bare.as_str()) || NOBODY_YET.iter().any(|begin| bare.starts_with(begin))
+}
+
+/// True for a line of a form that says who asks and when: `기업명: 주식회사 바람결에너지`, `Contact person: …`. What goes
+/// on in another line says more.
+pub(super) fn says_who_asks(line: &str) -> bool {
+    let Some((label, _)) = line.split_once([':', '：']) else { return false };
+    let label = label.trim_matches(|c: char| !c.is_alphanumeric());
+    if label.is_empty() || label.chars().count() > 20 || line.trim().contains('\n') {
+        return false;
+    }
+    let korean = letters(label);
+    let lower = label.to_lowercase();
+    let mut english = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    WHO_ASKS_KO.iter().any(|end| korean.ends_with(end)) || english.all(|word| WHO_ASKS_EN.contains(&word))
+}
+
 /// True for a line that begins with a label and a colon: it states a fact of the project, not what was done.
 pub(super) fn is_labelled(line: &str) -> bool {
     // A label is short, and looking for all of them takes time.
@@ -150,8 +274,10 @@ pub fn fields(text: &str) -> Vec<Field> {
                 continue;
             };
             let span = value_span(head, value.start(), value.end());
+            let is_name = matches!(kind, FieldKind::Institution | FieldKind::Person);
             if span.is_empty()
                 || (*kind == FieldKind::Stage && !span.slice(head).contains(|c: char| c.is_ascii_digit()))
+                || (is_name && names_nobody(span.slice(head)))
             {
                 continue;
             }
@@ -204,10 +330,6 @@ fn surest(mut found: Vec<Field>) -> Vec<Field> {
 }
 
 static YEAR: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?:19[5-9]\d|20\d\d)").expect("a constant pattern"));
-static MONEY: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)([0-9][0-9,]*(?:\.[0-9]+)?)\s*(백만\s*원|천만\s*원|억\s*원|천\s*원|만\s*원|원|million|billion|k)?")
-        .expect("a constant pattern")
-});
 
 /// The single words of a list of keywords.
 pub fn keywords(list: &str) -> Vec<String> {
@@ -218,25 +340,6 @@ pub fn keywords(list: &str) -> Vec<String> {
 pub fn years(text: &str) -> Option<(i32, i32)> {
     let years: Vec<i32> = YEAR.find_iter(text).filter_map(|m| m.as_str().parse().ok()).collect();
     Some((*years.first()?, *years.last()?))
-}
-
-/// An amount as a number in its own currency: `1,950백만원` is 1,950,000,000.
-pub fn amount(text: &str) -> Option<f64> {
-    let captures = MONEY.captures(text)?;
-    let number: f64 = captures.get(1)?.as_str().replace(',', "").parse().ok()?;
-    let unit: String = captures.get(2).map_or("", |m| m.as_str()).split_whitespace().collect::<String>().to_lowercase();
-    Some(
-        number
-            * match unit.as_str() {
-                "백만원" | "million" => 1e6,
-                "천만원" => 1e7,
-                "억원" => 1e8,
-                "천원" | "k" => 1e3,
-                "만원" => 1e4,
-                "billion" => 1e9,
-                _ => 1.0,
-            },
-    )
 }
 
 #[cfg(test)]
@@ -281,10 +384,53 @@ mod tests {
     }
 
     #[test]
-    fn amounts_and_years_are_numbers() {
-        assert_eq!(amount("1,950백만원"), Some(1.95e9));
-        assert_eq!(amount("74억원"), Some(7.4e9));
-        assert_eq!(amount("1.3 million EUR"), Some(1.3e6));
+    fn an_entry_that_names_nobody_is_no_name() {
+        for entry in [
+            "공개하지 않음",
+            "비공개",
+            "비공개(심사용)",
+            "미정 (선정 후 통보)",
+            "해당 없음",
+            "추후 선정",
+            "N/A",
+            "n.a.",
+            "None",
+            "TBD",
+            "to be determined",
+            "not disclosed",
+            "Confidential",
+            "-",
+            "○○○",
+            "[unknown]",
+        ] {
+            assert!(names_nobody(entry), "{entry}");
+        }
+        for entry in ["김미정", "정하늘", "Nora Tbilisi", "Calder Institute", "한국비공개연구원"] {
+            assert!(!names_nobody(entry), "{entry}");
+        }
+        assert_eq!(of("연구책임자: 공개하지 않음\n주관기관: 비공개\n", FieldKind::Person), None);
+        let second = "Principal investigator: TBD\n\nproject leader: Nora Lind\n";
+        assert_eq!(of(second, FieldKind::Person).as_deref(), Some("Nora Lind"));
+    }
+
+    #[test]
+    fn a_line_that_says_who_asks_is_known_from_one_that_says_for_what() {
+        for line in ["기업명: 주식회사 바람결에너지", "- 담당자 이메일: a@b.example", "Contact person: Ida Morrow"] {
+            assert!(says_who_asks(line), "{line}");
+        }
+        for line in [
+            "요구 성능: 결빙 감지 95 % 이상",
+            "운전 온도: -30~50 °C",
+            "Contact resistance: under 5 mΩ",
+            "기업명: 바람결에너지\n결빙을 감지하고 싶다.",
+            "결빙",
+        ] {
+            assert!(!says_who_asks(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_period_gives_its_years() {
         assert_eq!(years("2024년 7월 ~ 2027년 6월"), Some((2024, 2027)));
         assert_eq!(years("30 months"), None);
     }

@@ -5,8 +5,9 @@
 //! `(its share of what all compared projects score + 0.1) · (its passages in the index) ^ 0.5`, with a project's score
 //! `strongest⁴ · (0.5 + 0.5 · recency)`: who does much is likelier to do this too, and the text says how much likelier.
 //! Every match cites at least two sentences, of two projects where there are two: those that say what a sentence of the
-//! need asks for, word by word. Institutes without two such sentences are marked `thin`. The gap is what none
-//! of its projects says.
+//! need asks for, word by word. Institutes without two such sentences are marked `thin` and stand behind those with
+//! them, whatever their scores. The gap is what none of its projects says. Lines of a form that say who asks are no part
+//! of a need.
 //! It knows nothing of people's time or prices.
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +17,7 @@ use serde::Serialize;
 use super::PortfolioError;
 use super::compare::{Match as Pairing, Side};
 use super::facet::Facet;
+use super::fields::says_who_asks;
 use super::holdings::{Citation, Holdings, citation};
 use super::institute::Institutes;
 use super::overlap::{Compared, OverlapOptions, compared};
@@ -71,7 +73,7 @@ impl Default for MatchOptions {
 /// Institutes for a need.
 #[derive(Clone, Debug, Serialize)]
 pub struct Matches {
-    /// Best first.
+    /// Best first, those with thin evidence behind all others.
     pub matches: Vec<Match>,
     /// Projects compared.
     pub compared: usize,
@@ -117,6 +119,7 @@ pub fn for_need(
     need: &Proposal,
     options: &MatchOptions,
 ) -> Result<Matches, PortfolioError> {
+    let need = &without_who_asks(need);
     let search = OverlapOptions {
         candidates: options.candidates,
         access: options.access,
@@ -156,9 +159,27 @@ pub fn for_need(
             citations,
         });
     }
-    matches.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.institution.cmp(&b.institution)));
+    best_first(&mut matches);
     matches.truncate(options.limit);
     Ok(Matches { matches, compared: found.len() })
+}
+
+/// The need without the lines of a form that say who asks for it; one of such lines alone as it is.
+fn without_who_asks(need: &Proposal) -> Proposal {
+    let (document, mut project) = (need.document.clone(), need.project.clone());
+    project.sentences.retain(|s| !says_who_asks(s.span.slice(&document.text)));
+    if project.sentences.is_empty() {
+        project.sentences.clone_from(&need.project.sentences);
+    }
+    Proposal { document, project, reading: None }
+}
+
+/// By score, but a large institute of which nothing founded is known stands behind a small one of which something is.
+fn best_first(matches: &mut [Match]) {
+    matches.sort_by(|a, b| {
+        let by_score = b.score.total_cmp(&a.score).then_with(|| a.institution.cmp(&b.institution));
+        a.thin.cmp(&b.thin).then(by_score)
+    });
 }
 
 /// Passages of each institute in the index, as far as they may be looked at.
@@ -326,7 +347,7 @@ fn place(work: &Side, document: &Document, sentence: usize) -> Option<Span> {
     Some(Span { start, end: start + document.title.len() })
 }
 
-/// Calls and needs of the index for an institute.
+/// Calls of the index for an institute.
 #[derive(Clone, Debug, Serialize)]
 pub struct Openings {
     /// The institute as counted.
@@ -439,4 +460,38 @@ pub fn for_institute(
         opening.pairs = pairs.into_iter().take(CITED).map(|(_, a, b)| (a, b)).collect();
     }
     Ok(Openings { institution: wanted.name, projects: sides.len(), calls })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_is_no_requirement() {
+        let text = "# 기술 수요\n\n기업명: 주식회사 바람결에너지\n담당자: 기술팀 이서준 책임\n\n\
+                    요구 성능: 결빙 감지 정확도 95 % 이상\n\n겨울철 블레이드 결빙을 멀리서 감지하는 기술이 필요하다.\n";
+        let need = Proposal::from_text(text, &Institutes::new(&[])).unwrap();
+        let asked = without_who_asks(&need);
+        let sentences: Vec<&str> = asked.project.sentences.iter().map(|s| s.span.slice(text)).collect();
+        assert!(need.project.sentences.len() > sentences.len(), "{sentences:?}");
+        assert!(sentences.iter().all(|s| !s.contains("바람결에너지") && !s.contains("이서준")), "{sentences:?}");
+        assert!(sentences.iter().any(|s| s.contains("95 %")), "{sentences:?}");
+        let alone = Proposal::from_text("기업명: 주식회사 바람결에너지 기술연구소", &Institutes::new(&[])).unwrap();
+        assert!(!without_who_asks(&alone).project.sentences.is_empty());
+    }
+
+    #[test]
+    fn founded_evidence_stands_before_thin_evidence_whatever_the_score() {
+        let of = |institution: &str, score, thin| Match {
+            institution: institution.to_owned(),
+            score,
+            people: Vec::new(),
+            citations: Vec::new(),
+            gap: Vec::new(),
+            thin,
+        };
+        let mut matches = [of("a", 0.9, true), of("c", 0.3, false), of("b", 0.3, false), of("d", 0.4, false)];
+        best_first(&mut matches);
+        assert_eq!(matches.map(|m| m.institution), ["d", "b", "c", "a"]);
+    }
 }

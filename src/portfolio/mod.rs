@@ -2,8 +2,8 @@
 //!
 //! In: the index (through [`Parts`](crate::retrieve::Parts)) and a proposal, a need, or nothing. Out: verdicts,
 //! profiles, matches and groups, each with byte-exact quotes of both sides. A person decides; nothing here does.
-//! Knows nothing of HTTP or terminals, of answers or language models: every figure can be worked by hand from
-//! `docs/portfolio.md`.
+//! Knows nothing of HTTP or terminals, nor of answers; of language models only that one may be asked to read a proposal
+//! ([`reading`]), never for a figure: every figure can be worked by hand from `docs/portfolio.md`.
 
 mod compare;
 pub mod consolidate;

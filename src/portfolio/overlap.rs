@@ -119,8 +119,10 @@ pub struct Verdict {
     pub year: Option<i32>,
     /// First and last year.
     pub period: (Option<i32>, Option<i32>),
-    /// Budget in the source's unit.
+    /// Budget, in the currency's base unit where the source states its unit.
     pub budget: Option<f64>,
+    /// ISO 4217 code of the budget's currency, where the source states it.
+    pub currency: Option<&'static str>,
     /// Budget as a document states it.
     pub budget_stated: Option<Fact>,
     /// People.
@@ -137,6 +139,8 @@ pub struct Verdict {
     pub later: bool,
     /// `ko`, `en`, `other`.
     pub language: &'static str,
+    /// Sentences of it that were not compared, its text being long.
+    pub left_out: usize,
     /// Best first.
     pub evidence: Vec<Evidence>,
     /// What the probability was computed from.
@@ -152,14 +156,18 @@ pub struct ProposalFacts {
     pub institution: Option<Fact>,
     /// Years.
     pub period: (Option<i32>, Option<i32>),
-    /// Budget of a record.
+    /// Budget, in the currency's base unit where the source states its unit.
     pub budget: Option<f64>,
+    /// ISO 4217 code of the budget's currency, where the source states it.
+    pub currency: Option<&'static str>,
     /// Budget as the text states it.
     pub budget_stated: Option<Fact>,
     /// `ko`, `en`, `other`.
     pub language: &'static str,
     /// Sentences compared, by facet.
     pub sentences: Vec<(Facet, usize)>,
+    /// Sentences that were not compared, the text being long: neither searched for nor among the new ones.
+    pub left_out: usize,
     /// What a language model read in it, where one was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reading: Option<Reading>,
@@ -167,7 +175,7 @@ pub struct ProposalFacts {
     pub text: String,
 }
 
-/// A sentence of the proposal that nothing in the index says.
+/// A sentence of the proposal that nothing in the index says, and that is not shown as evidence of a likeness.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NewSentence {
     /// The sentence.
@@ -203,6 +211,9 @@ pub struct JudgedBy {
     pub encoder: Option<String>,
     /// How the weights were made.
     pub weights: String,
+    /// The same in Korean, for reports.
+    #[serde(skip)]
+    pub weights_korean: String,
 }
 
 /// Sentences less alike than this to everything are new; measured in docs/portfolio.md.
@@ -247,6 +258,7 @@ pub fn find(
     }
     verdicts.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.project_id.cmp(&b.1.project_id)));
     verdicts.truncate(options.limit);
+    let verdicts: Vec<Verdict> = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
     let mut counts: Vec<(Facet, usize)> = Vec::new();
     for (sentence, _) in &own.sentences {
         match counts.iter_mut().find(|(f, _)| *f == sentence.facet) {
@@ -255,23 +267,31 @@ pub fn find(
         }
     }
     let project = &proposal.project;
+    let new_in_proposal = new_sentences(&own, &nearest, &proposal.document.text, &index);
     Ok(Overlap {
-        new_in_proposal: new_sentences(&own, &nearest, &proposal.document.text, &index),
-        verdicts: verdicts.into_iter().map(|(_, v)| v).collect(),
+        new_in_proposal: without_evidence(new_in_proposal, &verdicts),
+        verdicts,
         judged_by: JudgedBy {
             documents,
             compared: candidates.len(),
             encoder: parts.embedder.map(|e| e.id().to_owned()),
             weights: model.made(),
+            weights_korean: match (&options.weights, parts.embedder) {
+                (Some(_), _) => format!("직접 지정한 파일({})", model.made()),
+                (None, None) => "프로그램에 포함된 값(단어만 비교하는 색인용)".to_owned(),
+                (None, Some(_)) => model.made_in_korean().to_owned(),
+            },
         },
         proposal: ProposalFacts {
             title: project.title.clone(),
             institution: project.institution.clone(),
             period: (project.start, project.end),
             budget: project.budget,
+            currency: project.currency,
             budget_stated: project.budget_stated.clone(),
             language: project.language,
             sentences: counts,
+            left_out: own.left_out,
             reading: proposal.reading.clone(),
             text: proposal.document.text.clone(),
         },
@@ -489,6 +509,7 @@ fn verdict(
         year: project.year,
         period: (project.start, project.end),
         budget: project.budget,
+        currency: project.currency,
         budget_stated: project.budget_stated.clone(),
         people: project.people.clone(),
         programme: project.programme.clone(),
@@ -497,6 +518,7 @@ fn verdict(
         reached: reached(candidate).map(|(span, facet)| source(span, facet)),
         later: matches!((project.began(), proposal.project.began()), (Some(c), Some(p)) if c > p),
         language: project.language,
+        left_out: candidate.side.left_out,
         evidence,
         features: FEATURES.into_iter().zip(features.iter().copied()).collect(),
     }
@@ -543,8 +565,103 @@ fn new_sentences(own: &Side, nearest: &[f32], text: &str, index: &CharIndex) -> 
         .collect()
 }
 
+/// A sentence that is shown as alike to earlier work is not shown as new beside it, however little alike the two are.
+fn without_evidence(mut new: Vec<NewSentence>, verdicts: &[Verdict]) -> Vec<NewSentence> {
+    let alike = verdicts.iter().filter(|v| v.kind != Kind::None);
+    let shown: HashSet<usize> = alike.flat_map(|v| &v.evidence).map(|e| e.proposal.start).collect();
+    new.retain(|sentence| !shown.contains(&sentence.quote.start));
+    new
+}
+
 fn quote(own: &Side, sentence: usize, text: &str, index: &CharIndex) -> ProposalQuote {
     let span = own.span(sentence);
     let (start, end) = index.chars(span);
     ProposalQuote { start, end, quote: span.slice(text).to_owned(), facet: own.sentences[sentence].0.facet }
+}
+
+#[cfg(test)]
+impl Overlap {
+    /// A proposal of `A <new> blade.` against one earlier work.
+    pub(super) fn sample() -> Overlap {
+        let origin = super::project::Origin::Field;
+        let quote = |start: usize, text: &str| ProposalQuote {
+            start,
+            end: start + text.len(),
+            quote: text.to_owned(),
+            facet: Facet::Aim,
+        };
+        let source = SourceQuote {
+            doc_id: "d1".into(),
+            start: 3,
+            end: 18,
+            quote: "Blades were old.".into(),
+            facet: Facet::Aim,
+            page: None,
+        };
+        let verdict = Verdict {
+            project_id: "P-1".into(),
+            doc_id: "d1".into(),
+            kind: Kind::Related,
+            probability: 0.5,
+            probabilities: Vec::new(),
+            title: "Old blades".into(),
+            institution: None,
+            year: Some(2020),
+            period: (None, None),
+            budget: Some(1.42e9),
+            currency: Some("KRW"),
+            budget_stated: None,
+            people: Vec::new(),
+            programme: None,
+            stage: None,
+            status: None,
+            reached: Some(source.clone()),
+            later: false,
+            language: "en",
+            left_out: 0,
+            evidence: vec![Evidence { proposal: quote(0, "A <new> blade."), source, alike: 0.15 }],
+            features: Vec::new(),
+        };
+        Overlap {
+            proposal: ProposalFacts {
+                title: "Blades".into(),
+                institution: Some(Fact { value: "Calder & Sons".into(), origin, confidence: 0.5 }),
+                period: (None, None),
+                budget: None,
+                currency: None,
+                budget_stated: None,
+                language: "en",
+                sentences: vec![(Facet::Aim, 1)],
+                left_out: 0,
+                reading: None,
+                text: "A <new> blade.".into(),
+            },
+            verdicts: vec![verdict],
+            new_in_proposal: vec![NewSentence { quote: quote(20, "It is new."), nearest: 0.1 }],
+            judged_by: JudgedBy {
+                documents: 9,
+                compared: 4,
+                encoder: None,
+                weights: "fitted on pairs".into(),
+                weights_korean: "프로그램에 포함된 값".into(),
+            },
+            took_ms: 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_stands_in_the_evidence_or_among_the_new_ones_never_in_both() {
+        let mut found = Overlap::sample();
+        let both = NewSentence { quote: found.verdicts[0].evidence[0].proposal.clone(), nearest: 0.15 };
+        let new = vec![both, found.new_in_proposal[0].clone()];
+        assert_eq!(without_evidence(new.clone(), &found.verdicts), new[1..]);
+        // What was judged to have nothing to do with the proposal shows no likeness.
+        found.verdicts[0].kind = Kind::None;
+        assert_eq!(without_evidence(new.clone(), &found.verdicts), new);
+    }
 }

@@ -9,12 +9,35 @@ use super::fields::{self, Field, FieldKind};
 use super::institute::{Institute, Institutes};
 use crate::document::{CharIndex, Document, Format, Span};
 use crate::index::{Catalog, IndexError};
+use crate::text::money::{self, Money};
 use crate::text::personal;
 
-/// Types of documents that announce work rather than report it.
-const ANNOUNCEMENTS: [&str; 8] = ["call", "notice", "memo", "announcement", "news", "data", "web", "공고"];
+/// Types of documents that tell of no work done or proposed.
+const NO_WORK: [&str; 10] = ["call", "notice", "memo", "announcement", "news", "data", "web", "공고", "need", "수요"];
 /// Types of documents that announce work to be done.
-const CALLS: [&str; 4] = ["call", "notice", "announcement", "공고"];
+const CALLS: [&str; 3] = ["call", "announcement", "공고"];
+/// What a notice offers, if it is a call: in its title, or with a word of how to apply.
+const OFFERED: [&str; 15] = [
+    "공모",
+    "모집",
+    "신규과제",
+    "신규 과제",
+    "과제 공고",
+    "사업 공고",
+    "사업공고",
+    "지원사업",
+    "call for projects",
+    "call for proposals",
+    "call for applications",
+    "open call",
+    "funding opportunity",
+    "request for proposals",
+    "invitation to tender",
+];
+const APPLIED_FOR: [&str; 9] =
+    ["신청", "접수", "마감", "제출", "deadline", "applicants", "applications", "eligible", "submission"];
+/// Characters of a notice that are looked at.
+const NOTICE: usize = 6000;
 /// A fact that is less sure is marked so wherever it is shown.
 pub(super) const SURE: f32 = 0.6;
 /// Documents read at a time.
@@ -79,8 +102,11 @@ pub struct Project {
     pub end: Option<i32>,
     /// The year the source gives for it.
     pub year: Option<i32>,
-    /// Budget of a record in the source's own unit; sums are made of these only.
+    /// Budget in its currency's base unit: a record's, else what the document surely states with a currency. Sums are
+    /// made of these only.
     pub budget: Option<f64>,
+    /// ISO 4217 code of the budget's currency, where the source states it.
+    pub currency: Option<&'static str>,
     /// Budget as a document states it, with its own unit.
     pub budget_stated: Option<Fact>,
     /// TRL or stage.
@@ -97,18 +123,24 @@ pub struct Project {
     pub language: &'static str,
 }
 
-/// True for documents that tell of work done or proposed (not calls, notices, memos).
+/// True for documents that tell of work done or proposed (not calls, notices, memos, needs).
 pub fn is_work(document: &Document) -> bool {
     let kind = document.metadata.doc_type.as_deref().unwrap_or("").to_lowercase();
     // A table of measurements or a page of the web has no type; only typed documents and running text count.
-    !ANNOUNCEMENTS.iter().any(|a| kind.contains(a))
+    !NO_WORK.iter().any(|other| kind.contains(other))
         && (!kind.is_empty() || !matches!(document.format, Format::Csv | Format::Xlsx | Format::Xls | Format::Html))
 }
 
-/// True for what announces work: calls and notices, not memos, news or pages.
+/// True for what announces work to be done: calls, and notices that read like one. A notice on safety is none.
 pub fn is_call(document: &Document) -> bool {
     let kind = document.metadata.doc_type.as_deref().unwrap_or("").to_lowercase();
-    CALLS.iter().any(|call| kind.contains(call))
+    CALLS.iter().any(|call| kind.contains(call)) || kind.contains("notice") && reads_like_a_call(document)
+}
+
+fn reads_like_a_call(document: &Document) -> bool {
+    let has = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
+    let text = document.text.chars().take(NOTICE).collect::<String>().to_lowercase();
+    has(&document.title.to_lowercase(), &OFFERED) || has(&text, &OFFERED) && has(&text, &APPLIED_FOR)
 }
 
 impl Project {
@@ -125,7 +157,8 @@ impl Project {
             let value = names.iter().find_map(|n| named(document, n))?;
             Some(Fact { value, origin: Origin::Field, confidence: 1.0 })
         };
-        let of_field = meta.institution.clone().map(|value| Fact { value, origin: Origin::Field, confidence: 1.0 });
+        let of_field = meta.institution.clone().filter(|name| !fields::names_nobody(name));
+        let of_field = of_field.map(|value| Fact { value, origin: Origin::Field, confidence: 1.0 });
         // Ingest has it from the text where no field said it: then it has a place there.
         let institution = match (of_field, text_fact(FieldKind::Institution)) {
             (Some(of_field), Some(written)) if of_field.value == written.value => Some(written),
@@ -137,6 +170,13 @@ impl Project {
             .or(period.map(|p| p.0));
         let end = year_of(&["end", "end_date", "date_end_project", "end_year", "종료일", "연구종료일"])
             .or(period.map(|p| p.1));
+        let budget = match meta.budget {
+            Some(amount) => {
+                let currency = money::of_fields(&meta.fields, amount).and_then(|(_, money)| money.currency);
+                Some(Money { amount, currency })
+            }
+            None => found.iter().find(|f| f.kind == FieldKind::Budget).and_then(|f| stated_budget(f, &document.text)),
+        };
         let keywords = field(&["keywords", "keyword", "키워드", "핵심어"]).or_else(|| text_fact(FieldKind::Keywords));
         Project {
             doc_id: document.id.clone(),
@@ -149,7 +189,8 @@ impl Project {
             year: meta.year.or(end).or(start),
             start,
             end,
-            budget: meta.budget,
+            budget: budget.map(|money| money.amount),
+            currency: budget.and_then(|money| money.currency),
             budget_stated: text_fact(FieldKind::Budget),
             stage: field(&["stage", "trl", "TRL", "phase", "기술성숙도"]).or_else(|| text_fact(FieldKind::Stage)),
             status: field(&["status", "상태", "진행상태"]).or_else(|| text_fact(FieldKind::Status)),
@@ -199,6 +240,15 @@ fn fact(field: &Field, text: &str, index: &CharIndex) -> Fact {
     Fact { value: field.span.slice(text).to_owned(), origin: Origin::Text { start, end }, confidence: field.confidence }
 }
 
+/// The number of a budget that a document surely states, with its currency. Its unit may stand in the label:
+/// `총연구비(천원)`.
+fn stated_budget(field: &Field, text: &str) -> Option<Money> {
+    let before = text[..field.span.start].trim_end_matches([' ', '\t', '|', ':', '：', '*']);
+    let label = &before[before.rfind(['\n', '|']).map_or(0, |at| at + 1)..];
+    let money = money::in_column(label, field.span.slice(text))?;
+    (field.confidence >= SURE && money.currency.is_some()).then_some(money)
+}
+
 /// The sentences that may be compared and quoted: none that holds personal data.
 fn evidence(text: &str) -> Vec<Sentence> {
     let mut sentences = facets(text);
@@ -211,7 +261,7 @@ fn named(document: &Document, name: &str) -> Option<String> {
 }
 
 fn people(document: &Document, found: Option<Fact>) -> Vec<String> {
-    let get = |name: &str| named(document, name);
+    let get = |name: &str| named(document, name).filter(|value| !fields::names_nobody(value));
     if let (Some(first), Some(last)) = (get("pi_first"), get("pi_last")) {
         return vec![format!("{first} {last}")];
     }
@@ -219,5 +269,81 @@ fn people(document: &Document, found: Option<Fact>) -> Vec<String> {
     match one.iter().find_map(|n| get(n)).or(found.map(|f| f.value)) {
         Some(name) => vec![personal::without_personal_data(&name.chars().take(60).collect::<String>())],
         None => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(text: &str) -> Project {
+        Project::read(&Document::plain("a.md", text.to_owned()), &Institutes::new(&[]))
+    }
+
+    #[test]
+    fn who_is_not_named_is_nobody() {
+        let text = "# 블레이드\n\n주관기관: 비공개\n\n연구책임자: 공개하지 않음\n\n블레이드를 시험하였다.\n";
+        let found = project(text);
+        assert!(found.people.is_empty() && found.institution.is_none() && found.institute.is_none());
+        let mut record = Document::plain("p.jsonl#1", "A blade was tested for two years.".to_owned());
+        record.metadata.institution = Some("N/A".into());
+        record.metadata.fields.insert("pi".into(), "TBD".into());
+        record.metadata.fields.insert("leader".into(), "Nora Lind".into());
+        let found = Project::read(&record, &Institutes::new(&[]));
+        assert!(found.institution.is_none());
+        assert_eq!(found.people, ["Nora Lind"]);
+    }
+
+    #[test]
+    fn a_budget_that_a_document_states_is_a_number_in_its_currency() {
+        for (line, amount, currency) in [
+            ("총연구비: 14억 5천만 원", 1.45e9, "KRW"),
+            ("| 총연구비(천원) | 2,100,000 |", 2.1e9, "KRW"),
+            ("Requested funding: EUR 1.9 million", 1.9e6, "EUR"),
+            ("Total budget: USD 900,000", 9e5, "USD"),
+        ] {
+            let found = project(&format!("# Blades\n\n{line}\n\nThe aim is a longer blade.\n"));
+            assert_eq!((found.budget, found.currency), (Some(amount), Some(currency)), "{line}");
+            assert!(found.budget_stated.is_some(), "{line}");
+        }
+        // A number without a currency, and a label inside a sentence, are not sure enough for a sum.
+        for line in ["Budget: 900,000", "이 과제의 연구비는 12억 원으로 부족하였다."] {
+            assert_eq!(project(&format!("# Blades\n\n{line}\n")).budget, None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_record_keeps_its_number_and_says_its_currency() {
+        let mut record = Document::plain("p.jsonl#1", "A blade was tested.".to_owned());
+        record.metadata.budget = Some(2.35e9);
+        record.metadata.fields.insert("budget_mkrw".into(), "2350".into());
+        let found = Project::read(&record, &Institutes::new(&[]));
+        assert_eq!((found.budget, found.currency), (Some(2.35e9), Some("KRW")));
+        record.metadata.fields.clear();
+        let found = Project::read(&record, &Institutes::new(&[]));
+        assert_eq!((found.budget, found.currency), (Some(2.35e9), None));
+    }
+
+    #[test]
+    fn a_type_decides_what_is_a_project_and_what_a_call() {
+        let of = |kind: &str, text: &str| {
+            let mut document = Document::plain("a.md", text.to_owned());
+            document.metadata.doc_type = (!kind.is_empty()).then(|| kind.to_owned());
+            (is_work(&document), is_call(&document))
+        };
+        let safety = "# Gas alarm\n\nThe second alarm is at 1.8 ppm. Leave by the south exit.";
+        for kind in ["", "report", "record", "proposal", "제안서"] {
+            assert_eq!(of(kind, safety), (true, false), "{kind}");
+        }
+        for kind in ["need", "company_need", "수요조사서", "memo", "notice"] {
+            assert_eq!(of(kind, safety), (false, false), "{kind}");
+        }
+        for kind in ["call", "사업공고"] {
+            assert_eq!(of(kind, safety), (false, true), "{kind}");
+        }
+        let offered = "# 2025년도 풍력 기술개발\n\n신규과제를 다음과 같이 지원한다. 신청서는 5월 2일까지 접수한다.";
+        assert_eq!(of("notice", offered), (false, true));
+        let form = "# 기준서 개정 안내\n\n점검을 50회마다 합니다. 신청은 4월 21일까지 받습니다.";
+        assert_eq!(of("notice", form), (false, false));
     }
 }

@@ -17,7 +17,7 @@ use super::proposal::Proposal;
 use crate::document::{CharIndex, Language, Span};
 use crate::generate::{self, Generator, Message, PromptStyle, Sampling};
 use crate::prompt;
-use crate::text::{letters, personal};
+use crate::text::{letters, money, personal};
 
 /// What a value read by a model is believed: less than any label a pattern finds, and marked unsure wherever it is shown.
 const READ: f32 = 0.25;
@@ -191,6 +191,7 @@ impl Proposal {
                 None => Standing::Taken,
                 Some(known) if same(&known.value, &fact.value) => Standing::Agrees,
                 Some(known) if kind == FieldKind::Period && same_years(&known.value, &fact.value) => Standing::Agrees,
+                Some(known) if kind == FieldKind::Budget && same_amount(&known.value, &fact.value) => Standing::Agrees,
                 Some(_) => Standing::Differs,
             };
             reading.facts.push(ReadFact { kind, fact, standing, known });
@@ -220,7 +221,9 @@ impl Proposal {
             FieldKind::Institution => project.institution.clone(),
             FieldKind::Person => (!project.people.is_empty()).then(|| stated(project.people.join(", ")))?,
             FieldKind::Programme => project.programme.clone(),
-            FieldKind::Budget => project.budget_stated.clone().or_else(|| stated(project.budget?.to_string())),
+            FieldKind::Budget => {
+                project.budget_stated.clone().or_else(|| stated(money::shown(project.budget?, project.currency)))
+            }
             FieldKind::Stage => project.stage.clone(),
             FieldKind::Status => project.status.clone(),
             FieldKind::Keywords => (!project.keywords.is_empty()).then(|| stated(project.keywords.join(", ")))?,
@@ -352,6 +355,9 @@ fn verified(text: &str, kind: FieldKind, value: &str, quote: &str) -> Result<Spa
     if personal::held(value).is_some() {
         return Err("personal data");
     }
+    if matches!(kind, FieldKind::Institution | FieldKind::Person) && fields::names_nobody(value) {
+        return Err("names nobody");
+    }
     let quoted = find(text, quote, whole).and_then(|inside| find(text, value, inside));
     quoted.or_else(|| find(text, value, whole)).ok_or("does not stand in the text")
 }
@@ -384,6 +390,12 @@ fn same(a: &str, b: &str) -> bool {
 fn same_years(a: &str, b: &str) -> bool {
     let years = fields::years(a);
     years.is_some() && years == fields::years(b)
+}
+
+/// Two budgets are the same if they are the same amount, however it is written: `1.42 billion KRW`, `14억 2천만 원`.
+fn same_amount(a: &str, b: &str) -> bool {
+    let amount = |text: &str| money::stated(text).map(|m| m.amount);
+    amount(a).is_some() && amount(a) == amount(b)
 }
 
 /// The prompt for the facts with as much of the text's beginning as fits, personal data blotted out.

@@ -2,11 +2,16 @@
 //!
 //! In: an [`Overlap`]. Out: text in the reader's language; quotes stay in the language of their source.
 
-use super::overlap::{Evidence, Overlap, Verdict};
-use super::project::Origin;
+use super::compare::SENTENCES;
+use super::overlap::{Evidence, NewSentence, Overlap, Verdict};
+use super::project::{Fact, Origin, SURE};
 use super::reading::{Reading, Standing};
 use super::verdict::Kind;
 use crate::document::Language;
+use crate::text::money::{self, Money};
+
+/// New sentences that a report shows.
+const NEW_SHOWN: usize = 20;
 
 impl Overlap {
     /// The language reports are in unless another is asked for: the proposal's.
@@ -18,16 +23,17 @@ impl Overlap {
     pub fn markdown(&self, language: Language) -> String {
         let t = Words::of(language);
         let mut out = format!("# {}: {}\n\n", t.title, line(&self.proposal.title));
-        if let Some(institution) = &self.proposal.institution {
-            let unsure =
-                if institution.confidence < super::project::SURE { format!(" ({})", t.unsure) } else { String::new() };
-            out.push_str(&format!("{}: {}{unsure}\n\n", t.institution, line(&institution.value)));
+        if let Some(applicant) = self.applicant(&t) {
+            out.push_str(&format!("{applicant}\n\n"));
         }
         if let Some(reading) = &self.proposal.reading {
             let lines = t.reading(reading);
             out.push_str(&format!("{}\n\n", lines.iter().map(|l| format!("- {l}")).collect::<Vec<_>>().join("\n")));
         }
         out.push_str(&format!("{}\n\n", t.summary(self)));
+        if let Some(left_out) = t.left_out(self.proposal.left_out) {
+            out.push_str(&format!("{left_out}\n\n"));
+        }
         out.push_str(&format!("> {}\n\n", t.decides));
         for (i, verdict) in self.verdicts.iter().enumerate() {
             out.push_str(&self.verdict_markdown(i + 1, verdict, &t));
@@ -36,19 +42,27 @@ impl Overlap {
         if self.new_in_proposal.is_empty() {
             out.push_str(&format!("{}\n", t.nothing_new));
         }
-        for sentence in self.new_in_proposal.iter().take(20) {
-            let q = &sentence.quote;
-            out.push_str(&format!(
-                "- “{}” ({}–{}, {} {:.2})\n",
-                line(&q.quote),
-                q.start,
-                q.end,
-                t.nearest,
-                sentence.nearest
-            ));
+        let (shown, more) = self.new_shown(&t);
+        for NewSentence { quote: q, nearest } in shown {
+            out.push_str(&format!("- “{}” ({}–{}, {} {nearest:.2})\n", line(&q.quote), q.start, q.end, t.nearest));
+        }
+        if let Some(more) = more {
+            out.push_str(&format!("\n{more}\n"));
         }
         out.push_str(&format!("\n---\n\n{}\n", t.made(self)));
         out
+    }
+
+    /// Who applies, marked where that is not sure.
+    pub(super) fn applicant(&self, t: &Words) -> Option<String> {
+        self.proposal.institution.as_ref().map(|institution| format!("{}: {}", t.institution, t.fact(institution)))
+    }
+
+    /// The first new sentences, and how many more there are.
+    pub(super) fn new_shown(&self, t: &Words) -> (&[NewSentence], Option<String>) {
+        let shown = self.new_in_proposal.len().min(NEW_SHOWN);
+        let more = self.new_in_proposal.len() - shown;
+        (&self.new_in_proposal[..shown], (more > 0).then(|| t.more(more)))
     }
 
     fn verdict_markdown(&self, n: usize, v: &Verdict, t: &Words) -> String {
@@ -89,10 +103,17 @@ impl Overlap {
             t.title,
             escape(&self.proposal.title)
         );
+        if let Some(applicant) = self.applicant(&t) {
+            out.push_str(&format!("<p>{}</p>\n", escape(&applicant)));
+        }
         for line in self.proposal.reading.iter().flat_map(|reading| t.reading(reading)) {
             out.push_str(&format!("<p><small>{}</small></p>\n", escape(&line)));
         }
-        out.push_str(&format!("<p>{}</p>\n<p class=\"note\">{}</p>\n", escape(&t.summary(self)), t.decides));
+        out.push_str(&format!("<p>{}</p>\n", escape(&t.summary(self))));
+        if let Some(left_out) = t.left_out(self.proposal.left_out) {
+            out.push_str(&format!("<p>{left_out}</p>\n"));
+        }
+        out.push_str(&format!("<p class=\"note\">{}</p>\n", t.decides));
         for (i, v) in self.verdicts.iter().enumerate() {
             out.push_str(&format!(
                 "<section>\n<h2>{}. <span class=\"kind\">{}</span> {:.0} %</h2>\n<p>{}<br><small>{}</small></p>\n",
@@ -103,7 +124,13 @@ impl Overlap {
                 escape(&facts(v, &t))
             ));
             if let Some(r) = &v.reached {
-                out.push_str(&format!("<p>{}: <q>{}</q></p>\n", t.reached, escape(&r.quote)));
+                out.push_str(&format!(
+                    "<p>{}: <q>{}</q> <small>{}–{}</small></p>\n",
+                    t.reached,
+                    escape(&r.quote),
+                    r.start,
+                    r.end
+                ));
             }
             out.push_str(&format!(
                 "<table><tr><th>{}</th><th>{}</th><th>{}</th></tr>\n",
@@ -123,16 +150,21 @@ impl Overlap {
         if self.new_in_proposal.is_empty() {
             out.push_str(&format!("<p>{}</p>\n", t.nothing_new));
         } else {
+            let (shown, more) = self.new_shown(&t);
             out.push_str("<ul>\n");
-            for s in self.new_in_proposal.iter().take(20) {
+            for NewSentence { quote: q, nearest } in shown {
                 out.push_str(&format!(
-                    "<li><q>{}</q> <small>{}–{}</small></li>\n",
-                    escape(&s.quote.quote),
-                    s.quote.start,
-                    s.quote.end
+                    "<li><q>{}</q> <small>{}–{}, {} {nearest:.2}</small></li>\n",
+                    escape(&q.quote),
+                    q.start,
+                    q.end,
+                    t.nearest
                 ));
             }
             out.push_str("</ul>\n");
+            if let Some(more) = more {
+                out.push_str(&format!("<p>{more}</p>\n"));
+            }
         }
         out.push_str(&format!("<hr><p><small>{}</small></p>\n</body></html>\n", escape(&t.made(self))));
         out
@@ -141,20 +173,22 @@ impl Overlap {
 
 /// Who, when, how far, for how much.
 pub(super) fn facts(v: &Verdict, t: &Words) -> String {
-    let unsure = |f: &super::Fact| match f.confidence < super::project::SURE {
-        true => format!("{} ({})", line(&f.value), t.unsure),
-        false => line(&f.value),
-    };
+    // A document's own words say its budget best, unless its unit stands elsewhere.
+    let in_own_words = v.budget_stated.as_ref().filter(|stated| {
+        v.budget.is_none_or(|amount| money::stated(&stated.value) == Some(Money { amount, currency: v.currency }))
+    });
+    let in_number = || v.budget.map(|amount| format!("{}: {}", t.budget, money::shown(amount, v.currency)));
     let known = [
         Some(v.project_id.clone()),
         v.institution.clone(),
         (!v.people.is_empty()).then(|| v.people.join(", ")),
         period(v),
-        v.programme.as_ref().map(unsure),
-        v.stage.as_ref().map(unsure),
-        v.status.as_ref().map(unsure),
-        v.budget.map(|b| format!("{}: {b}", t.budget)).or_else(|| v.budget_stated.as_ref().map(unsure)),
+        v.programme.as_ref().map(|f| t.fact(f)),
+        v.stage.as_ref().map(|f| t.fact(f)),
+        v.status.as_ref().map(|f| t.fact(f)),
+        in_own_words.map(|f| t.fact(f)).or_else(in_number),
         v.later.then(|| t.later.to_owned()),
+        (v.left_out > 0).then(|| t.not_compared(v.left_out)),
     ];
     known.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
@@ -236,6 +270,41 @@ impl Words {
         if self.ko { kind.korean() } else { kind.name() }
     }
 
+    /// A value, marked where it is not sure.
+    fn fact(&self, fact: &Fact) -> String {
+        let value = line(&fact.value);
+        if fact.confidence < SURE { format!("{value} ({})", self.unsure) } else { value }
+    }
+
+    /// How many new sentences are not shown.
+    fn more(&self, n: usize) -> String {
+        match (self.ko, n) {
+            (true, _) => format!("그 밖에 {n}개 문장이 더 있습니다."),
+            (false, 1) => "And 1 more sentence.".to_owned(),
+            (false, _) => format!("And {n} more sentences."),
+        }
+    }
+
+    /// That a long proposal was compared in part; `None` where it was compared whole.
+    pub(super) fn left_out(&self, n: usize) -> Option<String> {
+        let said = match self.ko {
+            true => format!(
+                "제안서가 길어 문장 {n}개는 비교하지 않았습니다. 목표·방법·결과를 말하고 드문 용어가 많은 문장 {SENTENCES}개를 골라 비교했으며, 나머지가 선행 과제에 있는지는 알 수 없습니다. 중요한 장은 따로 검토하십시오."
+            ),
+            false => format!(
+                "The proposal is long: {n} of its sentences were not compared. The {SENTENCES} that say most of aims, methods and results in rare terms were; whether earlier work says the others is not known. Check chapters that matter by themselves."
+            ),
+        };
+        (n > 0).then_some(said)
+    }
+
+    fn not_compared(&self, n: usize) -> String {
+        match self.ko {
+            true => format!("비교하지 않은 문장 {n}개"),
+            false => format!("sentences not compared: {n}"),
+        }
+    }
+
     /// What a language model read, a line a value; what differs from what was known is shown with it.
     pub(super) fn reading(&self, reading: &Reading) -> Vec<String> {
         let by = &reading.by;
@@ -297,24 +366,86 @@ impl Words {
     }
 
     pub(super) fn made(&self, overlap: &Overlap) -> String {
-        let encoder = overlap.judged_by.encoder.as_deref();
-        match (self.ko, encoder) {
-            (true, Some(e)) => format!(
-                "인코더 {e}, 가중치: {}. 이의 제기 방법은 docs/portfolio.md에 있습니다.",
-                overlap.judged_by.weights
-            ),
-            (true, None) => format!(
-                "단어만 비교(언어 간에는 용어집만), 가중치: {}. 이의 제기 방법은 docs/portfolio.md에 있습니다.",
-                overlap.judged_by.weights
-            ),
-            (false, Some(e)) => format!(
-                "Encoder {e}; weights: {}. How to contest a verdict: docs/portfolio.md.",
-                overlap.judged_by.weights
-            ),
+        let judged_by = &overlap.judged_by;
+        match (self.ko, &judged_by.encoder) {
+            (true, encoder) => {
+                let by = match encoder {
+                    Some(encoder) => format!("인코더 {encoder}"),
+                    None => "단어만 비교(언어 간에는 용어집만)".to_owned(),
+                };
+                let weights = &judged_by.weights_korean;
+                format!("{by}, 가중치: {weights}. 가중치를 정한 방법과 이의 제기 방법은 docs/portfolio.md에 있습니다.")
+            }
+            (false, Some(e)) => {
+                format!("Encoder {e}; weights: {}. How to contest a verdict: docs/portfolio.md.", judged_by.weights)
+            }
             (false, None) => format!(
                 "By words only (across languages only the glossary); weights: {}. How to contest a verdict: docs/portfolio.md.",
-                overlap.judged_by.weights
+                judged_by.weights
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// The text of a report in each of its shapes.
+    fn shapes(found: &Overlap, language: Language) -> [String; 3] {
+        let mut docx = String::new();
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(found.docx(language))).unwrap();
+        archive.by_name("word/document.xml").unwrap().read_to_string(&mut docx).unwrap();
+        [found.markdown(language), found.html(language).replace("&amp;", "&"), docx.replace("&amp;", "&")]
+    }
+
+    #[test]
+    fn every_shape_of_a_report_says_the_same() {
+        let found = Overlap::sample();
+        for shape in shapes(&found, Language::En) {
+            for said in ["Applicant: Calder & Sons (unsure)", "budget: 1,420,000,000 KRW", "3–18", "20–30", "0.10"] {
+                assert!(shape.contains(said), "{said}: {shape}");
+            }
+            assert!(!shape.contains("not compared") && !shape.contains("more sentence"), "{shape}");
+        }
+        for shape in shapes(&found, Language::Ko) {
+            assert!(shape.contains("신청 기관: Calder & Sons (불확실)"), "{shape}");
+            assert!(shape.contains("프로그램에 포함된 값") && !shape.contains("fitted"), "{shape}");
+        }
+    }
+
+    #[test]
+    fn a_report_says_what_it_leaves_out() {
+        let mut found = Overlap::sample();
+        found.proposal.left_out = 340;
+        found.verdicts[0].left_out = 12;
+        let new = found.new_in_proposal[0].clone();
+        found.new_in_proposal.resize(NEW_SHOWN + 3, new);
+        for shape in shapes(&found, Language::En) {
+            assert_eq!(shape.matches("It is new.").count(), NEW_SHOWN);
+            for said in ["340 of its sentences were not", "sentences not compared: 12", "And 3 more sentences."] {
+                assert!(shape.contains(said), "{said}: {shape}");
+            }
+        }
+        for shape in shapes(&found, Language::Ko) {
+            for said in ["문장 340개는 비교하지", "비교하지 않은 문장 12개", "3개 문장이 더"] {
+                assert!(shape.contains(said), "{said}: {shape}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_budget_is_shown_in_the_documents_words_where_they_say_it_all() {
+        let t = Words::of(Language::Ko);
+        let mut verdict = Overlap::sample().verdicts.remove(0);
+        let stated = |value: &str| Some(Fact { value: value.into(), origin: Origin::Field, confidence: 0.9 });
+        verdict.budget_stated = stated("14억 2천만 원");
+        assert!(facts(&verdict, &t).contains("14억 2천만 원"));
+        verdict.budget_stated = stated("1,420,000");
+        assert!(facts(&verdict, &t).contains("예산: 1,420,000,000 KRW"));
+        verdict.budget = None;
+        assert!(facts(&verdict, &t).ends_with("1,420,000"));
     }
 }

@@ -266,6 +266,15 @@ impl<'a> Model<'a> {
             Some((few, _)) => format!("{}; {}", few.made, self.many.made),
         }
     }
+
+    /// Which of the program's weights for an index with an encoder these are, in Korean.
+    pub fn made_in_korean(&self) -> &'static str {
+        match self.few {
+            None => "프로그램에 포함된 값(문서가 많은 색인용)",
+            Some((_, 1.0)) => "프로그램에 포함된 값(문서가 적은 색인용)",
+            Some(_) => "프로그램에 포함된 값(문서가 적은 색인용과 많은 색인용을 함께 씀)",
+        }
+    }
 }
 
 impl WeightFile {
@@ -508,6 +517,8 @@ mod tests {
         let half = (20f64 * 3000.0).sqrt().round() as u64;
         assert!((done(half) - (done(20) + done(3000)) / 2.0).abs() < 1e-3);
         assert!(file.model(true, 20).made() == few.made && file.model(true, 3000).made() == many.made);
+        let korean = [20, 300, 3000].map(|documents| file.model(true, documents).made_in_korean());
+        assert!(korean[0] != korean[1] && korean[1] != korean[2] && korean[0].contains("적은"), "{korean:?}");
         assert_eq!(WeightFile { few: None, ..file.clone() }.model(true, 20).probabilities(&x), many.probabilities(&x));
         assert_eq!(file.model(false, 20).probabilities(&x), file.words.probabilities(&x));
     }

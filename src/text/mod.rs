@@ -17,6 +17,7 @@ mod institutes;
 mod korean;
 mod letters;
 pub mod lexicon;
+pub mod money;
 mod normalise;
 mod parts;
 pub mod personal;

@@ -8,7 +8,7 @@ use super::super::dataset::Gold;
 use super::Proposal;
 use crate::document::{Document, Language, Section};
 use crate::portfolio::facet::{Facet, facets};
-use crate::text::sentences;
+use crate::text::{money, sentences};
 
 static FIGURE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d+(?:[.,]\d+)*").expect("constant pattern"));
 /// `A muon is a …`; `The target is the …` names a value, it defines nothing.
@@ -78,11 +78,12 @@ fn record(document: &Document) -> Vec<Proposal> {
             if ko { format!("‘{title}’ 과제{korean}") } else { format!("{english} the project “{title}”?") };
         answer.map(|a| proposal(document, question, "record", a.clone(), a))
     };
-    let plain = |b: f64| if b.fract() == 0.0 { format!("{b:.0}") } else { b.to_string() };
+    // As the record writes it: the number counts in the currency's base unit, the text in the column's.
+    let budget = m.budget.and_then(|b| money::of_fields(&m.fields, b)).map(|(written, _)| written.to_owned());
     [
         ask("를 수행한 기관은 어디인가?", "Which institution carried out", m.institution.clone()),
         ask("는 몇 년의 과제인가?", "Of which year is", m.year.map(|y| y.to_string())),
-        ask("의 예산은 얼마였나?", "What was the budget of", m.budget.map(plain)),
+        ask("의 예산은 얼마였나?", "What was the budget of", budget),
     ]
     .into_iter()
     .flatten()
@@ -352,6 +353,10 @@ mod tests {
         let made = record(&document("p.jsonl#7", text, &[]));
         assert_eq!(made.iter().map(|p| p.answer.as_str()).collect::<Vec<_>>(), ["Hanbit", "2021"]);
         assert!(record(&document("a.md", text, &[])).is_empty());
+        let mut funded = document("p.jsonl#8", text, &[]);
+        funded.metadata.budget = Some(2.35e9);
+        funded.metadata.fields.insert("budget_mkrw".into(), "2350".into());
+        assert_eq!(record(&funded).last().unwrap().answer, "2350");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{Input, body, damaged, document, one_line, sha256, text};
 use crate::document::{Access, Format, Metadata};
 use crate::ingest::{Extracted, ReadError, RecordMapping};
-use crate::text::letters;
+use crate::text::{letters, money};
 
 /// Common names, best first, compared without case, blanks and underscores.
 const ID: [&str; 13] = [
@@ -56,8 +56,22 @@ const INSTITUTION: [&str; 9] = [
 ];
 const YEAR: [&str; 9] =
     ["year", "start_year", "start", "start_date", "date_start_project", "published", "date", "연도", "시작일"];
-const BUDGET: [&str; 8] =
-    ["budget", "amount", "amount_usd", "budget_project", "award_amount", "total_cost", "funding", "연구비"];
+/// With or without a unit at the end: `총연구비(천원)`.
+const BUDGET: [&str; 13] = [
+    "budget",
+    "amount",
+    "amount_usd",
+    "budget_project",
+    "award_amount",
+    "total_cost",
+    "funding",
+    "연구비",
+    "총연구비",
+    "연구개발비",
+    "총연구개발비",
+    "총사업비",
+    "예산",
+];
 
 /// A data row is shown under its header again after this many rows.
 const TABLE_ROWS: usize = 50;
@@ -200,6 +214,7 @@ fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping
     let pick = |mapped: &Option<String>, common: &[&str]| {
         mapped.as_deref().and_then(named).or_else(|| common.iter().find_map(|c| named(c)))
     };
+    let with_unit = || names.iter().find(|n| BUDGET.iter().any(|common| is_named(money::bare(n), common)));
     let mapped: Vec<String> = mapping.text.iter().filter_map(|t| named(t)).collect();
     let text = if mapped.is_empty() { TEXT.iter().find_map(|c| named(c)).into_iter().collect() } else { mapped };
     if text.is_empty() {
@@ -210,7 +225,7 @@ fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping
         title: pick(&mapping.title, &TITLE),
         institution: pick(&mapping.institution, &INSTITUTION),
         year: pick(&mapping.year, &YEAR),
-        budget: pick(&mapping.budget, &BUDGET),
+        budget: pick(&mapping.budget, &BUDGET).or_else(|| with_unit().map(|n| n.to_string())),
         doc_type: mapping.doc_type.as_deref().and_then(named),
         access: mapping.access.as_deref().and_then(named),
         text,
@@ -307,7 +322,7 @@ fn record_document(
     let id = get(&fields.id);
     let institution = get(&fields.institution);
     let year = get(&fields.year);
-    let budget = get(&fields.budget);
+    let budget = fields.budget.as_deref().zip(get(&fields.budget));
     let used = |name: &String| fields.text.contains(name) || fields.title.as_ref() == Some(name);
     // Facts of a record are part of its text, under the source's own names, so that an answer can cite them.
     let facts: Vec<String> = record
@@ -347,7 +362,7 @@ fn record_document(
             external_id: id,
             institution,
             year: year.as_deref().and_then(year_in),
-            budget: budget.as_deref().and_then(number_in),
+            budget: budget.and_then(|(column, said)| money::in_column(column, &said)).map(|m| m.amount),
             doc_type: Some(get(&fields.doc_type).unwrap_or_else(|| "record".into())),
             access,
             fields: extra,
@@ -375,12 +390,6 @@ fn year_in(text: &str) -> Option<i32> {
         .filter(|run| run.len() == 4 || run.len() == 8)
         .filter_map(|run| run[..4].parse().ok())
         .find(|year| (1900..2100).contains(year))
-}
-
-/// A number with thousands separators and a currency around it.
-fn number_in(text: &str) -> Option<f64> {
-    let digits: String = text.chars().filter(|c| c.is_ascii_digit() || matches!(c, '.' | '-')).collect();
-    digits.parse().ok()
 }
 
 /// Rows as a Markdown table, the header repeated now and then so that every piece of it can be read alone.
@@ -487,10 +496,25 @@ mod tests {
     }
 
     #[test]
-    fn years_and_numbers_are_found_in_dates_and_amounts() {
+    fn years_are_found_in_dates() {
         assert_eq!(year_in("01/09/2015"), Some(2015));
         assert_eq!(year_in("20210301"), Some(2021));
         assert_eq!(year_in("n/a 12345"), None);
-        assert_eq!(number_in("€ 1,499,900.50"), Some(1_499_900.5));
+    }
+
+    #[test]
+    fn a_budget_is_counted_in_the_unit_of_its_column_or_its_own() {
+        for (column, cell, budget) in [
+            ("총연구비(천원)", "2,100,000", Some(2.1e9)),
+            ("연구비 (백만 원)", "870", Some(8.7e8)),
+            ("budget", "€ 1,499,900.50", Some(1_499_900.5)),
+            ("budget", "1,200", Some(1200.0)),
+            ("예산", "14억 5천만 원", Some(1.45e9)),
+            ("amount", "추후 협의", None),
+        ] {
+            let table = format!("id;text;{column}\n1;one;{cell}\n2;two;{cell}\n");
+            let found = read(&table, "p.csv", &RecordMapping::default()).unwrap();
+            assert_eq!(found[0].metadata.budget, budget, "{column}: {cell}");
+        }
     }
 }

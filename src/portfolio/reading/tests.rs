@@ -152,6 +152,23 @@ fn a_field_filled_with_another_one_is_refused_and_years_agree_however_they_are_w
     assert_eq!((period.kind, period.standing), (FieldKind::Period, Standing::Agrees), "{period:?}");
 }
 
+#[test]
+fn a_placeholder_is_no_person_and_a_budget_agrees_however_it_is_written() {
+    let text = "# 조용한 펌프\n\n연구책임자: 공개하지 않음\n\n총연구비: 14억 2천만 원\n\n\
+        모두 1,420백만원을 쓴다. 조용한 펌프가 목표이다.";
+    let mut proposal = Proposal::from_text(text, &Institutes::new(&[])).unwrap();
+    let given = facts(&[
+        ("person", fact("공개하지 않음", "연구책임자: 공개하지 않음")),
+        ("budget", fact("1,420백만원", "모두 1,420백만원을 쓴다.")),
+    ]);
+    proposal.read_with(&Says::new(&[given]), &Institutes::new(&[])).unwrap();
+    let reading = proposal.reading.unwrap();
+    assert!(reading.refused.iter().any(|r| r.of == "person" && r.why == "names nobody"), "{reading:?}");
+    assert!(proposal.project.people.is_empty());
+    let budget = &reading.facts[0];
+    assert_eq!((budget.kind, budget.standing), (FieldKind::Budget, Standing::Agrees), "{budget:?}");
+}
+
 /// What the model would have to say of each sentence it is shown, `unsure` for those that patterns are unsure of.
 fn labels(unsure: &str, controls: Option<&str>) -> String {
     let sentences = proposal().project.sentences;
