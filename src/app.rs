@@ -145,8 +145,7 @@ impl App {
         }
         let folder = index_folder(&config, &sector);
         let index = index::open(&folder, &store_place(&config, &sector), embedder.as_deref(), rebuild)?;
-        let mined = if config.search.acronyms { index.catalog.same_things()? } else { Vec::new() };
-        let glossary = Glossary::of_index(&sector.glossary, &mined);
+        let glossary = glossary(&config, &sector, &index.catalog)?;
         let reranker = match (&purpose, config.search.reranker.as_str()) {
             (Purpose::Ingest { .. }, _) | (Purpose::Answer, "none") => None,
             (Purpose::Answer, folder) => Some(Arc::from(open_reranker(Path::new(folder))?)),
@@ -250,8 +249,9 @@ impl App {
         retrieve::search_with(&self.parts(), question, &[], options)
     }
 
-    /// What is said beside the passages found for `query`, in its language: why there are none, where it is the filters of `options`
-    /// that no passage passes; what of the query was left aside.
+    /// What is said beside the passages found for `query`, in its language: why there are none, where it is the filters
+    /// of `options` that no passage passes, or a filter by year that leaves out documents without one; what of the
+    /// query was left aside.
     pub fn note_on_search(
         &self,
         query: &str,
@@ -261,7 +261,11 @@ impl App {
     ) -> Result<Option<String>, RetrieveError> {
         let language = Language::detect(query);
         if passages.is_empty() {
-            return Ok(retrieve::unmatched(&self.parts(), options)?.map(|filters| filters.message(language)));
+            let parts = self.parts();
+            return Ok(match retrieve::unmatched(&parts, options)? {
+                Some(filters) => Some(filters.message(language)),
+                None => retrieve::undated(&parts, options)?.map(|undated| undated.message(language)),
+            });
         }
         Ok(set_aside.map(|aside| aside.messages(language).join(" ")))
     }
@@ -384,6 +388,12 @@ fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embed
         },
         name => open(&models.resolve(name, ModelKind::Encoder)?),
     }
+}
+
+/// The sector's glossary, with the abbreviations that the documents of the index explain (`search.acronyms`).
+fn glossary(config: &Config, sector: &Sector, catalog: &Catalog) -> Result<Glossary, IndexError> {
+    let mined = if config.search.acronyms { catalog.same_things()? } else { Vec::new() };
+    Ok(Glossary::of_index(&sector.glossary, &mined))
 }
 
 /// The span reader inside the program, as a generator asks it; read when first asked.

@@ -1,14 +1,26 @@
 //! Follow-up questions and the context window.
 
+use std::collections::HashSet;
+
+use super::reading::in_context;
 use super::{AnswerError, Ask};
-use crate::document::Language;
+use crate::document::{Language, Passage};
 use crate::generate::{self, Generator, Message, PromptStyle, Role, Sampling};
 use crate::prompt::{self, PromptError};
+use crate::retrieve::{self, Parts, SearchMode, SearchOptions, Support};
+use crate::text::coverage::term_set;
+use crate::text::{analyse, fields};
 
 /// Longest history that is shown to a model for condensing: turns.
 const CONDENSE_TURNS: usize = 6;
 /// A question this short leans on what was said before.
 const SHORT_WORDS: usize = 4;
+/// Earlier questions of which it is found out whether they leant on another, at most.
+const LOOKED_BACK: usize = 3;
+/// A document speaks of a question if a passage of it holds this share of what the best passage holds of that question.
+const SPEAKS: f32 = 0.8;
+/// The same share of a short question: held by documents that speak of the one before, it leans on that one.
+const LEANS: f32 = 0.5;
 /// Words that point back.
 const POINTING: [&str; 20] = [
     "그",
@@ -42,20 +54,37 @@ pub(super) struct Standalone {
     pub(super) own: String,
 }
 
+/// Says of two questions whether the second is a new one ([`is_new`]).
+type IsNew<'a> = dyn Fn(&str, &str) -> Result<bool, AnswerError> + 'a;
+
 /// The question in words that need no conversation around them.
 ///
 /// A chat model rewrites it; without one, a question that points back (`그`, `it`, or only a few words) is searched together
-/// with the last one that does not.
-pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &Ask) -> Result<Standalone, AnswerError> {
+/// with the last one that does not, unless it could be asked of itself and `is_new` says that it is.
+pub(super) fn standalone(
+    generator: &dyn Generator,
+    language: Language,
+    ask: &Ask,
+    is_new: &IsNew<'_>,
+) -> Result<Standalone, AnswerError> {
     let alone = |own: &str| Standalone { before: String::new(), own: own.to_owned() };
-    let mut asked = ask.history.iter().rev().filter(|m| m.role == Role::User).peekable();
-    let Some(last) = asked.peek().map(|m| m.content.clone()) else { return Ok(alone(&ask.question)) };
+    let asked = ask.history.iter().filter(|m| m.role == Role::User).map(|m| m.content.as_str());
+    let asked: Vec<&str> = asked.filter(|question| !question.trim().is_empty()).collect();
+    let (Some(first), Some(last)) = (asked.first(), asked.last()) else { return Ok(alone(&ask.question)) };
     match generator.prompt_style() {
         PromptStyle::Chat => {}
         // The reader learns to condense, but was not measured to do it better than this.
         PromptStyle::None | PromptStyle::Reader if points_back(&ask.question) => {
-            let topic = asked.find(|m| !points_back(&m.content)).map_or(last, |m| m.content.clone());
-            return Ok(Standalone { before: topic, own: without_pointing(&ask.question) });
+            let whole = asked.iter().rposition(|question| !points_back(question));
+            // Nothing stands before the first.
+            let topic = match whole.or(may_be_new("", first).then_some(0)) {
+                Some(at) => topic(&asked[at..], is_new)?,
+                None => *last,
+            };
+            if may_be_new(topic, &ask.question) && is_new(topic, &ask.question)? {
+                return Ok(alone(&ask.question));
+            }
+            return Ok(Standalone { before: topic.to_owned(), own: without_pointing(&ask.question) });
         }
         PromptStyle::None | PromptStyle::Reader => return Ok(alone(&ask.question)),
     }
@@ -65,6 +94,47 @@ pub(super) fn standalone(generator: &dyn Generator, language: Language, ask: &As
     let text = written(generator, &ask.question, &messages, 96, vec!["\n".into()])?;
     let rewritten = text.trim();
     Ok(alone(if rewritten.is_empty() { &ask.question } else { rewritten }))
+}
+
+/// The last of these questions that leans on none before it; the first leans on none.
+fn topic<'a>(asked: &[&'a str], is_new: &IsNew<'_>) -> Result<&'a str, AnswerError> {
+    let mut topic = asked[0];
+    for &question in &asked[asked.len().saturating_sub(LOOKED_BACK).max(1)..] {
+        if may_be_new(topic, question) && is_new(topic, question)? {
+            topic = question;
+        }
+    }
+    Ok(topic)
+}
+
+/// True where the documents that speak of `before` hold little of `question` and others hold more: it is about another
+/// thing. By words alone, from a search for each of the two and one for both together.
+pub(super) fn is_new(
+    parts: &Parts<'_>,
+    options: &SearchOptions,
+    before: &str,
+    question: &str,
+) -> Result<bool, AnswerError> {
+    let parts = &Parts { reranker: None, ..*parts };
+    let options = SearchOptions { mode: SearchMode::Sparse, ..options.clone() };
+    let search = |question: &str| retrieve::search(parts, question, &options);
+    let (of_before, of_question) = (held(parts, before)?, held(parts, question)?);
+    let spoken = search(before)?;
+    let most = spoken.iter().map(&of_before).fold(0.0, f32::max);
+    let speaking = spoken.iter().filter(|&p| of_before(p) >= SPEAKS * most);
+    let documents: HashSet<&str> = speaking.map(|p| p.doc_id.as_str()).collect();
+    let both = search(&format!("{before} {question}"))?;
+    let there = both.iter().filter(|p| documents.contains(p.doc_id.as_str()));
+    let there = there.map(&of_question).fold(0.0, f32::max);
+    let anywhere = search(question)?.iter().map(&of_question).fold(0.0, f32::max);
+    Ok(there < LEANS * anywhere)
+}
+
+/// Says of a passage which share of the question it holds.
+fn held(parts: &Parts<'_>, question: &str) -> Result<impl Fn(&Passage) -> f32, AnswerError> {
+    let measure = Support::new(question, parts.glossary, parts.catalog)?;
+    let fields = fields::asked(question);
+    Ok(move |p: &Passage| measure.of(&in_context(p, &p.text, &fields)))
 }
 
 /// What the generator writes to `messages`; not an answer, and never shown.
@@ -102,6 +172,19 @@ pub(super) fn fit(
 fn points_back(question: &str) -> bool {
     let words = || question.split_whitespace().filter(|word| word.contains(char::is_alphanumeric));
     words().count() <= SHORT_WORDS || words().any(points)
+}
+
+/// True for a Korean question that could be asked of itself: it points nowhere, has a noun that `before` has not
+/// (`무게는`), and asks something of it (not `무게는?`). An English one as short leans on what was said.
+fn may_be_new(before: &str, question: &str) -> bool {
+    const MARKS: [&str; 6] = ["은", "는", "이", "가", "을", "를"];
+    let known = term_set(before);
+    let is_subject = |end: usize| {
+        let behind = MARKS.iter().find_map(|mark| question[end..].strip_prefix(mark));
+        behind.is_some_and(|rest| rest.starts_with(char::is_whitespace) && rest.contains(char::is_alphanumeric))
+    };
+    !question.split_whitespace().any(|word| points(word) || word == "이")
+        && analyse(question).iter().any(|t| t.weight >= 1.0 && is_subject(t.span.end) && !known.contains(&t.text))
 }
 
 fn points(word: &str) -> bool {
@@ -164,19 +247,29 @@ mod tests {
     fn a_model_rewrites_a_follow_up() {
         let history = vec![turn(Role::User, "What is NCM?".into()), turn(Role::Assistant, "A cathode.".into())];
         let ask = Ask { question: "And its cost?".into(), history, ..Ask::default() };
-        assert_eq!(standalone(&Echo, Language::En, &ask).unwrap().own, "rewritten from 1 turns");
+        assert_eq!(standalone(&Echo, Language::En, &ask, &never).unwrap().own, "rewritten from 1 turns");
         let first = Ask { question: "What is NCM?".into(), ..Ask::default() };
-        assert_eq!(standalone(&Echo, Language::En, &first).unwrap().own, "What is NCM?");
+        assert_eq!(standalone(&Echo, Language::En, &first, &never).unwrap().own, "What is NCM?");
+    }
+
+    fn never(_: &str, _: &str) -> Result<bool, AnswerError> {
+        Ok(false)
+    }
+
+    fn always(_: &str, _: &str) -> Result<bool, AnswerError> {
+        Ok(true)
+    }
+
+    fn without_a_model(is_new: &IsNew<'_>, turns: &[&str], question: &str) -> (String, String) {
+        let history = turns.iter().map(|t| turn(Role::User, (*t).to_owned())).collect();
+        let ask = Ask { question: question.into(), history, ..Ask::default() };
+        let found = standalone(&crate::generate::ExtractiveGenerator, Language::Ko, &ask, is_new).unwrap();
+        (found.before, found.own)
     }
 
     #[test]
     fn without_a_model_every_follow_up_stands_behind_the_last_whole_question() {
-        let asked = |turns: &[&str], question: &str| {
-            let history = turns.iter().map(|t| turn(Role::User, (*t).to_owned())).collect();
-            let ask = Ask { question: question.into(), history, ..Ask::default() };
-            let found = standalone(&crate::generate::ExtractiveGenerator, Language::Ko, &ask).unwrap();
-            (found.before, found.own)
-        };
+        let asked = |turns: &[&str], question: &str| without_a_model(&never, turns, question);
         let topic = "사용후 전지 모듈 90초 등급 선별기 과제의 목표는 무엇인가?";
         let expected = |own: &str| (topic.to_owned(), own.to_owned());
         assert_eq!(asked(&[topic], "그럼 비용은?"), expected("비용은?"));
@@ -184,6 +277,32 @@ mod tests {
         assert_eq!(asked(&[topic], "그건?"), expected("그건?"));
         assert_eq!(asked(&[], "비용은?"), (String::new(), "비용은?".to_owned()));
         assert_eq!(asked(&["비용은?"], "기관은?"), ("비용은?".to_owned(), "기관은?".to_owned()));
+    }
+
+    #[test]
+    fn a_whole_question_with_a_noun_of_its_own_is_asked_alone_where_the_documents_say_so() {
+        let first = "60 m급 블레이드 시험은 몇 달로 줄었나?";
+        let (second, third) = ("탄소섬유 스파캡은 얼마나 가벼운가?", "접수 마감은 언제인가?");
+        let alone = |question: &str| (String::new(), question.to_owned());
+        assert_eq!(without_a_model(&always, &[first], second), alone(second));
+        assert_eq!(without_a_model(&always, &[first, second], third), alone(third));
+        for half in [
+            "발전량 손실은?",
+            "왜 실패했나?",
+            "시험은 언제 끝났나?",
+            "그 무게는 얼마인가?",
+            "이 과제의 예산은 얼마인가?",
+            "And its budget?",
+        ] {
+            assert_eq!(without_a_model(&always, &[first], half).0, first, "{half}");
+        }
+        // What follows leans on the last that was asked alone.
+        let but_third = |_: &str, question: &str| -> Result<bool, AnswerError> { Ok(question != third) };
+        for question in [third, "무게는?"] {
+            let found = without_a_model(&but_third, &[first, second], question);
+            assert_eq!(found, (second.to_owned(), question.to_owned()));
+        }
+        assert_eq!(without_a_model(&always, &[third, "왜?"], "그건?").0, third);
     }
 
     #[test]

@@ -117,8 +117,9 @@ pub struct Answer {
     pub respelt: Vec<Respelling>,
     /// The text; each sentence ends with its citations.
     pub answer: String,
-    /// What must be known beside it, in the language of the question: what was left aside of the question, a figure of it that the
-    /// sources give otherwise, a part of it that they do not answer, an aim in place of a result.
+    /// What must be known beside it, in the language of the question: what was left aside of the question, documents
+    /// without a year that a filter left out where nothing answers, a figure of the question that the sources give
+    /// otherwise, a part of it that they do not answer, an aim in place of a result.
     pub notes: Vec<String>,
     /// True when the documents do not answer, or no document passes the filters; `answer` then says which.
     pub abstained: bool,
@@ -217,8 +218,10 @@ pub fn answer(
     on: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Answer, AnswerError> {
     let begin = Instant::now();
+    retrieve::check_length(&ask.question)?;
     let language = Language::detect(&ask.question);
-    let conversation::Standalone { before, own } = conversation::standalone(writer.generator, language, ask)?;
+    let is_new = |before: &str, question: &str| conversation::is_new(parts, &ask.search, before, question);
+    let conversation::Standalone { before, own } = conversation::standalone(writer.generator, language, ask, &is_new)?;
     // What was respelt of an earlier question was said then.
     let (before, _) = retrieve::respell(parts, &before)?;
     let (own, respelt) = retrieve::respell(parts, &own)?;
@@ -255,8 +258,12 @@ pub fn answer(
     }
 
     let abstained = draft.text.is_empty();
+    let mut undated = None;
     if abstained {
         let unmatched = if passages.is_empty() { retrieve::unmatched(parts, &ask.search)? } else { None };
+        if unmatched.is_none() && !*asks_for_personal {
+            undated = retrieve::undated(parts, &ask.search)?;
+        }
         draft.text = match unmatched {
             Some(filters) => filters.message(language),
             None if *asks_for_personal => prompt::personal_data(language).to_owned(),
@@ -267,6 +274,7 @@ pub fn answer(
         }
     }
     let mut notes = set_aside.map(|aside| aside.messages(language)).unwrap_or_default();
+    notes.extend(undated.map(|undated| undated.message(language)));
     if ask.schema.is_none() {
         notes.extend(quoted_instead.then(|| prompt::quoted_instead(language).to_owned()));
         notes.extend(remarks::remarks(asked, &several, measure.coverage(), &draft.sentences, &passages));

@@ -9,6 +9,7 @@ use crate::document::{Language, Passage};
 use crate::generate::{self, Message, PromptStyle, Read, SpanFinder};
 use crate::retrieve::{self, Parts, Support, Translations};
 use crate::text::QuestionPart;
+use crate::text::coverage::Coverage;
 use crate::text::fields::{self, FieldName};
 
 /// Of what a passage in the other language says, the words that are recognised as translations hold about this share. Of the 19
@@ -68,7 +69,8 @@ impl Reading {
         let mut reading = Reading { screened, translations, measure, read: None, support, asks_for_personal };
         if let Some(reader) = reader.filter(|_| !asks_for_personal) {
             let evidence = evidence(&reading.material(passages));
-            let read = generate::read(reader, question, several, reading.measure.coverage(), &evidence)?;
+            let own = read_for(question, own_from);
+            let read = generate::read(reader, (question, own), several, reading.measure.coverage(), &evidence)?;
             reading.support = answered(support, read.best());
             reading.read = Some(read);
         }
@@ -83,6 +85,13 @@ impl Reading {
     pub(super) fn material<'a>(&'a self, passages: &'a [Passage]) -> Material<'a> {
         Material { passages, screened: &self.screened, translations: &self.translations, read: self.read.as_ref() }
     }
+}
+
+/// What a reader is asked: of a follow-up its own words, since what was asked before is answered by what was answered
+/// before; all of it where those only ask (`왜?`).
+fn read_for(question: &str, own_from: usize) -> &str {
+    let own = &question[own_from..];
+    if Coverage::of_question(own, &[]).is_empty() { question } else { own }
 }
 
 /// How well the passages answer, 0 to 1: 0.5 at [`LINE`], 0 where there is no sentence.
@@ -168,4 +177,19 @@ fn chosen(
     passages.truncate(ask.search.limit);
     passages.iter_mut().zip(1..).for_each(|(p, n)| p.n = n);
     Ok((passages, left_out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follow_up_is_read_for_what_it_asks_itself() {
+        let question = "보호필름은 몇 시간을 버텼나? 발전량 손실은?";
+        let own_from = question.find("발전량").unwrap();
+        assert_eq!(read_for(question, own_from), "발전량 손실은?");
+        assert_eq!(read_for(question, 0), question);
+        let why = "Which film failed in the rig? Why?";
+        assert_eq!(read_for(why, why.find("Why").unwrap()), why, "nothing of its own to find");
+    }
 }

@@ -8,17 +8,15 @@ use std::collections::BTreeSet;
 
 use super::reading::Asked;
 use super::verify::Verified;
-use crate::document::{Language, Passage};
+use crate::document::Passage;
 use crate::prompt;
 use crate::text::coverage::{Coverage, term_set};
-use crate::text::{Figure, QuestionPart, asks_for_a_result, fields, figures, rows, states_an_aim, without_reaching};
+use crate::text::{Figure, QuestionPart, asks_for_a_result, fields, figures, rows, states_an_aim};
 
 /// Share of what a part of a question asks that the cited sentences must hold.
 const PART: f32 = 0.5;
 /// The same of a clause, whose verb is seldom the source's.
 const CLAUSE: f32 = 0.3;
-/// Aims that hold so much more of the question than what else is cited are the answer.
-const AIMS: f32 = 1.25;
 /// Figures of the source that are told, at most.
 const TOLD: usize = 3;
 
@@ -53,15 +51,7 @@ pub(super) fn remarks(
     let figures = contradicted.map(|(asked, given)| prompt::other_figure(language, &asked, &given));
     let unanswered = unanswered(question, parts, coverage, &cited);
     let parts = (!unanswered.is_empty()).then(|| prompt::unanswered(language, &unanswered));
-    let asked = without_reaching(question, coverage);
-    let covered = |of_aims: bool| {
-        let told = cited.iter().filter(|c| c.is_aim() == of_aims);
-        told.map(|c| asked.by(&term_set(&format!("{} {}", c.quote, c.columns().replace('_', " "))))).fold(0.0, f32::max)
-    };
-    // How much of the question a result in another language holds cannot be compared with an aim's in its own.
-    let in_another = |c: &Cited<'_>| !c.is_aim() && Language::detect(c.quote) != language;
-    let is_an_aim = asks_for_a_result(own) && !cited.iter().any(in_another) && covered(true) > AIMS * covered(false);
-    let aim = is_an_aim.then(|| prompt::only_an_aim(language));
+    let aim = only_aims(own, &cited).then(|| prompt::only_an_aim(language));
     figures.chain(parts).chain(aim.map(str::to_owned)).collect()
 }
 
@@ -82,6 +72,11 @@ impl Cited<'_> {
         let header = rows::header_of(&self.passage.text, at).or(self.passage.header.as_deref());
         header.filter(|_| is_row).unwrap_or_default()
     }
+}
+
+/// True where a result is asked for and nothing but aims is cited.
+fn only_aims(question: &str, cited: &[Cited<'_>]) -> bool {
+    asks_for_a_result(question) && cited.iter().all(Cited::is_aim)
 }
 
 /// Figures of the question that no cited passage holds, each with those that the cited sentences give in the same unit.
@@ -261,6 +256,20 @@ mod tests {
     fn contradicted_by(question: &str, text: &str) -> Vec<(String, Vec<String>)> {
         let passage = Passage::whole(1, "Cells", text);
         contradicted(question, &[Cited { claim: text, quote: text, passage: &passage }])
+    }
+
+    #[test]
+    fn an_aim_stands_in_place_of_a_result_only_where_no_result_is_cited() {
+        let aim = Passage::whole(1, "Skin", "The project aims to last 25 hours in the rain rig.");
+        let result = Passage::whole(2, "Skin", "The first pit appeared after 26.8 hours.");
+        let cited = |passages: &[&Passage], question: &str| {
+            let cited = passages.iter().map(|&passage| Cited { claim: &passage.text, quote: &passage.text, passage });
+            only_aims(question, &cited.collect::<Vec<_>>())
+        };
+        let question = "How many hours did the skin last in the rain rig?";
+        assert!(cited(&[&aim], question));
+        assert!(!cited(&[&aim, &result], question) && !cited(&[&result], question));
+        assert!(!cited(&[&aim], "How many hours is the skin planned to last?"));
     }
 
     #[test]

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{App, AppError, embedder, index_folder, store_place};
+use super::{App, AppError, embedder, glossary, index_folder, store_place};
 use crate::config::Config;
 use crate::embed::Embedder;
+use crate::error::{Classified, ErrorKind};
 use crate::index::{
     self, Archived, BackupOptions, Catalog, FillOptions, Index, IndexError, Next, Progress, Ready, Restored, StorePlace,
 };
 use crate::model_store::ModelStore;
-use crate::retrieve::{Glossary, Lexicon};
+use crate::retrieve::Lexicon;
 use crate::sector::Sector;
 
 /// Between two looks at whether a server has taken over what was built.
@@ -174,12 +175,15 @@ impl Maintenance {
 
 impl App {
     /// Where `sectora index reembed` has built a store beside this one's: an app that answers from it. What the store needs
-    /// to be complete is added, and the catalogue names it from then on; this app goes on answering from the old one.
+    /// to be complete is added, and the catalogue names it from then on; this app goes on answering from the old one. A
+    /// store that cannot be taken over is refused; after an interruption its builder goes on, once the index is free.
     pub fn successor(&self, cancel: &AtomicBool) -> Result<Option<App>, AppError> {
         let folder = self.index_folder();
         let Ready::Yes(encoder) = Next::state(&folder)? else { return Ok(None) };
         let taken = self.take_over(&folder, encoder, cancel);
-        if let Err(error) = &taken {
+        if let Err(error) = &taken
+            && error.kind() != ErrorKind::Cancelled
+        {
             Next::refuse(&folder, &error.to_string())?;
         }
         taken.map(Some)
@@ -191,13 +195,14 @@ impl App {
         let embedder = embedder(&config, &models)?;
         let filling = FillOptions { sector: &self.sector.name, bm25: self.sector.bm25, cancel };
         let place = store_place(&config, &self.sector);
+        let glossary = glossary(&config, &self.sector, &self.index.catalog)?;
         let index = self.index.successor(folder, &place, embedder.as_deref(), filling)?;
         Ok(App {
             index,
             embedder,
             config,
             sector: self.sector.clone(),
-            glossary: Glossary::of_sector(&self.sector.glossary),
+            glossary,
             lexicon: Lexicon::default(),
             reranker: self.reranker.clone(),
             generator: self.generator.clone(),

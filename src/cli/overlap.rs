@@ -372,7 +372,8 @@ mod tests {
         }
         assert!(!english.contains("Between institutes"), "nothing stands under it: {english}");
         let korean = all_text(&found, Language::Ko);
-        for part in ["(추정): 모름\n", "첫 과제 뒤에 쓴 예산: 모름\n", "이미 수행됨 0.75: P-2 (앞선 과제 P-1)\n"] {
+        for part in ["(추정): 모름\n", "첫 과제 뒤에 쓴 예산: 모름\n", "이미 수행됨 0.75: P-2 (앞선 과제 P-1)\n"]
+        {
             assert!(korean.contains(part), "{part}: {korean}");
         }
         found.pairs.clear();

@@ -5,7 +5,7 @@ use super::ask::SearchArguments;
 use super::{Context, Failure, Outcome};
 use crate::document::{Language, Passage};
 use crate::prompt;
-use crate::retrieve::{self, Respelling};
+use crate::retrieve::{self, Respelling, SearchMode};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -20,7 +20,8 @@ struct Found {
     query: String,
     /// Words that no document has, and what was searched for instead.
     respelt: Vec<Respelling>,
-    mode: &'static str,
+    /// Which vectors were searched: `sparse`, `dense` or `hybrid`.
+    mode: SearchMode,
     passages: Vec<Passage>,
     /// Why there are no passages, where it is the filters; what of the query was left aside.
     note: Option<String>,
@@ -32,7 +33,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     let (question, respelt) = app.respell(&arguments.query)?;
     let retrieve::Found { passages, set_aside } = app.search(&question, &options)?;
     let note = app.note_on_search(&arguments.query, &options, &passages, set_aside.as_ref())?;
-    let mode = if app.embedder().is_some() { "hybrid" } else { "sparse" };
+    let mode = options.mode.in_index(app.embedder().is_some());
     let found = Found { query: arguments.query, respelt, mode, passages, note };
     context.output.result(&found, text);
     Ok(if found.passages.is_empty() { Outcome::No } else { Outcome::Yes })

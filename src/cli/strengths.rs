@@ -192,7 +192,8 @@ mod tests {
              “It held 26.8 h.” (P-1, 0–12)\n\nSuggestions\n- erosion: Mir could lead.\n"
         );
         let korean = of_one(&found, &profile, Language::Ko);
-        for part in ["Mir: 과제 3건, 2019–2024", "(과제 5건 가운데 2건): 40 %", "\n역할 분담 제안\n"] {
+        for part in ["Mir: 과제 3건, 2019–2024", "(과제 5건 가운데 2건): 40 %", "\n역할 분담 제안\n"]
+        {
             assert!(korean.contains(part), "{part}: {korean}");
         }
         let whole = text(&found, Language::Ko);

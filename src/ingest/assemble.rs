@@ -258,7 +258,11 @@ fn split_form_lines(page: &mut Vec<String>) {
             return vec![line];
         }
         let ends = starts[1..].iter().copied().chain([line.len()]);
-        [0].into_iter().chain(starts[1..].iter().copied()).zip(ends).map(|(a, b)| line[a..b].trim_end().into()).collect()
+        [0].into_iter()
+            .chain(starts[1..].iter().copied())
+            .zip(ends)
+            .map(|(a, b)| line[a..b].trim_end().into())
+            .collect()
     };
     *page = std::mem::take(page).into_iter().flat_map(split).collect();
 }
@@ -449,7 +453,8 @@ mod tests {
         let run = "- 주관기관: 가람복합소재 연구기간: 2020년 7월 1일 ~ 2023년 6월 30일 총연구비: 34억 5천만 원";
         let document = assemble(pages(UnitKind::Page, &[run]), "r.pdf", None);
         let lines: Vec<&str> = document.text.trim().lines().collect();
-        let apart = ["- 주관기관: 가람복합소재", "연구기간: 2020년 7월 1일 ~ 2023년 6월 30일", "총연구비: 34억 5천만 원"];
+        let apart =
+            ["- 주관기관: 가람복합소재", "연구기간: 2020년 7월 1일 ~ 2023년 6월 30일", "총연구비: 34억 5천만 원"];
         assert_eq!(lines, apart);
         let prose = "The budget: what it buys is told under period: never.";
         assert_eq!(assemble(pages(UnitKind::Page, &[prose]), "r.pdf", None).text.trim(), prose);

@@ -415,7 +415,8 @@ mod tests {
 
     #[test]
     fn a_line_that_says_who_asks_is_known_from_one_that_says_for_what() {
-        for line in ["기업명: 주식회사 바람결에너지", "- 담당자 이메일: a@b.example", "Contact person: Ida Morrow"] {
+        for line in ["기업명: 주식회사 바람결에너지", "- 담당자 이메일: a@b.example", "Contact person: Ida Morrow"]
+        {
             assert!(says_who_asks(line), "{line}");
         }
         for line in [

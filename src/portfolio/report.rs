@@ -405,7 +405,8 @@ mod tests {
     fn every_shape_of_a_report_says_the_same() {
         let found = Overlap::sample();
         for shape in shapes(&found, Language::En) {
-            for said in ["Applicant: Calder & Sons (unsure)", "budget: 1,420,000,000 KRW", "3–18", "20–30", "0.10"] {
+            for said in ["Applicant: Calder & Sons (unsure)", "budget: 1,420,000,000 KRW", "3–18", "20–30", "0.10"]
+            {
                 assert!(shape.contains(said), "{said}: {shape}");
             }
             assert!(!shape.contains("not compared") && !shape.contains("more sentence"), "{shape}");

@@ -100,9 +100,8 @@ pub fn in_language(label: &[String], titles: &[&str], glossary: &Glossary, reade
 
 /// True for two spellings of one name, and for two names of one row of the glossary.
 fn same_thing(a: &str, b: &str, glossary: &Glossary) -> bool {
-    let words = |text: &str| -> Vec<String> {
-        analyse(text).into_iter().filter(|t| t.weight >= 1.0).map(|t| t.text).collect()
-    };
+    let words =
+        |text: &str| -> Vec<String> { analyse(text).into_iter().filter(|t| t.weight >= 1.0).map(|t| t.text).collect() };
     let wanted = words(b);
     words(a) == wanted || glossary.matches(a).iter().flat_map(|row| &row.others).any(|other| words(other) == wanted)
 }

@@ -152,8 +152,10 @@ static DENIED_BEHIND: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Not so, right before it: `contains no trade secrets`.
 static DENIED_BEFORE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:no|not|without|none of|neither)(?:\s+(?:an?|any|the|of|known|such|other|longer|considered))*\s*$")
-        .expect("constant pattern")
+    Regex::new(
+        r"(?i)\b(?:no|not|without|none of|neither)(?:\s+(?:an?|any|the|of|known|such|other|longer|considered))*\s*$",
+    )
+    .expect("constant pattern")
 });
 
 /// Between the claims of a list.

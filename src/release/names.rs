@@ -72,8 +72,9 @@ static LATIN_FORM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^ ?\((?P<v>\p{Lu}[\p{Latin}'’-]+(?:,? \p{Lu}[\p{Latin}'’-]+){1,3})\)").expect("constant pattern")
 });
 static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[가-힣]+").expect("constant pattern"));
-static LATIN: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\p{Lu}[\p{Latin}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{Latin}'’-]+)*").expect("constant pattern"));
+static LATIN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\p{Lu}[\p{Latin}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{Latin}'’-]+)*").expect("constant pattern")
+});
 static LATIN_TITLED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?-u:\b)(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Sir|Madam)\.? (?P<v>\p{Lu}[\p{Latin}'’-]+(?:(?: \p{Lu}\.)? \p{Lu}[\p{Latin}'’-]+){0,2})").expect("constant pattern")
 });

@@ -36,7 +36,11 @@ pub use glossary::Glossary;
 pub use lexicon::Lexicon;
 pub use spelling::{Respelling, by_vocabulary, respell};
 pub use support::Support;
-pub use unmatched::{SetAside, Unmatched, unmatched};
+pub use unmatched::{SetAside, Undated, Unmatched, undated, unmatched};
+
+/// Longest question that is searched for, bytes: the 4,000 characters that the page takes, in Korean. A longer text is
+/// a proposal.
+pub const LONGEST_QUESTION: usize = 12 << 10;
 
 /// What a search needs.
 pub struct Parts<'a> {
@@ -71,6 +75,17 @@ pub enum SearchMode {
     Dense,
     /// Both.
     Hybrid,
+}
+
+impl SearchMode {
+    /// What is searched in an index with, or without, an encoder.
+    pub fn in_index(self, has_encoder: bool) -> SearchMode {
+        match self {
+            SearchMode::Auto if has_encoder => SearchMode::Hybrid,
+            SearchMode::Auto => SearchMode::Sparse,
+            SearchMode::Sparse | SearchMode::Dense | SearchMode::Hybrid => self,
+        }
+    }
 }
 
 /// Restrictions and size of a search.
@@ -115,6 +130,16 @@ pub enum RetrieveError {
     /// Nothing was asked.
     #[error("the question is empty")]
     EmptyQuestion,
+    /// More was asked than a question is.
+    #[error(
+        "the question has {bytes} bytes, at most {} are searched for; shorten it, or compare a long text with what was \
+         done before: `sectora overlap FILE`",
+        LONGEST_QUESTION
+    )]
+    TooLong {
+        /// Bytes.
+        bytes: usize,
+    },
     /// Nothing is indexed.
     #[error("the index of sector `{0}` is empty; run `sectora ingest` first")]
     EmptyIndex(String),
@@ -134,7 +159,7 @@ pub enum RetrieveError {
 impl Classified for RetrieveError {
     fn kind(&self) -> ErrorKind {
         match self {
-            RetrieveError::EmptyQuestion => ErrorKind::BadInput,
+            RetrieveError::EmptyQuestion | RetrieveError::TooLong { .. } => ErrorKind::BadInput,
             RetrieveError::EmptyIndex(_) => ErrorKind::NotFound,
             RetrieveError::NoEncoder => ErrorKind::Conflict,
             RetrieveError::Index(e) => e.kind(),
@@ -150,6 +175,10 @@ impl Classified for RetrieveError {
             RetrieveError::NoEncoder => {
                 "this index was made without an encoder, so only `sparse` search is possible".to_owned()
             }
+            RetrieveError::TooLong { bytes } => format!(
+                "the question has {bytes} bytes, at most {LONGEST_QUESTION} are searched for; shorten it, or send a \
+                 long text to /v1/overlap"
+            ),
             RetrieveError::Index(e) => e.for_client(),
             RetrieveError::EmptyQuestion | RetrieveError::Embed(_) => self.to_string(),
         }
@@ -163,6 +192,14 @@ pub struct Found {
     pub passages: Vec<Passage>,
     /// What the question says of years and institutions that no document matches; it was searched without.
     pub set_aside: Option<SetAside>,
+}
+
+/// Refuses what is longer than [`LONGEST_QUESTION`].
+pub fn check_length(question: &str) -> Result<(), RetrieveError> {
+    if question.len() > LONGEST_QUESTION {
+        return Err(RetrieveError::TooLong { bytes: question.len() });
+    }
+    Ok(())
 }
 
 /// The passages for a question, best first, numbered from 1.
@@ -358,10 +395,10 @@ fn mode(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<Mo
         weights: [parts.settings.dense_weight, parts.settings.sparse_weight, parts.settings.learned_weight],
         prefetch: parts.settings.prefetch.max(options.limit),
     };
-    Ok(match (options.mode, parts.embedder) {
-        (SearchMode::Sparse, _) | (SearchMode::Auto, None) => Mode::Sparse(sparse()),
-        (SearchMode::Dense, _) => Mode::Dense(encoded()?.dense),
-        (SearchMode::Hybrid, _) | (SearchMode::Auto, Some(_)) => hybrid(encoded()?, sparse()),
+    Ok(match options.mode.in_index(parts.embedder.is_some()) {
+        SearchMode::Sparse => Mode::Sparse(sparse()),
+        SearchMode::Dense => Mode::Dense(encoded()?.dense),
+        SearchMode::Hybrid | SearchMode::Auto => hybrid(encoded()?, sparse()),
     })
 }
 
@@ -375,5 +412,27 @@ fn filter(sector: &str, options: &SearchOptions) -> Filter {
     match options.language {
         Some(language) => filter.language(language),
         None => filter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_may_be_some_pages_long_and_no_longer() {
+        assert!(check_length(&"가".repeat(LONGEST_QUESTION / 3)).is_ok());
+        let error = check_length(&"가".repeat(LONGEST_QUESTION / 3 + 1)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadInput);
+        let (told, client) = (error.to_string(), error.for_client());
+        assert!(told.contains("at most 12288 ") && told.contains("sectora overlap"), "{told}");
+        assert!(client.contains("at most 12288 ") && client.contains("/v1/overlap"), "{client}");
+    }
+
+    #[test]
+    fn auto_is_what_the_index_has_vectors_for() {
+        assert_eq!(SearchMode::Auto.in_index(true), SearchMode::Hybrid);
+        assert_eq!(SearchMode::Auto.in_index(false), SearchMode::Sparse);
+        assert_eq!(SearchMode::Dense.in_index(false), SearchMode::Dense);
     }
 }

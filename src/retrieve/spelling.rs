@@ -6,11 +6,17 @@
 //! merely an inflection, a compound or a longer form of a known one, a Korean word that known compounds are
 //! made of, or a word that the encoder inside the program knows.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use crate::embed::StaticModel;
 use crate::index::{Catalog, IndexError, vocabulary_form};
 use crate::text::{Term, analyse, bm25};
 
-use super::{Glossary, Parts, RetrieveError};
+use super::{Glossary, Parts, RetrieveError, check_length};
+
+/// Different words of a question that are judged, the first: each unknown one is held against a part of the vocabulary.
+const JUDGED: usize = 64;
 
 /// Fewest letters of an English word that is judged, and fewest syllables of a Korean one.
 const SHORTEST_LATIN: usize = 5;
@@ -32,8 +38,10 @@ pub struct Respelling {
     pub to: String,
 }
 
-/// `question` with its typing errors mended, where the settings say so.
+/// `question` with its typing errors mended, where the settings say so. What is too long for a question is refused
+/// here, for all doors.
 pub fn respell(parts: &Parts<'_>, question: &str) -> Result<(String, Vec<Respelling>), RetrieveError> {
+    check_length(question)?;
     if !parts.settings.spelling {
         return Ok((question.to_owned(), Vec::new()));
     }
@@ -46,56 +54,73 @@ pub fn by_vocabulary(
     glossary: &Glossary,
     question: &str,
 ) -> Result<(String, Vec<Respelling>), IndexError> {
-    let known = glossary.matches(question);
+    let errors = errors(catalog, glossary, question)?;
     let mut out = question.to_owned();
-    let mut changes = Vec::new();
     // From the end, so that places before stay where they are.
-    for term in analyse(question).into_iter().rev() {
-        if known.iter().any(|k| k.span.start <= term.span.start && term.span.end <= k.span.end) {
-            continue;
-        }
-        let Some(word) = doubtful(catalog, question, &term)? else { continue };
-        let Some(to) = nearest(catalog, &word)? else { continue };
-        let from = question[term.span.clone()].to_owned();
-        let after = agreeing(&question[term.span.end..], &from, &to);
+    for (span, to) in errors.iter().rev() {
+        let after = agreeing(&question[span.end..], &question[span.clone()], to);
         out.replace_range(
-            term.span.start..term.span.end + after.map_or(0, |a| a.0),
+            span.start..span.end + after.map_or(0, |a| a.0),
             &match after {
                 Some((_, particle)) => format!("{to}{particle}"),
                 None => to.clone(),
             },
         );
-        changes.push(Respelling { from, to });
     }
-    changes.reverse();
-    Ok((out, changes))
+    let changes = errors.into_iter().map(|(span, to)| Respelling { from: question[span].to_owned(), to });
+    Ok((out, changes.collect()))
 }
 
-/// The word of a term, if it can be an error: long enough, and in no document, neither itself nor its stem.
-fn doubtful(catalog: &Catalog, question: &str, term: &Term) -> Result<Option<String>, IndexError> {
-    let Some(word) = vocabulary_form(question, term) else { return Ok(None) };
+/// Where the errors stand, and what is meant, in order.
+fn errors(catalog: &Catalog, glossary: &Glossary, question: &str) -> Result<Vec<(Range<usize>, String)>, IndexError> {
+    let known = glossary.matches(question);
+    // As written, and whether beside a hyphen: what a word is replaced by, if it is.
+    let mut judged: HashMap<(&str, bool), Option<String>> = HashMap::new();
+    let mut errors = Vec::new();
+    for term in analyse(question) {
+        if known.iter().any(|k| k.span.start <= term.span.start && term.span.end <= k.span.end) {
+            continue;
+        }
+        let Some(word) = vocabulary_form(question, &term) else { continue };
+        let written = (&question[term.span.clone()], touches_hyphen(question, &term));
+        let to = match judged.get(&written).cloned() {
+            Some(to) => to,
+            None if judged.len() == JUDGED => break,
+            None => {
+                let to = if is_doubtful(catalog, question, &term, &word)? { nearest(catalog, &word)? } else { None };
+                judged.insert(written, to.clone());
+                to
+            }
+        };
+        errors.extend(to.map(|to| (term.span, to)));
+    }
+    Ok(errors)
+}
+
+/// True for the word of a term that can be an error: long enough, and in no document, neither itself nor its stem.
+fn is_doubtful(catalog: &Catalog, question: &str, term: &Term, word: &str) -> Result<bool, IndexError> {
     let letters: Vec<char> = word.chars().collect();
-    let hangul = is_hangul(&word);
+    let hangul = is_hangul(word);
     if letters.len() < if hangul { SHORTEST_HANGUL } else { SHORTEST_LATIN } {
-        return Ok(None);
+        return Ok(false);
     }
     // ASSB and NaCl are names of their own, unless all is written so; so is a word joined to others by a hyphen.
     let capitals = question[term.span.clone()].bytes().skip(1).any(|b| b.is_ascii_uppercase());
     let shouted = !question.bytes().any(|b| b.is_ascii_lowercase());
     if !hangul && (capitals && !shouted || touches_hyphen(question, term)) {
-        return Ok(None);
+        return Ok(false);
     }
-    if catalog.chunks_with_term(bm25::dimension(&term.text))? > 0 || catalog.chunks_with_word(&word)? > 0 {
-        return Ok(None);
+    if catalog.chunks_with_term(bm25::dimension(&term.text))? > 0 || catalog.chunks_with_word(word)? > 0 {
+        return Ok(false);
     }
     // A word of the language that these documents happen not to use is no error: `paint` is not `point`.
-    if StaticModel::embedded().is_ok_and(|model| model.has_word(&word)) {
-        return Ok(None);
+    if StaticModel::embedded().is_ok_and(|model| model.has_word(word)) {
+        return Ok(false);
     }
-    if hangul && (is_longer_form(catalog, &letters)? || catalog.has_compound_with(&word)?) {
-        return Ok(None);
+    if hangul && (is_longer_form(catalog, &letters)? || catalog.has_compound_with(word)?) {
+        return Ok(false);
     }
-    Ok(Some(word))
+    Ok(true)
 }
 
 fn touches_hyphen(question: &str, term: &Term) -> bool {

@@ -1,4 +1,5 @@
-//! Filters that let no passage through: which they are, and what the index has to filter on.
+//! Filters that let no passage through: which they are, and what the index has to filter on. And the documents that a
+//! filter by year leaves out because they state none.
 //!
 //! A reader who mistypes a document type must not be told that the documents hold no answer: nobody looked at them.
 
@@ -14,7 +15,12 @@ const TOLD: usize = 10;
 pub struct Unmatched {
     fields: Vec<Field>,
     years: [Option<i64>; 2],
+    undated: Option<Undated>,
 }
+
+/// How many documents state no year, so that a filter by year leaves them out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undated(usize);
 
 #[derive(Clone, Debug, PartialEq)]
 struct Field {
@@ -45,7 +51,41 @@ pub fn unmatched(parts: &Parts<'_>, options: &SearchOptions) -> Result<Option<Un
         let known = parts.store.facet(key, Some(&seen))?.into_iter().map(|(value, _)| value).collect();
         Ok(Field { names, asked: asked.clone(), known })
     });
-    Ok(Some(Unmatched { fields: fields.collect::<Result<_, RetrieveError>>()?, years }))
+    let fields: Vec<Field> = fields.collect::<Result<_, RetrieveError>>()?;
+    Ok(Some(Unmatched { fields, years, undated: undated(parts, options)? }))
+}
+
+/// Those that pass the other filters of `options`; `None` where there are none, or no filter by year. Of more documents
+/// than a store lists some are not counted. To be asked, too, only where nothing that answers was found.
+pub fn undated(parts: &Parts<'_>, options: &SearchOptions) -> Result<Option<Undated>, RetrieveError> {
+    if (options.year_from, options.year_to) == (None, None) {
+        return Ok(None);
+    }
+    let others = SearchOptions { year_from: None, year_to: None, ..options.clone() };
+    let dated = SearchOptions { year_from: Some(0), ..others.clone() };
+    let documents = |options: &SearchOptions| parts.store.facet("doc_id", Some(&filter(&parts.sector.name, options)));
+    let number = documents(&others)?.len().saturating_sub(documents(&dated)?.len());
+    Ok((number > 0).then_some(Undated(number)))
+}
+
+impl Undated {
+    /// What a person is told.
+    pub fn message(self, language: Language) -> String {
+        let Undated(number) = self;
+        match language {
+            Language::Ko => format!(
+                "연도가 적히지 않은 문서 {number}건은 연도 조건 때문에 찾지 않았습니다. 연도는 sector.toml의 \
+                 `[records]`에 `year`로, 또는 `[[documents_override]]`로 정할 수 있습니다."
+            ),
+            Language::En | Language::Other => {
+                let documents = if number == 1 { "document" } else { "documents" };
+                format!(
+                    "The filter by year leaves out {number} {documents} without a year; a year can be given in \
+                     sector.toml, by `year` under `[records]` or by `[[documents_override]]`."
+                )
+            }
+        }
+    }
 }
 
 impl Unmatched {
@@ -57,7 +97,9 @@ impl Unmatched {
             Language::Ko => format!("조건에 맞는 문서가 이 분야에 없습니다({asked})."),
             Language::En | Language::Other => format!("No document of this sector passes the filter ({asked})."),
         };
-        std::iter::once(first).chain(self.fields.iter().map(|f| f.known(language))).collect::<Vec<_>>().join(" ")
+        let known = self.fields.iter().map(|f| f.known(language));
+        let undated = self.undated.map(|undated| undated.message(language));
+        std::iter::once(first).chain(known).chain(undated).collect::<Vec<_>>().join(" ")
     }
 
     fn years(&self, language: Language) -> Option<String> {
@@ -153,6 +195,7 @@ mod tests {
         let of = |n| Unmatched {
             fields: vec![Field { names, asked: vec!["x".into(), "y".into()], known: known(n) }],
             years: [Some(1990), Some(1999)],
+            undated: None,
         };
         let said = of(12).message(Language::En);
         assert!(said.starts_with("No document of this sector passes the filter (types: x, y; years: 1990 to 1999)."));
@@ -163,6 +206,17 @@ mod tests {
         assert!(of(12).message(Language::Ko).ends_with("t8, t9 외 2개."));
         assert!(of(2).message(Language::En).ends_with("types: t0, t1."));
         assert!(of(0).message(Language::Ko).ends_with("이 색인에는 문서 유형 정보가 없습니다."));
+    }
+
+    #[test]
+    fn documents_without_a_year_are_counted_beside_a_filter_by_year() {
+        let unmatched = Unmatched { fields: Vec::new(), years: [Some(2021), None], undated: Some(Undated(1)) };
+        let en = unmatched.message(Language::En);
+        assert!(en.starts_with("No document of this sector passes the filter (years: from 2021). The filter"), "{en}");
+        assert!(en.contains("leaves out 1 document without a year") && en.contains("`[[documents_override]]`"), "{en}");
+        let ko = unmatched.message(Language::Ko);
+        assert!(ko.contains("연도가 적히지 않은 문서 1건은"), "{ko}");
+        assert!(Undated(3).message(Language::En).contains("3 documents without"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::Server;
 use super::errors::ApiError;
 use super::wire;
 use crate::answer::{Answer, Ask, Event};
+use crate::app::App;
 
 /// What happens while an answer is made.
 pub(super) enum Step {
@@ -45,7 +46,7 @@ impl Answering {
     /// Queues the question, or refuses it at once when the line is full.
     pub(super) fn start(server: &Server, ask: Ask) -> Result<Answering, ApiError> {
         let ticket = server.answers.admit()?;
-        let server = server.clone();
+        let (server, app) = (server.clone(), server.app());
         // Unbounded, because one answer is a few sentences and a slow reader must not hold the model.
         let (sender, steps) = unbounded_channel();
         tokio::spawn(async move {
@@ -56,7 +57,7 @@ impl Answering {
             let steps = sender.clone();
             let worked = tokio::task::spawn_blocking(move || {
                 let _place = place;
-                work(&server, &ask, &steps);
+                work(&server, &app, &ask, &steps);
             });
             if let Err(died) = worked.await {
                 tracing::error!(%died, "answering panicked");
@@ -101,7 +102,7 @@ impl Answering {
 }
 
 /// Computes the answer; on a blocking thread.
-fn work(server: &Server, ask: &Ask, steps: &UnboundedSender<Step>) {
+fn work(server: &Server, app: &App, ask: &Ask, steps: &UnboundedSender<Step>) {
     let mut passages = Arc::default();
     let mut hand_on = |event| {
         if server.stopping() || steps.is_closed() {
@@ -120,7 +121,7 @@ fn work(server: &Server, ask: &Ask, steps: &UnboundedSender<Step>) {
             Err(_) => ControlFlow::Break(()),
         }
     };
-    let outcome = server.app().answer(ask, &mut hand_on);
+    let outcome = app.answer(ask, &mut hand_on);
     let last = match outcome {
         Ok(answer) => Step::Done(Box::new(Finished { answer, passages })),
         Err(error) => Step::Failed(error.into()),

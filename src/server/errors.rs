@@ -194,6 +194,7 @@ mod tests {
             ApiError::from(RetrieveError::EmptyIndex("kiln".into())),
             ApiError::from(AnswerError::from(RetrieveError::EmptyIndex("kiln".into()))),
             ApiError::from(RetrieveError::NoEncoder),
+            ApiError::from(RetrieveError::TooLong { bytes: 20_000 }),
             ApiError::from(IndexError::NoIndex("/data".into())),
             ApiError::from(IndexError::NoDocument("x".into())),
             ApiError::from(IndexError::Locked { path: "/data".into(), holder: "1".into() }),

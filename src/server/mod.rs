@@ -145,7 +145,8 @@ struct Server {
     answers: Line,
     /// The line for everything that takes milliseconds; answers and analyses do not hold it up.
     lookups: Line,
-    /// The line for what takes seconds without a generator: the portfolio, the text of a file. A processor is left for look-ups.
+    /// The line for what takes seconds without a generator: the portfolio, the text of a file, vectors. A processor is
+    /// left for look-ups.
     analyses: Line,
     stop: Arc<AtomicBool>,
     /// Seconds since 1970.
@@ -181,7 +182,7 @@ impl Server {
         &self,
         work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.in_turn(&self.lookups, work).await
+        in_turn(&self.lookups, self.app(), work).await
     }
 
     /// Runs what may take seconds.
@@ -189,7 +190,7 @@ impl Server {
         &self,
         work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.in_turn(&self.analyses, work).await
+        in_turn(&self.analyses, self.app(), work).await
     }
 
     /// Runs what the generator takes part in.
@@ -197,25 +198,25 @@ impl Server {
         &self,
         work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.in_turn(&self.answers, work).await
+        in_turn(&self.answers, self.app(), work).await
     }
+}
 
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        line: &Line,
-        work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
-        let place = line.admit()?.place().await;
-        let app = self.app();
-        let worked = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            work(&app)
-        });
-        worked.await.unwrap_or_else(|died| {
-            tracing::error!(%died, "a request's work panicked");
-            Err(ApiError::internal())
-        })
-    }
+/// Runs `work` on a blocking thread when its turn in `line` comes, with the app that the request began with.
+async fn in_turn<T: Send + 'static>(
+    line: &Line,
+    app: Arc<App>,
+    work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let place = line.admit()?.place().await;
+    let worked = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work(&app)
+    });
+    worked.await.unwrap_or_else(|died| {
+        tracing::error!(%died, "a request's work panicked");
+        Err(ApiError::internal())
+    })
 }
 
 #[derive(OpenApi)]
@@ -257,4 +258,38 @@ fn routes(server: Server, hosts: Hosts) -> Router {
         .layer(TraceLayer::new_for_http().make_span_with(guard::span).on_response(guard::log))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(FreshIds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn app(data: &tempfile::TempDir) -> Arc<App> {
+        let flags = vec![
+            ("data_dir", data.path().display().to_string()),
+            ("encoder", "none".to_owned()),
+            ("generator", "extractive".to_owned()),
+            ("offline", "true".to_owned()),
+        ];
+        Arc::new(App::open(Config::load(None, &flags).unwrap().0).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_request_keeps_the_app_that_it_began_with_while_it_waits() {
+        let (before, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let host = "127.0.0.1".to_owned();
+        let options = ServeOptions { host, port: 0, concurrency: 1, queue: 1, grace: Duration::ZERO };
+        let server = Server::new(app(&before), &options);
+        let working = server.answers.admit().unwrap().place().await;
+        let waiting = tokio::spawn({
+            let server = server.clone();
+            async move { server.written(|app| Ok(app.index_folder())).await }
+        });
+        tokio::task::yield_now().await;
+        *server.app.write().unwrap() = app(&after);
+        drop(working);
+        assert!(waiting.await.unwrap().unwrap().starts_with(before.path()));
+        assert!(server.written(|app| Ok(app.index_folder())).await.unwrap().starts_with(after.path()));
+    }
 }

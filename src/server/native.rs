@@ -34,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Server> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SearchRequest {
-    /// What to look for.
+    /// What to look for; at most 12 KiB.
     q: String,
     /// Which documents.
     filters: Option<Filters>,
@@ -52,8 +52,8 @@ struct SearchResponse {
     respelt: Vec<wire::Respelling>,
     /// Best first.
     passages: Vec<wire::Passage>,
-    /// Why there are no passages, where no document passes the filters, or what `q` says of years and institutions that no document
-    /// matches and was left aside; else `null`.
+    /// Why there are no passages, where no document passes the filters or a filter by year leaves out documents without
+    /// one, or what `q` says of years and institutions that no document matches and was left aside; else `null`.
     note: Option<String>,
 }
 
@@ -125,6 +125,7 @@ async fn find(server: Server, q: String, options: SearchOptions) -> Result<Json<
     if q.trim().is_empty() {
         return Err(ApiError::field("q", "is empty"));
     }
+    wire::check_length("q", &q)?;
     let found = server
         .lookup(move |app| {
             let (question, respelt) = app.respell(&q)?;

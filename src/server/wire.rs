@@ -7,6 +7,7 @@ use super::errors::ApiError;
 use crate::answer::{Answer, Timings};
 use crate::config::Config;
 use crate::document::{self, Language};
+use crate::error::Classified;
 use crate::retrieve::{self, SearchMode, SearchOptions};
 
 /// Most passages one request may ask for.
@@ -85,6 +86,16 @@ pub(super) struct TimingsMs {
     generate: f64,
     /// All of it.
     total: f64,
+}
+
+/// Refuses what is too long for a question; `field` of the request holds it.
+pub(super) fn check_length(field: &str, question: &str) -> Result<(), ApiError> {
+    retrieve::check_length(question).map_err(|error| too_long(field, error.for_client()))
+}
+
+/// 400: a text of the request is longer than it may be.
+pub(super) fn too_long(field: &str, message: String) -> ApiError {
+    ApiError::field(field, message).code("string_above_max_length")
 }
 
 /// A word of the question that no document has, and the near one that was searched for.

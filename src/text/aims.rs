@@ -18,7 +18,7 @@ static AIM: LazyLock<Regex> = LazyLock::new(|| {
 /// The aim is spoken of from the other end.
 static REACHED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)달성하였|달성했|달성되|넘었|넘어섰|초과하였|초과했|상회|만족하였|만족했|못\s?미쳤|미달|도달하였|도달했|\b(reached|exceeded|achieved|attained|met|missed|fell short)\b",
+        r"(?i)달성하였|달성했|달성되|넘었|넘어섰|초과하였|초과했|상회|만족하였|만족했|못\s?미쳤|미달|이루었|이뤘|(이루|달성하|만족하|도달하)지\s?못|도달하였|도달했|\b(reached|exceeded|achieved|attained|met|missed|fell short)\b",
     )
 });
 static AIM_HEADING: LazyLock<Regex> =
@@ -86,6 +86,8 @@ mod tests {
             "The target of 90 % was missed by two points.",
             "The sputtering target cracked.",
             "효율은 91.8 %로 올랐다.",
+            "수뢰부를 벗어난 낙뢰는 120회 가운데 5회(4.2 %)로, 목표를 이루지 못하였다.",
+            "목표는 달성하지 못했다.",
         ] {
             assert!(!states_an_aim(result, ""), "{result}");
         }

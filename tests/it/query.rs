@@ -1,10 +1,12 @@
 //! What happens to a question before it is searched, and to what is found before it is read: through the program.
 
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::program::{code, json, sectora};
+use super::program::{code, json, sectora, sectora_with};
 
 /// An index of three short documents.
 fn index(data: &Path) {
@@ -44,6 +46,104 @@ fn a_typing_error_is_searched_for_as_the_documents_spell_it_and_the_reader_is_to
     let output = sectora(data.path()).args(["search", "elecrtolyte felt"]).output().unwrap();
     let words = String::from_utf8_lossy(&output.stdout);
     assert!(words.starts_with("Searched for “electrolyte” instead of “elecrtolyte”."), "{words}");
+}
+
+#[test]
+fn only_the_first_words_of_a_long_question_are_respelt_and_a_longer_text_is_none() {
+    let data = tempfile::tempdir().unwrap();
+    index(data.path());
+    let letter = |n: u8| char::from(b'a' + n);
+    let unknown: Vec<String> = (0..64).map(|i| format!("zq{}{}x", letter(i / 26), letter(i % 26))).collect();
+    let respelt = |query: String| search(data.path(), &query, &[])["respelt"].as_array().unwrap().len();
+    assert_eq!(respelt(format!("{} elecrtolyte", unknown[1..].join(" "))), 1);
+    assert_eq!(respelt(format!("{} elecrtolyte", unknown.join(" "))), 0);
+    assert_eq!(respelt(format!("elecrtolyte {}", unknown.join(" "))), 1);
+    let long = "leak ".repeat(3_000);
+    for command in ["ask", "search"] {
+        let output = sectora(data.path()).args([command, long.as_str()]).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code(&output), 2, "{command}: {words}");
+        assert!(words.contains("at most 12288 ") && words.contains("`sectora overlap FILE`"), "{command}: {words}");
+    }
+}
+
+#[test]
+fn the_mode_that_is_told_is_the_one_that_was_searched_with() {
+    let data = tempfile::tempdir().unwrap();
+    let note = data.path().join("note.md");
+    std::fs::write(&note, "# Kiln\n\nThe kiln saved 23 % of its gas.\n").unwrap();
+    let run = |arguments: &[&str]| {
+        let output = sectora_with(data.path(), "embedded").arg("--json").args(arguments).output().unwrap();
+        json(&output)
+    };
+    assert_eq!(run(&["ingest", note.to_str().unwrap()])["documents"], 1);
+    for (asked, told) in [("auto", "hybrid"), ("hybrid", "hybrid"), ("sparse", "sparse"), ("dense", "dense")] {
+        assert_eq!(run(&["search", "kiln gas", "--mode", asked])["mode"], told, "{asked}");
+    }
+}
+
+#[test]
+fn documents_that_a_filter_by_year_leaves_out_are_counted_where_nothing_answers() {
+    let data = tempfile::tempdir().unwrap();
+    let documents = data.path().join("documents");
+    std::fs::create_dir_all(&documents).unwrap();
+    std::fs::write(documents.join("a.md"), "# Pump hall\n\nIn June the brine leaked.\n").unwrap();
+    let record = r#"{"id":"P1","title":"Valve survey","year":"2022","aim":"Valves were counted in the north hall."}"#;
+    std::fs::write(documents.join("projects.jsonl"), format!("{record}\n")).unwrap();
+    let report = json(&sectora(data.path()).args(["--json", "ingest"]).arg(&documents).output().unwrap());
+    assert_eq!(report["documents"], 2, "{report}");
+    let said = |arguments: &[&str]| {
+        let output = sectora(data.path()).args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let (en, ko) = ("leaves out 1 document without a year", "연도가 적히지 않은 문서 1건은");
+    for command in ["ask", "search"] {
+        for since in ["2020", "2030"] {
+            let words = said(&[command, "When did the brine leak?", "--since", since]);
+            assert!(words.contains(en), "{command} {since}: {words}");
+            assert_eq!(words.contains("passes the filter (years: from 2030)."), since == "2030", "{words}");
+        }
+        assert!(said(&[command, "염수는 언제 누설되었나?", "--since", "2020"]).contains(ko), "{command}");
+    }
+    assert!(!said(&["search", "brine"]).contains(en));
+    assert!(!said(&["search", "valves", "--since", "2020"]).contains(en), "something was found");
+}
+
+#[test]
+fn in_a_conversation_a_new_question_is_asked_alone_and_half_a_question_is_not() {
+    let data = tempfile::tempdir().unwrap();
+    let documents = data.path().join("documents");
+    std::fs::create_dir_all(&documents).unwrap();
+    for (name, text) in [
+        (
+            "blade.md",
+            "# 60 m급 블레이드 피로시험\n\n## 결과\n\n시험 기간은 아홉 달에서 다섯 달로 줄었다.\n\n\
+             ## 비용\n\n총연구비는 8억 원이었다.\n",
+        ),
+        ("cap.md", "# 탄소섬유 스파캡\n\n탄소섬유 스파캡은 유리섬유 스파캡보다 28 % 가볍다.\n"),
+        ("call.md", "# 신규과제 공모\n\n접수 마감은 2025년 3월 21일이다.\n"),
+        ("tower.md", "# 타워 용접\n\n타워 용접부를 다시 쟀다. 총연구비는 3억 원이었다.\n"),
+    ] {
+        std::fs::write(documents.join(name), text).unwrap();
+    }
+    json(&sectora(data.path()).args(["--json", "ingest"]).arg(&documents).output().unwrap());
+    let chat = |turns: &[&str]| -> Vec<String> {
+        let mut command = sectora(data.path());
+        let mut child = command.args(["-q", "chat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(turns.join("\n").as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stdout).into_owned();
+        words.split("(extractive").map(str::to_owned).collect()
+    };
+    let first = "60 m급 블레이드 시험은 몇 달로 줄었나?";
+    let said = chat(&[first, "탄소섬유 스파캡은 얼마나 가벼운가?", "접수 마감은 언제인가?"]);
+    assert!(said[0].contains("다섯 달로 줄었다"), "{said:?}");
+    assert!(said[1].contains("28 % 가볍다") && !said[1].contains("다섯 달"), "{said:?}");
+    assert!(said[2].contains("3월 21일") && !said[2].contains("다섯 달"), "{said:?}");
+    for half in ["총연구비는?", "그럼 총연구비는?", "총연구비는 얼마인가?"] {
+        let said = chat(&[first, half]);
+        assert!(said[1].contains("8억 원") && !said[1].contains("다섯 달"), "{half}: {said:?}");
+    }
 }
 
 #[test]

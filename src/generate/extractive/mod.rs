@@ -380,7 +380,7 @@ mod tests {
     ) -> (Read, String) {
         let (evidence, sampling) = ([passage], Sampling::default());
         let (coverage, parts) = (Coverage::of_question(question, &[]), crate::text::parts(question));
-        let read = read(finder, question, &parts, &coverage, &evidence).unwrap();
+        let read = read(finder, (question, question), &parts, &coverage, &evidence).unwrap();
         let plain = Request::new(question, &coverage, &sampling);
         let request = Request { evidence: &evidence, parts: &parts, read: Some(&read), ..plain };
         let (out, _) = said(generator, &request);

@@ -68,10 +68,11 @@ impl Read {
     }
 }
 
-/// Reads evidence: for the whole question, then for each part of it.
+/// Reads evidence: for the whole question, then for each part of it. `own` is what the reader is asked for the whole:
+/// the question, or of a follow-up only what it asks itself.
 pub(crate) fn read(
     finder: &dyn SpanFinder,
-    question: &str,
+    (question, own): (&str, &str),
     parts: &[QuestionPart],
     coverage: &Coverage,
     evidence: &[Evidence<'_>],
@@ -102,7 +103,7 @@ pub(crate) fn read(
         Ok::<(), GenerateError>(())
     };
     let all: Vec<usize> = (0..candidates.len()).collect();
-    find(question, &all, 0, &mut candidates)?;
+    find(own, &all, 0, &mut candidates)?;
     for (i, (part, asked)) in parts.iter().zip(&asked).enumerate() {
         let mut likeliest: Vec<(f32, usize)> = candidates.iter().map(|c| asked.score(c).0).zip(0..).collect();
         likeliest.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -155,6 +156,24 @@ mod tests {
         let (unsure, _) = read_and_answered(&[], TEXT, question);
         assert!(sure.best().unwrap() > unsure.best().unwrap() + 12.0 * GAIN);
         assert_eq!(read_and_answered(&[], "# Kilns\n", question).0.best(), None);
+    }
+
+    /// Finds words where this is asked, and nothing otherwise.
+    struct Only(&'static str, &'static str);
+
+    impl SpanFinder for Only {
+        fn find(&self, asked: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
+            Finds(&[(if asked == self.0 { self.1 } else { "nowhere" }, 9.0)]).find(asked, sentences)
+        }
+    }
+
+    #[test]
+    fn of_a_follow_up_the_reader_is_asked_its_own_words() {
+        let (question, own) = ("Which kiln cracked? What split the bricks?", "What split the bricks?");
+        let evidence = [Evidence { n: 3, heading: "Report".into(), text: TEXT, header: None }];
+        let coverage = Coverage::of_question(question, &[]);
+        let read = read(&Only(own, "Frost"), (question, own), &[], &coverage, &evidence).unwrap();
+        assert!(read.answers(3, "Frost"));
     }
 
     #[test]

@@ -454,8 +454,7 @@ mod tests {
         let mapping = RecordMapping { access: Some("level".into()), ..RecordMapping::default() };
         let found = read(&rows, "p.csv", &mapping).unwrap();
         let levels: Vec<Access> = found[119..].iter().map(|d| d.metadata.access).collect();
-        let expected =
-            [Access::Public, Access::Restricted, Access::Internal, Access::Restricted, Access::Restricted];
+        let expected = [Access::Public, Access::Restricted, Access::Internal, Access::Restricted, Access::Restricted];
         assert_eq!(levels, expected);
         assert_eq!(found[0].warnings.len(), 1);
         assert!(found[0].warnings[0].contains("`대외비` (2 records)"), "{:?}", found[0].warnings);

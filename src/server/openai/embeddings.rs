@@ -8,10 +8,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::Server;
 use super::super::body::Body;
 use super::super::errors::{ApiError, ErrorBody};
 use super::super::wire::names_schema;
+use super::super::{Server, in_turn};
 use super::request::{Text, known_model};
 use crate::embed::Side;
 use crate::text::tokens;
@@ -113,15 +113,14 @@ pub(super) async fn embeddings(
         return Err(ApiError::field(format!("input[{i}]"), "is empty"));
     }
     let prompt_tokens = texts.iter().map(|t| tokens(t)).sum();
-    let vectors = server
-        .lookup(move |app| {
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            match app.embedder() {
-                Some(embedder) => Ok(embedder.embed(&texts, side)?),
-                None => Err(ApiError::internal()),
-            }
-        })
-        .await?;
+    let vectors = in_turn(&server.analyses, app, move |app| {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        match app.embedder() {
+            Some(embedder) => Ok(embedder.embed(&texts, side)?),
+            None => Err(ApiError::internal()),
+        }
+    })
+    .await?;
     let vector = |v: Vec<f32>| if base64 { Vector::Base64(little_endian(&v)) } else { Vector::Float(v) };
     let data = vectors
         .into_iter()

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::errors::ApiError;
-use super::super::wire::{At, Filters, Names, names_schema};
+use super::super::wire::{self, At, Filters, Names, names_schema};
 use crate::answer::Ask;
 use crate::app::App;
 use crate::config::Config;
@@ -18,6 +18,8 @@ use crate::generate::{Message, Role, Sampling};
 
 /// More new tokens than this are not written, whatever is asked: answers are a few sentences.
 const MAX_NEW_TOKENS: i64 = 4096;
+/// Bytes of an earlier answer at most: more than so many tokens are.
+const MAX_ANSWER: usize = 64 << 10;
 /// Stop strings at most, as at OpenAI.
 const MAX_STOP: usize = 4;
 /// Bytes of a JSON schema at most.
@@ -32,8 +34,9 @@ const MAX_TOP_LOGPROBS: usize = 20;
 pub(super) struct ChatRequest {
     /// One of `/v1/models`.
     model: Option<String>,
-    /// The conversation. The last message must be the user's: it is the question. System and developer
-    /// messages are accepted and have no effect: what may be said is decided by the documents alone.
+    /// The conversation. The last message must be the user's: it is the question. A message of the user has at most
+    /// 12 KiB, one of the assistant 64 KiB. System and developer messages are accepted and have no effect: what may be
+    /// said is decided by the documents alone.
     messages: Option<Vec<ChatMessage>>,
     #[serde(default)]
     stream: Option<bool>,
@@ -89,7 +92,7 @@ pub(super) struct ChatRequest {
 pub(super) struct CompletionRequest {
     /// One of `/v1/models`.
     model: Option<String>,
-    /// The question: a string or a list of one.
+    /// The question, at most 12 KiB: a string or a list of one.
     #[schema(schema_with = names_schema)]
     prompt: Option<Text>,
     #[serde(default)]
@@ -291,7 +294,10 @@ impl CompletionRequest {
         let question = match self.prompt.map(|Text(texts)| texts) {
             None => return Err(missing("prompt")),
             Some(texts) => match <[String; 1]>::try_from(texts) {
-                Ok([text]) => not_blank("prompt", text)?,
+                Ok([text]) => {
+                    wire::check_length("prompt", &text)?;
+                    not_blank("prompt", text)?
+                }
                 Err(texts) => {
                     let message = format!("{} prompts; send one prompt a request", texts.len());
                     return Err(ApiError::unsupported("prompt", message));
@@ -497,10 +503,17 @@ fn conversation(messages: Option<Vec<ChatMessage>>) -> Result<(String, Vec<Messa
                 return Err(ApiError::field(format!("messages[{i}].role"), message));
             }
         };
+        let field = format!("messages[{i}].content");
         let content = match message.content {
             Some(content) => content.text(i)?,
-            None => return Err(ApiError::field(format!("messages[{i}].content"), "is required")),
+            None => return Err(ApiError::field(field, "is required")),
         };
+        if role == Role::User {
+            wire::check_length(&field, &content)?;
+        } else if content.len() > MAX_ANSWER {
+            let message = format!("has {} bytes; an answer has at most {MAX_ANSWER}", content.len());
+            return Err(wire::too_long(&field, message));
+        }
         turns.push((i, Message { role, content }));
     }
     match turns.pop() {

@@ -7,3 +7,4 @@ mod openai;
 mod portfolio;
 mod process;
 mod refusals;
+mod succession;

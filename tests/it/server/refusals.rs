@@ -161,6 +161,34 @@ async fn a_body_over_the_limit_is_too_large() {
 }
 
 #[tokio::test]
+async fn a_text_too_long_for_a_question_is_refused_and_told_where_it_can_go() {
+    let long = "gas ".repeat(4_000);
+    let message = |role: &str, content: &str| json!({ "role": role, "content": content });
+    let chat = |messages: Value| json!({ "model": "sectora-kiln", "messages": messages }).to_string();
+    let earlier = json!([message("user", &long), message("assistant", "23.5 %"), message("user", "gas?")]);
+    for (path, body, param) in [
+        ("/v1/search", json!({ "q": long }).to_string(), "q"),
+        ("/v1/completions", json!({ "model": "sectora-kiln", "prompt": long }).to_string(), "prompt"),
+        ("/v1/chat/completions", chat(json!([message("user", &long)])), "messages[0].content"),
+        ("/v1/chat/completions", chat(earlier), "messages[0].content"),
+    ] {
+        let error = refused(post(path, body), StatusCode::BAD_REQUEST).await;
+        assert_eq!((&error["param"], &error["code"]), (&json!(param), &json!("string_above_max_length")), "{error}");
+        assert_eq!(error["type"], "invalid_request_error");
+        let told = error["message"].as_str().unwrap();
+        assert!(told.contains("at most 12288 ") && told.contains("/v1/overlap"), "{told}");
+    }
+    let error = refused(get(&format!("/v1/search?q={}", "x".repeat(13_000))), StatusCode::BAD_REQUEST).await;
+    assert_eq!(error["param"], "q");
+    // An earlier answer may be longer, but not of any length.
+    let gas = message("user", "gas?");
+    let after = |answer: &str| chat(json!([gas, message("assistant", answer), gas]));
+    assert_eq!(call(&SERVICE, post("/v1/chat/completions", after(&long))).await.status(), StatusCode::OK);
+    let error = refused(post("/v1/chat/completions", after(&long.repeat(6))), StatusCode::BAD_REQUEST).await;
+    assert_eq!(error["param"], "messages[1].content");
+}
+
+#[tokio::test]
 async fn an_unknown_address_and_a_wrong_method_are_told_apart() {
     refused(get("/v1/documents/%ff"), StatusCode::BAD_REQUEST).await;
     assert_eq!(refused(get("/v1/nothing"), StatusCode::NOT_FOUND).await["code"], "unknown_url");
