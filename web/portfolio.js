@@ -1,6 +1,9 @@
 // The page at /portfolio: overlap, match, strengths, consolidation, release. Whatever comes from the server or a document
 // enters the page as text, never as markup.
 
+// Sentences that are new in a proposal and shown.
+const NEW_SHOWN = 20;
+
 const TEXTS = {
   ko: {
     title: "과제 포트폴리오", promise: "모든 판정은 양쪽의 문장을 근거로 보여 줍니다. 결정은 사람이 합니다.",
@@ -9,7 +12,7 @@ const TEXTS = {
     whole: "전체 과제:", all: "두 번 한 일은?", projects: "과제", pairs: "비교한 쌍", clusters: "반복된 일 (시간순)", avoidable: "줄일 수 있었을 지출",
     between: "기관 사이", spentAfter: "첫 과제 뒤에 쓴 예산", repeats: "반복:", unknown: "모름",
     working: "비교하는 중…", empty: "먼저 내용을 적으세요.", nothing: "겹치는 과제를 찾지 못했습니다.",
-    fresh: "제안서에서 새로운 내용", reached: "도달 수준", gap: "남는 부족분", lead: "주도", nobody: "뚜렷한 주도 기관 없음",
+    fresh: "제안서에서 새로운 내용", more: (n) => `그 밖에 ${n}문장`, leftOut: (n) => `제안서가 길어 ${n}문장은 비교하지 않았습니다.`, reached: "도달 수준", gap: "남는 부족분", lead: "주도", nobody: "뚜렷한 주도 기관 없음",
     onlyHere: "여기에만 있는 것", broken: "요청이 실패했습니다.", thin: "근거가 적음", budget: "예산",
     file: "또는 파일 (PDF, HWP, HWPX, DOCX, PPTX, XLSX, 텍스트)", reading: "파일을 읽는 중…", suggestions: "역할 분담 제안",
     thinTip: "근거 문장이 두 개가 되지 않습니다. 직접 확인하세요.",
@@ -41,7 +44,7 @@ const TEXTS = {
     whole: "The whole portfolio:", all: "What was done twice?", projects: "projects", pairs: "pairs compared", clusters: "Repeated work, in order of time",
     avoidable: "Avoidable spending", between: "Between institutes", spentAfter: "spent after the first", repeats: "repeats", unknown: "unknown",
     working: "Comparing…", empty: "Write something first.", nothing: "Nothing that overlaps was found.",
-    fresh: "New in the proposal", reached: "How far it got", gap: "Gap that stays", lead: "leads", nobody: "nobody clearly leads",
+    fresh: "New in the proposal", more: (n) => `and ${n} more sentences`, leftOut: (n) => `The proposal is long: ${n} of its sentences were not compared.`, reached: "How far it got", gap: "Gap that stays", lead: "leads", nobody: "nobody clearly leads",
     onlyHere: "only here", broken: "The request failed.", thin: "thin evidence", budget: "budget",
     file: "Or a file (PDF, HWP, HWPX, DOCX, PPTX, XLSX, text)", reading: "Reading the file…", suggestions: "Suggested division of labour",
     thinTip: "Fewer than two sentences support this: look for yourself.",
@@ -233,10 +236,11 @@ const show = {
   },
   overlap(found, out) {
     if (!found.verdicts.length) out.append(element("p", t().nothing));
+    if (found.proposal.left_out) out.append(element("p", t().leftOut(found.proposal.left_out), "facts"));
     for (const v of found.verdicts) {
       const s = element("section");
       s.append(element("h3", `${t().kinds[v.kind] || v.kind} (${percent(v.probability)}): ${v.title}`));
-      const facts = [v.project_id, v.institution, period(v), v.stage?.value, v.status?.value, v.budget && `${t().budget} ${v.budget}`];
+      const facts = [v.project_id, v.institution, period(v), v.stage?.value, v.status?.value, v.budget && `${t().budget} ${v.budget.toLocaleString(language)} ${v.currency || ""}`.trim()];
       s.append(element("p", facts.filter(Boolean).join(" · "), "facts"));
       if (v.reached) { const p = element("p", `${t().reached}: `); p.append(element("q", v.reached.quote)); s.append(p); }
       for (const e of v.evidence) {
@@ -248,7 +252,8 @@ const show = {
       const s = element("section");
       s.append(element("h3", t().fresh));
       const list = element("ul");
-      found.new_in_proposal.slice(0, 20).forEach((n) => list.append(element("li", n.quote)));
+      found.new_in_proposal.slice(0, NEW_SHOWN).forEach((n) => list.append(element("li", n.quote)));
+      if (found.new_in_proposal.length > NEW_SHOWN) list.append(element("li", t().more(found.new_in_proposal.length - NEW_SHOWN)));
       s.append(list);
       out.append(s);
     }

@@ -6,6 +6,7 @@ In about two fifths of the examples the answer is not there: another sentence of
 passage does not answer, or a sentence of something else.
 """
 
+import itertools
 import pathlib
 import random
 import sys
@@ -85,6 +86,8 @@ def shown(heading, before):
 class Examples:
     def __init__(self, pieces, rows, texts, seed):
         self.pieces, self.rows, self.seed = pieces, rows, seed
+        # A passage is drawn as often as it has questions.
+        self.shares = list(itertools.accumulate(len(r["questions"]) + len(r["absent"]) for r in rows))
         self.texts = {language: [(r["title"], r["text"]) for r in texts if r["language"] == language] for language in ("ko", "en")}
 
     def one(self, i):
@@ -95,8 +98,11 @@ class Examples:
                 return made
         raise ValueError(f"no example was found for place {i}")
 
+    def _passage(self, rng):
+        return rng.choices(self.rows, cum_weights=self.shares)[0]
+
     def _written(self, rng):
-        row = rng.choice(self.rows)
+        row = self._passage(rng)
         change = renumbered(rng, row["text"]) if rng.random() < 0.5 else lambda s: s
         own = pieces_of(row["text"])
         form = rng.random()
@@ -112,7 +118,7 @@ class Examples:
             others = [i for i in range(len(own)) if answer not in own[i]]
             if form < 0.42:
                 if form < 0.23 or not others:
-                    row = rng.choice(self.rows)
+                    row = self._passage(rng)
                     own = pieces_of(row["text"])
                     at = rng.randrange(len(own))
                 elif form < 0.36:

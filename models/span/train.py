@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the span reader: train.py OUT --base BASE --texts TEXTS.jsonl [--minutes 60 --threads 2]; BASE is what base.py wrote."""
+"""Trains the span reader: train.py OUT --base BASE --texts TEXTS.jsonl [--minutes 60 --threads 2]; BASE is what base.py wrote, or a folder with a model.gguf to go on from."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from data import Examples
+from export import exported
 from model import of_tensors
 from tokens import PAD, Pieces
 
@@ -62,6 +63,12 @@ def measure(model, examples):
     return exact / max(1, with_answer), here / max(1, with_answer), silent / max(1, without)
 
 
+def start(folder):
+    """The tensors to start from, by name."""
+    trained = folder / "model.gguf"
+    return {name: torch.tensor(t) for name, t in exported(trained).items()} if trained.exists() else load_file(folder / "base.safetensors")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=pathlib.Path)
@@ -87,7 +94,7 @@ def main():
     begin = time.time()
     sample = [stream.one(-i - 1) for i in range(2000)]
     print(f"{2000 / (time.time() - begin):.0f} examples/s are made, {sum(len(e.ids) for e in sample) / 2000:.0f} tokens each", flush=True)
-    model = of_tensors(load_file(options.base / "base.safetensors"), options.layers, options.dropout)
+    model = of_tensors(start(options.base), options.layers, options.dropout)
     learnt = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     print(sum(p.numel() for p in model.parameters()), "parameters", sum(p.numel() for _, p in learnt), "learnt", len(rows), "passages", sum(len(r["questions"]) for r in rows), "questions", flush=True)
     matrices = [p for n, p in learnt if p.ndim == 2 and "embeddings" not in n]

@@ -84,7 +84,8 @@ impl SpanReader {
         static READER: OnceLock<std::result::Result<SpanReader, String>> = OnceLock::new();
         let reader = READER.get_or_init(|| {
             let mut reader = SpanReader::load(WEIGHTS).map_err(|e| e.to_string())?;
-            let products = Arc::new(Products::new(0));
+            // A question must not be answered on one machine and not on another.
+            let products = Arc::new(Products::of_integers(0));
             reader.model.linears().try_for_each(|l| l.round(&products)).map_err(|e| e.to_string())?;
             Ok(reader)
         });

@@ -38,10 +38,20 @@ impl fmt::Debug for Linear8 {
 }
 
 impl Products {
-    /// On so many threads; 0 is one a processor.
+    /// On so many threads; 0 is one a processor. The fastest that the processor has.
     pub fn new(threads: usize) -> Products {
+        Products::on(Path::best(), threads)
+    }
+
+    /// The same with products of integers on every processor, with AMX too: for what must not come out otherwise on another
+    /// machine.
+    pub fn of_integers(threads: usize) -> Products {
+        Products::on(Path::best().for_writing(), threads)
+    }
+
+    fn on(path: Path, threads: usize) -> Products {
         let state = State { pool: Pool::new(threads), rows: Activations::default(), pages: Pages::default() };
-        Products { path: Path::best(), state: Mutex::new(state) }
+        Products { path, state: Mutex::new(state) }
     }
 
     /// Rounds a matrix, `weights` being its rows one after another; `None` where a row's length is not a multiple of 32.
@@ -94,22 +104,23 @@ mod tests {
         let number = |i: usize| ((i * 7919 + 13) % 2003) as f32 / 1001.5 - 1.0;
         let weights: Vec<f32> = (0..outputs * inputs).map(number).collect();
         let x: Vec<f32> = (0..rows * inputs).map(|i| number(i * 31 + 5)).collect();
-        let products = Products::new(2);
-        let matrix = products.round(&weights, outputs, inputs).unwrap();
-        let mut out = vec![0.0; rows * outputs];
-        products.multiply(&x, &matrix, &mut out);
-        for r in 0..rows {
-            for o in 0..outputs {
-                let pairs = x[r * inputs..][..inputs].iter().zip(&weights[o * inputs..][..inputs]);
-                let exact: f64 = pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                // Two roundings to 1/254 of about 1, of 96 products of random sign.
-                assert!((f64::from(out[r * outputs + o]) - exact).abs() < 0.1, "{r} {o}");
+        for products in [Products::new(2), Products::of_integers(2)] {
+            let matrix = products.round(&weights, outputs, inputs).unwrap();
+            let mut out = vec![0.0; rows * outputs];
+            products.multiply(&x, &matrix, &mut out);
+            for r in 0..rows {
+                for o in 0..outputs {
+                    let pairs = x[r * inputs..][..inputs].iter().zip(&weights[o * inputs..][..inputs]);
+                    let exact: f64 = pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                    // Two roundings to 1/254 of about 1, of 96 products of random sign.
+                    assert!((f64::from(out[r * outputs + o]) - exact).abs() < 0.1, "{r} {o}");
+                }
             }
+            let alone = &mut vec![0.0; outputs];
+            products.multiply(&x[inputs..2 * inputs], &matrix, alone);
+            assert_eq!(alone[..], out[outputs..2 * outputs], "a row does not depend on its neighbours");
+            assert!(products.round(&weights[..outputs * 33], outputs, 33).is_none());
         }
-        let alone = &mut vec![0.0; outputs];
-        products.multiply(&x[inputs..2 * inputs], &matrix, alone);
-        assert_eq!(alone[..], out[outputs..2 * outputs], "a row does not depend on its neighbours");
-        assert!(products.round(&weights[..outputs * 33], outputs, 33).is_none());
     }
 
     #[test]

@@ -17,6 +17,9 @@ const READ: usize = 16;
 const READ_FOR_PART: usize = 8;
 /// What a unit of the margin counts beside the words (eval/README.md, "Is there an answer at all?").
 const GAIN: f32 = 0.06;
+/// What is added to a margin before that: it is learnt on questions of which two fifths have no answer in the sentence, and
+/// an answer's likelihood is spread over the places where a long one may begin and end.
+const LEAN: f32 = 1.25;
 /// Surer than this is no surer.
 const SURE: f32 = 12.0;
 /// A sentence that scores less does not answer, whoever asks for it.
@@ -123,7 +126,7 @@ pub(super) fn gain(c: &Candidate<'_>, asked: usize) -> f32 {
 
 /// What was not read counts as surely no answer.
 fn worth(margin: Option<f32>) -> f32 {
-    GAIN * margin.unwrap_or(-SURE).clamp(-SURE, SURE)
+    GAIN * margin.map_or(-SURE, |margin| margin + LEAN).clamp(-SURE, SURE)
 }
 
 #[cfg(test)]
