@@ -18,6 +18,8 @@ use crate::{Architecture, LmError};
 
 /// Longest header of a safetensors file, as its own library has it.
 const MAX_HEADER: u64 = 100_000_000;
+/// No model's heads have more dimensions.
+const LARGEST_HEAD: i64 = 1 << 16;
 
 /// Opens a folder.
 pub(crate) fn open(folder: &Path) -> Result<Gguf, LmError> {
@@ -83,7 +85,12 @@ impl Config<'_> {
         let mut all = HashMap::from([("general.architecture".to_owned(), Value::String(name.to_owned()))]);
         let heads = self.needed("num_attention_heads")?;
         let head_dim = self.size("head_dim").unwrap_or(self.needed("hidden_size")? / heads);
-        let turned = head_dim as f64 * self.json["partial_rotary_factor"].as_f64().unwrap_or(1.0);
+        let share = self.json["partial_rotary_factor"].as_f64().unwrap_or(1.0);
+        if share <= 0.0 || share > 1.0 || head_dim > LARGEST_HEAD {
+            let what = format!("its heads have {head_dim} dimensions and its partial_rotary_factor is {share}");
+            return Err(self.unsupported(what));
+        }
+        let turned = head_dim as f64 * share;
         let mut context = self.needed("max_position_embeddings")?;
         let sliding = self.size("sliding_window");
         let gemma = architecture == Architecture::Gemma3;

@@ -260,6 +260,9 @@ fn a_folder_that_lacks_something_or_asks_for_what_is_not_there_says_so() {
         change("config.json", "\"rope_theta\"", &scaling, &format!("no list of numbers {lacking}"));
     }
     change("config.json", "\"silu\"", "\"relu\"", "activation is relu");
+    for wrong in ["\"partial_rotary_factor\":-2.0", "\"head_dim\":1000000000000"] {
+        change("config.json", "\"rope_theta\"", &format!("{wrong},\"rope_theta\""), "partial_rotary_factor is");
+    }
     change("config.json", "{", "", "config.json is not JSON");
     change("tokenizer.json", "\"ab\":256", "\"ab\":9999", "token 9999");
     let whole = std::fs::read(path("model.safetensors")).unwrap();
