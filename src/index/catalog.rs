@@ -4,6 +4,7 @@
 //! Every source is replaced in one transaction, so an interruption leaves either its old or its new
 //! documents, never half. A chunk stays marked `pending` until the store has it on disk.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -29,8 +30,9 @@ CREATE TABLE IF NOT EXISTS source_documents (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS source_documents_doc ON source_documents(doc_id);
 CREATE TABLE IF NOT EXISTS source_access (
-  doc_id TEXT NOT NULL, path TEXT NOT NULL, access TEXT NOT NULL, PRIMARY KEY (doc_id, path)
+  path TEXT NOT NULL, doc_id TEXT NOT NULL, access TEXT NOT NULL, PRIMARY KEY (path, doc_id)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS source_access_doc ON source_access(doc_id);
 CREATE TABLE IF NOT EXISTS chunks (
   id INTEGER PRIMARY KEY, doc_id TEXT NOT NULL, ordinal INTEGER NOT NULL, start INTEGER NOT NULL,
   stop INTEGER NOT NULL, path TEXT NOT NULL, page INTEGER, pending INTEGER NOT NULL DEFAULT 1
@@ -188,20 +190,19 @@ impl Catalog {
     pub(super) fn replace(&self, source: &SourceRow, documents: &[(Document, Vec<Chunk>)]) -> Result<(), IndexError> {
         self.transaction(|t| {
             let before = documents_of(t, &source.path)?;
-            forget_documents(t, &source.path, &before)?;
+            forget_documents(t, &source.path)?;
+            let mut give =
+                t.prepare_cached("INSERT INTO source_documents (path, position, doc_id) VALUES (?1, ?2, ?3)")?;
+            let mut guard =
+                t.prepare_cached("INSERT OR REPLACE INTO source_access (path, doc_id, access) VALUES (?1, ?2, ?3)")?;
             for (position, (document, chunks)) in documents.iter().enumerate() {
                 insert(t, &source.path, document, chunks)?;
-                t.execute(
-                    "INSERT INTO source_documents (path, position, doc_id) VALUES (?1, ?2, ?3)",
-                    params![source.path, position as i64, document.id],
-                )?;
-                t.execute(
-                    "INSERT OR REPLACE INTO source_access (doc_id, path, access) VALUES (?1, ?2, ?3)",
-                    params![document.id, source.path, document.metadata.access.name()],
-                )?;
+                give.execute(params![source.path, position as i64, document.id])?;
+                guard.execute([&source.path, &document.id, document.metadata.access.name()])?;
             }
-            let gone = |id: &&String| documents.iter().all(|(d, _)| d.id != **id);
-            before.iter().filter(gone).try_for_each(|id| without_source(t, id))?;
+            let given: HashSet<&str> = documents.iter().map(|(d, _)| d.id.as_str()).collect();
+            let gone = before.iter().filter(|id| !given.contains(id.as_str()));
+            gone.into_iter().try_for_each(|id| without_source(t, id))?;
             write_source(t, source)
         })
     }
@@ -215,7 +216,7 @@ impl Catalog {
     pub(super) fn remove(&self, path: &str) -> Result<(), IndexError> {
         self.transaction(|t| {
             let before = documents_of(t, path)?;
-            forget_documents(t, path, &before)?;
+            forget_documents(t, path)?;
             t.execute("DELETE FROM sources WHERE path = ?1", [path])?;
             before.iter().try_for_each(|id| without_source(t, id))
         })
@@ -366,12 +367,9 @@ fn documents_of(t: &Transaction<'_>, path: &str) -> rusqlite::Result<Vec<String>
 }
 
 /// Takes the documents of a source from it.
-fn forget_documents(t: &Transaction<'_>, path: &str, ids: &[String]) -> rusqlite::Result<()> {
+fn forget_documents(t: &Transaction<'_>, path: &str) -> rusqlite::Result<()> {
     t.execute("DELETE FROM source_documents WHERE path = ?1", [path])?;
-    for id in ids {
-        t.execute("DELETE FROM source_access WHERE doc_id = ?1 AND path = ?2", [id, path])?;
-    }
-    Ok(())
+    t.execute("DELETE FROM source_access WHERE path = ?1", [path]).map(drop)
 }
 
 /// Inserts a document of a source and its chunks. Where other sources hold the same content the first of their paths names
@@ -380,8 +378,8 @@ fn forget_documents(t: &Transaction<'_>, path: &str, ids: &[String]) -> rusqlite
 fn insert(t: &Transaction<'_>, path: &str, document: &Document, chunks: &[Chunk]) -> rusqlite::Result<()> {
     let mut body = document.clone();
     let text = std::mem::take(&mut body.text);
-    let first: Option<String> =
-        t.query_row("SELECT min(path) FROM source_documents WHERE doc_id = ?1", [&document.id], |r| r.get(0))?;
+    let mut of_all = t.prepare_cached("SELECT min(path) FROM source_documents WHERE doc_id = ?1")?;
+    let first: Option<String> = of_all.query_row([&document.id], |r| r.get(0))?;
     if first.is_some_and(|first| first.as_str() < path) {
         let known: String = t.query_row("SELECT body FROM documents WHERE id = ?1", [&document.id], |r| r.get(0))?;
         if let Ok(known) = serde_json::from_str::<Document>(&known) {
