@@ -4,6 +4,7 @@
 //! line of its own (`대외비`, `CONFIDENTIAL`) or an access level above public withholds the whole document. Each reason names its rule, the
 //! provision and the words. The rules see words, not facts: that something *is* a trade secret nobody can tell from a text.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use regex::{Match, Regex};
@@ -213,26 +214,36 @@ pub fn decide(document: &Document, policy: &Policy) -> Decision {
 /// What a sentence claims about itself.
 fn claims(text: &str, sentence: Span) -> Vec<Reason> {
     let said = sentence.slice(text);
-    let denied = |m: &Match<'_>| {
-        let end = end_of_list(said, m.end());
-        let mut before = RULES.iter().flat_map(|rule| rule.words.find_iter(said));
-        DENIED_BEHIND.is_match(&said[end..])
-            || before.any(|o| end_of_list(said, o.end()) == end && DENIED_BEFORE.is_match(&said[..o.start()]))
-    };
+    let mut claims: Vec<(&Rule, Match<'_>)> =
+        RULES.iter().flat_map(|rule| rule.words.find_iter(said).map(move |m| (rule, m))).collect();
+    claims.sort_by_key(|(_, m)| m.start());
+    // Where the list ends that begins at a claim (`영업비밀이나 국가핵심기술`, `trade secrets or proprietary data`): the
+    // last claims first, since each list goes on in a later one.
+    let mut end_from: HashMap<usize, usize> = HashMap::new();
+    let mut ends = vec![0; claims.len()];
+    let mut denied: HashSet<usize> = HashSet::new();
+    for (at, (_, m)) in claims.iter().enumerate().rev() {
+        let next = JOINT.find(&said[m.end()..]).and_then(|joint| end_from.get(&(m.end() + joint.end())));
+        let end = next.copied().unwrap_or(m.end());
+        end_from.insert(m.start(), end);
+        ends[at] = end;
+        if DENIED_BEHIND.is_match(&said[end..]) || DENIED_BEFORE.is_match(shortly_before(said, m.start())) {
+            denied.insert(end);
+        }
+    }
     let seen = |rule: &Rule| {
-        let m = rule.words.find_iter(said).find(|m| !denied(m))?;
+        let own = claims.iter().zip(&ends).filter(|((by, _), _)| std::ptr::eq(*by, rule));
+        let ((_, m), _) = own.into_iter().find(|(_, end)| !denied.contains(end))?;
         let span = Span { start: sentence.start + m.start(), end: sentence.start + m.end() };
         Some(Reason { basis: rule.basis, rule: rule.name, span, confidence: rule.confidence })
     };
     RULES.iter().filter_map(seen).collect()
 }
 
-/// Where a list of claims ends, of which one ends at `end`: `영업비밀이나 국가핵심기술`, `trade secrets or proprietary data`.
-fn end_of_list(said: &str, end: usize) -> usize {
-    let rest = &said[end..];
-    let Some(joint) = JOINT.find(rest) else { return end };
-    let next = RULES.iter().filter_map(|rule| rule.words.find(&rest[joint.end()..])).find(|m| m.start() == 0);
-    next.map_or(end, |m| end_of_list(said, end + joint.end() + m.end()))
+/// As much before a claim as a denial takes.
+fn shortly_before(said: &str, start: usize) -> &str {
+    const BYTES: usize = 64;
+    &said[said.floor_char_boundary(start.saturating_sub(BYTES))..start]
 }
 
 /// The findings of a sentence that are not shown as they are.
@@ -338,6 +349,15 @@ mod tests {
             let decision = decide(&document(text), &Policy::default());
             assert_eq!(decision.outcome, Outcome::ReleaseInPart, "{text}");
             assert!(decision.text.starts_with("[WITHHELD: "), "{}", decision.text);
+        }
+    }
+
+    #[test]
+    fn a_list_of_any_length_is_read() {
+        let list = "영업비밀, ".repeat(50_000);
+        for (end, outcome) in [("대외비에 해당하지 않는다.", Outcome::Release), ("대외비이다.", Outcome::ReleaseInPart)]
+        {
+            assert_eq!(decide(&document(&format!("{list}{end}")), &Policy::default()).outcome, outcome);
         }
     }
 
