@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 
-use super::{Context, Failure, Outcome};
+use super::{Context, Failure, Outcome, one_line};
 use crate::answer::{Answer, Ask, Event};
 use crate::app::App;
 use crate::config::Config;
@@ -198,8 +198,4 @@ fn place(title: &str, page: Option<u32>, section: &str, source: &str, ko: bool) 
         out.push_str(&format!(", {section}"));
     }
     format!("{out} ({source})")
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

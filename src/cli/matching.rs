@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::{Context, Failure, Outcome};
+use super::{Context, Failure, Outcome, one_line};
 use crate::document::{Access, Language};
 use crate::portfolio::matching::{self, MatchOptions, Matches, Openings};
 use crate::portfolio::{Holdings, Institutes};
@@ -116,10 +116,6 @@ fn openings(found: &Openings, language: Language) -> String {
         }
     }
     out
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

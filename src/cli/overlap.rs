@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Context, Failure, Outcome, this_program};
+use super::{Context, Failure, Outcome, one_line, this_program};
 use crate::app::App;
 use crate::document::{Access, Language};
 use crate::portfolio::join::Join;
@@ -226,8 +226,7 @@ fn all_text(found: &Landscape, reader: Language) -> String {
         };
         let mut lines = format!("  {kind} {:.2}: {pair}\n", p.probability);
         for (a, b) in p.evidence.iter().take(1) {
-            let one = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
-            lines.push_str(&format!("      “{}”\n      “{}”\n", one(&a.quote), one(&b.quote)));
+            lines.push_str(&format!("      “{}”\n      “{}”\n", one_line(&a.quote), one_line(&b.quote)));
         }
         lines
     });

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Context, Failure, Outcome};
+use super::{Context, Failure, Outcome, one_line};
 use crate::document::{Access, Language};
 use crate::portfolio::strengths::{Profile, Share, Strengths, TopicRow, strengths};
 use crate::portfolio::{Citation, Holdings, Institutes};
@@ -124,7 +124,7 @@ fn interval(share: &Share) -> String {
 }
 
 fn quoted(c: &Citation) -> String {
-    let quote = c.quote.split_whitespace().collect::<Vec<_>>().join(" ");
+    let quote = one_line(&c.quote);
     format!("        “{quote}” ({}, {}–{})\n", c.project_id, c.start, c.end)
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::super::{Context, Failure, Outcome};
+use super::super::{Context, Failure, Outcome, one_line};
 use crate::evaluate::at_recall::AtRecall;
 use crate::evaluate::calls::{Opened, Supported, openings, supported};
 use crate::evaluate::few::HeldOut;
@@ -216,8 +216,7 @@ fn planted_text(p: &Planted) -> String {
             r.others.join(" ")
         ));
         if let Some((a, b)) = &r.evidence {
-            let one = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
-            out.push_str(&format!("      “{}”\n      “{}”\n", one(a), one(b)));
+            out.push_str(&format!("      “{}”\n      “{}”\n", one_line(a), one_line(b)));
         }
     }
     out
