@@ -1,30 +1,61 @@
 //! A Word document before its parser sees it: equations on one line, line breaks as blanks, raised and
-//! lowered digits as such, deleted and moved-away text gone.
+//! lowered digits as such, characters of symbol fonts as Unicode; deleted, moved-away and hidden text gone.
+
+use std::collections::BTreeMap;
 
 use quick_xml::events::Event;
 
-use super::{omml, package};
+use super::{omml, package, symbol};
 use crate::ingest::ReadError;
 
-/// Tracked deletions, and the old place of what was moved.
-const DELETED: [&str; 2] = ["del", "moveFrom"];
+/// Tracked deletions, the old place of what was moved, and the look that text had before a tracked change.
+const DELETED: [&str; 3] = ["del", "moveFrom", "rPrChange"];
+/// Stands for a character that nobody knows.
+const UNKNOWN: &str = "[?]";
+/// Unknown characters reported one by one.
+const UNKNOWN_SHOWN: usize = 20;
 
-/// The package with its parts rewritten; `None` when they can stay as they are.
-pub(super) fn rewrite(bytes: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+/// What a document does not show as it was meant.
+#[derive(Default)]
+struct Lost {
+    /// Pieces of hidden text.
+    hidden: usize,
+    /// Characters of symbol fonts that are not known, by font and code, and how often they stand.
+    unknown: BTreeMap<(String, String), usize>,
+}
+
+/// The package with its parts rewritten, `None` when they can stay as they are; and what was left out, a line each.
+pub(super) fn rewrite(bytes: &[u8]) -> Result<(Option<Vec<u8>>, Vec<String>), ReadError> {
     let wanted = |name: &str| {
         let part = name.strip_prefix("word/").and_then(|n| n.strip_suffix(".xml")).unwrap_or("");
         ["document", "footnotes", "endnotes"]
             .iter()
             .any(|p| part.strip_prefix(p).is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())))
     };
-    package::rewrite(bytes, "DOCX", wanted, rewritten)
+    let mut lost = Lost::default();
+    let new = package::rewrite(bytes, "DOCX", wanted, |_, xml| rewritten(xml, &mut lost))?;
+    let mut warnings = Vec::new();
+    if lost.hidden > 0 {
+        let pieces = if lost.hidden == 1 { "piece" } else { "pieces" };
+        warnings.push(format!(
+            "{} {pieces} of hidden text left out; unhide it in Word and ingest the file again if it belongs to the text",
+            lost.hidden
+        ));
+    }
+    warnings.extend(lost.unknown.iter().take(UNKNOWN_SHOWN).map(|((font, code), times)| {
+        format!("the character {code} of the font `{font}` is not known and reads {UNKNOWN}, {times} times; write it as text")
+    }));
+    Ok((new, warnings))
 }
 
-fn rewritten(xml: &str) -> Option<String> {
+fn rewritten(xml: &str, lost: &mut Lost) -> Option<String> {
     let mut out = String::with_capacity(xml.len());
     let mut equation: Option<omml::Equation> = None;
     let mut deleted = 0usize;
     let mut raised: Option<bool> = None;
+    // For each open run, whether it is hidden; text boxes open runs inside a run.
+    let mut hidden: Vec<bool> = Vec::new();
+    let mut of_paragraph = false;
     let mut in_text = false;
     let mut last = ' ';
     package::events(xml, |event| {
@@ -60,6 +91,7 @@ fn rewritten(xml: &str) -> Option<String> {
             Event::End(e) => e.starts_with("w:"),
             _ => false,
         };
+        let is_hidden = hidden.last().is_some_and(|hidden| *hidden);
         match &event {
             Event::Start(e) if e.starts_with("m:") && name == "oMath" => {
                 let mut open = omml::Equation::default();
@@ -81,6 +113,12 @@ fn rewritten(xml: &str) -> Option<String> {
                 };
                 return;
             }
+            // The mark at the end of a paragraph may be hidden while its text is not.
+            Event::Start(e) | Event::Empty(e) if word && name == "vanish" && !of_paragraph => {
+                if let Some(hidden) = hidden.last_mut() {
+                    *hidden = package::attribute(e, "val").is_none() || package::is_on(e, "val");
+                }
+            }
             Event::Empty(e) if word && name == "br" => {
                 if package::attribute(e, "type").is_none_or(|t| t == "textWrapping") {
                     out.push_str("<w:t xml:space=\"preserve\"> </w:t>");
@@ -88,13 +126,43 @@ fn rewritten(xml: &str) -> Option<String> {
                     return;
                 }
             }
-            Event::Start(_) if word && name == "r" => raised = None,
+            Event::Start(e) | Event::Empty(e) if word && name == "sym" => {
+                if !is_hidden {
+                    let font = package::attribute(e, "font").unwrap_or_default();
+                    let code = package::attribute(e, "char").unwrap_or_default();
+                    let known = u32::from_str_radix(&code, 16).ok().and_then(|code| symbol::character(&font, code));
+                    let text = known.map_or_else(|| UNKNOWN.to_owned(), String::from);
+                    let text = raised.and_then(|up| shifted(&text, up)).unwrap_or(text);
+                    last = text.chars().last().unwrap_or(last);
+                    out.push_str(&format!("<w:t xml:space=\"preserve\">{}</w:t>", package::escaped(&text)));
+                    if known.is_none() {
+                        *lost.unknown.entry((font, code)).or_insert(0) += 1;
+                    }
+                }
+                return;
+            }
+            Event::End(_) if word && name == "sym" => return,
+            Event::Start(_) if word && name == "r" => {
+                raised = None;
+                hidden.push(is_hidden);
+            }
+            Event::End(_) if word && name == "r" => {
+                hidden.pop();
+            }
+            Event::Start(_) if word && name == "pPr" => of_paragraph = true,
+            Event::End(_) if word && name == "pPr" => of_paragraph = false,
             Event::Start(_) | Event::End(_) if word && name == "p" => last = ' ',
-            Event::Start(_) if word && name == "t" => in_text = true,
+            Event::Start(_) if word && name == "t" => {
+                in_text = true;
+                lost.hidden += usize::from(is_hidden);
+            }
             Event::End(_) if word && name == "t" => in_text = false,
             _ => {}
         }
         if in_text && let Some(text) = package::characters(&event) {
+            if is_hidden {
+                return;
+            }
             last = text.chars().last().unwrap_or(last);
             if let Some(shifted) = raised.and_then(|up| shifted(&text, up)) {
                 out.push_str(&shifted);
@@ -129,6 +197,10 @@ fn shifted(text: &str, up: bool) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn rewritten(xml: &str) -> Option<String> {
+        super::rewritten(xml, &mut Lost::default())
+    }
+
     #[test]
     fn equations_stand_where_they_stood() {
         let xml = "<w:p><w:r><w:t>area</w:t></w:r><m:oMathPara><m:oMath><m:r><w:rPr/><m:t>A=πr</m:t></m:r></m:oMath></m:oMathPara><w:r><w:t xml:space=\"preserve\"> holds</w:t></w:r></w:p>";
@@ -151,5 +223,34 @@ mod tests {
             "{text}"
         );
         assert_eq!(shifted("th", true), None);
+    }
+    #[test]
+    fn characters_of_symbol_fonts_are_text_and_unknown_ones_are_seen() {
+        let xml = "<w:r><w:t>5 </w:t><w:sym w:font=\"Symbol\" w:char=\"F06D\"/><w:t>m</w:t></w:r>\
+            <w:r><w:sym w:font=\"Wingdings\" w:char=\"F0A7\"/><w:sym w:font=\"MT Extra\" w:char=\"F06C\"/></w:r>";
+        let mut lost = Lost::default();
+        let text = super::rewritten(xml, &mut lost).unwrap();
+        let t = |text: &str| format!("<w:t xml:space=\"preserve\">{text}</w:t>");
+        let expected = format!("<w:r><w:t>5 </w:t>{}<w:t>m</w:t></w:r><w:r>{}{}</w:r>", t("µ"), t("•"), t("[?]"));
+        assert_eq!(text, expected);
+        assert_eq!(lost.unknown, BTreeMap::from([(("MT Extra".into(), "F06C".into()), 1)]));
+    }
+
+    #[test]
+    fn hidden_runs_are_no_text_but_a_hidden_paragraph_mark_hides_nothing() {
+        let run = |properties: &str, text: &str| format!("<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>");
+        let mark = "<w:pPr><w:rPr><w:vanish/></w:rPr></w:pPr>";
+        let before = "<w:rPrChange w:id=\"1\"><w:rPr><w:vanish/></w:rPr></w:rPrChange>";
+        let xml = format!(
+            "<w:p>{mark}{}{}{}{}</w:p>",
+            run("", "a"),
+            run("<w:vanish/>", "secret"),
+            run("<w:vanish w:val=\"0\"/>", "b"),
+            run(before, "c")
+        );
+        let mut lost = Lost::default();
+        let text = super::rewritten(&xml, &mut lost).unwrap();
+        let shown: Vec<&str> = text.split("<w:t>").skip(1).filter_map(|t| t.split('<').next()).collect();
+        assert_eq!((shown, lost.hidden), (vec!["a", "", "b", "c"], 1));
     }
 }

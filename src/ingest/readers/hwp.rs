@@ -19,12 +19,19 @@ pub(super) fn read(input: &Input<'_>, format: Format) -> Result<Extracted, ReadE
     let render = unhwp::RenderOptions { escape_special_chars: false, ..unhwp::RenderOptions::default() };
     let markdown = unhwp::render::render_markdown(&parsed, &render).map_err(error)?.replace("<br>", " ");
     let mut warnings = Vec::new();
-    if !parsed.skipped_sections.is_empty() {
-        let skipped: Vec<String> = parsed.skipped_sections.iter().map(|s| (s + 1).to_string()).collect();
-        warnings.push(format!("damaged sections left out: {}", skipped.join(", ")));
-    }
+    let skipped: Vec<String> = parsed.skipped_sections.iter().map(|s| (s + 1).to_string()).collect();
+    let damage = match skipped.as_slice() {
+        [] => None,
+        [one] => Some(format!("section {one} is damaged")),
+        more => Some(format!("sections {} are damaged", more.join(", "))),
+    };
     let empty = !markdown.chars().any(char::is_alphanumeric);
     let preview = if empty && format == Format::Hwp { hwp5::preview(input.bytes) } else { None };
+    if let (true, None, Some(damage)) = (empty, &preview, &damage) {
+        return Err(damaged("HWP", damage));
+    }
+    warnings
+        .extend(damage.map(|damage| format!("{damage} and left out; save the file anew in Hangul and ingest that")));
     let markdown = match preview {
         Some(text) => {
             warnings.push("no text in the body; its preview was read, about the first page".into());

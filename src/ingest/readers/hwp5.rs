@@ -14,7 +14,8 @@ use super::{damaged, package};
 use crate::ingest::ReadError;
 
 const COMPRESSED: u32 = 1;
-const ENCRYPTED: u32 = 1 << 1;
+/// A password, DRM, encryption with a certificate, DRM with a certificate.
+const ENCRYPTED: u32 = 1 << 1 | 1 << 4 | 1 << 8 | 1 << 10;
 const DISTRIBUTION: u32 = 1 << 2;
 /// Offset of the flags in the stream `FileHeader`.
 const FLAGS: usize = 36;
@@ -46,13 +47,14 @@ pub(super) fn rewrite(bytes: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         if !file.is_stream(&name) {
             break;
         }
-        let mut data = stream(&mut file, &name)?;
-        if scrambled {
-            data = unscrambled(&data).ok_or_else(|| damaged("HWP", format!("{name}: no key for distribution")))?;
-        }
-        if flags & COMPRESSED != 0 {
-            data = inflated(&data).map_err(|e| damaged("HWP", format!("{name}: {e}")))?;
-        }
+        // A stream that the container does not deliver would end the parser's list of sections without a word.
+        let data = match unpacked(stream(&mut file, &name)?, &name, flags) {
+            Ok(data) => data,
+            // The parser leaves out what it cannot unpack and says so; in place of a scrambled section it would read a notice
+            // that stands there for older programs.
+            Err(_) if !scrambled => continue,
+            Err(error) => return Err(error),
+        };
         total += data.len() as u64;
         if total > package::LIMIT {
             return Err(ReadError::Limit(format!("{} MiB unpacked", package::LIMIT >> 20)));
@@ -88,6 +90,17 @@ pub(super) fn preview(bytes: &[u8]) -> Option<String> {
     // Table cells stand in angle brackets.
     let text = String::from_utf16_lossy(&units).replace("><", " | ").replace(['<', '>', '\0'], " ");
     text.chars().any(char::is_alphanumeric).then_some(text)
+}
+
+/// The records of a section, without scrambling and compression.
+fn unpacked(mut data: Vec<u8>, name: &str, flags: u32) -> Result<Vec<u8>, ReadError> {
+    if flags & DISTRIBUTION != 0 {
+        data = unscrambled(&data).ok_or_else(|| damaged("HWP", format!("{name}: no key for distribution")))?;
+    }
+    if flags & COMPRESSED != 0 {
+        data = inflated(&data).map_err(|e| damaged("HWP", format!("{name}: {e}")))?;
+    }
+    Ok(data)
 }
 
 fn stream(file: &mut File, name: &str) -> Result<Vec<u8>, ReadError> {
@@ -344,10 +357,26 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_password_is_said_and_a_damaged_key_too() {
-        assert_eq!(read(&hwp(ENCRYPTED, &[("BodyText/Section0", vec![1; 64])])), Err(ReadError::Encrypted));
+    fn encryption_of_every_kind_is_said_and_a_damaged_key_too() {
+        for flag in [1, 4, 8, 10] {
+            let file = hwp(COMPRESSED | 1 << flag, &[("BodyText/Section0", vec![1; 64])]);
+            assert_eq!(read(&file), Err(ReadError::Encrypted), "flag {flag}");
+        }
         let error = read(&hwp(DISTRIBUTION, &[("ViewText/Section0", vec![1; 64])])).unwrap_err();
         assert!(error.to_string().contains("ViewText/Section0"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_section_costs_no_other() {
+        let good = deflated(&section(&["첫 구역의 본문"])).unwrap();
+        let bad = vec![0xff; 64];
+        let file = hwp(COMPRESSED, &[("BodyText/Section0", good), ("BodyText/Section1", bad.clone())]);
+        let found = read(&file).unwrap();
+        assert!(found.parts[0].markdown.contains("첫 구역의 본문"), "{:?}", found.parts);
+        assert!(found.warnings[0].starts_with("section 2 is damaged"), "{:?}", found.warnings);
+
+        let error = read(&hwp(COMPRESSED, &[("BodyText/Section0", bad)])).unwrap_err().to_string();
+        assert!(error.starts_with("damaged HWP file: section 1"), "{error}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn rewrite(bytes: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
             .and_then(|n| n.strip_suffix(".xml"))
             .is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
     };
-    package::rewrite(bytes, "HWPX", wanted, rewritten)
+    package::rewrite(bytes, "HWPX", wanted, |_, xml| rewritten(xml))
 }
 
 /// Shapes in shapes, this deep: no person draws more, and each level moves its text once more.

@@ -15,13 +15,19 @@ mod package;
 mod pdf;
 mod pdf_cmap;
 mod records;
+mod symbol;
 mod text;
 mod web;
+mod workbook;
+mod xlsx;
 
 use sha2::{Digest, Sha256};
 
 use super::{Extracted, Part, ReadError, RecordMapping};
 use crate::document::{Format, Metadata, UnitKind};
+
+/// Ranges of pages named in one warning.
+const RANGES: usize = 20;
 
 /// What a reader is given.
 pub(super) struct Input<'a> {
@@ -52,7 +58,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
 fn by_format(input: &Input<'_>, format: Format) -> Result<Vec<Extracted>, ReadError> {
     match format {
         Format::Pdf => pdf::read(input).map(one),
-        Format::Xlsx | Format::Xls => office::read_workbook(input, format),
+        Format::Xlsx | Format::Xls => workbook::read(input, format),
         Format::Docx | Format::Pptx | Format::Doc | Format::Ppt => office::read(input, format).map(one),
         Format::Hwp | Format::Hwpx => hwp::read(input, format).map(one),
         Format::Odf => odf::read(input).map(one),
@@ -101,6 +107,23 @@ fn sha256(bytes: &[u8]) -> String {
 pub(super) fn one_line(words: &str) -> String {
     let line: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= 200 { line } else { line.chars().take(199).chain(['…']).collect() }
+}
+
+/// Ascending numbers of pages or slides in few words: `3, 7-25`.
+fn numbers(ascending: &[u32]) -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for &number in ascending {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let one = |(first, last): &(u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let shown: Vec<String> = ranges.iter().take(RANGES).map(one).collect();
+    match ranges.len().saturating_sub(RANGES) {
+        0 => shown.join(", "),
+        _ => format!("{} and others up to {}", shown.join(", "), ranges.last().map_or(0, |(_, last)| *last)),
+    }
 }
 
 fn damaged(format: &str, what: impl std::fmt::Display) -> ReadError {
@@ -196,6 +219,13 @@ mod tests {
         assert_eq!(format(b"a,b,c\n1,2,3\n4,5,6\n", "data"), Format::Csv);
         assert_eq!(format(b"# Title\n\nText with **bold** words.\n", "a"), Format::Markdown);
         assert_eq!(format(b"Plain words, nothing more.\nA second line, too.\n", "a.dat"), Format::Text);
+    }
+
+    #[test]
+    fn numbers_are_told_in_ranges() {
+        assert_eq!(numbers(&[3, 7, 8, 9, 25]), "3, 7-9, 25");
+        let odd: Vec<u32> = (0..30).map(|i| 2 * i + 1).collect();
+        assert!(numbers(&odd).ends_with("37, 39 and others up to 59"), "{}", numbers(&odd));
     }
 
     #[test]

@@ -1,39 +1,54 @@
-//! Speaker notes of a PPTX, attached to the slide that names them in its relationships.
-
-use std::collections::HashMap;
+//! Speaker notes of a PPTX, attached to the slide that names them in its relationships, and its hidden slides, left out.
 
 use quick_xml::events::Event;
 
-use super::damaged;
 use super::package::{self, Archive};
+use super::{damaged, numbers};
 use crate::ingest::{Part, ReadError};
 
 /// Placeholders of a notes page that are not notes: the slide's picture, number, date, header, footer.
 const OTHER: [&str; 5] = ["sldImg", "sldNum", "dt", "hdr", "ftr"];
 
-/// Adds each slide's notes below its text. Parts and slides correspond by order, or nothing is added.
-pub(super) fn attach(bytes: &[u8], parts: &mut [Part]) -> Result<(), ReadError> {
+/// Adds each slide's notes below its text and takes hidden slides out, with a line that says which. Parts and slides
+/// correspond by order, or nothing is done.
+pub(super) fn attach(bytes: &[u8], parts: &mut Vec<Part>) -> Result<Option<String>, ReadError> {
     let mut archive = package::open(bytes, "PPTX")?;
     let slides = slides(&mut archive)?;
     if slides.len() != parts.len() {
-        return Ok(());
+        return Ok(None);
     }
-    for (slide, part) in slides.iter().zip(parts) {
-        let Some(page) = relations(&mut archive, slide)?.into_values().find(|r| r.kind.ends_with("/notesSlide")) else {
+    let mut hidden = Vec::new();
+    for (slide, part) in slides.iter().zip(parts.iter_mut()) {
+        if is_hidden(&mut archive, slide)? {
+            hidden.push(part.number);
             continue;
-        };
+        }
+        let relations = package::relations(&mut archive, slide, "PPTX")?;
+        let Some(page) = relations.into_values().find(|r| r.kind.ends_with("/notesSlide")) else { continue };
         if let Some(notes) = package::part(&mut archive, &page.target, "PPTX")?.and_then(|xml| notes(&xml))
             && !notes.is_empty()
         {
             part.markdown.push_str(&format!("\n\nNotes:\n\n{notes}\n"));
         }
     }
-    Ok(())
+    parts.retain(|p| !hidden.contains(&p.number));
+    Ok((!hidden.is_empty())
+        .then(|| format!("hidden slides left out: {}; show them and ingest the file again", numbers(&hidden))))
 }
 
-struct Relation {
-    kind: String,
-    target: String,
+/// Whether a slide is left out of the show. Where it is not well-formed the parser has judged it.
+fn is_hidden(archive: &mut Archive<'_>, slide: &str) -> Result<bool, ReadError> {
+    let mut shown: Option<Option<String>> = None;
+    if let Some(xml) = package::part(archive, slide, "PPTX")? {
+        let _ = package::events(&xml, |event| {
+            if let Event::Start(e) | Event::Empty(e) = &event
+                && shown.is_none()
+            {
+                shown = Some(package::attribute(e, "show"));
+            }
+        });
+    }
+    Ok(shown.flatten().is_some_and(|show| matches!(show.as_str(), "0" | "false")))
 }
 
 /// Names of the slides' parts in the order of the presentation.
@@ -49,40 +64,8 @@ fn slides(archive: &mut Archive<'_>) -> Result<Vec<String>, ReadError> {
         })
         .map_err(|e| damaged("PPTX", e))?;
     }
-    let relations = relations(archive, "ppt/presentation.xml")?;
+    let relations = package::relations(archive, "ppt/presentation.xml", "PPTX")?;
     Ok(ids.iter().filter_map(|id| relations.get(id)).map(|r| r.target.clone()).collect())
-}
-
-/// What a part points at, by relationship id.
-fn relations(archive: &mut Archive<'_>, name: &str) -> Result<HashMap<String, Relation>, ReadError> {
-    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
-    let mut found = HashMap::new();
-    if let Some(xml) = package::part(archive, &format!("{folder}/_rels/{file}.rels"), "PPTX")? {
-        package::events(&xml, |event| {
-            if let Event::Start(e) | Event::Empty(e) = &event
-                && let (Some(id), Some(kind), Some(target)) =
-                    (package::attribute(e, "Id"), package::attribute(e, "Type"), package::attribute(e, "Target"))
-            {
-                found.insert(id, Relation { kind, target: resolved(folder, &target) });
-            }
-        })
-        .map_err(|e| damaged("PPTX", e))?;
-    }
-    Ok(found)
-}
-
-/// A target as a name in the package: relative to the folder of the part, or from the root.
-fn resolved(folder: &str, target: &str) -> String {
-    let from = if target.starts_with('/') { "" } else { folder };
-    let mut path: Vec<&str> = Vec::new();
-    for step in from.split('/').chain(target.split('/')).filter(|s| !s.is_empty() && *s != ".") {
-        if step == ".." {
-            path.pop();
-        } else {
-            path.push(step);
-        }
-    }
-    path.join("/")
 }
 
 /// The paragraphs of a notes page.
@@ -112,35 +95,31 @@ fn notes(xml: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
+    use super::package::made::{relations, zipped};
     use super::*;
     use crate::document::UnitKind;
 
+    fn part(number: u32) -> Part {
+        Part { kind: UnitKind::Slide, number, label: None, markdown: "slide".into() }
+    }
+
     #[test]
-    fn notes_go_to_the_slide_that_names_them() {
-        let relation = |id: &str, kind: &str, target: &str| {
-            format!(
-                "<Relationship Id=\"{id}\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}\" Target=\"{target}\"/>"
-            )
-        };
-        let relations = |inner: &str| format!("<Relationships>{inner}</Relationships>");
-        let files = [
+    fn notes_go_to_the_slide_that_names_them_and_hidden_slides_go() {
+        let mut files = vec![
             ("ppt/presentation.xml", "<p:presentation><p:sldIdLst><p:sldId id=\"256\" r:id=\"r2\"/><p:sldId id=\"257\" r:id=\"r1\"/></p:sldIdLst></p:presentation>".to_owned()),
-            ("ppt/_rels/presentation.xml.rels", relations(&format!("{}{}", relation("r1", "slide", "slides/slide1.xml"), relation("r2", "slide", "/ppt/slides/slide2.xml")))),
-            ("ppt/slides/_rels/slide1.xml.rels", relations(&relation("x", "notesSlide", "../notesSlides/notesSlide7.xml"))),
+            ("ppt/_rels/presentation.xml.rels", relations(&[("r1", "slide", "slides/slide1.xml"), ("r2", "slide", "/ppt/slides/slide2.xml")])),
+            ("ppt/slides/_rels/slide1.xml.rels", relations(&[("x", "notesSlide", "../notesSlides/notesSlide7.xml")])),
             ("ppt/notesSlides/notesSlide7.xml", "<p:notes><p:sp><p:nvPr><p:ph type=\"sldNum\"/></p:nvPr><a:p><a:t>12</a:t></a:p></p:sp><p:sp><p:nvPr><p:ph type=\"body\"/></p:nvPr><a:p><a:r><a:t>말할 것 &amp; more</a:t></a:r></a:p></p:sp></p:notes>".to_owned()),
         ];
-        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        for (name, text) in files {
-            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-            archive.write_all(text.as_bytes()).unwrap();
-        }
-        let bytes = archive.finish().unwrap().into_inner();
-        let part = |number| Part { kind: UnitKind::Slide, number, label: None, markdown: "slide".into() };
         let mut parts = vec![part(1), part(2)];
-        attach(&bytes, &mut parts).unwrap();
+        assert_eq!(attach(&zipped(&files), &mut parts).unwrap(), None);
         assert_eq!(parts[0].markdown, "slide", "slide2.xml comes first and has no notes");
         assert_eq!(parts[1].markdown, "slide\n\nNotes:\n\n말할 것 & more\n");
+
+        files.push(("ppt/slides/slide2.xml", "<p:sld show=\"0\"><p:cSld/></p:sld>".into()));
+        let mut parts = vec![part(1), part(2)];
+        let said = attach(&zipped(&files), &mut parts).unwrap().unwrap();
+        assert!(said.starts_with("hidden slides left out: 1;"), "{said}");
+        assert_eq!(parts.iter().map(|p| p.number).collect::<Vec<_>>(), [2]);
     }
 }

@@ -6,12 +6,12 @@ use super::{Input, damaged, document, package};
 use crate::document::{Format, UnitKind};
 use crate::ingest::{Extracted, Part, ReadError};
 
-/// Repeated empty cells and rows stand for the rest of a sheet; more than this is not content.
+/// A cell or row that is said to repeat more often than this stands for the rest of a sheet, not for content.
 const REPEAT: usize = 64;
 /// Paragraphs in text boxes in paragraphs, this deep; text further in belongs to the deepest of them.
 const DEEPEST: usize = 50;
-/// Tracked changes, reviewers' comments, and what a program draws for itself.
-const SKIPPED: [&str; 4] = ["tracked-changes", "annotation", "settings", "forms"];
+/// Tracked changes, reviewers' comments, what a program draws or says for itself, and copies of other workbooks' cells.
+const SKIPPED: [&str; 6] = ["tracked-changes", "annotation", "settings", "forms", "content-validations", "dde-links"];
 
 pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
     let mut archive = package::open(input.bytes, "ODF")?;
@@ -55,12 +55,16 @@ struct Table {
     rows: Vec<Vec<String>>,
     row: Vec<String>,
     cell: Option<String>,
+    /// How often the open cell and the open row stand.
     repeat: usize,
+    repeat_row: usize,
 }
 
 #[derive(Default)]
 struct Walk {
     parts: Vec<Part>,
+    /// The document is a workbook: its tables are sheets.
+    workbook: bool,
     kind: Option<(UnitKind, Option<String>)>,
     markdown: String,
     paragraphs: Vec<Paragraph>,
@@ -73,14 +77,19 @@ impl Walk {
     fn open(&mut self, e: &BytesStart<'_>) {
         let number = |key: &str| package::attribute(e, key).and_then(|v| v.parse::<usize>().ok());
         match e.local_name().as_ref() {
+            "spreadsheet" => self.workbook = true,
             "page" => self.begin(UnitKind::Slide, package::attribute(e, "name")),
             "notes" if matches!(self.kind, Some((UnitKind::Slide, _))) => self.markdown.push_str("Notes:\n\n"),
             "table" => {
-                let sheet = self.kind.is_none() || matches!(self.kind, Some((UnitKind::Sheet, _)));
-                if sheet && self.tables.is_empty() && self.markdown.trim().is_empty() && self.paragraphs.is_empty() {
+                if self.workbook && self.tables.is_empty() {
                     self.begin(UnitKind::Sheet, package::attribute(e, "name"));
                 }
                 self.tables.push(Table::default());
+            }
+            "table-row" => {
+                if let Some(table) = self.tables.last_mut() {
+                    table.repeat_row = number("number-rows-repeated").unwrap_or(1);
+                }
             }
             "table-cell" | "covered-table-cell" => {
                 if let Some(table) = self.tables.last_mut() {
@@ -130,8 +139,9 @@ impl Walk {
                 while table.row.last().is_some_and(String::is_empty) {
                     table.row.pop();
                 }
-                if !table.row.is_empty() {
-                    table.rows.push(std::mem::take(&mut table.row));
+                let row = std::mem::take(&mut table.row);
+                if !row.is_empty() {
+                    table.rows.extend(std::iter::repeat_n(row, table.repeat_row.clamp(1, REPEAT)));
                 }
             }
             "table" => self.table(),
@@ -182,10 +192,12 @@ impl Walk {
         self.kind = Some((kind, label));
     }
 
+    /// Blank slides and sheets count: those after them keep their numbers.
     fn finish(&mut self) {
         let markdown = std::mem::take(&mut self.markdown);
-        let (kind, label) = self.kind.take().unwrap_or((UnitKind::Body, None));
-        if !markdown.trim().is_empty() {
+        let known = self.kind.take();
+        if known.is_some() || !markdown.trim().is_empty() {
+            let (kind, label) = known.unwrap_or((UnitKind::Body, None));
             self.parts.push(Part { kind, number: self.parts.len() as u32 + 1, label, markdown });
         }
     }
@@ -197,17 +209,17 @@ mod tests {
 
     use super::*;
 
-    fn odf(body: &str) -> Vec<u8> {
+    fn parts(kind: &str, body: &str) -> Vec<Part> {
         let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         archive.start_file("content.xml", zip::write::SimpleFileOptions::default()).unwrap();
-        write!(archive, "<office:document-content><office:body><office:text>{body}</office:text></office:body></office:document-content>").unwrap();
-        archive.finish().unwrap().into_inner()
+        write!(archive, "<office:document-content><office:body><office:{kind}>{body}</office:{kind}></office:body></office:document-content>").unwrap();
+        let bytes = archive.finish().unwrap().into_inner();
+        let mapping = crate::ingest::RecordMapping::default();
+        read(&Input { bytes: &bytes, name: "a.odt", mapping: &mapping }).unwrap().parts
     }
 
     fn text(body: &str) -> String {
-        let mapping = crate::ingest::RecordMapping::default();
-        let bytes = odf(body);
-        read(&Input { bytes: &bytes, name: "a.odt", mapping: &mapping }).unwrap().parts.remove(0).markdown
+        parts("text", body).remove(0).markdown
     }
 
     fn cell(text: &str) -> String {
@@ -231,5 +243,32 @@ mod tests {
         let note = "<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>각주</text:p></text:note-body></text:note>";
         let comment = "<office:annotation><text:p>검토 의견</text:p></office:annotation>";
         assert_eq!(text(&format!("<text:p>앞{note}{comment} 뒤</text:p>")), "앞 1 뒤\n\n각주\n\n");
+    }
+
+    #[test]
+    fn blank_sheets_and_slides_count_and_a_text_that_begins_with_a_table_is_no_sheet() {
+        let table = |name: &str, rows: &str| format!("<table:table table:name=\"{name}\">{rows}</table:table>");
+        let row = format!("<table:table-row>{}</table:table-row>", cell("값"));
+        let named = |parts: &[Part]| -> Vec<String> {
+            parts.iter().map(|p| format!("{:?} {} {}", p.kind, p.number, p.label.as_deref().unwrap_or("-"))).collect()
+        };
+        let sheets = parts("spreadsheet", &format!("{}{}", table("빈칸", ""), table("표", &row)));
+        assert_eq!(named(&sheets), ["Sheet 1 빈칸", "Sheet 2 표"]);
+        assert_eq!((sheets[0].markdown.trim(), sheets[1].markdown.trim()), ("", "| 값 |\n|---|"));
+
+        let slides = parts("presentation", "<draw:page/><draw:page><text:p>둘</text:p></draw:page>");
+        assert_eq!(named(&slides), ["Slide 1 -", "Slide 2 -"]);
+
+        let text = parts("text", &format!("{}<text:p>뒤</text:p>", table("표1", &row)));
+        assert_eq!(named(&text), ["Body 1 -"]);
+    }
+
+    #[test]
+    fn a_row_that_repeats_stands_as_often_within_reason() {
+        let row = |times: usize| {
+            format!("<table:table-row table:number-rows-repeated=\"{times}\">{}</table:table-row>", cell("같음"))
+        };
+        let found = parts("spreadsheet", &format!("<table:table>{}{}</table:table>", row(3), row(9_000_000)));
+        assert_eq!(found[0].markdown.matches("| 같음 |").count(), 3 + REPEAT);
     }
 }

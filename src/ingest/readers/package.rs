@@ -1,8 +1,10 @@
-//! Parts of a ZIP package (DOCX, PPTX, HWPX, ODF): unpacked within a limit, and rewritten before a parser reads them.
+//! Parts of a ZIP package (DOCX, PPTX, XLSX, HWPX, ODF): unpacked within a limit, and rewritten before a parser reads them.
 //!
-//! The parsers drop some text (equations, line breaks, shapes). Rather than a second parser for the
-//! whole format, such text is first moved to where the parser looks: one pass over the XML events.
+//! The parsers drop some text (equations, line breaks, shapes) and show some otherwise than the program it was written in.
+//! Rather than a second parser for the whole format, such text is first moved to where the parser looks: one pass over the
+//! XML events.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read, Write};
 
 use quick_xml::Reader;
@@ -39,14 +41,14 @@ pub(super) fn part(archive: &mut Archive<'_>, name: &str, format: &str) -> Resul
     Ok(String::from_utf8(bytes).ok().map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
 }
 
-/// The package with every part that `wanted` names replaced by what `rewritten` makes of it.
+/// The package with every part that `wanted` names replaced by what `rewritten` makes of its name and text.
 ///
 /// `None` when nothing changed. A part that is not well-formed is left for the parser to judge.
 pub(super) fn rewrite(
     bytes: &[u8],
     format: &str,
     wanted: impl Fn(&str) -> bool,
-    rewritten: impl Fn(&str) -> Option<String>,
+    mut rewritten: impl FnMut(&str, &str) -> Option<String>,
 ) -> Result<Option<Vec<u8>>, ReadError> {
     let mut archive = open(bytes, format)?;
     let names: Vec<String> = archive.file_names().flatten().filter(|n| wanted(n)).map(|n| n.into_owned()).collect();
@@ -58,7 +60,7 @@ pub(super) fn rewrite(
         if total > LIMIT {
             return Err(ReadError::Limit(format!("{} MiB unpacked", LIMIT >> 20)));
         }
-        if let Some(new) = rewritten(&xml).filter(|new| *new != xml) {
+        if let Some(new) = rewritten(&name, &xml).filter(|new| *new != xml) {
             changed.push((name, new));
         }
     }
@@ -80,6 +82,49 @@ pub(super) fn rewrite(
         }
     }
     Ok(Some(writer.finish().map_err(failed)?.into_inner()))
+}
+
+/// What one part of an Office package points at.
+pub(super) struct Relation {
+    pub(super) kind: String,
+    /// Name of the other part.
+    pub(super) target: String,
+}
+
+/// What the part `name` points at, by relationship id.
+pub(super) fn relations(
+    archive: &mut Archive<'_>,
+    name: &str,
+    format: &str,
+) -> Result<HashMap<String, Relation>, ReadError> {
+    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+    let mut found = HashMap::new();
+    if let Some(xml) = part(archive, &format!("{folder}/_rels/{file}.rels"), format)? {
+        events(&xml, |event| {
+            if let Event::Start(e) | Event::Empty(e) = &event
+                && let (Some(id), Some(kind), Some(target)) =
+                    (attribute(e, "Id"), attribute(e, "Type"), attribute(e, "Target"))
+            {
+                found.insert(id, Relation { kind, target: resolved(folder, &target) });
+            }
+        })
+        .map_err(|e| damaged(format, e))?;
+    }
+    Ok(found)
+}
+
+/// A target as a name in the package: relative to the folder of the part, or from the root.
+fn resolved(folder: &str, target: &str) -> String {
+    let from = if target.starts_with('/') { "" } else { folder };
+    let mut path: Vec<&str> = Vec::new();
+    for step in from.split('/').chain(target.split('/')).filter(|s| !s.is_empty() && *s != ".") {
+        if step == ".." {
+            path.pop();
+        } else {
+            path.push(step);
+        }
+    }
+    path.join("/")
 }
 
 /// Walks the events of `xml`, up to where it is not well-formed.
@@ -132,7 +177,43 @@ pub(super) fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> 
     Some(quick_xml::escape::unescape(&raw).map(|v| v.into_owned()).unwrap_or(raw))
 }
 
+/// Whether an attribute that switches something is there and says so.
+pub(super) fn is_on(element: &BytesStart<'_>, name: &str) -> bool {
+    attribute(element, name).is_some_and(|v| matches!(v.as_str(), "1" | "true" | "on"))
+}
+
 /// Text made safe for XML.
 pub(super) fn escaped(text: &str) -> String {
     quick_xml::escape::escape(text).into_owned()
+}
+
+/// Packages made for tests.
+#[cfg(test)]
+pub(super) mod made {
+    use std::io::Write;
+
+    /// The content types of an Office package, which no reader here needs.
+    pub(crate) const TYPES: &str = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>";
+
+    pub(crate) fn zipped(files: &[(&str, String)]) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, text) in files {
+            archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(text.as_bytes()).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
+    /// A part of relationships: id, kind and target of each.
+    pub(crate) fn relations(list: &[(&str, &str, &str)]) -> String {
+        let one = |(id, kind, target): &(&str, &str, &str)| {
+            format!(
+                "<Relationship Id=\"{id}\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}\" Target=\"{target}\"/>"
+            )
+        };
+        let all: String = list.iter().map(one).collect();
+        format!(
+            "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">{all}</Relationships>"
+        )
+    }
 }

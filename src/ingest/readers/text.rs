@@ -42,6 +42,11 @@ pub(super) fn decode_html(bytes: &[u8]) -> Option<Decoded> {
 fn decode_as(bytes: &[u8], stated: Option<&'static Encoding>) -> Option<Decoded> {
     let encoding = if let Some((marked, _)) = Encoding::for_bom(bytes) {
         marked
+    } else if bytes.contains(&0)
+        && let Some(wide) = utf16_without_mark(bytes)
+    {
+        // Latin text in UTF-16 is well-formed UTF-8 with a NUL after every letter.
+        wide
     } else if std::str::from_utf8(bytes).is_ok() || spoilt_utf8(bytes) {
         UTF_8
     } else {
@@ -88,9 +93,13 @@ fn eight_bit(bytes: &[u8]) -> &'static Encoding {
     if paired * 5 >= high * 4 || high * 3 > bytes.len() { EUC_KR } else { WINDOWS_1252 }
 }
 
-/// UTF-16 of Latin text has a zero in every other byte; of Korean, a Hangul lead byte.
+/// UTF-16 of Latin text has a zero in every other byte; of Korean, a Hangul lead byte, and a zero beside each blank and line end.
+/// Hangul in CP949 has such lead bytes too, and no zero: what is well-formed there without any is not UTF-16.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     if bytes.len() < 4 || !bytes.len().is_multiple_of(2) {
+        return None;
+    }
+    if !bytes.contains(&0) && EUC_KR.decode_without_bom_handling_and_without_replacement(bytes).is_some() {
         return None;
     }
     let share = |offset: usize| {
@@ -113,7 +122,8 @@ pub(super) fn kind(text: &str, name: &str) -> Format {
     let start = text.trim_start_matches('\u{feff}').trim_start();
     let lower: String = start.chars().take(2000).collect::<String>().to_ascii_lowercase();
     let extension = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
-    if looks_like_html(&lower) {
+    let markdown = extension == "md" || extension == "markdown";
+    if looks_like_html(&lower, markdown) {
         return Format::Html;
     }
     if start.starts_with('{') || start.starts_with('[') {
@@ -131,20 +141,21 @@ pub(super) fn kind(text: &str, name: &str) -> Format {
             return Format::Jsonl;
         }
     }
-    if extension != "md" && extension != "txt" && super::records::delimiter(start).is_some() {
+    if !markdown && extension != "txt" && super::records::delimiter(start).is_some() {
         return Format::Csv;
     }
     if extension == "csv" || extension == "tsv" {
         return Format::Csv;
     }
     let marked = start.lines().take(200).filter(|l| is_markdown(l)).count();
-    if extension == "md" || extension == "markdown" || marked >= 1 { Format::Markdown } else { Format::Text }
+    if markdown || marked >= 1 { Format::Markdown } else { Format::Text }
 }
 
-fn looks_like_html(lower: &str) -> bool {
-    lower.starts_with("<!doctype html")
-        || lower.starts_with("<html")
-        || (lower.starts_with('<')
+/// Markdown often begins with elements of HTML; a page that is named so begins as a page.
+fn looks_like_html(lower: &str, markdown: bool) -> bool {
+    ["<!doctype html", "<html", "<body"].iter().any(|start| lower.starts_with(start))
+        || (!markdown
+            && lower.starts_with('<')
             && ["<head", "<body", "<div", "<p>", "<table", "<html"].iter().any(|t| lower.contains(t)))
 }
 
@@ -170,6 +181,28 @@ mod tests {
             assert_eq!(decode(bytes), Some(Decoded { text: text.into(), warning: None }));
         }
         assert_eq!(decode(&[0, 159, 146, 150, 0, 1]), None);
+    }
+
+    #[test]
+    fn utf16_without_a_mark_is_told_from_utf8_and_cp949() {
+        let read = |bytes: &[u8]| decode(bytes).map(|d| d.text);
+        let english = "Plain English, nothing more.\n";
+        let little: Vec<u8> = english.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = english.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!([read(&little).as_deref(), read(&big).as_deref()], [Some(english); 2]);
+        let korean = "전고체전지의이온전도도를측정하였다\r\n";
+        assert_eq!(read(&EUC_KR.encode(korean).0).as_deref(), Some(korean));
+        let little: Vec<u8> = korean.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(read(&little).as_deref(), Some(korean));
+        assert_eq!(read(b"\x7fELF\x01\x01\x00\x00\x02\x00\x3e\x00\x9c\x10\x00\x00"), None, "no text");
+    }
+
+    #[test]
+    fn markdown_may_begin_with_elements() {
+        let readme = "<p align=\"center\"><div>Logo</div></p>\n\n# Cells\n\nText.\n";
+        assert_eq!(kind(readme, "README.md"), Format::Markdown);
+        assert_eq!(kind(readme, "readme.html"), Format::Html);
+        assert_eq!(kind("<!DOCTYPE html><html><body>x</body></html>", "page.md"), Format::Html);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! HTML: the article without navigation, as Markdown.
+//! HTML: the article without navigation and without what its author hid, as Markdown.
 
 use std::rc::Rc;
 
@@ -16,6 +16,11 @@ const SKIPPED: [&str; 12] = [
 ];
 /// The article is believed only if it keeps this share of the page's text outside of links; else the whole body is taken.
 const ARTICLE_SHARE: f32 = 0.7;
+/// Characters that the converter escapes, some of them at the start of a line only. Nobody reads the Markdown as Markdown again
+/// but by its headings, lists and tables, and a name such as NCM_811 must stand as it is searched and quoted.
+const ESCAPED: &str = "\\*_`[]<=~>-+#.";
+/// They go through the converter as characters that no text has, so far behind.
+const AWAY: u32 = 0x10_ff00;
 /// A form with more text than this, in characters, holds the page (as some frameworks write it), not a search box.
 const FORM_TEXT: usize = 500;
 
@@ -23,7 +28,6 @@ pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
     let decoded = text::decode_html(input.bytes).ok_or_else(|| damaged("HTML", "not text"))?;
     let html = decoded.text.as_str();
     let (all, prose) = (converter(true), converter(false));
-    let markdown = |converter: &HtmlToMarkdown, html: &str| converter.convert(html).map_err(|e| damaged("HTML", e));
     let whole = markdown(&all, html)?;
     let article = dom_smoothie::Readability::new(html, None, None).and_then(|mut r| r.parse());
     let (title, text) = match article {
@@ -39,6 +43,46 @@ pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
     let mut read = document(input, Format::Html, title, body(text))?;
     read.warnings.extend(decoded.warning);
     Ok(read)
+}
+
+fn markdown(converter: &HtmlToMarkdown, html: &str) -> Result<String, ReadError> {
+    let tree = converter.html_to_tree(html).map_err(|e| damaged("HTML", e))?;
+    prepare(&tree);
+    let back = |c: char| match (c as u32).checked_sub(AWAY).and_then(char::from_u32) {
+        Some(own) if ESCAPED.contains(own) => own,
+        _ => c,
+    };
+    Ok(converter.tree_to_markdown(&tree).chars().map(back).collect())
+}
+
+/// Takes hidden elements out, and what the converter would escape out of its sight. In code it escapes nothing.
+fn prepare(tree: &Rc<Node>) {
+    let away = |c: char| if ESCAPED.contains(c) { char::from_u32(AWAY + c as u32).unwrap_or(c) } else { c };
+    let mut open = vec![tree.clone()];
+    while let Some(node) = open.pop() {
+        if let NodeData::Text { contents } = &node.data {
+            let text: String = contents.borrow().chars().map(away).collect();
+            *contents.borrow_mut() = text.into();
+        }
+        node.children.borrow_mut().retain(|child| !is_hidden(child));
+        if !is_named(&node, &["pre", "code"]) {
+            open.extend(node.children.borrow().iter().cloned());
+        }
+    }
+}
+
+/// Hidden by an attribute or a style of its own; pages that a script is to show hide their body first.
+fn is_hidden(node: &Node) -> bool {
+    let NodeData::Element { attrs, .. } = &node.data else { return false };
+    let hides = |name: &str, value: &str| match name {
+        "hidden" => !value.eq_ignore_ascii_case("until-found"),
+        "style" => {
+            let style: String = value.chars().filter(|c| !c.is_whitespace()).collect();
+            style.to_ascii_lowercase().split(';').any(|rule| rule.starts_with("display:none"))
+        }
+        _ => false,
+    };
+    !is_named(node, &["html", "body"]) && attrs.borrow().iter().any(|a| hides(a.name.local.as_ref(), &a.value))
 }
 
 /// Cutting out the article loses the page's main heading where that stands outside of it.
@@ -84,10 +128,11 @@ fn form(handlers: &dyn Handlers, element: Element<'_>) -> Option<HandlerResult> 
 }
 
 fn contains(node: &Rc<Node>, tags: &[&str]) -> bool {
-    node.children.borrow().iter().any(|child| {
-        let named = matches!(&child.data, NodeData::Element { name, .. } if tags.contains(&name.local.as_ref()));
-        named || contains(child, tags)
-    })
+    node.children.borrow().iter().any(|child| is_named(child, tags) || contains(child, tags))
+}
+
+fn is_named(node: &Node, tags: &[&str]) -> bool {
+    matches!(&node.data, NodeData::Element { name, .. } if tags.contains(&name.local.as_ref()))
 }
 
 #[cfg(test)]
@@ -116,5 +161,32 @@ mod tests {
         let long = "전고체 전지의 수명을 다룬다. ".repeat(60);
         let text = text(&format!("<form><input name=q>찾기</form><form action='x'><p>{long}</p></form>"));
         assert!(text.contains("전고체") && !text.contains("찾기"), "{text}");
+    }
+
+    fn converted(html: &str) -> String {
+        markdown(&converter(true), html).unwrap()
+    }
+
+    #[test]
+    fn names_and_signs_stand_as_the_page_shows_them() {
+        let text = converted(
+            "<p>NCM_811 * 2 [mol] a\\b x &lt;b&gt; y</p><p># 1</p><p>1. first</p><p>- none</p><p>+ 3</p><p>a <b>bold</b> word</p>\
+             <ul><li>one</li></ul><pre><code>let a_b = *c;\n</code></pre>",
+        );
+        for line in ["NCM_811 * 2 [mol] a\\b x <b> y", "# 1", "1. first", "- none", "+ 3", "a **bold** word", "*   one"]
+        {
+            assert!(text.lines().any(|l| l == line), "{line}: {text}");
+        }
+        assert!(text.contains("```\nlet a_b = *c;\n```"), "{text}");
+    }
+
+    #[test]
+    fn what_the_author_hid_is_no_text() {
+        let text = converted(
+            "<p>Seen.</p><p hidden>Draft.</p><div style='color:red; Display : none'><p>Trap.</p></div>\
+             <table><tr><th>a</th><th>b</th></tr><tr style='display:none'><td>7</td><td>8</td></tr><tr><td>1</td><td>2</td></tr></table>",
+        );
+        assert!(text.contains("Seen.") && text.contains("| 1 | 2 |"), "{text}");
+        assert!(!text.contains("Draft") && !text.contains("Trap") && !text.contains('7'), "{text}");
     }
 }
