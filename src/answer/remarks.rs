@@ -206,12 +206,12 @@ const QUANTITIES: [(&[&str], &[&str]); 8] = [
     (&["온도", "수온", "temperature"], &["°C", "K"]),
     (&["압력", "pressure"], &["Pa", "kPa", "MPa", "GPa", "bar"]),
     (&["시간", "기간", "time", "duration"], &["초", "분", "시간", "일", "개월", "년"]),
-    (&["두께", "길이", "폭", "thickness", "length", "width"], &["nm", "μm", "mm", "m", "km"]),
+    (&["두께", "길이", "폭", "thickness", "length", "width"], &["nm", "μm", "mm", "cm", "m", "km"]),
     (
         &["비용", "가격", "단가", "예산", "cost", "price", "budget"],
         &["원", "만원", "억원", "백만원", "euro", "dollar", "million"],
     ),
-    (&["용량", "capacity"], &["mAh", "A", "Wh", "kWh", "MWh", "mAh/g", "L"]),
+    (&["용량", "capacity"], &["mAh", "Ah", "A", "Wh", "kWh", "MWh", "mAh/g", "L"]),
     (&["전압", "voltage"], &["V", "mV", "kV"]),
 ];
 

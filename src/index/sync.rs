@@ -4,7 +4,7 @@
 //! (BM25 needs the mean length) and the chunks marked pending written to the store (`fill`). Whatever is
 //! interrupted is found by its marks and done again; every step may be repeated without harm.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -23,7 +23,7 @@ use crate::sector::SECTOR_FILE;
 use crate::text::bm25::Bm25;
 
 /// Version of everything between bytes and chunks; a change re-reads all sources.
-const PIPELINE: &str = "3";
+const PIPELINE: &str = "4";
 /// Worker processes at a time.
 const WORKERS: usize = 2;
 
@@ -394,6 +394,7 @@ fn lay_out(
     warnings: &mut Vec<String>,
 ) -> Vec<(Document, Vec<Chunk>)> {
     let mut seen = HashSet::new();
+    let mut names = Names::default();
     let mut documents = Vec::with_capacity(extracted.len());
     for part in extracted {
         let shown = match &part.record {
@@ -401,17 +402,42 @@ fn lay_out(
             None => source.shown.clone(),
         };
         warnings.extend(part.warnings.iter().cloned());
-        let document = ingest::assemble(part, &shown, stated);
+        let mut document = ingest::assemble(part, &shown, stated);
         let cut = ingest::chunk(&document, chunks);
         if cut.is_empty() {
             warnings.push(format!("{shown}: no text"));
         } else if seen.insert(document.id.clone()) {
+            document.source = names.unused(&shown);
+            if document.source != shown {
+                warnings.push(format!("{shown}: another sheet's record has this id; this one is {}", document.source));
+            }
             documents.push((document, cut));
         } else {
             warnings.push(format!("{shown}: the same record as an earlier one"));
         }
     }
     documents
+}
+
+/// The names of a source's documents. A reader tells the records of one table apart; those of several sheets meet here.
+#[derive(Default)]
+struct Names {
+    given: HashSet<String>,
+    /// The last number that a name got.
+    last: HashMap<String, usize>,
+}
+
+impl Names {
+    /// The name, or where it is given already `name~2`, `name~3` …
+    fn unused(&mut self, name: &str) -> String {
+        let last = self.last.entry(name.to_owned()).or_insert(1);
+        let mut own = name.to_owned();
+        while !self.given.insert(own.clone()) {
+            *last += 1;
+            own = format!("{name}~{last}");
+        }
+        own
+    }
 }
 
 fn commit(catalog: &Catalog, source: &Source, outcome: Outcome) -> Result<ReportRow, IndexError> {
@@ -624,6 +650,35 @@ mod tests {
         assert_eq!(world.run(true).removed, 1);
         assert_eq!(world.best("dendrites"), None);
         assert_eq!(world.ids().len() as u64, world.catalog.stats().unwrap().chunks);
+    }
+
+    #[test]
+    fn records_of_one_name_keep_apart_and_stay_as_they_are_when_read_again() {
+        let world = World::new();
+        world.write("p.xlsx", "two sheets");
+        let record = |n: usize| Extracted {
+            format: Format::Xlsx,
+            title: None,
+            record: Some("P1".into()),
+            sha256: format!("{n:0<64}"),
+            metadata: Metadata::default(),
+            parts: vec![Part { kind: UnitKind::Body, number: 1, label: None, markdown: note(n) }],
+            warnings: Vec::new(),
+        };
+        let sheets = |_: &Path| Ok(vec![record(1), record(2), record(1)]);
+        let first = world.sync_by(&sheets, "docs", false, &mut |_| ()).unwrap();
+        assert_eq!((first.added, first.documents), (1, 2));
+        let warnings = [
+            "p.xlsx#P1: another sheet's record has this id; this one is p.xlsx#P1~2",
+            "p.xlsx#P1: the same record as an earlier one",
+        ];
+        assert_eq!(first.rows[0].warnings, warnings);
+        assert_eq!(world.best("number 2 20").as_deref(), Some("p.xlsx#P1~2"));
+        let ids = world.ids();
+        world.write("p.xlsx", "two sheets, saved again");
+        let again = world.sync_by(&sheets, "docs", false, &mut |_| ()).unwrap();
+        assert_eq!((again.replaced, again.documents), (1, 2));
+        assert_eq!((world.ids(), world.best("number 2 20").as_deref()), (ids, Some("p.xlsx#P1~2")));
     }
 
     #[test]

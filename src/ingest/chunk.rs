@@ -2,8 +2,8 @@
 //!
 //! A chunk never leaves its section, so its heading path holds for all of it. Inside a section the
 //! Markdown structure decides (tables, lists and paragraphs whole where they fit, then sentences,
-//! then words). A section that is only a heading gives no chunk: the heading stands in the path of
-//! the sections below it.
+//! then words). A section that is only a heading gives no chunk where the heading stands in the path
+//! of the section below it; else (a statement in an outline, a slide with nothing but a title) it is one.
 
 use sha2::{Digest, Sha256};
 use text_splitter::{ChunkCapacity, ChunkConfig, ChunkSizer, MarkdownSplitter};
@@ -29,21 +29,15 @@ impl Default for ChunkOptions {
 /// Cuts a document along its sections; never across one.
 ///
 /// Spans are in order, disjoint, trimmed, and together cover every visible character except those of
-/// sections that are only a heading. (A document of headings alone keeps them: else it could not be
-/// found at all.) Only a heading longer than half of `max_tokens` may be cut from its text.
+/// headings without text that the next section's path repeats. Only a heading longer than half of
+/// `max_tokens` may be cut from its text.
 pub fn chunk(document: &Document, options: ChunkOptions) -> Vec<Chunk> {
-    let pieces = |with_bare_headings: bool| -> Vec<(&Section, Span)> {
-        let sections = document.sections.iter();
-        sections
-            .flat_map(|s| {
-                split_section(&document.text, s, options, with_bare_headings).into_iter().map(move |p| (s, p))
-            })
-            .collect()
-    };
-    let mut found = pieces(false);
-    if found.is_empty() {
-        found = pieces(true);
-    }
+    let sections = &document.sections;
+    let next = sections.iter().skip(1).map(Some).chain([None]);
+    let found = sections.iter().zip(next).flat_map(|(section, next)| {
+        let is_repeated = !section.path.is_empty() && next.is_some_and(|next| next.path.starts_with(&section.path));
+        split_section(&document.text, section, options, is_repeated).into_iter().map(move |span| (section, span))
+    });
     let chunks = (0u32..).zip(found).map(|(ordinal, (section, span))| Chunk {
         id: chunk_id(&document.id, ordinal),
         doc_id: document.id.clone(),
@@ -63,11 +57,12 @@ fn chunk_id(doc_id: &str, ordinal: u32) -> u64 {
     first & (u64::MAX >> 1)
 }
 
-fn split_section(text: &str, section: &Section, options: ChunkOptions, with_bare_headings: bool) -> Vec<Span> {
+/// `is_repeated` says that the heading stands elsewhere, too.
+fn split_section(text: &str, section: &Section, options: ChunkOptions, is_repeated: bool) -> Vec<Span> {
     let whole = trim(text, section.span);
     let body = trim(text, Span { start: whole.start + heading_len(whole.slice(text), section), end: whole.end });
     let heading_tokens = tokens(&text[whole.start..body.start]);
-    if whole.is_empty() || (body.is_empty() && !with_bare_headings) {
+    if whole.is_empty() || (body.is_empty() && is_repeated) {
         return Vec::new();
     }
     if body.is_empty() || heading_tokens * 2 > options.max_tokens {
@@ -199,13 +194,16 @@ mod tests {
     const SMALL: ChunkOptions = ChunkOptions { max_tokens: 20, min_tokens: 10 };
 
     #[test]
-    fn a_heading_goes_with_its_text_and_a_bare_one_gives_no_chunk() {
-        let text = format!("# Part\n\n# Aims\n\n{}\n\n# Empty\n", "one two three four five. ".repeat(8));
-        let document = document(&text, &[0]);
+    fn a_heading_goes_with_its_text_and_a_bare_one_is_a_chunk_unless_the_next_path_holds_it() {
+        let text = format!("# Part\n\n# Aims\n\n{}\n\n# It lasts 300 cycles\n\n# End\n", "one two. ".repeat(20));
+        let mut document = document(&text, &[0]);
+        document.sections[1].path.insert(0, "Part".into());
         let chunks = chunk(&document, SMALL);
-        assert!(chunks.len() > 1);
-        assert!(chunks.iter().all(|c| c.path == ["Aims"]));
+        assert!(chunks.len() > 3);
         assert!(texts(&document, &chunks)[0].starts_with("# Aims\n\none two"));
+        assert_eq!(texts(&document, &chunks)[chunks.len() - 2..], ["# It lasts 300 cycles", "# End"]);
+        let paths: Vec<String> = chunks.iter().map(|c| c.path.join("/")).collect();
+        assert_eq!((paths[0].as_str(), paths[paths.len() - 2].as_str()), ("Part/Aims", "It lasts 300 cycles"));
     }
 
     #[test]
@@ -277,8 +275,12 @@ mod tests {
                 before = c.span.end;
             }
             uncovered.push(Span { start: before, end: text.len() });
+            let in_a_path = |line: &str| {
+                let heading = line.trim_start().strip_prefix("# ");
+                heading.is_some_and(|heading| chunks.iter().any(|c| c.path.iter().any(|h| h == heading)))
+            };
             for line in uncovered.iter().flat_map(|gap| gap.slice(&text).lines()) {
-                prop_assert!(line.trim().is_empty() || line.trim_start().starts_with('#'), "lost {:?}", line);
+                prop_assert!(line.trim().is_empty() || in_a_path(line), "lost {:?}", line);
             }
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn stated(text: &str) -> Option<String> {
 fn of_line(line: &str, next: &[&str]) -> Vec<String> {
     if rows::is_row(line) {
         // The header of a table of several columns names no values: what stands under it would be pairs, too.
-        let is_header = next.first().is_some_and(|l| rows::is_rule(l));
+        let is_header = next.first().is_some_and(|l| rows::may_be_rule(l));
         let below = next.get(1).filter(|l| is_header && rows::is_row(l));
         let pairs = rows::pairs(line).filter(|_| below.is_none_or(|l| rows::pairs(l).is_some()));
         return pairs.into_iter().flatten().filter_map(|(name, value)| value_of(name, value)).collect();
@@ -106,6 +106,7 @@ mod tests {
             "Institution: A Institute\n\nInstitution: B Institute\n",
             "| 기관 | 용량 |\n|---|---|\n| 가온 | 300 |\n",
             "| 수행기관 | 비중 |\n|---|---|\n| 가온 | 30 |\n",
+            "| 수행기관 | 비중 |\n| - | - |\n| 가온 | 30 |\n",
             "기관: 4기통 디젤",
             "Coordinator: Ida Morrow",
             "주관기관: (기재)\n수행기관: ○○대학교\n기관명: 미정",

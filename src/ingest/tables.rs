@@ -25,7 +25,7 @@ pub(super) fn tidy(page: &mut Vec<String>) {
 /// The table's lines; `None` when it stays as it is, or is not one with a head and a rule below it.
 fn tidied(lines: &[String]) -> Option<Vec<String>> {
     let rows: Vec<Vec<&str>> = lines.iter().map(|l| cells(l)).collect::<Option<_>>()?;
-    let width = rows.first()?.len();
+    let width = rows.iter().map(Vec::len).max()?;
     let rule = |row: &[&str]| row.iter().all(|c| c.contains('-') && c.chars().all(|c| matches!(c, '-' | ':')));
     if !rule(rows.get(1)?) || rows.iter().skip(2).any(|r| rule(r)) {
         return None;
@@ -33,20 +33,28 @@ fn tidied(lines: &[String]) -> Option<Vec<String>> {
     let blank = |row: &[&str]| row.iter().all(|c| c.is_empty());
     let kept: Vec<&Vec<&str>> =
         rows.iter().enumerate().filter(|(i, row)| *i != 1 && !blank(row)).map(|(_, row)| row).collect();
-    let columns: Vec<usize> =
-        (0..width).filter(|c| kept.iter().any(|row| row.get(*c).is_some_and(|cell| !cell.is_empty()))).collect();
+    let mut is_filled = vec![false; width];
+    for row in &kept {
+        row.iter().zip(&mut is_filled).for_each(|(cell, filled)| *filled |= !cell.is_empty());
+    }
+    let columns: Vec<usize> = (0..width).filter(|c| is_filled[*c]).collect();
     if kept.len() + 1 == rows.len() && columns.len() == width {
         return None;
     }
+    // A row may be short; padded to the widest, a table could grow with the square of its length.
     let line = |row: &[&str]| {
-        let cells: Vec<&str> = columns.iter().map(|c| row.get(*c).copied().unwrap_or_default()).collect();
+        let cells: Vec<&str> = columns.iter().map_while(|c| row.get(*c).copied()).collect();
         format!("| {} |", cells.join(" | "))
     };
     let mut out = Vec::with_capacity(kept.len() + 1);
     for (i, row) in kept.into_iter().enumerate() {
-        out.push(line(row));
         if i == 0 {
-            out.push(format!("|{}", "---|".repeat(columns.len())));
+            // The rule is as wide as the head.
+            let mut head = row.clone();
+            head.resize(width, "");
+            out.extend([line(&head), format!("|{}", "---|".repeat(columns.len()))]);
+        } else {
+            out.push(line(row));
         }
     }
     Some(out)
@@ -81,6 +89,12 @@ mod tests {
         {
             assert_eq!(tidied(text), text.trim_end());
         }
+    }
+
+    #[test]
+    fn a_row_wider_than_the_head_keeps_its_cells_and_a_short_one_stays_short() {
+        let table = "| a |  |\n|---|---|\n| 1 |  | 2 |\n| 3 |\n|  |  |";
+        assert_eq!(tidied(table), "| a |  |\n|---|---|\n| 1 | 2 |\n| 3 |");
     }
 
     #[test]

@@ -64,6 +64,8 @@ struct Patterns {
     part: Regex,
     /// The unit at the end of a column's name.
     unit: Regex,
+    /// Between the two ends of a range.
+    range: Regex,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -84,15 +86,17 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         unit: compiled(&format!(
             r"(?i)(?:^|[\s_,:：(\[（/-])(?:({KOREAN})?\s*({currency})|({scale})\s*(?:of\s+)?({currency})|({currency})\s*({scale})|({KOREAN}|{ENGLISH}))\s*[)\]）]?\s*$"
         )),
+        range: compiled(&format!(r"(?i)^\s*(?:[-–—−~～∼〜]|to\s|에서\s)\s*(?:(?:k|m|bn)?\s?(?:{currency})\s*)?$")),
     }
 });
 
 /// The amount that a text states: of several the first with a currency, else the first with a unit such as `백만`, else
-/// the only number.
+/// the only number. Of a range, whose unit and currency belong to both ends, that is the lower end.
 ///
 /// ```
 /// use sectora::text::money::{Money, stated};
 /// assert_eq!(stated("총 14억 5천만 원"), Some(Money { amount: 1.45e9, currency: Some("KRW") }));
+/// assert_eq!(stated("EUR 3-5 million"), Some(Money { amount: 3e6, currency: Some("EUR") }));
 /// ```
 pub fn stated(text: &str) -> Option<Money> {
     let found = read(text)?;
@@ -175,34 +179,89 @@ fn read(text: &str) -> Option<Figure> {
     Some(found)
 }
 
+/// The amounts of a text, in order.
 fn figures(text: &str) -> Vec<Figure> {
-    let of = |found: regex::Match<'_>| {
+    let mut all: Vec<Figure> = Vec::new();
+    let mut until = 0;
+    for found in PATTERNS.figure.find_iter(text) {
         // A full stop or comma behind a figure belongs to the sentence.
         let written = found.as_str().trim_end_matches(['.', ',']);
-        let (before, after) = (&text[..found.start()], &text[found.start() + written.len()..]);
-        let value = number(written)?;
-        let ahead = PATTERNS.before.captures(before);
+        let end = found.start() + written.len();
+        // The 5천만 of 14억 5천만 is a part of the amount before it.
+        let Some(value) = number(written).filter(|_| found.start() >= until) else { continue };
+        let between = &text[until..found.start()];
+        let ahead = PATTERNS.before.captures(&text[..found.start()]);
         let of_ahead = |group: usize| ahead.as_ref().and_then(|c| c.get(group)).map(|m| m.as_str());
-        let (number, own_scale, behind) = with_what_follows(value, after);
-        let scale = own_scale.or_else(|| of_ahead(1).and_then(scale));
-        let is_year = scale.is_none() && written.len() == 4 && (1900.0..2100.0).contains(&value);
-        let currency = behind.or_else(|| of_ahead(2).and_then(currency));
-        Some(Figure { number, scale, currency, is_behind: behind.is_some(), is_year })
-    };
-    PATTERNS.figure.find_iter(text).filter_map(of).collect()
+        let behind = behind(value, &text[end..]);
+        until = end + behind.length;
+        let scale = behind.scale.or_else(|| of_ahead(1).and_then(scale));
+        let figure = Figure {
+            number: behind.number,
+            scale,
+            currency: behind.currency.or_else(|| of_ahead(2).and_then(currency)),
+            is_behind: behind.currency.is_some(),
+            is_year: scale.is_none() && written.len() == 4 && (1900.0..2100.0).contains(&value),
+        };
+        if let Some(lower) = all.last_mut().filter(|_| PATTERNS.range.is_match(between)) {
+            lower.take_over(&figure, behind.power.or(scale));
+        }
+        all.push(figure);
+    }
+    all
+}
+
+impl Figure {
+    /// The lower end of a range takes the scale (`power`) and the currency that it lacks from the upper one. A bare year is none:
+    /// `2021-3 million`.
+    fn take_over(&mut self, upper: &Figure, power: Option<f64>) {
+        if self.is_year && self.currency.is_none() {
+            return;
+        }
+        if self.scale.is_none() && power.is_some() {
+            (self.scale, self.is_year) = (power, false);
+        }
+        if self.currency.is_none() {
+            (self.currency, self.is_behind) = (upper.currency, upper.is_behind);
+        }
+    }
+}
+
+/// A number with what stands behind it.
+struct Behind {
+    number: f64,
+    /// Of `million`; 1 where the number has it in it.
+    scale: Option<f64>,
+    /// What the first unit of a Korean amount stands for.
+    power: Option<f64>,
+    currency: Option<&'static str>,
+    /// Bytes of all this.
+    length: usize,
 }
 
 /// The number, its scale and its currency by what stands behind it.
-fn with_what_follows(number: f64, after: &str) -> (f64, Option<f64>, Option<&'static str>) {
+fn behind(number: f64, after: &str) -> Behind {
+    let bare = Behind { number, scale: None, power: None, currency: None, length: 0 };
     if let Some(found) = PATTERNS.korean.captures(after) {
-        let either = |a: usize, b: usize| found.get(a).or_else(|| found.get(b)).map_or("", |m| m.as_str());
-        let number = chained(number, either(1, 4), either(2, 5));
-        return (number, Some(1.0), found.get(3).and_then(|m| currency(m.as_str())));
+        let either = |a: usize, b: usize| found.get(a).or_else(|| found.get(b));
+        let said = |group: Option<regex::Match<'_>>| group.map_or("", |m| m.as_str()).to_owned();
+        let (unit, more) = (said(either(1, 4)), said(either(2, 5)));
+        let (small, large) = powers(&unit);
+        return Behind {
+            number: chained(number, &unit, &more),
+            scale: Some(1.0),
+            power: Some(small * large),
+            currency: found.get(3).and_then(|m| currency(m.as_str())),
+            length: either(3, 5).map_or(0, |m| m.end()),
+        };
     }
     if let Some(found) = PATTERNS.english.captures(after) {
-        return (number, scale(&found[1]), found.get(2).and_then(|m| currency(m.as_str())));
+        let money = found.get(2);
+        let length = money.or_else(|| found.get(1)).map_or(0, |m| m.end());
+        return Behind { scale: scale(&found[1]), currency: money.and_then(|m| currency(m.as_str())), length, ..bare };
     }
-    (number, None, PATTERNS.currency.captures(after).and_then(|found| currency(&found[1])))
+    let money = PATTERNS.currency.captures(after).and_then(|found| found.get(1));
+    let length = money.map_or(0, |m| m.end());
+    Behind { currency: money.and_then(|m| currency(m.as_str())), length, ..bare }
 }
 
 /// `14`, `억` and ` 5천만`: a part adds to those before it while units become smaller.
@@ -344,6 +403,28 @@ mod tests {
         ] {
             assert_eq!(stated(text), money(amount, currency), "{text}");
         }
+    }
+
+    #[test]
+    fn both_ends_of_a_range_have_its_unit_and_the_lower_one_counts() {
+        for (text, amount, currency) in [
+            ("EUR 3-5 million", 3e6, "EUR"),
+            ("EUR 1.9 – 2.3 million in all", 1.9e6, "EUR"),
+            ("3 to 5 million USD", 3e6, "USD"),
+            ("USD 3 million to 5 million", 3e6, "USD"),
+            ("€3 - €5 million", 3e6, "EUR"),
+            ("3~5억 원", 3e8, "KRW"),
+            ("10∼20백만원", 1e7, "KRW"),
+            ("3억~5억 원", 3e8, "KRW"),
+            ("3억 5천만 ~ 5억 원", 3.5e8, "KRW"),
+            ("EUR 2000-2500 thousand", 2e6, "EUR"),
+            ("2-3 million", 2e6, ""),
+            ("2021-3 million EUR", 3e6, "EUR"),
+            ("2021~2023, 5억 원", 5e8, "KRW"),
+        ] {
+            assert_eq!(stated(text), money(amount, currency), "{text}");
+        }
+        assert_eq!(in_column("Budget (EUR)", "3-5 million"), money(3e6, "EUR"));
     }
 
     #[test]

@@ -68,8 +68,8 @@ fn clauses(question: &str) -> Vec<Range<usize>> {
     let mut cuts = vec![0];
     let whole = question.trim_end();
     cuts.extend(whole.match_indices(['?', '？']).map(|(at, mark)| at + mark.len()).filter(|at| *at < whole.len()));
-    cuts.extend(CLAUSE_EN.find_iter(question).map(|m| m.start()));
-    cuts.extend(CLAUSE_KO.find_iter(question).map(|m| m.end()));
+    cuts.extend(CLAUSE_EN.find_iter(whole).map(|m| m.start()));
+    cuts.extend(CLAUSE_KO.find_iter(whole).map(|m| m.end()));
     cuts.sort_unstable();
     cuts.dedup();
     cuts.push(whole.len());
@@ -217,6 +217,8 @@ fn without_particle(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn shown(question: &str) -> Vec<&str> {
@@ -251,6 +253,7 @@ mod tests {
             "시험 결과는 무엇인가?",
             "What is the thickness?",
             "바인더는 무엇인가?",
+            "예산은 얼마이고 ",
             "",
         ] {
             assert!(parts(question).is_empty(), "{question}: {:?}", shown(question));
@@ -265,5 +268,21 @@ mod tests {
             all[1].alone(question, &all).split_whitespace().collect::<Vec<_>>().join(" "),
             "수계 전환 과제의 주관기관은?"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn parts_of_any_text_are_in_order_and_can_be_told_apart(
+            question in "(\\PC|[가-힣]{1,4}|얼마|이고|이며|무엇|인지와|와|과|및|을|[0-9]{1,3}|and what|and|vs|[?,. \n]|  ){0,40}"
+        ) {
+            let all = parts(&question);
+            let mut before = 0;
+            for part in &all {
+                prop_assert!(before <= part.span.start && part.span.start < part.span.end, "{:?}", all);
+                before = part.span.end;
+                prop_assert!(question.contains(part.shown(&question)));
+                part.alone(&question, &all);
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::sentences;
+use super::width::narrow;
 
 /// A kind of personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,53 +49,57 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     vec![
         rule(
             Personal::NationalId,
-            r"(^|[^\d-])\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\s?-\s?[1-8]([\d*]{6})($|[^\d])",
+            r"(^|[^0-9-])[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])\s?-\s?[1-8]([0-9*]{6})($|[^0-9])",
             "",
         ),
         rule(
             Personal::NationalId,
-            r"\d{6}\s?-?\s?[1-8]\d{6}|\d{3}-\d{2}-\d{4}",
+            r"[0-9]{6}\s?-?\s?[1-8][0-9]{6}|[0-9]{3}-[0-9]{2}-[0-9]{4}",
             r"(?i)주민\s?(등록)?\s?번호|외국인\s?등록|social security|(?-u:\b)ssn(?-u:\b)|resident registration|national id",
         ),
         rule(
             Personal::NationalId,
-            r"(?-u:\b)[A-Z]{2}\s?\d{2}\s?\d{2}\s?\d{2}\s?[A-D](?-u:\b)",
+            r"(?-u:\b)[A-Z]{2}\s?[0-9]{2}\s?[0-9]{2}\s?[0-9]{2}\s?[A-D](?-u:\b)",
             r"(?i)national insurance|(?-u:\b)nino(?-u:\b)",
         ),
         rule(
             Personal::Passport,
-            r"(?-u:\b)[A-Z]{1,2}\d{2,3}[A-Z]?\d{4,5}(?-u:\b)|(?-u:\b)\d{9}(?-u:\b)|(?-u:\b)\d{2}-\d{2}-\d{6}-\d{2}(?-u:\b)",
+            r"(?-u:\b)[A-Z]{1,2}[0-9]{2,3}[A-Z]?[0-9]{4,5}(?-u:\b)|(?-u:\b)[0-9]{9}(?-u:\b)|(?-u:\b)[0-9]{2}-[0-9]{2}-[0-9]{6}-[0-9]{2}(?-u:\b)",
             r"(?i)여권|passport|운전\s?면허|driv(er|ing)'?s? licen[cs]e",
         ),
-        rule(Personal::Card, r"(^|\D)(\d[ -]?){12,18}\d($|\D)", ""),
+        rule(Personal::Card, r"(^|[^0-9])([0-9][ -]?){12,18}[0-9]($|[^0-9])", ""),
         rule(
             Personal::Account,
-            r"(?-u:\b)\d{2,6}-\d{2,6}-\d{2,8}(-\d{1,6})?(?-u:\b)|(?-u:\b)\d{10,14}(?-u:\b)",
+            r"(?-u:\b)[0-9]{2,6}-[0-9]{2,6}-[0-9]{2,8}(-[0-9]{1,6})?(?-u:\b)|(?-u:\b)[0-9]{10,14}(?-u:\b)",
             r"(?i)계좌|통장|(?-u:\b)account(?-u:\b)|은행",
         ),
         rule(
             Personal::Account,
-            r"(?-u:\b)[A-Z]{2}\d{2}\s?([A-Z0-9]{4}\s?){2,7}[A-Z0-9]{1,4}(?-u:\b)",
+            r"(?-u:\b)[A-Z]{2}[0-9]{2}\s?([A-Z0-9]{4}\s?){2,7}[A-Z0-9]{1,4}(?-u:\b)",
             r"(?i)iban|account|bank|계좌",
         ),
-        rule(Personal::Phone, r"(^|[^\d-])(\+?82[ -]?\(?0?\)?)?0?1[016789][ .-]?\d{3,4}[ .-]?\d{4}($|[^\d-])", ""),
         rule(
             Personal::Phone,
-            r"\+?\(?\d[\d ().-]{6,}\d",
+            r"(^|[^0-9-])(\+?82[ -]?\(?0?\)?)?0?1[016789][ .-]?[0-9]{3,4}[ .-]?[0-9]{4}($|[^0-9-])",
+            "",
+        ),
+        rule(
+            Personal::Phone,
+            r"\+?\(?[0-9][0-9 ().-]{6,}[0-9]",
             r"(?i)휴대\s?(전화|폰)|핸드폰|자택\s?전화|집\s?전화|(?-u:\b)(mobile|cell(ular)?|private|personal|home) (phone|number|telephone|line)|(?-u:\b)mobile(?-u:\b).{0,12}[:+]",
         ),
-        rule(Personal::Phone, r"\+?\(?\d[\d ().-]{6,}\d|내선\s?\d{3,4}|(?-u:\b)ext\.? ?\d{2,5}", ""),
+        rule(Personal::Phone, r"\+?\(?[0-9][0-9 ().-]{6,}[0-9]|내선\s?[0-9]{3,4}|(?-u:\b)ext\.? ?[0-9]{2,5}", ""),
         rule(Personal::Email, r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}", ""),
         rule(
             Personal::Home,
-            r"\d",
-            r"(?i)(집|자택|거주지|주소지|본적)\s?(의\s?)?주소|자택(은|:|\s?소재)|(로|길|동|호|번지|아파트)에서?\s?(거주|살고)|(?-u:\b)(home|private|residential) address|(?-u:\b)(lives|resides|residing|living) at(?-u:\b).{0,30}\d|(?-u:\b)address of (Mr|Ms|Mrs|Dr)",
+            r"[0-9]",
+            r"(?i)(집|자택|거주지|주소지|본적)\s?(의\s?)?주소|자택(은|:|\s?소재)|(로|길|동|호|번지|아파트)에서?\s?(거주|살고)|(?-u:\b)(home|private|residential) address|(?-u:\b)(lives|resides|residing|living) at(?-u:\b).{0,30}[0-9]|(?-u:\b)address of (Mr|Ms|Mrs|Dr)",
         ),
-        rule(Personal::Home, r"\d", r"(주소)\s?[:：는은].{0,40}(로|길|동|리|번지)\s?\d+"),
+        rule(Personal::Home, r"[0-9]", r"(주소)\s?[:：는은].{0,40}(로|길|동|리|번지)\s?[0-9]+"),
         rule(
             Personal::Birth,
-            r"\d{1,4}\s?[.년/-]\s?\d{1,2}\s?[.월/-]\s?\d{1,2}|(?-u:\b)\d{1,2} (January|February|March|April|May|June|July|August|September|October|November|December),? \d{4}|(?-u:\b)[A-Z][a-z]+ \d{1,2},? \d{4}|(?-u:\b)\d{6}(?-u:\b)",
-            r"(?i)생년\s?월일|출생일|생일|date of birth|birth ?date|birthday|(?-u:\b)was born (on|in)(?-u:\b).{0,12}\d{1,2}|(?-u:\b)dob(?-u:\b)",
+            r"[0-9]{1,4}\s?[.년/-]\s?[0-9]{1,2}\s?[.월/-]\s?[0-9]{1,2}|(?-u:\b)[0-9]{1,2} (January|February|March|April|May|June|July|August|September|October|November|December),? [0-9]{4}|(?-u:\b)[A-Z][a-z]+ [0-9]{1,2},? [0-9]{4}|(?-u:\b)[0-9]{6}(?-u:\b)",
+            r"(?i)생년\s?월일|출생일|생일|date of birth|birth ?date|birthday|(?-u:\b)was born (on|in)(?-u:\b).{0,12}[0-9]{1,2}|(?-u:\b)dob(?-u:\b)",
         ),
     ]
 });
@@ -153,6 +158,7 @@ const OFFICES: [&str; 40] = [
 
 /// The kind of personal data that a sentence holds, if any.
 pub fn held(sentence: &str) -> Option<Personal> {
+    let sentence = &sentence.chars().map(narrow).collect::<String>();
     if !sentence.bytes().any(|b| b.is_ascii_digit() || b == b'@') {
         return None;
     }
@@ -195,7 +201,8 @@ pub fn may_be_asked_for(question: &str) -> bool {
 
 /// The sentence with every digit and mailbox replaced by as many dots.
 pub fn blotted(sentence: &str) -> String {
-    static BLOTTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[\w.+-]+@[\w.-]+|\d").expect("constant pattern"));
+    static BLOTTED: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"[\w.．+-]+[@＠][\w.．-]+|\d").expect("constant pattern"));
     BLOTTED.replace_all(sentence, |m: &regex::Captures<'_>| "•".repeat(m[0].chars().count())).into_owned()
 }
 
@@ -222,12 +229,12 @@ fn is_telephone(value: &str) -> bool {
         return true;
     }
     let groups: Vec<&str> = value.split(|c: char| !c.is_ascii_digit()).filter(|g| !g.is_empty()).collect();
+    let [first, second, rest @ ..] = groups.as_slice() else { return false };
     let digits: usize = groups.iter().map(|g| g.len()).sum();
-    let year = groups[0].len() == 4 && (groups[0].starts_with("19") || groups[0].starts_with("20"));
+    let year = first.len() == 4 && (first.starts_with("19") || first.starts_with("20"));
     let dialled = value.starts_with(['0', '+']) && digits >= 9;
-    let grouped =
-        groups.len() >= 3 && groups[0].len() >= 2 && groups[1].len() >= 3 && groups[groups.len() - 1].len() >= 3;
-    (8..=15).contains(&digits) && groups.len() >= 2 && !year && (dialled || grouped)
+    let grouped = first.len() >= 2 && second.len() >= 3 && rest.last().is_some_and(|last| last.len() >= 3);
+    (8..=15).contains(&digits) && !year && (dialled || grouped)
 }
 
 fn is_private_mailbox(address: &str, sentence: &str) -> bool {
@@ -241,6 +248,8 @@ fn is_private_mailbox(address: &str, sentence: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -300,6 +309,29 @@ mod tests {
             "A card reader was installed at the gate in 2020.",
         ] {
             assert_eq!(held(plain), None, "{plain}");
+        }
+    }
+
+    #[test]
+    fn digits_of_the_full_width_block_are_digits() {
+        assert_eq!(held("2023년 총사업비는 １２３４５６７８ 천원이다."), None);
+        for (sentence, kind) in [
+            ("담당: ０１０－２３４５－６７８９", Personal::Phone),
+            ("김하늘 선임의 주민등록번호는 ８５０２０３－１２３４５６７이다.", Personal::NationalId),
+            ("이메일 ｈｓｋｉｍ＠ｌａｂ．ｅｘａｍｐｌｅ 로 보낸다.", Personal::Email),
+        ] {
+            assert_eq!(held(sentence), Some(kind), "{sentence}");
+        }
+        assert_eq!(blotted("ｈｓｋｉｍ＠ｌａｂ．ｅｘａｍｐｌｅ, ０１０"), "•••••••••••••••••, •••");
+        // Digits of another script are no number that a rule knows.
+        assert_eq!(held("연락처: ٠١٠-٢٣٤٥-٦٧٨٩ 7"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_sentence_can_be_asked_and_blotted(text in "(\\PC|[0-9０-９٠-٩]{1,8}|[-@＠. ()+]|전화|계좌|카드){0,40}") {
+            held(&text);
+            prop_assert_eq!(without_personal_data(&text).chars().count(), text.chars().count());
         }
     }
 }

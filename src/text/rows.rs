@@ -5,8 +5,14 @@
 use super::fields;
 use crate::document::Language;
 
-/// The line under a table's header.
+/// The line under a table's header, wherever it stands: `| - | - |` may as well be a row whose cells hold nothing, and is none.
 pub fn is_rule(line: &str) -> bool {
+    let holds_nothing = || line.contains(' ') && cells(line).all(|cell| matches!(cell, "-" | ""));
+    may_be_rule(line) && !holds_nothing()
+}
+
+/// The same right below a row that may be a header: `| - | - |` is one there.
+pub fn may_be_rule(line: &str) -> bool {
     let line = line.trim();
     line.starts_with('|') && line.contains('-') && line.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '))
 }
@@ -16,13 +22,13 @@ pub fn is_row(line: &str) -> bool {
     line.trim_start().starts_with('|')
 }
 
-/// The header row of the table that holds byte `at` of `text`; `None` outside of tables, in a table without one, and where the
-/// first row names a field and its value.
+/// The header row of the table that holds byte `at` of `text`: its first, where a rule stands right below. `None` outside of
+/// tables, in a table without one, and where the first row names a field and its value.
 pub fn header_of(text: &str, at: usize) -> Option<&str> {
     let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
-    let mut above = text[..end].rsplit('\n').map(str::trim).take_while(|line| is_row(line));
-    above.by_ref().find(|line| is_rule(line))?;
-    above.next().filter(|header| pairs(header).is_none())
+    let above = text[..end].rsplit('\n').map(str::trim).take_while(|line| is_row(line));
+    let (below, first) = above.fold((None, None), |(_, last), line| (last, Some(line)));
+    first.filter(|header| below.is_some_and(may_be_rule) && pairs(header).is_none())
 }
 
 /// The header of the table that a piece of `text` beginning at byte `at` is cut off from; `None` where it begins elsewhere.
@@ -32,9 +38,17 @@ pub fn header_before(text: &str, at: usize) -> Option<&str> {
     (header.trim() != first.trim()).then_some(header)
 }
 
-/// The cells of a row, trimmed.
+/// The cells of a row as they are written, trimmed; an escaped bar (`a \| b`) separates none.
 pub fn cells(row: &str) -> impl Iterator<Item = &str> {
-    row.trim().trim_matches('|').split('|').map(str::trim)
+    let row = row.trim();
+    let open = row.strip_prefix('|').unwrap_or(row);
+    let inner = open.strip_suffix('|').filter(|inner| !inner.ends_with('\\')).unwrap_or(open);
+    let mut before = ' ';
+    let separates = move |c: char| {
+        let is_escaped = std::mem::replace(&mut before, c) == '\\';
+        c == '|' && !is_escaped
+    };
+    inner.split(separates).map(str::trim)
 }
 
 /// Names and values of a row that says `| name | value | name | value |`, the names being those of known fields.
@@ -46,11 +60,11 @@ pub fn pairs(row: &str) -> Option<Vec<(&str, &str)>> {
         .then(|| cells.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
 }
 
-/// A row as a reader sees it: `column: cell; column: cell`, names of known fields in the reader's language.
+/// A row as a reader sees it: `column: cell; column: cell`, names of known fields in the reader's language, bars without their escape.
 pub fn read(row: &str, header: Option<&str>, language: Language) -> String {
     if let Some(pairs) = pairs(row) {
         let read = pairs.into_iter().map(|(name, value)| format!("{}: {value}", fields::shown(name, language)));
-        return read.collect::<Vec<_>>().join("; ");
+        return read.collect::<Vec<_>>().join("; ").replace("\\|", "|");
     }
     let names: Vec<&str> = header.map(|h| cells(h).collect()).unwrap_or_default();
     let read = cells(row).enumerate().filter(|(_, cell)| !cell.is_empty());
@@ -58,7 +72,7 @@ pub fn read(row: &str, header: Option<&str>, language: Language) -> String {
         Some(name) => format!("{name}: {cell}"),
         None => cell.to_owned(),
     });
-    read.collect::<Vec<_>>().join("; ")
+    read.collect::<Vec<_>>().join("; ").replace("\\|", "|")
 }
 
 #[cfg(test)]
@@ -83,5 +97,27 @@ mod tests {
         assert_eq!(read("| 주관기관 | 한빛 |", None, Language::En), "institution: 한빛");
         assert_eq!(read("| 기간 | 2021-03 | 예산 | 3억 원 |", None, Language::Ko), "기간: 2021-03; 예산: 3억 원");
         assert_eq!(pairs("| institution | budget |"), None);
+    }
+
+    #[test]
+    fn an_empty_cell_and_an_escaped_bar_keep_their_column() {
+        let header = Some("| A | B |");
+        assert_eq!(read("||80|", header, Language::En), "B: 80");
+        assert_eq!(read("|80||", header, Language::En), "A: 80");
+        assert_eq!(cells(r"| a \| b | c \| |").collect::<Vec<_>>(), [r"a \| b", r"c \|"]);
+        assert_eq!(cells(r"| a | b \|").collect::<Vec<_>>(), ["a", r"b \|"]);
+        assert_eq!(read(r"| a \| b | c |", header, Language::En), "A: a | b; B: c");
+    }
+
+    #[test]
+    fn only_the_line_below_the_first_row_is_a_rule() {
+        let table = "| Cell | Loss |\n|---|---|\n| A1 | 3 |\n| - | - |\n| A2 | 4 |\n";
+        assert_eq!(header_of(table, table.find("| A2").unwrap()), Some("| Cell | Loss |"));
+        assert!(!is_rule("| - | - |") && is_rule("|-|-|") && is_rule("| --- | :-: |"));
+        let short = "| Cell | Loss |\n| - | - |\n| A1 | 3 |\n";
+        assert_eq!(header_of(short, short.find("| A1").unwrap()), Some("| Cell | Loss |"));
+        assert_eq!(header_of(short, 0), None);
+        let bare = "| A1 | 3 |\n| A2 | 4 |\n| - | - |\n| A3 | 5 |\n";
+        assert_eq!(header_of(bare, bare.find("| A3").unwrap()), None);
     }
 }

@@ -3,6 +3,7 @@
 //! First lines are gathered into blocks (a heading, a table row, a list item, a paragraph), then each
 //! paragraph is cut after its full stops. A citation marker `[1]` stays with the sentence it follows.
 
+use super::figures;
 use crate::document::Span;
 
 /// Sentence spans of `text` in order (Korean and English; headings, list items and table rows are their own).
@@ -60,7 +61,8 @@ fn blocks(text: &str) -> Vec<Block> {
             continue;
         }
         let apart = in_a_run(i) || named[i] && named_first || i > 0 && in_a_run(i - 1) && !goes_on(lines[i - 1], line);
-        match (list_marker(line), &mut prose) {
+        let marker = list_marker(line).filter(|_| prose.is_none() || !is_minus(&lines, i));
+        match (marker, &mut prose) {
             (None, Some(open)) if !apart => open.end = span.end,
             (marker, _) => {
                 blocks.extend(prose.take().map(Block::Prose));
@@ -125,6 +127,22 @@ fn list_marker(line: &str) -> Option<usize> {
     if quoted > 0 || is_numbered(rest) { Some(indent + quoted) } else { None }
 }
 
+/// `… 온도를` / `- 20 ℃로 낮추었다`: at the start of a wrapped line the dash before a temperature is its sign. A list has an item
+/// above or below, or a line above that ends.
+fn is_minus(lines: &[&str], i: usize) -> bool {
+    let is_item = |line: Option<&&str>| line.is_some_and(|line| list_marker(line).is_some());
+    let above = i.checked_sub(1).and_then(|i| lines.get(i));
+    let goes_on = above.is_some_and(|line| {
+        let last = line.trim_end().chars().next_back();
+        last.is_some_and(|c| !is_stop(c) && !is_final_ending(c) && !matches!(c, ':' | '：' | ';'))
+    });
+    let is_temperature = |rest: &str| {
+        figures(rest.trim_start()).first().is_some_and(|figure| figure.span.start == 0 && figure.unit == "°C")
+    };
+    let dashed = lines[i].trim_start().strip_prefix("- ");
+    goes_on && !is_item(above) && !is_item(lines.get(i + 1)) && dashed.is_some_and(is_temperature)
+}
+
 /// `1. `, `12) `, `(3) `, `가. `, `① `.
 fn is_numbered(item: &str) -> bool {
     let open = item.strip_prefix('(');
@@ -178,16 +196,16 @@ fn split_prose(text: &str, block: Span, spans: &mut Vec<Span>) {
 /// List items that lost their line breaks, as in Korean notices taken from PDF: `… 제출함 □ 신청 자격 ① …`.
 /// Where the item's text begins after the start of its mark `c`, if it is one; `before` is the sentence so far.
 fn inline_item(before: &str, c: char, rest: &str) -> Option<usize> {
-    let apart = before.ends_with(char::is_whitespace) && !before.trim().is_empty();
-    let spaced = apart && rest.starts_with(char::is_whitespace);
+    let apart = || before.ends_with(char::is_whitespace) && !before.trim().is_empty();
+    let spaced = || rest.starts_with(char::is_whitespace) && apart();
     match c {
         '-' => {
-            let said = before.trim_end().ends_with(|c: char| is_final_ending(c) || c == '등' || c == ')');
-            (spaced && said && rest.trim_start().starts_with(is_hangul)).then_some(1)
+            let said = || before.trim_end().ends_with(|c: char| is_final_ending(c) || c == '등' || c == ')');
+            (spaced() && said() && rest.trim_start().starts_with(is_hangul)).then_some(1)
         }
         '·' | '•' | '∙' | '‧' | '*' | '+' | '>' | 'o' => None,
-        '①'..='⑳' | '❶'..='❿' => apart.then_some(0),
-        _ if BULLETS.contains(&c) => spaced.then_some(c.len_utf8()),
+        '①'..='⑳' | '❶'..='❿' => apart().then_some(0),
+        _ if BULLETS.contains(&c) => spaced().then_some(c.len_utf8()),
         _ => None,
     }
 }
@@ -275,6 +293,10 @@ fn ends_sentence(before: &str, stop: char, tail: &str, rest: &str) -> bool {
     }
     let following = rest.trim_start();
     let Some(next) = following.chars().next() else { return true };
+    // `20 … 40 °C`: from one figure to another.
+    if (stop == '…' || tail.starts_with("..")) && next.is_ascii_digit() {
+        return false;
+    }
     if is_hangul(last) {
         return !is_bare_label(before);
     }
@@ -291,7 +313,7 @@ fn ends_sentence(before: &str, stop: char, tail: &str, rest: &str) -> bool {
     if word.is_empty() {
         return may_start_sentence(following);
     }
-    if tail.is_empty() && is_abbreviation(word, next) && !is_unit(before, word) {
+    if tail.is_empty() && is_abbreviation(word, following) && !is_unit(before, word) {
         return false;
     }
     may_start_sentence(following)
@@ -312,20 +334,37 @@ fn is_final_ending(c: char) -> bool {
     matches!(c, '다' | '요' | '음' | '함' | '임' | '됨' | '까' | '죠' | '오')
 }
 
-/// True when the sentence so far is only the number of a list item: `1`, `12`, `가`, `(2`.
+/// True when the sentence so far is only the number of a list item (`1`, `12`, `가`, `(2`) or of a figure or table above its caption
+/// (`Fig. 2`, `그림 3`).
 fn is_bare_label(before: &str) -> bool {
-    let label = before.trim().trim_start_matches('(');
+    let label = before.trim().trim_start_matches(['(', '*', '<', '[']);
     let mut chars = label.chars();
     let lone = chars.next().is_some_and(is_enumerator) && chars.next().is_none();
-    lone || (label.len() <= 3 && !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()))
+    let number = label.len() <= 3 && !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit());
+    lone || number || is_caption_label(label)
 }
 
-/// True after `2024. 3` or `2024. 3. 15`: dates are written with stops in Korean.
+/// What the numbers of figures and tables stand behind.
+const CAPTIONS: [&str; 11] = ["fig", "figs", "figure", "table", "tab", "scheme", "box", "그림", "표", "사진", "도표"];
+
+fn is_caption_label(label: &str) -> bool {
+    // The longest name and a number such as 12-3.
+    if label.len() > 16 {
+        return false;
+    }
+    let name = label.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'));
+    let has_number = label[name.len()..].contains(|c: char| c.is_ascii_digit());
+    has_number && CAPTIONS.contains(&name.trim_end_matches(['.', ' ', '\u{A0}']).to_lowercase().as_str())
+}
+
+/// True after `2024. 3`, `2024. 3. 15` or `3. 15`: dates are written with stops in Korean.
 fn ends_with_date(before: &str) -> bool {
     let mut groups = before.rsplit('.').take(3).map(str::trim_start);
     let number = |g: Option<&str>, most: usize| {
         g.is_some_and(|g| (1..=most).contains(&g.len()) && g.bytes().all(|b| b.is_ascii_digit()))
     };
+    let up_to = |g: &str, most: u8| g.len() <= 2 && g.parse().is_ok_and(|n: u8| (1..=most).contains(&n));
+    let ends_in_month = |g: &str| up_to(g.rsplit(char::is_whitespace).next().unwrap_or_default(), 12);
     let ends_in_year = |g: Option<&str>| {
         g.is_some_and(|g| {
             let digits = g.bytes().rev().take_while(u8::is_ascii_digit).count();
@@ -333,7 +372,8 @@ fn ends_with_date(before: &str) -> bool {
         })
     };
     let (last, middle, first) = (groups.next(), groups.next(), groups.next());
-    number(last, 2) && (ends_in_year(middle) || (number(middle, 2) && ends_in_year(first)))
+    let day_of_month = last.is_some_and(|g| up_to(g, 31)) && middle.is_some_and(ends_in_month);
+    number(last, 2) && (ends_in_year(middle) || (number(middle, 2) && ends_in_year(first)) || day_of_month)
 }
 
 /// The Latin letters (and inner stops, as in `e.g`) right before the stop.
@@ -359,10 +399,18 @@ const BEFORE_NUMBER: &[&str] = &[
     "oct", "nov", "dec",
 ];
 /// Abbreviations that end a sentence only before a capital.
-const BEFORE_LOWER: &[&str] = &[
-    "etc", "inc", "ltd", "co", "corp", "max", "min", "avg", "est", "temp", "conc", "wt", "a.m", "p.m", "u.s", "u.k",
-    "ph.d",
+const BEFORE_LOWER: &[&str] =
+    &["etc", "inc", "ltd", "co", "corp", "max", "min", "avg", "est", "temp", "conc", "wt", "a.m", "p.m", "ph.d"];
+/// Countries that stand before names (`the U.S. Department of Energy`): they end a sentence only before a word that begins one.
+const COUNTRIES: &[&str] = &["u.s", "u.k", "e.u", "u.n"];
+/// Words that begin sentences, not names.
+const OPENERS: &[&str] = &[
+    "the", "a", "an", "this", "that", "these", "those", "it", "its", "they", "their", "we", "our", "he", "she",
+    "there", "in", "on", "at", "for", "from", "with", "after", "before", "since", "as", "by", "to", "when", "while",
+    "if", "but", "and", "however", "although", "no", "all", "both", "each", "such", "here", "then", "thus",
 ];
+/// Forms of companies that `Co.` stands before.
+const BEHIND_COMPANY: &[&str] = &["ltd", "limited", "inc", "kg", "llc", "kgaa"];
 
 /// True for the `V` of `4.2 V` and the `C` of `25 °C`: a unit after its figure, not somebody's initial.
 fn is_unit(before: &str, word: &str) -> bool {
@@ -370,7 +418,9 @@ fn is_unit(before: &str, word: &str) -> bool {
     word.chars().count() == 1 && figure.ends_with(|c: char| c.is_ascii_digit() || matches!(c, '°' | 'º' | '/' | '·'))
 }
 
-fn is_abbreviation(word: &str, next: char) -> bool {
+/// True where `word` and its stop go on with the sentence at `following`.
+fn is_abbreviation(word: &str, following: &str) -> bool {
+    let next = following.chars().next().unwrap_or(' ');
     let mut letters = word.chars();
     if let (Some(initial), None) = (letters.next(), letters.next())
         && initial.is_uppercase()
@@ -379,9 +429,15 @@ fn is_abbreviation(word: &str, next: char) -> bool {
     }
     let lower = word.to_lowercase();
     let listed = |list: &[&str]| list.contains(&lower.as_str());
+    let then = |list: &[&str]| {
+        let word: String = following.chars().take_while(|c| c.is_alphabetic()).take(12).collect();
+        list.contains(&word.to_lowercase().as_str())
+    };
     listed(NEVER_LAST)
         || (listed(BEFORE_NUMBER) && next.is_ascii_digit())
         || (listed(BEFORE_LOWER) && !next.is_uppercase() && !is_hangul(next))
+        || (listed(COUNTRIES) && !is_hangul(next) && !then(OPENERS))
+        || (lower == "co" && then(BEHIND_COMPANY))
 }
 
 /// Adds the span without its white space, if it says anything.
@@ -439,6 +495,9 @@ mod tests {
             &["접수는 2024. 3. 15. 마감한다.", "이후는 받지 않는다."],
         );
         check("접수는 '24. 3. 마감한다.", &["접수는 '24. 3. 마감한다."]);
+        check("접수는 3. 15. 마감한다. 끝.", &["접수는 3. 15. 마감한다.", "끝."]);
+        check("12. 31. 끝난다.", &["12. 31. 끝난다."]);
+        check("비율은 3. 45. 다음은", &["비율은 3. 45.", "다음은"]);
     }
 
     #[test]
@@ -459,6 +518,36 @@ mod tests {
             "Salts, solvents, etc. were dried. pH was 7. mRNA fell.",
             &["Salts, solvents, etc. were dried.", "pH was 7.", "mRNA fell."],
         );
+    }
+
+    #[test]
+    fn names_behind_a_country_or_a_company_do_not_begin_a_sentence() {
+        check(
+            "It was funded by the U.S. Department of Energy. It was tested in the U.S. The cells held.",
+            &["It was funded by the U.S. Department of Energy.", "It was tested in the U.S.", "The cells held."],
+        );
+        check(
+            "Kiln Co. Ltd. built it. It was made by Kiln Ltd. Tests followed.",
+            &["Kiln Co. Ltd. built it.", "It was made by Kiln Ltd.", "Tests followed."],
+        );
+    }
+
+    #[test]
+    fn captions_and_ranges_stay_whole() {
+        check("Fig. 2. XRD patterns of the cathode", &["Fig. 2. XRD patterns of the cathode"]);
+        check("그림 3. 전해질의 단면", &["그림 3. 전해질의 단면"]);
+        check("**Table 2-1. Cells.** It held.", &["**Table 2-1. Cells.**", "It held."]);
+        check("It is seen in Fig. 2. XRD was next.", &["It is seen in Fig. 2.", "XRD was next."]);
+        check("It held at 20 … 40 °C. Then 20 ... 40 °C.", &["It held at 20 … 40 °C.", "Then 20 ... 40 °C."]);
+    }
+
+    #[test]
+    fn a_minus_at_the_start_of_a_wrapped_line_is_no_bullet() {
+        check("전지는 저온인\n- 20 ℃에서 시험하였다.", &["전지는 저온인\n- 20 ℃에서 시험하였다."]);
+        check("The cells stood at\n- 20 °C for a week.", &["The cells stood at\n- 20 °C for a week."]);
+        check("시험 조건\n- 25 ℃ 방치\n- 45 ℃ 방치", &["시험 조건", "25 ℃ 방치", "45 ℃ 방치"]);
+        check("다음에서 보았다.\n- 25 ℃ 방치", &["다음에서 보았다.", "25 ℃ 방치"]);
+        check("시험 조건\n- 셀 20개", &["시험 조건", "셀 20개"]);
     }
 
     #[test]

@@ -2,9 +2,12 @@
 //!
 //! A [`RecordMapping`] says which field means what; where it is silent, or its fields are not in the
 //! file, common field names are recognised. A file without a text field is one document, not records.
+//! What no place is found for is named in a warning.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::{Input, body, damaged, document, one_line, sha256, text};
@@ -77,75 +80,202 @@ const BUDGET: [&str; 13] = [
 const TABLE_ROWS: usize = 50;
 /// Rows looked at to tell which character separates cells.
 const SNIFF_ROWS: usize = 20;
+/// What may separate cells.
+const SEPARATORS: [u8; 4] = *b",\t;|";
 /// Columns named in an error.
 const COLUMNS: usize = 40;
 /// Skipped lines reported one by one.
 const WARNINGS: usize = 20;
+/// Characters of a fact; a longer text is a section of its own.
+const FACT: usize = 200;
 
 type Record = Map<String, Value>;
 
 pub(super) fn read_jsonl(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
     let text = decode(input, "JSONL")?;
-    let (mut records, mut warnings, mut skipped) = (Vec::new(), Vec::new(), 0usize);
+    let (mut records, mut skipped) = (Vec::new(), Several::default());
     for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        match serde_json::from_str::<Value>(line.trim_start_matches('\u{feff}')) {
+        match parse(line.trim_start_matches('\u{feff}')) {
             Ok(Value::Object(record)) => records.push((i + 1, record)),
             other => {
-                skipped += 1;
-                if skipped <= WARNINGS {
-                    let what = other.map_or_else(|e| e.to_string(), |_| "not an object".to_owned());
-                    warnings.push(format!("line {}: {}", i + 1, one_line(&what)));
-                }
+                let what = other.map_or_else(|e| e.to_string(), |_| "not an object".to_owned());
+                skipped.add(format!("line {}: {}", i + 1, one_line(&what)));
             }
         }
     }
-    if skipped > WARNINGS {
-        warnings.push(format!("{} more lines were skipped", skipped - WARNINGS));
-    }
+    let warnings = skipped.told("lines were skipped");
     if records.is_empty() {
         return Err(damaged("JSONL", warnings.first().map_or("no record", String::as_str)));
     }
     has_columns(records.iter().map(|(_, r)| r), input.mapping)?;
     match fields(records.iter().map(|(_, r)| r), input.mapping) {
-        Some(fields) => Ok(documents(records, &fields, Format::Jsonl, warnings)),
+        Some(fields) => Ok(documents(records, &fields, Format::Jsonl, "line", warnings)),
         None => Err(ReadError::Records(missing(&records[0].1))),
     }
 }
 
 pub(super) fn read_json(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
     let text = decode(input, "JSON")?;
-    let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| damaged("JSON", e))?;
-    if let Value::Array(items) = &value
-        && items.iter().all(Value::is_object)
-        && !items.is_empty()
-    {
-        let records: Vec<(usize, Record)> =
-            items.iter().filter_map(Value::as_object).cloned().enumerate().map(|(i, r)| (i + 1, r)).collect();
-        has_columns(records.iter().map(|(_, r)| r), input.mapping)?;
-        if let Some(fields) = fields(records.iter().map(|(_, r)| r), input.mapping) {
-            return Ok(documents(records, &fields, Format::Json, Vec::new()));
+    let value = parse(text.trim_start_matches('\u{feff}')).map_err(|e| damaged("JSON", e))?;
+    let (mut records, mut skipped) = (Vec::new(), Several::default());
+    let (items, mut warnings) = listed_records(&value, input.mapping);
+    for (number, item) in (1..).zip(items) {
+        match item.as_object() {
+            Some(record) => records.push((number, record.clone())),
+            None => skipped.add(format!("record {number}: not an object")),
         }
+    }
+    has_columns(records.iter().map(|(_, r)| r), input.mapping)?;
+    if let Some(fields) = fields(records.iter().map(|(_, r)| r), input.mapping) {
+        warnings.extend(skipped.told("records were skipped"));
+        return Ok(documents(records, &fields, Format::Json, "record", warnings));
     }
     let pretty = serde_json::to_string_pretty(&value).map_err(|e| damaged("JSON", e))?;
     document(input, Format::Json, None, body(pretty)).map(|d| vec![d])
 }
 
+/// JSON, also as Python writes it: `NaN` and the infinities are nulls.
+fn parse(text: &str) -> serde_json::Result<Value> {
+    static TOKEN: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"(?s)"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)"#).expect("a constant pattern"));
+    serde_json::from_str(text).or_else(|error| {
+        if !text.contains("NaN") && !text.contains("Infinity") {
+            return Err(error);
+        }
+        let null =
+            |found: &regex::Captures<'_>| if found[0].starts_with('"') { found[0].to_owned() } else { "null".into() };
+        serde_json::from_str(&TOKEN.replace_all(text, null))
+    })
+}
+
+/// The items of a file's one list of records, and a warning that names what stands beside it: the file is that list, or an object
+/// that holds it and is no record itself. Under a strict mapping an object that holds no list is the only record.
+fn listed_records<'v>(value: &'v Value, mapping: &RecordMapping) -> (&'v [Value], Vec<String>) {
+    let is_list = |value: &Value| value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
+    let items = |list: &'v Value| list.as_array().filter(|_| is_list(list)).map(Vec::as_slice).unwrap_or_default();
+    let Value::Object(outer) = value else { return (items(value), Vec::new()) };
+    let mut lists = outer.iter().filter(|(_, value)| is_list(value));
+    let only = lists.next().filter(|_| lists.next().is_none());
+    let is_record = if mapping.strict {
+        absent_column(&entries(outer).into_iter().map(|(name, _)| name).collect(), mapping).is_none()
+    } else {
+        let long = |value: &Value| value.as_str().is_some_and(|text| text.chars().count() > FACT);
+        outer.values().any(long) || fields(std::iter::once(outer), mapping).is_some()
+    };
+    match only.filter(|_| !is_record) {
+        Some((name, list)) => {
+            let beside: BTreeSet<String> = outer.keys().filter(|other| *other != name).cloned().collect();
+            let warning = (!beside.is_empty()).then(|| format!("left out, beside the records: {}", listed(&beside)));
+            (items(list), warning.into_iter().collect())
+        }
+        None if mapping.strict => (std::slice::from_ref(value), Vec::new()),
+        None => (items(value), Vec::new()),
+    }
+}
+
 pub(super) fn read_csv(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
-    let text = decode(input, "CSV")?;
-    let separator = delimiter(&text).unwrap_or(b',');
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    for row in reader.records() {
-        let row = row.map_err(|e| damaged("CSV", e))?;
-        rows.push(row.iter().map(|c| c.trim().trim_start_matches('\u{feff}').to_owned()).collect());
+    let text = decode(input, "CSV")?.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.trim_start_matches('\u{feff}');
+    let (rows, mut warnings) = rows(text, separator(text, input.mapping))?;
+    warnings.extend(ragged(&rows));
+    let cells: Vec<&[String]> = rows.iter().map(|row| row.cells.as_slice()).collect();
+    let columns = column_names(&cells);
+    names_columns(columns.iter().cloned(), input.mapping)?;
+    let records = records(&columns, rows.iter().skip(1).map(|row| (row.line, row.cells.as_slice())));
+    if let Some(fields) = fields(records.iter().map(|(_, r)| r), input.mapping) {
+        return Ok(documents(records, &fields, Format::Csv, "line", warnings));
     }
-    let table = [rows];
-    names_columns(table[0].iter().take(1).flatten().cloned(), input.mapping)?;
-    if let Some(found) = from_tables(&table, Format::Csv, input.mapping) {
-        return found;
+    let whole = document(input, Format::Csv, None, body(markdown(&cells)))?;
+    Ok(vec![Extracted { warnings, ..whole }])
+}
+
+/// A row of a file: where it begins (byte; line, from 1) and its cells.
+struct Row {
+    start: usize,
+    line: usize,
+    cells: Vec<String>,
+}
+
+/// The rows of a file. A quote that is opened and never closed would take the rest of the file into its cell: its line is read as it
+/// stands, with a warning.
+fn rows(text: &str, separator: u8) -> Result<(Vec<Row>, Vec<String>), ReadError> {
+    let mut rows = cut(text, separator, true)?;
+    let Some(open) = rows.pop_if(|row| is_open(&text[row.start..], separator)) else { return Ok((rows, Vec::new())) };
+    let rest = &text[open.start..];
+    let (line, below) = rest.split_once('\n').unwrap_or((rest, ""));
+    let moved = |row: Row, start: usize, line: usize| Row { start: row.start + start, line: row.line + line, ..row };
+    rows.extend(cut(line, separator, false)?.into_iter().map(|row| moved(row, open.start, open.line - 1)));
+    rows.extend(cut(below, separator, true)?.into_iter().map(|row| moved(row, open.start + line.len() + 1, open.line)));
+    Ok((rows, vec![format!("line {}: a quote is opened and never closed; the line is read as it stands", open.line)]))
+}
+
+fn cut(text: &str, separator: u8, quoting: bool) -> Result<Vec<Row>, ReadError> {
+    let mut rows = Vec::new();
+    let (mut line, mut counted) = (1, 0);
+    for record in reader(separator).quoting(quoting).from_reader(text.as_bytes()).records() {
+        let record = record.map_err(|e| damaged("CSV", e))?;
+        // Blank lines are passed over before a record.
+        let from = record.position().map_or(counted, |position| position.byte() as usize);
+        let start = from + text[from..].bytes().take_while(|b| *b == b'\n').count();
+        line += text[counted..start].bytes().filter(|b| *b == b'\n').count();
+        counted = start;
+        rows.push(Row { start, line, cells: record.iter().map(|cell| cell.trim().to_owned()).collect() });
     }
-    document(input, Format::Csv, None, body(markdown(&table[0]))).map(|d| vec![d])
+    Ok(rows)
+}
+
+/// True where a quoted cell that begins in this row, the last one, is not closed.
+fn is_open(row: &str, separator: u8) -> bool {
+    let (mut quoted, mut begins) = (false, true);
+    let mut bytes = row.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        if quoted {
+            // Two quotes are one of the cell's own.
+            quoted = byte != b'"' || bytes.next_if_eq(&b'"').is_some();
+            begins = false;
+        } else {
+            quoted = begins && byte == b'"';
+            begins = byte == separator || byte == b'\n';
+        }
+    }
+    quoted
+}
+
+/// Rows that have not as many cells as the header.
+fn ragged(rows: &[Row]) -> Option<String> {
+    let width = rows.first()?.cells.len();
+    let mut odd = rows.iter().filter(|row| row.cells.len() != width);
+    let named = odd.by_ref().take(WARNINGS).map(|row| format!("line {} has {}", row.line, row.cells.len()));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = odd.count();
+    let more = if more > 0 { format!(" and {more} more differ") } else { String::new() };
+    (!named.is_empty()).then(|| format!("the header has {width} cells; {named}{more}"))
+}
+
+/// The names of all columns of a table: those of its first row in one line, `column 4` where it has none, `결과 2` where it has one twice.
+fn column_names(rows: &[&[String]]) -> Vec<String> {
+    let header: Vec<String> = rows.iter().take(1).copied().flatten().map(|name| spaced(name)).collect();
+    let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    let mut taken: HashSet<String> = HashSet::new();
+    let name = |i: usize| {
+        let name = header.get(i).filter(|name| !name.is_empty()).cloned();
+        let name = name.unwrap_or_else(|| format!("column {}", i + 1));
+        if taken.insert(name.clone()) {
+            return name;
+        }
+        let mut others = (2..).map(|n| format!("{name} {n}")).filter(|other| !header.contains(other));
+        others.find(|other| taken.insert(other.clone())).unwrap_or_default()
+    };
+    (0..width).map(name).collect()
+}
+
+/// Rows that say something as records of these columns.
+fn records<'r>(columns: &[String], rows: impl Iterator<Item = (usize, &'r [String])>) -> Vec<(usize, Record)> {
+    let record = |row: &[String]| -> Record {
+        let cells = columns.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+        cells.map(|(name, cell)| (name.clone(), Value::String(cell.clone()))).collect()
+    };
+    rows.map(|(place, row)| (place, record(row))).filter(|(_, record)| !record.is_empty()).collect()
 }
 
 /// The rows of tables as records, if their header names a title and a text; `None` if it does not.
@@ -155,19 +285,11 @@ pub(super) fn from_tables(
     mapping: &RecordMapping,
 ) -> Option<Result<Vec<Extracted>, ReadError>> {
     let mut found = Vec::new();
-    for rows in tables {
-        let Some((header, rows)) = rows.split_first() else { continue };
-        let records: Vec<(usize, Record)> = rows
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| row.iter().any(|c| !c.is_empty()))
-            .map(|(i, row)| {
-                let cells = header.iter().zip(row).filter(|(h, c)| !h.is_empty() && !c.is_empty());
-                (i + 2, cells.map(|(h, c)| (h.clone(), Value::String(c.clone()))).collect())
-            })
-            .collect();
+    for table in tables {
+        let rows: Vec<&[String]> = table.iter().map(Vec::as_slice).collect();
+        let records = records(&column_names(&rows), (1..).zip(rows).skip(1));
         if let Some(fields) = fields(records.iter().map(|(_, r)| r), mapping) {
-            found.extend(documents(records, &fields, format, Vec::new()));
+            found.extend(documents(records, &fields, format, "row", Vec::new()));
         }
     }
     (!found.is_empty()).then_some(Ok(found))
@@ -176,19 +298,55 @@ pub(super) fn from_tables(
 /// The character that separates cells: the one that occurs equally often, at least once, in the first
 /// rows; `None` if none does, or if blanks after it show that it is punctuation.
 pub(super) fn delimiter(text: &str) -> Option<u8> {
-    let count = |separator: u8| {
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(separator)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(text.as_bytes());
-        let rows: Vec<csv::StringRecord> = reader.records().take(SNIFF_ROWS).flatten().collect();
+    let width = |separator: u8| {
+        let rows = first_rows(text, separator);
         let width = rows.first().map_or(1, csv::StringRecord::len);
-        let cells = || rows.iter().flat_map(|r| r.iter().skip(1));
-        let prose = cells().filter(|c| c.starts_with(' ')).count() * 2 > cells().count();
-        (rows.len() >= 2 && width >= 2 && !prose && rows.iter().all(|r| r.len() == width)).then_some(width)
+        let is_even = rows.len() >= 2 && width >= 2 && rows.iter().all(|r| r.len() == width);
+        (is_even && !is_prose(&rows)).then_some(width)
     };
-    b",\t;|".iter().filter_map(|s| count(*s).map(|width| (width, *s))).max_by_key(|(width, _)| *width).map(|(_, s)| s)
+    let widths = SEPARATORS.into_iter().filter_map(|s| Some((width(s)?, s)));
+    widths.max_by_key(|(width, _)| *width).map(|(_, s)| s)
+}
+
+/// The same for a file that is known to hold rows, some of which may have a cell too many or too few: the character that splits the
+/// header into names that are known, else [`delimiter`]'s, else the one that most rows agree on.
+fn separator(text: &str, mapping: &RecordMapping) -> u8 {
+    let known = |separator: u8| {
+        let rows = first_rows(text, separator);
+        rows.first().map_or(0, |header| header.iter().filter(|name| is_known(name.trim(), mapping)).count())
+    };
+    let agreeing = |separator: u8| {
+        let rows = first_rows(text, separator);
+        let mut widths: BTreeMap<usize, usize> = BTreeMap::new();
+        rows.iter().for_each(|row| *widths.entry(row.len()).or_default() += 1);
+        let (width, count) = widths.into_iter().max_by_key(|(_, count)| *count)?;
+        (width >= 2 && count >= 2 && count * 2 > rows.len() && !is_prose(&rows)).then_some((count, width))
+    };
+    let by_names = SEPARATORS.into_iter().map(|s| (known(s), s)).filter(|(names, _)| *names >= 2).max();
+    let by_rows = || SEPARATORS.into_iter().filter_map(|s| Some((agreeing(s)?, s))).max().map(|(_, s)| s);
+    by_names.map(|(_, s)| s).or_else(|| delimiter(text)).or_else(by_rows).unwrap_or(b',')
+}
+
+fn first_rows(text: &str, separator: u8) -> Vec<csv::StringRecord> {
+    reader(separator).from_reader(text.as_bytes()).records().take(SNIFF_ROWS).flatten().collect()
+}
+
+fn reader(separator: u8) -> csv::ReaderBuilder {
+    let mut builder = csv::ReaderBuilder::new();
+    builder.delimiter(separator).has_headers(false).flexible(true);
+    builder
+}
+
+fn is_prose(rows: &[csv::StringRecord]) -> bool {
+    let cells = || rows.iter().flat_map(|row| row.iter().skip(1));
+    cells().filter(|cell| cell.starts_with(' ')).count() * 2 > cells().count()
+}
+
+fn is_known(name: &str, mapping: &RecordMapping) -> bool {
+    let common = [&ID[..], &TITLE, &TEXT, &INSTITUTION, &YEAR, &BUDGET];
+    !name.is_empty()
+        && (common.iter().copied().flatten().any(|known| is_named(name, known))
+            || mapping.pairs().any(|(_, column)| is_named(name, column)))
 }
 
 /// Which field means what in this file.
@@ -201,22 +359,39 @@ struct Fields {
     budget: Option<String>,
     doc_type: Option<String>,
     access: Option<String>,
+    /// The mapping says what the text is: other long fields are not wanted in it.
+    is_mapped: bool,
+}
+
+/// Names and values of a record; those of an object in it have both names: `results.loss`.
+fn entries(record: &Record) -> Vec<(String, &Value)> {
+    let mut out = Vec::with_capacity(record.len());
+    for (name, value) in record {
+        match value {
+            Value::Object(inner) => out.extend(inner.iter().map(|(key, value)| (format!("{name}.{key}"), value))),
+            _ => out.push((name.clone(), value)),
+        }
+    }
+    out
 }
 
 /// Maps the fields that occur in any record; `None` where there is neither a mapped nor a common text field.
 fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping) -> Option<Fields> {
-    let mut names: Vec<&String> = Vec::new();
-    let mut seen: HashSet<&str> = HashSet::new();
-    for record in records {
-        names.extend(record.keys().filter(|k| seen.insert(k)));
+    let mut names: Vec<String> = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
+    for (name, _) in records.flat_map(entries) {
+        if seen.insert(name.clone()) {
+            names.push(name);
+        }
     }
-    let named = |wanted: &str| names.iter().find(|n| is_named(n, wanted)).map(|n| n.to_string());
+    let named = |wanted: &str| names.iter().find(|n| is_named(n, wanted)).cloned();
     let pick = |mapped: &Option<String>, common: &[&str]| {
         mapped.as_deref().and_then(named).or_else(|| common.iter().find_map(|c| named(c)))
     };
     let with_unit = || names.iter().find(|n| BUDGET.iter().any(|common| is_named(money::bare(n), common)));
     let mapped: Vec<String> = mapping.text.iter().filter_map(|t| named(t)).collect();
-    let text = if mapped.is_empty() { TEXT.iter().find_map(|c| named(c)).into_iter().collect() } else { mapped };
+    let is_mapped = !mapped.is_empty();
+    let text = if is_mapped { mapped } else { TEXT.iter().find_map(|c| named(c)).into_iter().collect() };
     if text.is_empty() {
         return None;
     }
@@ -225,16 +400,17 @@ fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping
         title: pick(&mapping.title, &TITLE),
         institution: pick(&mapping.institution, &INSTITUTION),
         year: pick(&mapping.year, &YEAR),
-        budget: pick(&mapping.budget, &BUDGET).or_else(|| with_unit().map(|n| n.to_string())),
+        budget: pick(&mapping.budget, &BUDGET).or_else(|| with_unit().cloned()),
         doc_type: mapping.doc_type.as_deref().and_then(named),
         access: mapping.access.as_deref().and_then(named),
         text,
+        is_mapped,
     })
 }
 
 /// Refuses a strict mapping that names what no record has.
 fn has_columns<'r>(records: impl Iterator<Item = &'r Record>, mapping: &RecordMapping) -> Result<(), ReadError> {
-    names_columns(records.flat_map(Record::keys).cloned(), mapping)
+    names_columns(records.flat_map(entries).map(|(name, _)| name), mapping)
 }
 
 /// The same of a workbook, whose `tables` may be records or not: where they are not and have no column of the mapping, it is an
@@ -257,8 +433,7 @@ fn names_columns(columns: impl IntoIterator<Item = String>, mapping: &RecordMapp
         return Ok(());
     }
     let columns: BTreeSet<String> = columns.into_iter().collect();
-    let absent = |column: &str| !columns.iter().any(|c| is_named(c, column));
-    match mapping.pairs().find(|(_, column)| absent(column)) {
+    match absent_column(&columns, mapping) {
         None => Ok(()),
         Some((meaning, column)) => Err(ReadError::NoColumn {
             meaning: meaning.to_owned(),
@@ -268,7 +443,15 @@ fn names_columns(columns: impl IntoIterator<Item = String>, mapping: &RecordMapp
     }
 }
 
+/// What is mapped to a column that is not among these: its meaning and that column.
+fn absent_column<'m>(columns: &BTreeSet<String>, mapping: &'m RecordMapping) -> Option<(&'static str, &'m str)> {
+    mapping.pairs().find(|(_, column)| !columns.iter().any(|c| is_named(c, column)))
+}
+
 fn listed(columns: &BTreeSet<String>) -> String {
+    if columns.is_empty() {
+        return "none".into();
+    }
     let shown: Vec<String> = columns.iter().take(COLUMNS).map(|c| format!("`{c}`")).collect();
     match columns.len().saturating_sub(COLUMNS) {
         0 => shown.join(", "),
@@ -289,55 +472,139 @@ fn missing(record: &Record) -> String {
     )
 }
 
+/// One document a record; `place` is what a number counts: `line`, `row`.
 fn documents(
     records: Vec<(usize, Record)>,
     fields: &Fields,
     format: Format,
+    place: &str,
     mut warnings: Vec<String>,
 ) -> Vec<Extracted> {
     let mut out: Vec<Extracted> = Vec::with_capacity(records.len());
-    let mut unknown_access = BTreeMap::new();
-    for (line, record) in records {
-        out.push(record_document(line, &record, fields, format, &mut unknown_access));
+    let mut noted = Noted::default();
+    let mut names = Names::default();
+    for (number, record) in records {
+        let at = format!("{place} {number}");
+        let mut document = record_document(&at, &record, fields, format, &mut noted);
+        names.tell_apart(&mut document, at);
+        out.push(document);
     }
     let levels = Access::ALL.map(Access::name).join(", ");
-    warnings.extend(unknown_access.into_iter().take(WARNINGS).map(|(said, records)| {
+    warnings.extend(noted.unknown_access.into_iter().take(WARNINGS).map(|(said, records)| {
         format!("access `{said}` ({records} records) is none of {levels}: taken as restricted")
     }));
+    if !noted.left_out.is_empty() {
+        let what = format!("not in the text, being lists of objects, objects in objects or over {FACT} characters");
+        warnings.push(format!("{what}: {}", listed(&noted.left_out)));
+    }
+    warnings.extend(names.twice.told("records have an id that another has"));
     if let Some(first) = out.first_mut() {
         first.warnings.append(&mut warnings);
     }
     out
 }
 
-/// What access levels say that are none is counted in `unknown_access`; nobody may see more by a word that was not understood.
-fn record_document(
-    line: usize,
-    record: &Record,
-    fields: &Fields,
-    format: Format,
-    unknown_access: &mut BTreeMap<String, usize>,
-) -> Extracted {
-    let get = |name: &Option<String>| name.as_ref().and_then(|n| record.get(n)).and_then(plain);
+/// What is told of a file's records once, not of each.
+#[derive(Default)]
+struct Noted {
+    /// What access levels say that are none, and how often. Nobody may see more by a word that was not understood.
+    unknown_access: BTreeMap<String, usize>,
+    /// Fields that say something which is not in the text.
+    left_out: BTreeSet<String>,
+}
+
+/// Warnings of one kind, the first of them one by one.
+#[derive(Default)]
+struct Several {
+    shown: Vec<String>,
+    more: usize,
+}
+
+impl Several {
+    fn add(&mut self, warning: String) {
+        if self.shown.len() < WARNINGS {
+            self.shown.push(warning);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// All, the last of which says how many `more` there are.
+    fn told(mut self, more: &str) -> Vec<String> {
+        if self.more > 0 {
+            self.shown.push(format!("{} more {more}", self.more));
+        }
+        self.shown
+    }
+}
+
+/// The names of the records of a file. Two different ones of one id stay two: the second is `P1~2`.
+#[derive(Default)]
+struct Names {
+    /// Where the record of each name is.
+    given: HashMap<String, String>,
+    /// The last number that an id got.
+    last: HashMap<String, usize>,
+    /// Hashes of the records; what is the same twice is dropped later.
+    seen: HashSet<String>,
+    twice: Several,
+}
+
+impl Names {
+    fn tell_apart(&mut self, document: &mut Extracted, at: String) {
+        let Some(id) = document.record.clone() else { return };
+        if !self.seen.insert(document.sha256.clone()) {
+            return;
+        }
+        let mut name = id.clone();
+        let last = self.last.entry(id.clone()).or_insert(1);
+        while self.given.contains_key(&name) {
+            *last += 1;
+            name = format!("{id}~{last}");
+        }
+        if name != id {
+            let first = self.given.get(&id).map_or("", String::as_str);
+            self.twice.add(format!("{at}: the id `{id}` is that of {first}, too; this record is called `{name}`"));
+        }
+        self.given.insert(name.clone(), at);
+        document.record = Some(name);
+    }
+}
+
+fn record_document(at: &str, record: &Record, fields: &Fields, format: Format, noted: &mut Noted) -> Extracted {
+    let entries = entries(record);
+    let value = |name: &String| entries.iter().find(|(n, _)| n == name).and_then(|(_, value)| plain(value));
+    let get = |name: &Option<String>| name.as_ref().and_then(value);
     let id = get(&fields.id);
     let institution = get(&fields.institution);
     let year = get(&fields.year);
     let budget = fields.budget.as_deref().zip(get(&fields.budget));
     let used = |name: &String| fields.text.contains(name) || fields.title.as_ref() == Some(name);
     // Facts of a record are part of its text, under the source's own names, so that an answer can cite them.
-    let facts: Vec<String> = record
-        .iter()
-        .filter(|(name, _)| !used(name))
-        .filter_map(|(name, value)| Some((name, plain(value)?)))
-        .filter(|(_, value)| value.chars().count() <= 200)
-        .map(|(name, value)| format!("{name}: {}", value.replace('\n', " ")))
-        .collect();
+    let mut facts: Vec<String> = Vec::new();
+    let mut sections: Vec<(&str, String)> = Vec::new();
+    let mut extra: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in entries.iter().filter(|(name, _)| !used(name)) {
+        let text = plain(value);
+        let is_short = text.as_ref().is_none_or(|text| text.chars().count() <= FACT);
+        let is_section = !is_short && value.is_string() && !fields.is_mapped;
+        if holds_objects(value) || (!is_short && !is_section) {
+            noted.left_out.insert(name.clone());
+        }
+        let Some(text) = text else { continue };
+        if is_section {
+            sections.push((name.as_str(), text.clone()));
+        } else if is_short {
+            facts.push(format!("{name}: {}", spaced(&text)));
+        }
+        extra.insert(name.clone(), text);
+    }
     let mut markdown = facts.join(" | ");
     if !markdown.is_empty() {
         markdown.push_str("\n\n");
     }
     for name in &fields.text {
-        if let Some(text) = record.get(name).and_then(plain) {
+        if let Some(text) = value(name) {
             if fields.text.len() > 1 {
                 markdown.push_str(&format!("## {name}\n\n"));
             }
@@ -345,18 +612,17 @@ fn record_document(
             markdown.push_str("\n\n");
         }
     }
-    let extra: BTreeMap<String, String> =
-        record.iter().filter(|(n, _)| !used(n)).filter_map(|(n, v)| Some((n.clone(), plain(v)?))).collect();
+    sections.iter().for_each(|(name, text)| markdown.push_str(&format!("## {name}\n\n{text}\n\n")));
     let access = get(&fields.access).map_or(Access::default(), |said| {
         Access::named(&said.to_lowercase()).unwrap_or_else(|| {
-            *unknown_access.entry(said).or_insert(0) += 1;
+            *noted.unknown_access.entry(said).or_insert(0) += 1;
             Access::Restricted
         })
     });
     Extracted {
         format,
         title: get(&fields.title),
-        record: Some(id.clone().unwrap_or_else(|| line.to_string())),
+        record: Some(id.clone().unwrap_or_else(|| at.to_owned())),
         sha256: sha256(serde_json::to_string(record).unwrap_or_default().as_bytes()),
         metadata: Metadata {
             external_id: id,
@@ -370,6 +636,20 @@ fn record_document(
         parts: body(markdown),
         warnings: Vec::new(),
     }
+}
+
+/// True for a value that says something which [`plain`] leaves out.
+fn holds_objects(value: &Value) -> bool {
+    match value {
+        Value::Object(inner) => !inner.is_empty(),
+        Value::Array(items) => items.iter().any(holds_objects),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// In one line, one blank between words.
+fn spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A value as text: lists joined, objects and nulls left out.
@@ -393,10 +673,10 @@ fn year_in(text: &str) -> Option<i32> {
 }
 
 /// Rows as a Markdown table, the header repeated now and then so that every piece of it can be read alone.
-fn markdown(rows: &[Vec<String>]) -> String {
-    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let line = |row: &Vec<String>| {
-        let cells = (0..width).map(|i| row.get(i).map(|c| c.replace('|', "/").replace('\n', " ")).unwrap_or_default());
+fn markdown(rows: &[&[String]]) -> String {
+    let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    let line = |row: &&[String]| {
+        let cells = (0..width).map(|i| row.get(i).map(|c| spaced(&c.replace('|', "/"))).unwrap_or_default());
         format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
     };
     let Some((header, data)) = rows.split_first() else { return String::new() };
@@ -515,5 +795,122 @@ mod tests {
             let found = read(&table, "p.csv", &RecordMapping::default()).unwrap();
             assert_eq!(found[0].metadata.budget, budget, "{column}: {cell}");
         }
+    }
+
+    /// Records without a mapping.
+    fn found(bytes: &str, name: &str) -> Vec<Extracted> {
+        read(bytes, name, &RecordMapping::default()).unwrap()
+    }
+
+    fn names(found: &[Extracted]) -> Vec<&str> {
+        found.iter().map(|d| d.record.as_deref().unwrap_or("none")).collect()
+    }
+
+    #[test]
+    fn no_field_of_a_record_is_lost_in_silence() {
+        let long = "가스를 줄인다. ".repeat(40);
+        let line = serde_json::json!({
+            "id": "P1", "abstract": "본문", "objective": long, "results": {"loss": "3 %", "runs": [1, 2], "raw": {"a": 1}},
+            "team": [{"name": "가람"}], "empty": {}, "none": null,
+        });
+        let found = found(&format!("{line}\n{line}\n"), "p.jsonl");
+        let text = &found[0].parts[0].markdown;
+        assert!(text.contains("results.loss: 3 %") && text.contains("results.runs: 1, 2"), "{text}");
+        assert!(text.ends_with(&format!("본문\n\n## objective\n\n{}\n\n", long.trim())), "{text}");
+        assert_eq!(found[0].metadata.fields["results.loss"], "3 %");
+        assert_eq!(found[0].warnings.len(), 1);
+        assert!(found[0].warnings[0].ends_with(": `results.raw`, `team`"), "{:?}", found[0].warnings);
+    }
+
+    #[test]
+    fn a_mapping_of_the_text_leaves_other_long_fields_out_and_says_so() {
+        let line = serde_json::json!({"id": "1", "aim": "가", "notes": "나 ".repeat(150), "org": {"name": "가온"}});
+        let mapping = RecordMapping {
+            text: vec!["aim".into()],
+            institution: Some("org.name".into()),
+            ..RecordMapping::default()
+        };
+        let found = read(&format!("{line}\n{line}\n"), "p.jsonl", &mapping).unwrap();
+        assert_eq!(found[0].parts[0].markdown, "id: 1 | org.name: 가온\n\n가\n\n");
+        assert_eq!(found[0].metadata.institution.as_deref(), Some("가온"));
+        assert!(found[0].warnings[0].ends_with(": `notes`"), "{:?}", found[0].warnings);
+    }
+
+    #[test]
+    fn every_cell_has_a_column_and_rows_of_another_width_are_named() {
+        let found = found("id,text,결과,결과,\nP1,one,3 %,4 %,5,6\n\nP2,two\n", "t.csv");
+        assert_eq!(names(&found), ["P1", "P2"]);
+        let facts = "id: P1 | 결과: 3 % | 결과 2: 4 % | column 5: 5 | column 6: 6\n\none\n\n";
+        assert_eq!(found[0].parts[0].markdown, facts);
+        assert_eq!(found[0].warnings, ["the header has 5 cells; line 2 has 6, line 4 has 2"]);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_spoils_its_line_only() {
+        let found = found("id,text\nP1,\"one, and\nmore\"\nP2,\"two\nP3,three\nP4,four \"\"4\"\"\n", "t.csv");
+        assert_eq!(names(&found), ["P1", "P2", "P3", "P4"]);
+        assert_eq!(found[0].parts[0].markdown, "id: P1\n\none, and\nmore\n\n");
+        assert_eq!(found[1].parts[0].markdown, "id: P2\n\n\"two\n\n");
+        assert_eq!(found[2].parts[0].markdown, "id: P3\n\nthree\n\n");
+        assert!(found[0].warnings[0].starts_with("line 4: a quote is opened"), "{:?}", found[0].warnings);
+    }
+
+    #[test]
+    fn lines_within_a_cell_do_not_break_its_row() {
+        let fact = found("id,text,note\r\nP1,one,\"a\r\nb\"\r\nP2,two,c\r\n", "t.csv");
+        assert_eq!(fact[0].parts[0].markdown, "id: P1 | note: a b\n\none\n\n");
+        let row = found("cell,loss\r\nA1,\"a\r\nb\"\r\n", "t.csv");
+        assert_eq!(row[0].parts[0].markdown, "| cell | loss |\n|---|---|\n| A1 | a b |\n\n");
+        let line = found("{\"id\":\"1\",\"text\":\"a\",\"note\":\"b\\r\\nc\"}\n{\"text\":\"d\"}\n", "p.jsonl");
+        assert_eq!(line[0].parts[0].markdown, "id: 1 | note: b c\n\na\n\n");
+    }
+
+    #[test]
+    fn one_ragged_row_does_not_change_the_separator() {
+        let known = found("id;title;text\n1;A;one\n2;B\n3;C;three, or more\n", "t.csv");
+        assert_eq!(names(&known), ["1", "2", "3"]);
+        let unknown = found("cell;loss\nA1;3,5\nA2\nA3;4,5\n", "t.csv");
+        assert!(unknown[0].parts[0].markdown.starts_with("| cell | loss |\n|---|---|\n| A1 | 3,5 |\n"));
+        assert_eq!(unknown[0].warnings, ["the header has 2 cells; line 3 has 1"]);
+    }
+
+    #[test]
+    fn the_records_of_a_json_file_are_found_inside_an_object_and_beside_others() {
+        let mapping = RecordMapping { id: Some("no".into()), strict: true, ..RecordMapping::default() };
+        let wrapped = r#"{"count": 2, "data": [{"no": "1", "text": "a"}, null, {"no": "2", "text": "b"}]}"#;
+        for mapping in [&mapping, &RecordMapping::default()] {
+            let found = read(wrapped, "p.json", mapping).unwrap();
+            assert_eq!(found.len(), 2);
+            let warnings = ["left out, beside the records: `count`", "record 2: not an object"];
+            assert_eq!(found[0].warnings, warnings);
+        }
+        let one = r#"{"text": "a report", "authors": [{"name": "A", "description": "b"}]}"#;
+        assert_eq!(found(one, "p.json")[0].record, None, "a document with a list in it");
+        for wrong in [one, "[1, 2]"] {
+            let error = read(wrong, "p.json", &mapping).unwrap_err().to_string();
+            assert!(error.contains("`no`"), "{wrong}: {error}");
+        }
+        assert_eq!(names(&read(r#"{"no": "7", "text": "a"}"#, "p.json", &mapping).unwrap()), ["7"]);
+    }
+
+    #[test]
+    fn numbers_of_python_that_are_none_are_nulls() {
+        let text = r#"{"id": "1", "text": "NaN is kept, so is \"Infinity", "loss": NaN, "gain": -Infinity, "runs": 3}"#;
+        for (bytes, name) in [(format!("{text}\n{text}\n"), "p.jsonl"), (format!("[{text}]"), "p.json")] {
+            let found = found(&bytes, name);
+            assert_eq!(found[0].parts[0].markdown, "id: 1 | runs: 3\n\nNaN is kept, so is \"Infinity\n\n", "{name}");
+        }
+    }
+
+    #[test]
+    fn records_of_one_id_are_told_apart_and_a_line_number_is_no_id() {
+        let lines = "{\"id\":\"P1\",\"text\":\"a\"}\n{\"id\":\"P1\",\"text\":\"b\"}\n{\"text\":\"c\"}\n{\"id\":3,\"text\":\"d\"}\n\
+                     {\"id\":\"P1\",\"text\":\"a\"}\n{\"id\":\"P1~2\",\"text\":\"e\"}\n";
+        let found = found(lines, "p.jsonl");
+        assert_eq!(names(&found), ["P1", "P1~2", "line 3", "3", "P1", "P1~2~2"]);
+        assert_eq!(found[1].metadata.external_id.as_deref(), Some("P1"));
+        assert_eq!(found[0].warnings.len(), 2, "{:?}", found[0].warnings);
+        let said = "line 2: the id `P1` is that of line 1, too; this record is called `P1~2`";
+        assert_eq!(found[0].warnings[0], said);
     }
 }
