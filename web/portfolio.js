@@ -10,7 +10,7 @@ const TEXTS = {
     label: "제안서, 필요한 기술, 기관 이름, 또는 공개할 글을 그대로 적으세요", overlap: "이미 한 일인가?", match: "누가 할 수 있나?",
     strengths: "기관별 강점", consolidate: "함께 묶을 과제", save: "저장:", calls: "이 기관에 맞는 공고는?",
     whole: "전체 과제:", all: "두 번 한 일은?", projects: "과제", pairs: "비교한 쌍", clusters: "반복된 일 (시간순)", avoidable: "줄일 수 있었을 지출",
-    between: "기관 사이", spentAfter: "첫 과제 뒤에 쓴 예산", repeats: "반복:", unknown: "모름",
+    between: "기관 사이", spentAfter: "첫 과제 뒤에 쓴 예산", repeats: "반복:", unknown: "모름", noCurrency: "통화 표시 없음",
     working: "비교하는 중…", empty: "먼저 내용을 적으세요.", nothing: "겹치는 과제를 찾지 못했습니다.",
     fresh: "제안서에서 새로운 내용", more: (n) => `그 밖에 ${n}문장`, leftOut: (n) => `제안서가 길어 ${n}문장은 비교하지 않았습니다.`, reached: "도달 수준", gap: "남는 부족분", lead: "주도", nobody: "뚜렷한 주도 기관 없음",
     onlyHere: "여기에만 있는 것", broken: "요청이 실패했습니다.", thin: "근거가 적음", budget: "예산",
@@ -42,7 +42,7 @@ const TEXTS = {
     label: "A proposal, a need in its own words, the name of an institute, or a text to be shown", overlap: "Was this done before?", match: "Who can do this?",
     strengths: "Strengths of the institutes", consolidate: "What belongs together?", save: "Save as", calls: "Which calls fit this institute?",
     whole: "The whole portfolio:", all: "What was done twice?", projects: "projects", pairs: "pairs compared", clusters: "Repeated work, in order of time",
-    avoidable: "Avoidable spending", between: "Between institutes", spentAfter: "spent after the first", repeats: "repeats", unknown: "unknown",
+    avoidable: "Avoidable spending", between: "Between institutes", spentAfter: "spent after the first", repeats: "repeats", unknown: "unknown", noCurrency: "no currency stated",
     working: "Comparing…", empty: "Write something first.", nothing: "Nothing that overlaps was found.",
     fresh: "New in the proposal", more: (n) => `and ${n} more sentences`, leftOut: (n) => `The proposal is long: ${n} of its sentences were not compared.`, reached: "How far it got", gap: "Gap that stays", lead: "leads", nobody: "nobody clearly leads",
     onlyHere: "only here", broken: "The request failed.", thin: "thin evidence", budget: "budget",
@@ -100,6 +100,13 @@ function element(name, text, className) {
 }
 
 const percent = (p) => `${Math.round(p * 100)} %`;
+const money = (amount, currency) => `${(Math.round(amount) || 0).toLocaleString(language)} ${currency || `(${t().noCurrency})`}`;
+// Sums, one a currency, and of how many projects beside them no budget is known. None is added to another.
+const sums = (list, unknown) => {
+  if (!list.length) return t().unknown;
+  const all = list.reduce((n, s) => n + s.projects, unknown);
+  return list.map((s) => money(s.amount, s.currency)).join("; ") + (unknown ? ` (${t().unknown}: ${unknown} / ${all})` : "");
+};
 const period = (v) => { const [a, b] = v.period || []; return a && b && a !== b ? `${a}–${b}` : String(a || v.year || ""); };
 
 function pair(left, right, leftNote, rightNote) {
@@ -240,7 +247,7 @@ const show = {
     for (const v of found.verdicts) {
       const s = element("section");
       s.append(element("h3", `${t().kinds[v.kind] || v.kind} (${percent(v.probability)}): ${v.title}`));
-      const facts = [v.project_id, v.institution, period(v), v.stage?.value, v.status?.value, v.budget && `${t().budget} ${v.budget.toLocaleString(language)} ${v.currency || ""}`.trim()];
+      const facts = [v.project_id, v.institution, period(v), v.stage?.value, v.status?.value, v.budget && `${t().budget} ${money(v.budget, v.currency)}`];
       s.append(element("p", facts.filter(Boolean).join(" · "), "facts"));
       if (v.reached) { const p = element("p", `${t().reached}: `); p.append(element("q", v.reached.quote)); s.append(p); }
       for (const e of v.evidence) {
@@ -283,13 +290,10 @@ const show = {
   all(found, out) {
     out.append(element("p", `${found.projects} ${t().projects}, ${found.judged} ${t().pairs}`, "facts"));
     if (!found.pairs.length) out.append(element("p", t().nothing));
-    const money = (n) => (Math.round(n) || 0).toLocaleString(language);
-    // A sum of nothing but unknown budgets is unknown, not 0.
-    const sum = (n, unknown, all) => unknown === all ? t().unknown : money(n) + (unknown ? ` (${t().unknown}: ${unknown} / ${all})` : "");
     if (found.avoidable_projects) {
       const s = element("section");
-      s.append(element("h3", `${t().avoidable}: ${sum(found.avoidable_total, found.avoidable_unknown, found.avoidable_projects)}`));
-      s.append(table(found.avoidable.map((a) => [money(a.spending), `${a.project.title} (${a.project.project_id})`, `${t().repeats} ${a.repeats}`])));
+      s.append(element("h3", `${t().avoidable}: ${sums(found.avoidable_total, found.avoidable_unknown)}`));
+      s.append(table(found.avoidable.map((a) => [money(a.spending, a.project.currency), `${a.project.title} (${a.project.project_id})`, `${t().repeats} ${a.repeats}`])));
       out.append(s);
     }
     if (found.clusters.length) {
@@ -298,7 +302,7 @@ const show = {
       const list = element("ul");
       for (const c of found.clusters) {
         const line = c.timeline.map((e) => `${e.began || "?"} ${e.title} (${e.project_id}, ${e.institution || t().unknown})`).join(" → ");
-        list.append(element("li", `${line}; ${t().spentAfter}: ${sum(c.spent_after, c.spent_after_unknown, c.timeline.length - 1)}`));
+        list.append(element("li", `${line}; ${t().spentAfter}: ${sums(c.spent_after, c.spent_after_unknown)}`));
       }
       s.append(list);
       out.append(s);

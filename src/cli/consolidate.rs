@@ -20,9 +20,13 @@ pub(super) struct Arguments {
     /// Two projects more alike than this gain from being together
     #[arg(long, default_value_t = 0.4, allow_negative_numbers = true)]
     threshold: f32,
-    /// Only projects with at most this budget, in the source's unit
+    /// Only projects with at most this budget (in won, euros …: no thousands), or without a known one; nothing is converted,
+    /// so a project whose budget is in another currency is left out
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     max_budget: Option<f64>,
+    /// Currency of --max-budget (KRW, USD …; `none` for budgets of which no source states it); needed where there are several
+    #[arg(long, value_name = "CODE", requires = "max_budget")]
+    currency: Option<String>,
     /// Groups shown
     #[arg(long, default_value_t = 20)]
     limit: usize,
@@ -43,6 +47,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         must_not: arguments.must_not,
         threshold: arguments.threshold,
         max_budget: arguments.max_budget,
+        currency: arguments.currency,
         limit: arguments.limit,
         reader,
     };
@@ -70,13 +75,21 @@ fn text(found: &Groups, reader: Language) -> String {
     if let Some(why) = found.why_none(reader) {
         out.push_str(&format!("{why}\n"));
     }
+    if found.other_currency > 0 {
+        let said = if korean {
+            "예산 통화가 달라 제외한 과제"
+        } else {
+            "left out, with a budget in another currency"
+        };
+        out.push_str(&format!("{said}: {}\n", found.other_currency));
+    }
     for (i, group) in found.groups.iter().enumerate() {
         let years = match group.period {
             (Some(a), Some(b)) => format!(", {a}–{b}"),
             _ => String::new(),
         };
         let n = group.members.len();
-        let budget = budgets(group.budget, n, group.budget_unknown, reader);
+        let budget = budgets(&group.budget, group.budget_unknown, reader);
         let size = match korean {
             true => format!("과제 {n}건, 예산 {budget}"),
             false => format!("{n} projects, budget {budget}"),

@@ -11,7 +11,8 @@ use crate::portfolio::join::Join;
 use crate::portfolio::landscape::{End, Landscape, LandscapeOptions, landscape, remembered};
 use crate::portfolio::overlap::{self, Overlap, OverlapOptions};
 use crate::portfolio::verdict::{WeightFile, read_weights};
-use crate::portfolio::{Holdings, Institutes, Kind, PortfolioError, Proposal};
+use crate::portfolio::{Holdings, Institutes, Kind, PortfolioError, Proposal, Sum};
+use crate::text::money;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -30,7 +31,7 @@ pub(super) struct Arguments {
     /// With --all: ask the vector store for candidates, in batches, instead of comparing in memory (for a Qdrant cluster)
     #[arg(long, requires = "all")]
     through_store: bool,
-    /// Verdicts shown, by default 10; with --all: rows of each list, by default 50
+    /// Verdicts shown, by default 10; with --all: rows of each list, of avoidable spending of each currency, by default 50
     #[arg(long)]
     limit: Option<usize>,
     /// Candidates compared sentence by sentence
@@ -197,7 +198,10 @@ fn all_text(found: &Landscape, reader: Language) -> String {
         out.push_str(say("\n겹치는 과제를 찾지 못했습니다.\n", "\nNothing that overlaps was found.\n"));
         return out;
     }
-    let sum = budgets(found.avoidable_total.round(), found.avoidable_projects, found.avoidable_unknown, reader);
+    // Of an estimate nobody asks for cents.
+    let spending: Vec<Sum> =
+        found.avoidable_total.iter().map(|sum| Sum { amount: sum.amount.round(), ..sum.clone() }).collect();
+    let sum = budgets(&spending, found.avoidable_unknown, reader);
     out.push_str(&format!("\n{}: {sum}\n", say("줄일 수 있었을 지출 (추정)", "avoidable spending, estimated")));
     let mut section = |name: &str, lines: Vec<String>| {
         if !lines.is_empty() {
@@ -205,13 +209,14 @@ fn all_text(found: &Landscape, reader: Language) -> String {
         }
     };
     let avoidable = found.avoidable.iter().map(|a| {
-        let (spending, id, title, repeats) = (a.spending, &a.project.project_id, &a.project.title, &a.repeats);
-        format!("  {spending:12.0}  {id} {title} {} {repeats}\n", say("← 반복한 과제:", "repeats"))
+        let (id, title, repeats) = (&a.project.project_id, &a.project.title, &a.repeats);
+        let spending = amount(a.spending.round(), a.project.currency, reader);
+        format!("  {spending:>20}  {id} {title} {} {repeats}\n", say("← 반복한 과제:", "repeats"))
     });
     section(say("줄일 수 있었을 지출이 큰 순서", "By avoidable spending"), avoidable.collect());
     let clusters = found.clusters.iter().map(|c| {
         let line: Vec<String> = c.timeline.iter().map(in_time).collect();
-        let spent = budgets(c.spent_after, c.timeline.len() - 1, c.spent_after_unknown, reader);
+        let spent = budgets(&c.spent_after, c.spent_after_unknown, reader);
         format!("  {} | {}: {spent}\n", line.join(" → "), say("첫 과제 뒤에 쓴 예산", "spent after the first"))
     });
     section(say("반복된 일 (시간순)", "Clusters, in order of time"), clusters.collect());
@@ -240,15 +245,28 @@ fn in_time(project: &End) -> String {
     format!("{began} {} ({})", project.project_id, project.institution.as_deref().unwrap_or("?"))
 }
 
-/// The sum of the known budgets of `n` projects, of which `unknown` have none.
-pub(super) fn budgets(sum: f64, n: usize, unknown: usize, reader: Language) -> String {
-    match (unknown, reader) {
-        (0, Language::Ko) => format!("{sum} (기록된 단위)"),
-        (0, Language::En | Language::Other) => format!("{sum} (as recorded)"),
-        (_, Language::Ko) if unknown == n => "모름".to_owned(),
-        (_, Language::En | Language::Other) if unknown == n => "unknown".to_owned(),
-        (_, Language::Ko) => format!("{sum} (기록된 단위, {n}건 중 {unknown}건은 예산을 모름)"),
-        (_, Language::En | Language::Other) => format!("{sum} (as recorded, {unknown} of {n} without a known budget)"),
+/// The sums of the known budgets, currency by currency, and of how many projects beside them none is known.
+pub(super) fn budgets(sums: &[Sum], unknown: usize, reader: Language) -> String {
+    let korean = reader == Language::Ko;
+    let all = unknown + sums.iter().map(|sum| sum.projects).sum::<usize>();
+    let amounts: Vec<String> = sums.iter().map(|sum| amount(sum.amount, sum.currency, reader)).collect();
+    let amounts = amounts.join("; ");
+    match (sums.is_empty(), unknown) {
+        (true, _) if korean => "모름".to_owned(),
+        (true, _) => "unknown".to_owned(),
+        (false, 0) => amounts,
+        (false, _) if korean => format!("{amounts} ({all}건 중 {unknown}건은 예산을 모름)"),
+        (false, _) => format!("{amounts} ({unknown} of {all} without a known budget)"),
+    }
+}
+
+/// An amount and its currency, or that none is stated.
+fn amount(amount: f64, currency: Option<&str>, reader: Language) -> String {
+    let shown = money::shown(amount, currency);
+    match (currency, reader) {
+        (Some(_), _) => shown,
+        (None, Language::Ko) => format!("{shown} (통화 표시 없음)"),
+        (None, Language::En | Language::Other) => format!("{shown} (no currency stated)"),
     }
 }
 
@@ -314,7 +332,7 @@ mod tests {
     use clap::error::ErrorKind;
 
     use super::*;
-    use crate::portfolio::landscape::{Cluster, Pair};
+    use crate::portfolio::landscape::{Avoidable, Cluster, Pair};
 
     #[derive(Parser)]
     struct Line {
@@ -343,7 +361,8 @@ mod tests {
     }
 
     fn end(id: &str) -> End {
-        End { project_id: id.into(), title: "Rain erosion".into(), institution: None, began: Some(2020), budget: None }
+        let (began, budget, currency) = (Some(2020), None, None);
+        End { project_id: id.into(), title: "Rain erosion".into(), institution: None, began, budget, currency }
     }
 
     #[test]
@@ -351,7 +370,7 @@ mod tests {
         let kind = Kind::DoneAlready;
         let (later, earlier) = (end("P-2"), end("P-1"));
         let timeline = vec![earlier.clone(), later.clone()];
-        let cluster = Cluster { timeline, years_after: None, spent_after: 0.0, spent_after_unknown: 1 };
+        let cluster = Cluster { timeline, years_after: None, spent_after: Vec::new(), spent_after_unknown: 1 };
         let mut found = Landscape {
             projects: 3,
             compared: 3,
@@ -361,7 +380,7 @@ mod tests {
             clusters_found: 1,
             matrix: Vec::new(),
             avoidable: Vec::new(),
-            avoidable_total: 0.0,
+            avoidable_total: Vec::new(),
             avoidable_projects: 1,
             avoidable_unknown: 1,
         };
@@ -375,10 +394,28 @@ mod tests {
         {
             assert!(korean.contains(part), "{part}: {korean}");
         }
+        let project = End { budget: Some(1e6), currency: Some("EUR"), ..end("P-2") };
+        found.avoidable = vec![Avoidable { project, repeats: "P-1".into(), spending: 749_999.6 }];
+        found.avoidable_total = vec![Sum { currency: Some("EUR"), amount: 749_999.6, projects: 1 }];
+        let english = all_text(&found, Language::En);
+        let sum = "estimated: 750,000 EUR (1 of 2 without a known budget)\n";
+        for part in [sum, "         750,000 EUR  P-2 Rain erosion repeats P-1\n"] {
+            assert!(english.contains(part), "{part}: {english}");
+        }
         found.pairs.clear();
         assert!(all_text(&found, Language::En).ends_with(" 1 clusters of repeats\nNothing that overlaps was found.\n"));
-        assert_eq!(budgets(12.0, 3, 2, Language::En), "12 (as recorded, 2 of 3 without a known budget)");
-        assert_eq!(budgets(12.0, 3, 2, Language::Ko), "12 (기록된 단위, 3건 중 2건은 예산을 모름)");
-        assert_eq!(budgets(12.0, 3, 0, Language::En), "12 (as recorded)");
+    }
+
+    #[test]
+    fn a_sum_is_shown_with_its_currency_and_never_added_to_another() {
+        let won = Sum { currency: Some("KRW"), amount: 1.42e9, projects: 2 };
+        let unstated = Sum { currency: None, amount: 870.0, projects: 1 };
+        let both = [won.clone(), unstated];
+        assert_eq!(budgets(&[won], 0, Language::En), "1,420,000,000 KRW");
+        assert_eq!(budgets(&both, 0, Language::En), "1,420,000,000 KRW; 870 (no currency stated)");
+        let known = "1,420,000,000 KRW; 870 (no currency stated) (2 of 5 without a known budget)";
+        assert_eq!(budgets(&both, 2, Language::En), known);
+        let known = "1,420,000,000 KRW; 870 (통화 표시 없음) (5건 중 2건은 예산을 모름)";
+        assert_eq!(budgets(&both, 2, Language::Ko), known);
     }
 }

@@ -165,7 +165,7 @@ mod tests {
             institution: "Mir".into(),
             projects: 3,
             weight: 2.0,
-            budget: 0.0,
+            budget: Vec::new(),
             budget_unknown: 3,
             years: (Some(2019), Some(2024)),
             topics: vec![share.clone()],

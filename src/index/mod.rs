@@ -13,6 +13,7 @@ mod edge;
 mod fill;
 mod filter;
 mod generation;
+mod institutions;
 mod lock;
 mod qdrant;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use edge::{EdgeOptions, EdgeStore};
 pub use fill::{FillOptions, fill, indexed_text};
 pub use filter::{Condition, Filter};
 pub use generation::sweep;
+pub use institutions::institutions;
 pub use lock::Lock;
 pub use qdrant::{QdrantOptions, QdrantStore};
 pub use reembed::{Next, Ready};

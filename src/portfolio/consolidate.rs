@@ -6,18 +6,20 @@
 //! one is among the other's 40 nearest and they are at least `0.3 θ` alike; any other counts as the least of the
 //! listed ones, and never as a gain. It is maximised greedily (best merge of two groups first) and then by local search
 //! (moving single projects while that gains). Constraints: `--min-size`, institutes that every group must hold,
-//! institutes that no group may hold. The optimum is local; the value reached and a bound are reported. Whether people
+//! institutes that no group may hold, a largest budget, which is compared within one currency. The optimum is local; the value reached and a bound are reported. Whether people
 //! want to work together it cannot know.
 
 use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
+use super::PortfolioError;
 use super::holdings::{Citation, Holdings, cite};
 use super::institute::Institutes;
+use super::project::Project;
 use super::similarity::Terms;
 use super::strengths::{present, weight};
-use super::{PortfolioError, total};
+use super::sums::{Sum, by_currency};
 use crate::document::Language;
 use crate::retrieve::Parts;
 
@@ -27,6 +29,9 @@ const NEIGHBOURS: usize = 40;
 const LISTED: f32 = 0.3;
 /// Rounds of local search at most.
 const ROUNDS: usize = 20;
+
+/// What names, as a currency, the budgets of which no source states one.
+pub const UNSTATED: &str = "none";
 
 /// What groups may be.
 #[derive(Clone, Debug)]
@@ -39,8 +44,11 @@ pub struct ConsolidateOptions {
     pub must_not: Vec<String>,
     /// `θ`: two projects more alike than this gain from being together.
     pub threshold: f32,
-    /// Only projects with at most this budget (in the source's unit); without a known budget they count as small.
+    /// Only projects with at most this budget, in the base unit of `currency`; without a known budget they count as small, in
+    /// another currency they are left out.
     pub max_budget: Option<f64>,
+    /// Of `max_budget`: an ISO 4217 code, or [`UNSTATED`]; needed where the known budgets are of several currencies.
+    pub currency: Option<String>,
     /// Groups shown.
     pub limit: usize,
     /// Language of the reasons.
@@ -55,6 +63,7 @@ impl Default for ConsolidateOptions {
             must_not: Vec::new(),
             threshold: 0.4,
             max_budget: None,
+            currency: None,
             limit: 20,
             reader: Language::En,
         }
@@ -73,6 +82,20 @@ pub enum Refused {
     /// Of `max_budget`.
     #[error("--max-budget {0}: must be over 0")]
     MaxBudget(f64),
+    /// A `currency` without a `max_budget`.
+    #[error("--currency {0}: is that of --max-budget, which is missing")]
+    CurrencyAlone(String),
+    /// A `currency` in which no budget is.
+    #[error("--currency {asked}: no budget is in it; the budgets here: {here}")]
+    Currency {
+        /// As given.
+        asked: String,
+        /// The currencies there are, with their projects.
+        here: String,
+    },
+    /// A `max_budget` without a `currency`, where there are several.
+    #[error("--max-budget: name its currency with --currency; the budgets here: {0}")]
+    SeveralCurrencies(String),
     /// An institute of `must` without a project.
     #[error("--must `{name}`: no project of it in this index; `sectora strengths` lists the institutes")]
     Must {
@@ -92,9 +115,10 @@ impl ConsolidateOptions {
         if self.min_size < 2 {
             return Err(Refused::MinSize(self.min_size));
         }
-        match self.max_budget {
-            Some(most) if most.is_nan() || most <= 0.0 => Err(Refused::MaxBudget(most)),
-            Some(_) | None => Ok(()),
+        match (self.max_budget, &self.currency) {
+            (Some(most), _) if most.is_nan() || most <= 0.0 => Err(Refused::MaxBudget(most)),
+            (None, Some(currency)) => Err(Refused::CurrencyAlone(currency.clone())),
+            (Some(_), _) | (None, None) => Ok(()),
         }
     }
 }
@@ -114,6 +138,8 @@ pub struct Groups {
     pub projects: usize,
     /// Projects left out by the institutes named or by the budget.
     pub left_out: usize,
+    /// Those of them whose budget is in another currency than `max_budget`.
+    pub other_currency: usize,
     /// Sets of projects that belong together and miss an institute that each group must hold.
     pub without_must: usize,
     /// The like that are smaller than asked for, at least two projects each.
@@ -129,8 +155,8 @@ pub struct Group {
     pub gain: f64,
     /// The institute with most weighed work in it.
     pub lead: Option<String>,
-    /// Sum of the known budgets.
-    pub budget: f64,
+    /// Sums of the known budgets.
+    pub budget: Vec<Sum>,
     /// Projects without a known budget.
     pub budget_unknown: usize,
     /// First and last year.
@@ -173,12 +199,20 @@ pub fn consolidate(
     if let Some(at) = options.must.iter().position(|name| !known.contains(institutes.find(name).key.as_str())) {
         return Err(Refused::Must { at, name: options.must[at].clone() }.into());
     }
-    let eligible = |i: &usize| {
-        let allowed = key_of(*i).is_none_or(|k| !must_not.contains(k));
-        let small = options.max_budget.is_none_or(|max| holdings.all[*i].project.budget.is_none_or(|b| b <= max));
-        allowed && small
+    let money = |i: usize| holdings.all[i].project.money();
+    let most = match options.max_budget {
+        Some(most) => {
+            let known = by_currency((0..holdings.all.len()).filter_map(money));
+            Some((most, compared_in(&known, options.currency.as_deref())?))
+        }
+        None => None,
     };
-    let items: Vec<usize> = (0..holdings.all.len()).filter(eligible).collect();
+    let allowed: Vec<usize> =
+        (0..holdings.all.len()).filter(|i| key_of(*i).is_none_or(|k| !must_not.contains(k))).collect();
+    let comparable = |i: usize| most.zip(money(i)).is_none_or(|((_, currency), own)| own.currency == currency);
+    let other_currency = allowed.iter().filter(|i| !comparable(**i)).count();
+    let small = |i: usize| most.zip(money(i)).is_none_or(|((most, _), own)| own.amount <= most);
+    let items: Vec<usize> = allowed.into_iter().filter(|i| comparable(*i) && small(*i)).collect();
     let gains = Gains::among(holdings, &items, options.threshold);
     let parts_of = partition(holdings.all.len(), &items, &gains);
     let (mut groups, mut without_must, mut too_small) = (Vec::new(), 0, 0);
@@ -205,9 +239,28 @@ pub fn consolidate(
         threshold: options.threshold,
         projects: items.len(),
         left_out: holdings.all.len() - items.len(),
+        other_currency,
         without_must,
         too_small,
     })
+}
+
+/// The currency in which budgets of the `known` ones are compared: the one asked for, else the only one.
+fn compared_in(known: &[Sum], asked: Option<&str>) -> Result<Option<&'static str>, Refused> {
+    let name = |sum: &Sum| sum.currency.unwrap_or(UNSTATED);
+    let here = || {
+        let each = known.iter().map(|sum| format!("{} (projects: {})", name(sum), sum.projects));
+        if known.is_empty() { "unknown".to_owned() } else { each.collect::<Vec<_>>().join(", ") }
+    };
+    match (known, asked) {
+        (_, Some(asked)) => match known.iter().find(|sum| name(sum).eq_ignore_ascii_case(asked)) {
+            Some(sum) => Ok(sum.currency),
+            None => Err(Refused::Currency { asked: asked.to_owned(), here: here() }),
+        },
+        ([], None) => Ok(None),
+        ([only], None) => Ok(only.currency),
+        (_, None) => Err(Refused::SeveralCurrencies(here())),
+    }
 }
 
 impl Groups {
@@ -270,7 +323,8 @@ impl Gains {
 
     /// The sum of those above 0.
     fn bound(&self) -> f64 {
-        total(self.listed.iter().map(|(_, _, g)| f64::from(g.max(0.0))))
+        // The sum of nothing is −0.0 in Rust.
+        self.listed.iter().map(|(_, _, g)| f64::from(g.max(0.0))).sum::<f64>() + 0.0
     }
 }
 
@@ -403,7 +457,7 @@ fn group(
         label,
         gain: gains.within(members),
         lead,
-        budget: total(projects().filter_map(|p| p.budget)),
+        budget: by_currency(projects().filter_map(Project::money)),
         budget_unknown: projects().filter(|p| p.budget.is_none()).count(),
         period: (projects().filter_map(|p| p.began()).min(), projects().filter_map(|p| p.end.or(p.year)).max()),
         reason,
@@ -431,6 +485,7 @@ mod tests {
             threshold: 0.4,
             projects: 7,
             left_out: 3,
+            other_currency: 0,
             without_must: 0,
             too_small: 2,
         };
@@ -454,6 +509,22 @@ mod tests {
         assert!(gains.within(&all) > 0.0 && gains.within(&all) <= gains.bound());
         let far = Gains::new(vec![(0, 1, 0.5), (1, 2, 0.5), (2, 3, -0.25)]);
         assert_eq!((far.within(&[0, 1, 2]), far.bound()), (0.75, 1.0));
+    }
+
+    #[test]
+    fn a_largest_budget_is_compared_within_one_currency() {
+        let sum = |currency, projects| Sum { currency, amount: 1.0, projects };
+        let of = |known: &[Sum], asked| compared_in(known, asked).map_err(|refused| refused.to_string());
+        let mixed = [sum(Some("KRW"), 12), sum(Some("USD"), 3), sum(None, 1)];
+        assert_eq!(of(&[], None), Ok(None));
+        assert_eq!(of(&mixed[..1], None), Ok(Some("KRW")));
+        assert_eq!(of(&mixed, Some("usd")), Ok(Some("USD")));
+        assert_eq!(of(&mixed, Some("none")), Ok(None));
+        let here = "the budgets here: KRW (projects: 12), USD (projects: 3), none (projects: 1)";
+        assert_eq!(of(&mixed, None), Err(format!("--max-budget: name its currency with --currency; {here}")));
+        assert_eq!(of(&mixed, Some("EUR")), Err(format!("--currency EUR: no budget is in it; {here}")));
+        let alone = ConsolidateOptions { currency: Some("KRW".into()), ..ConsolidateOptions::default() };
+        assert!(matches!(alone.check(), Err(Refused::CurrencyAlone(currency)) if currency == "KRW"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use crate::document::Span;
-use crate::text::letters;
+use crate::text::{letters, names_nobody};
 
 /// What a field is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -126,29 +126,6 @@ static SENTENCE_END: LazyLock<Regex> =
 /// Bytes in which fields are looked for: they stand on the first pages.
 const HEAD: usize = 12_000;
 
-/// What forms say where they name nobody, without blanks, brackets and full stops at the ends.
-const NOBODY: [&str; 17] = [
-    "비공개",
-    "미공개",
-    "미정",
-    "미상",
-    "없음",
-    "해당없음",
-    "해당사항없음",
-    "n/a",
-    "n.a",
-    "none",
-    "unknown",
-    "tbd",
-    "tba",
-    "confidential",
-    "undisclosed",
-    "notdisclosed",
-    "notapplicable",
-];
-/// What such an entry begins with.
-const NOBODY_YET: [&str; 5] = ["추후", "공개하지않", "tobedetermined", "tobeannounced", "notyet"];
-
 /// Ends of the labels of a form that say who asks and when, not what is asked for.
 const WHO_ASKS_KO: [&str; 38] = [
     "기업명",
@@ -224,16 +201,6 @@ const WHO_ASKS_EN: [&str; 31] = [
     "telephone",
     "website",
 ];
-
-/// True for an entry that stands where a name would and names nobody: `비공개`, `추후 선정`, `N/A`, `○○○`.
-pub(super) fn names_nobody(entry: &str) -> bool {
-    let ends = |c: char| !c.is_alphanumeric();
-    let inside = entry.trim_matches(ends);
-    // What stands in brackets behind it says why.
-    let bare = inside.split(['(', '[', '（']).next().unwrap_or(inside).trim_matches(ends);
-    let bare = bare.split_whitespace().collect::<String>().to_lowercase();
-    bare.is_empty() || NOBODY.contains(&bare.as_str()) || NOBODY_YET.iter().any(|begin| bare.starts_with(begin))
-}
 
 /// True for a line of a form that says who asks and when: `기업명: 주식회사 바람결에너지`, `Contact person: …`. What goes
 /// on in another line says more.
@@ -384,30 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_names_nobody_is_no_name() {
-        for entry in [
-            "공개하지 않음",
-            "비공개",
-            "비공개(심사용)",
-            "미정 (선정 후 통보)",
-            "해당 없음",
-            "추후 선정",
-            "N/A",
-            "n.a.",
-            "None",
-            "TBD",
-            "to be determined",
-            "not disclosed",
-            "Confidential",
-            "-",
-            "○○○",
-            "[unknown]",
-        ] {
-            assert!(names_nobody(entry), "{entry}");
-        }
-        for entry in ["김미정", "정하늘", "Nora Tbilisi", "Calder Institute", "한국비공개연구원"] {
-            assert!(!names_nobody(entry), "{entry}");
-        }
+    fn a_label_before_an_entry_that_names_nobody_is_no_field() {
         assert_eq!(of("연구책임자: 공개하지 않음\n주관기관: 비공개\n", FieldKind::Person), None);
         let second = "Principal investigator: TBD\n\nproject leader: Nora Lind\n";
         assert_eq!(of(second, FieldKind::Person).as_deref(), Some("Nora Lind"));

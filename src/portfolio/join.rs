@@ -31,6 +31,7 @@ pub(super) fn join(
     holdings: &Holdings,
     known: &mut Remembered,
     options: &LandscapeOptions,
+    floor: f32,
 ) -> Result<Vec<usize>, PortfolioError> {
     let new: Vec<usize> = (0..holdings.all.len()).filter(|i| known.near[*i].is_none()).collect();
     if new.is_empty() {
@@ -39,8 +40,8 @@ pub(super) fn join(
     // The nearest are judged; the next ones are what they are seen among.
     let k = options.neighbours * CONTEXT;
     let found = match options.join {
-        Join::Memory => near_in_memory(holdings, &new, COMPARED * k, options.floor),
-        Join::Store => near_by_store(parts, holdings, &new, COMPARED * k, options.floor)?,
+        Join::Memory => near_in_memory(holdings, &new, COMPARED * k, floor),
+        Join::Store => near_by_store(parts, holdings, &new, COMPARED * k, floor)?,
     };
     let mut changed: Vec<usize> = new.clone();
     for (i, near) in found {

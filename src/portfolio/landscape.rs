@@ -1,9 +1,9 @@
 //! The whole portfolio against itself: which work is repeated, by whom, when, for how much?
 //!
 //! In: the portfolio. Out: [`Landscape`]: judged pairs with evidence, clusters (connected by `done already`) with
-//! their timeline, a matrix institutes × institutes, and a list ranked by avoidable spending. Of each pair the one
-//! that began later is taken as the proposal. Avoidable spending of a project is
-//! `budget · max over earlier work of other groups of p(done already)`, in the source's unit: an estimate of where to
+//! their timeline, a matrix institutes × institutes, and lists ranked by avoidable spending, one a currency. Of each pair
+//! the one that began later is taken as the proposal. Avoidable spending of a project is
+//! `budget · max over earlier work of other groups of p(done already)`, in the budget's currency: an estimate of where to
 //! look, not a sum that can be saved. Work that runs side by side under one title (a joint project) looks the same.
 
 use std::collections::hash_map::Entry;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::PortfolioError;
 use super::compare::{Side, compare};
 use super::holdings::{Citation, Holdings, cite};
 use super::institute::Institutes;
@@ -21,23 +22,28 @@ use super::overlap::model;
 use super::project::Project;
 use super::remembered::{Judged, Remembered};
 use super::similarity::Weigher;
+use super::sums::{Sum, by_currency, place};
 use super::verdict::{Kind, Model, WeightFile};
-use super::{PortfolioError, total};
 use crate::document::Access;
 use crate::retrieve::Parts;
+use crate::text::money::Money;
 
 /// Texts a thread keeps taken apart; one takes about 150 kB.
 const KEPT: usize = 800;
+/// Less alike ones are no neighbours …
+const FLOOR: f32 = 0.1;
+/// … unless weights for few documents judge: by them a project counts as much as it stands out among others, and whoever
+/// writes in own words is alike to nothing.
+const FLOOR_OF_FEW: f32 = 0.0;
+
 /// How the portfolio is joined with itself.
 #[derive(Clone, Debug)]
 pub struct LandscapeOptions {
     /// Neighbours of each project that are judged.
     pub neighbours: usize,
-    /// Less alike ones are no neighbours.
-    pub floor: f32,
-    /// Neighbours that are less alike are not judged, only what the others are seen among.
-    pub judged_from: f32,
-    /// Pairs, clusters and rows shown.
+    /// Judge them, or only find them.
+    pub judges: bool,
+    /// Pairs, clusters and rows shown; of avoidable spending so many of each currency.
     pub limit: usize,
     /// A pair joins a cluster from this probability of `done already`.
     pub at_least: f64,
@@ -53,8 +59,7 @@ impl Default for LandscapeOptions {
     fn default() -> Self {
         LandscapeOptions {
             neighbours: 10,
-            floor: 0.1,
-            judged_from: 0.1,
+            judges: true,
             limit: 50,
             at_least: 0.5,
             weights: None,
@@ -62,6 +67,11 @@ impl Default for LandscapeOptions {
             join: Join::Memory,
         }
     }
+}
+
+/// From which alikeness on two projects are neighbours.
+fn floor(model: Model<'_>) -> f32 {
+    if model.judges_as_few() { FLOOR_OF_FEW } else { FLOOR }
 }
 
 /// The portfolio against itself.
@@ -81,13 +91,13 @@ pub struct Landscape {
     pub clusters_found: usize,
     /// Overlapping pairs between institutes, most first: `(institute, institute, pairs)`.
     pub matrix: Vec<(String, String, usize)>,
-    /// Projects by avoidable spending.
+    /// Projects by avoidable spending, most first, currency by currency in the order of the sums.
     pub avoidable: Vec<Avoidable>,
-    /// Their sum over the whole portfolio, where budgets are known.
-    pub avoidable_total: f64,
+    /// Their sums over the whole portfolio, where budgets are known.
+    pub avoidable_total: Vec<Sum>,
     /// Projects of the whole portfolio that likely repeat earlier work of another group.
     pub avoidable_projects: usize,
-    /// Those of them without a known budget, which the sum and the list leave out.
+    /// Those of them without a known budget, which the sums and the list leave out.
     pub avoidable_unknown: usize,
 }
 
@@ -119,8 +129,10 @@ pub struct End {
     pub institution: Option<String>,
     /// First year.
     pub began: Option<i32>,
-    /// Budget.
+    /// Budget, in the currency's base unit where the source states its unit.
     pub budget: Option<f64>,
+    /// ISO 4217 code of the budget's currency, where the source states it.
+    pub currency: Option<&'static str>,
 }
 
 /// Projects that repeat each other.
@@ -131,7 +143,7 @@ pub struct Cluster {
     /// Years from the first to the last beginning.
     pub years_after: Option<i32>,
     /// Budgets of all but the first, where known.
-    pub spent_after: f64,
+    pub spent_after: Vec<Sum>,
     /// Projects after the first without a known budget.
     pub spent_after_unknown: usize,
 }
@@ -143,7 +155,7 @@ pub struct Avoidable {
     pub project: End,
     /// The earlier work it most likely repeats.
     pub repeats: String,
-    /// `budget · p(done already)`.
+    /// `budget · p(done already)`, in the currency of the project's budget.
     pub spending: f64,
 }
 
@@ -165,8 +177,15 @@ pub fn landscape(
         Some(file) => Remembered::read(file, &made, holdings),
         None => Remembered::nothing(holdings.all.len()),
     };
-    let changed = join(parts, holdings, &mut known, options)?;
-    let judge = Judge { parts, institutes, holdings, model, known: &known, options };
+    let changed = join(parts, holdings, &mut known, options, floor(model))?;
+    let judge = Judge {
+        parts,
+        institutes,
+        holdings,
+        model,
+        known: &known,
+        judged: if options.judges { options.neighbours } else { 0 },
+    };
     for (i, judged, pairs) in judge.all(&side_by_side(&changed, &known.near))? {
         known.judged[i] = judged;
         known.pairs[i] = pairs;
@@ -179,7 +198,7 @@ pub fn landscape(
     }
     let mut pairs: Vec<&Judged> = known.pairs.iter().flatten().collect();
     pairs.sort_by(|a, b| b.done.total_cmp(&a.done).then((a.later, a.earlier).cmp(&(b.later, b.earlier))));
-    let (avoidable, avoidable_unknown) = avoidable(holdings, &pairs);
+    let (avoidable, avoidable_total, avoidable_unknown) = avoidable(holdings, &pairs);
     let clusters = clusters(holdings, &pairs, options.at_least);
     let mut out = Landscape {
         projects: holdings.all.len(),
@@ -189,7 +208,7 @@ pub fn landscape(
         clusters_found: clusters.len(),
         clusters,
         matrix: matrix(holdings, &pairs),
-        avoidable_total: total(avoidable.iter().map(|a| a.spending)),
+        avoidable_total,
         avoidable_projects: avoidable.len() + avoidable_unknown,
         avoidable_unknown,
         avoidable,
@@ -199,7 +218,7 @@ pub fn landscape(
     }
     out.clusters.truncate(options.limit);
     out.matrix.truncate(options.limit);
-    out.avoidable.truncate(options.limit);
+    first_of_each_currency(&mut out.avoidable, options.limit);
     Ok(out)
 }
 
@@ -210,13 +229,8 @@ fn made(parts: &Parts<'_>, model: Model<'_>, options: &LandscapeOptions) -> Stri
         Join::Memory => "",
         Join::Store => "; candidates from the store",
     };
-    format!(
-        "{encoder}; {}; {} neighbours from {}, judged from {}{join}",
-        model.made(),
-        options.neighbours,
-        options.floor,
-        options.judged_from
-    )
+    let judged = if options.judges { "" } else { "; not judged" };
+    format!("{encoder}; {}; {} neighbours from {}{judged}{join}", model.made(), options.neighbours, floor(model))
 }
 
 /// The neighbours of each project, nearest first, as the last run with these options remembers them; of one that it does not
@@ -258,7 +272,8 @@ struct Judge<'a> {
     holdings: &'a Holdings,
     model: Model<'a>,
     known: &'a Remembered,
-    options: &'a LandscapeOptions,
+    /// Neighbours of each project that are judged.
+    judged: usize,
 }
 
 /// A project, how many pairs were judged with it as the later one, and those that overlap.
@@ -297,8 +312,7 @@ impl Judge<'_> {
         let list: &[(usize, f32)] = self.known.near[i].as_deref().unwrap_or(&[]);
         let mine: Vec<usize> = list
             .iter()
-            .take(self.options.neighbours)
-            .filter(|(_, alike)| *alike >= self.options.judged_from)
+            .take(self.judged)
             .map(|(j, _)| *j)
             .filter(|&j| match (begun(i), begun(j)) {
                 (Some(a), Some(b)) if a != b => a > b,
@@ -368,7 +382,13 @@ fn end(holdings: &Holdings, i: usize) -> End {
         institution: p.institute.as_ref().map(|k| k.name.clone()),
         began: p.began(),
         budget: p.budget,
+        currency: p.currency,
     }
+}
+
+/// The budgets that are known.
+fn budgets(projects: &[End]) -> impl Iterator<Item = Money> {
+    projects.iter().filter_map(|p| Some(Money { amount: p.budget?, currency: p.currency }))
 }
 
 fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) -> Vec<Cluster> {
@@ -399,16 +419,24 @@ fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) -> Vec<Cluste
                 (Some(first), Some(last)) if began.len() > 1 => Some(last - first),
                 _ => None,
             };
-            let later = || timeline.iter().skip(1);
             Cluster {
                 years_after,
-                spent_after: total(later().filter_map(|e| e.budget)),
-                spent_after_unknown: later().filter(|e| e.budget.is_none()).count(),
+                spent_after: by_currency(budgets(&timeline[1..])),
+                spent_after_unknown: timeline[1..].iter().filter(|e| e.budget.is_none()).count(),
                 timeline,
             }
         })
         .collect();
-    out.sort_by(|a, b| b.timeline.len().cmp(&a.timeline.len()).then(b.spent_after.total_cmp(&a.spent_after)));
+    // Of equally many projects: by what was spent in the currency of most of them, currency by currency.
+    let all = by_currency(out.iter().flat_map(|c| budgets(&c.timeline[1..])));
+    let spent = |c: &Cluster| {
+        let first = c.spent_after.first();
+        (first.map_or(all.len(), |s| place(&all, s.currency)), first.map_or(0.0, |s| s.amount))
+    };
+    out.sort_by(|a, b| {
+        let ((place_a, spent_a), (place_b, spent_b)) = (spent(a), spent(b));
+        b.timeline.len().cmp(&a.timeline.len()).then(place_a.cmp(&place_b)).then(spent_b.total_cmp(&spent_a))
+    });
     out
 }
 
@@ -425,8 +453,8 @@ fn matrix(holdings: &Holdings, pairs: &[&Judged]) -> Vec<(String, String, usize)
     out
 }
 
-/// Each project's likeliest repetition of another group's earlier work; and how many that repeat have no known budget.
-fn avoidable(holdings: &Holdings, pairs: &[&Judged]) -> (Vec<Avoidable>, usize) {
+/// Each project's likeliest repetition of another group's earlier work, their sums, and how many that repeat have no known budget.
+fn avoidable(holdings: &Holdings, pairs: &[&Judged]) -> (Vec<Avoidable>, Vec<Sum>, usize) {
     let mut best: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
     for pair in pairs {
         let (i, j) = (pair.later, pair.earlier);
@@ -449,18 +477,36 @@ fn avoidable(holdings: &Holdings, pairs: &[&Judged]) -> (Vec<Avoidable>, usize) 
             None => unknown += 1,
         }
     }
+    let sums = by_currency(rows.iter().map(|row| Money { amount: row.spending, currency: row.project.currency }));
+    let place = |row: &Avoidable| place(&sums, row.project.currency);
     rows.sort_by(|a, b| {
-        b.spending.total_cmp(&a.spending).then_with(|| a.project.project_id.cmp(&b.project.project_id))
+        let by_spending = || b.spending.total_cmp(&a.spending);
+        place(a).cmp(&place(b)).then_with(by_spending).then_with(|| a.project.project_id.cmp(&b.project.project_id))
     });
-    (rows, unknown)
+    (rows, sums, unknown)
+}
+
+/// Keeps so many rows of each currency, so that a common one does not hide the others.
+fn first_of_each_currency(rows: &mut Vec<Avoidable>, limit: usize) {
+    let mut kept: HashMap<Option<&str>, usize> = HashMap::new();
+    rows.retain(|row| {
+        let n = kept.entry(row.project.currency).or_insert(0);
+        *n += 1;
+        *n <= limit
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::verdict::weight_file;
     use super::*;
 
     fn repeats(later: usize, earlier: usize) -> Judged {
         Judged { later, earlier, kind: Kind::DoneAlready, probability: 0.75, done: 0.75, spans: Vec::new() }
+    }
+
+    fn sum(currency: Option<&'static str>, amount: f64, projects: usize) -> Sum {
+        Sum { currency, amount, projects }
     }
 
     #[test]
@@ -471,13 +517,53 @@ mod tests {
         }
         let judged = [repeats(1, 0), repeats(2, 0), repeats(4, 3)];
         let pairs: Vec<&Judged> = judged.iter().collect();
-        let (rows, unknown) = avoidable(&holdings, &pairs);
+        let (rows, sums, unknown) = avoidable(&holdings, &pairs);
         let spending: Vec<(&str, f64)> = rows.iter().map(|r| (r.project.project_id.as_str(), r.spending)).collect();
-        assert_eq!((spending, unknown), (vec![("P-1", 30.0)], 2));
+        assert_eq!((spending, sums, unknown), (vec![("P-1", 30.0)], vec![sum(None, 30.0, 1)], 2));
         let found = clusters(&holdings, &pairs, 0.5);
-        let spent: Vec<(usize, f64, usize)> =
-            found.iter().map(|c| (c.timeline.len(), c.spent_after, c.spent_after_unknown)).collect();
-        assert_eq!(spent, [(3, 40.0, 1), (2, 0.0, 1)]);
+        let spent: Vec<(usize, Vec<Sum>, usize)> =
+            found.into_iter().map(|c| (c.timeline.len(), c.spent_after, c.spent_after_unknown)).collect();
+        assert_eq!(spent, [(3, vec![sum(None, 40.0, 1)], 1), (2, Vec::new(), 1)]);
+    }
+
+    #[test]
+    fn spending_is_added_and_ranked_within_a_currency_never_across() {
+        let mut holdings = Holdings::of_terms(vec![Vec::new(); 9]);
+        let (won, dollars) = (Some("KRW"), Some("USD"));
+        let budgets = [(1e9, won), (4e8, won), (8e8, won), (4e5, dollars), (12.0, None), (1e9, won)];
+        for (holding, (budget, currency)) in holdings.all.iter_mut().zip(budgets) {
+            (holding.project.budget, holding.project.currency) = (Some(budget), currency);
+        }
+        for (i, (budget, currency)) in [(6, (9e5, dollars)), (8, (2e8, won))] {
+            (holdings.all[i].project.budget, holdings.all[i].project.currency) = (Some(budget), currency);
+        }
+        // 0 to 4 are one cluster; of 5 and 6, and of 7 and 8, the second repeats the first.
+        let judged = [repeats(1, 0), repeats(2, 0), repeats(3, 0), repeats(4, 0), repeats(6, 5), repeats(8, 7)];
+        let pairs: Vec<&Judged> = judged.iter().collect();
+        let (mut rows, sums, unknown) = avoidable(&holdings, &pairs);
+        let ids = |rows: &[Avoidable]| rows.iter().map(|r| r.project.project_id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&rows), ["P-2", "P-1", "P-8", "P-6", "P-3", "P-4"]);
+        assert_eq!(sums, [sum(won, 1.05e9, 3), sum(dollars, 975_000.0, 2), sum(None, 9.0, 1)]);
+        assert_eq!(unknown, 0);
+        first_of_each_currency(&mut rows, 1);
+        assert_eq!(ids(&rows), ["P-2", "P-6", "P-4"]);
+        let found = clusters(&holdings, &pairs, 0.5);
+        let spent: Vec<Vec<Sum>> = found.into_iter().map(|c| c.spent_after).collect();
+        assert_eq!(
+            spent,
+            [
+                vec![sum(won, 1.2e9, 2), sum(dollars, 4e5, 1), sum(None, 12.0, 1)],
+                vec![sum(won, 2e8, 1)],
+                vec![sum(dollars, 9e5, 1)],
+            ]
+        );
+    }
+
+    #[test]
+    fn among_few_documents_nobody_is_too_unlike_to_be_judged() {
+        let weights = weight_file();
+        assert_eq!([20, 2999, 3000].map(|documents| floor(weights.model(true, documents))), [0.0, 0.0, 0.1]);
+        assert_eq!(floor(weights.model(false, 20)), 0.1, "the words alone have no weights for few");
     }
 
     #[test]

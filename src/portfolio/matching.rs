@@ -26,7 +26,7 @@ use super::proposal::Proposal;
 use super::similarity::{Terms, Weigher};
 use super::words::Nearness;
 use crate::document::{Access, CharIndex, Document, Span};
-use crate::index::Filter;
+use crate::index::{Filter, institutions};
 use crate::retrieve::Parts;
 
 /// Two sentences less alike than this do not speak of what the need asks for: not enough to rest a match on.
@@ -193,7 +193,7 @@ fn sizes(
         .years(None, options.until.map(i64::from))
         .access_up_to(options.access);
     let mut out: HashMap<String, u64> = HashMap::new();
-    for (written, passages) in parts.store.facet("institution", Some(&filter))? {
+    for (written, passages) in institutions(parts.store, &filter)? {
         *out.entry(institutes.find(&written).key).or_insert(0) += passages;
     }
     Ok(out)

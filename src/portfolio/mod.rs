@@ -26,6 +26,7 @@ mod report;
 pub mod similarity;
 mod store_join;
 pub mod strengths;
+pub mod sums;
 pub mod topics;
 pub mod verdict;
 mod words;
@@ -37,6 +38,7 @@ pub use institute::{Institute, Institutes};
 pub use overlap::Compared;
 pub use project::{Fact, Project};
 pub use proposal::Proposal;
+pub use sums::Sum;
 pub use verdict::Kind;
 
 use crate::error::{Classified, ErrorKind};
@@ -151,9 +153,4 @@ impl Classified for PortfolioError {
             | PortfolioError::Consolidate(_) => self.to_string(),
         }
     }
-}
-
-/// The sum of amounts; of none 0, where `sum` gives -0.
-fn total(amounts: impl Iterator<Item = f64>) -> f64 {
-    amounts.sum::<f64>() + 0.0
 }

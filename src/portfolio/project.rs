@@ -10,7 +10,7 @@ use super::institute::{Institute, Institutes};
 use crate::document::{CharIndex, Document, Format, Span};
 use crate::index::{Catalog, IndexError};
 use crate::text::money::{self, Money};
-use crate::text::personal;
+use crate::text::{names_nobody, personal};
 
 /// Types of documents that tell of no work done or proposed.
 const NO_WORK: [&str; 10] = ["call", "notice", "memo", "announcement", "news", "data", "web", "공고", "need", "수요"];
@@ -157,7 +157,7 @@ impl Project {
             let value = names.iter().find_map(|n| named(document, n))?;
             Some(Fact { value, origin: Origin::Field, confidence: 1.0 })
         };
-        let of_field = meta.institution.clone().filter(|name| !fields::names_nobody(name));
+        let of_field = meta.institution.clone().filter(|name| !names_nobody(name));
         let of_field = of_field.map(|value| Fact { value, origin: Origin::Field, confidence: 1.0 });
         // Ingest has it from the text where no field said it: then it has a place there.
         let institution = match (of_field, text_fact(FieldKind::Institution)) {
@@ -200,6 +200,11 @@ impl Project {
             language: document.language.name(),
             institution,
         }
+    }
+
+    /// The budget as far as it may stand in a sum.
+    pub fn money(&self) -> Option<Money> {
+        Some(Money { amount: self.budget?, currency: self.currency })
     }
 
     /// The year work began, as far as is known.
@@ -261,7 +266,7 @@ fn named(document: &Document, name: &str) -> Option<String> {
 }
 
 fn people(document: &Document, found: Option<Fact>) -> Vec<String> {
-    let get = |name: &str| named(document, name).filter(|value| !fields::names_nobody(value));
+    let get = |name: &str| named(document, name).filter(|value| !names_nobody(value));
     if let (Some(first), Some(last)) = (get("pi_first"), get("pi_last")) {
         return vec![format!("{first} {last}")];
     }

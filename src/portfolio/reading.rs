@@ -17,7 +17,7 @@ use super::proposal::Proposal;
 use crate::document::{CharIndex, Language, Span};
 use crate::generate::{self, Generator, Message, PromptStyle, Sampling};
 use crate::prompt;
-use crate::text::{letters, money, personal};
+use crate::text::{letters, money, names_nobody, personal};
 
 /// What a value read by a model is believed: less than any label a pattern finds, and marked unsure wherever it is shown.
 const READ: f32 = 0.25;
@@ -355,7 +355,7 @@ fn verified(text: &str, kind: FieldKind, value: &str, quote: &str) -> Result<Spa
     if personal::held(value).is_some() {
         return Err("personal data");
     }
-    if matches!(kind, FieldKind::Institution | FieldKind::Person) && fields::names_nobody(value) {
+    if matches!(kind, FieldKind::Institution | FieldKind::Person) && names_nobody(value) {
         return Err("names nobody");
     }
     let quoted = find(text, quote, whole).and_then(|inside| find(text, value, inside));

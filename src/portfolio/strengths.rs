@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::PortfolioError;
 use super::holdings::{Citation, Holding, Holdings, cite};
 use super::report::escape;
+use super::sums::{Sum, by_currency};
 use super::topics::{Topic, fitting, in_language, topics};
 use crate::document::Language;
 use crate::retrieve::Parts;
@@ -47,8 +48,8 @@ pub struct Profile {
     pub projects: usize,
     /// Weighed projects.
     pub weight: f64,
-    /// Budget in the source's unit, where known.
-    pub budget: f64,
+    /// Budgets, where known.
+    pub budget: Vec<Sum>,
     /// Projects without a known budget.
     pub budget_unknown: usize,
     /// First and last year.
@@ -154,7 +155,7 @@ pub fn strengths(
             Profile {
                 projects: members.len(),
                 weight: members.iter().map(|i| weights[*i]).sum(),
-                budget: super::total(members.iter().filter_map(|i| holdings.all[*i].project.budget)),
+                budget: by_currency(members.iter().filter_map(|i| holdings.all[*i].project.money())),
                 budget_unknown: members.iter().filter(|i| holdings.all[**i].project.budget.is_none()).count(),
                 years: (years.min(), ends.max()),
                 topics: shares,
@@ -386,7 +387,7 @@ mod tests {
             institution: name.to_owned(),
             projects: topics.len(),
             weight: 1.0,
-            budget: 0.0,
+            budget: Vec::new(),
             budget_unknown: topics.len(),
             years: (None, None),
             topics: topics.iter().map(|topic| part(*topic, name, 0.5)).collect(),

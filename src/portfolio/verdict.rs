@@ -258,6 +258,11 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// True where the weights for few documents have a share.
+    pub fn judges_as_few(&self) -> bool {
+        self.few.is_some()
+    }
+
     /// How the weights were made.
     pub fn made(&self) -> String {
         match self.few {

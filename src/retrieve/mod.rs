@@ -24,7 +24,7 @@ use crate::config::{self, Expand};
 use crate::document::{Access, CharIndex, Language, Passage};
 use crate::embed::{EmbedError, Embedder, Encoded, Reranker, Side};
 use crate::error::{Classified, ErrorKind};
-use crate::index::{Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore};
+use crate::index::{self, Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore};
 use crate::sector::Sector;
 use crate::text::bm25::SparseVector;
 use crate::text::{institutes, rows};
@@ -349,7 +349,7 @@ fn stated(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<
         return Ok(None);
     }
     let filter = filter(&parts.sector.name, options);
-    let known = parts.store.facet("institution", Some(&filter))?.into_iter().map(|(name, _)| name);
+    let known = index::institutions(parts.store, &filter)?.into_iter().map(|(name, _)| name);
     let found = understand::restrictions(question, &known.collect::<Vec<_>>());
     Ok((!found.is_empty()).then(|| SearchOptions {
         year_from: found.year_from,

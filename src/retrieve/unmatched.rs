@@ -5,7 +5,7 @@
 
 use super::{Parts, RetrieveError, SearchOptions, filter};
 use crate::document::Language;
-use crate::index::Filter;
+use crate::index::{self, Filter};
 
 /// Values of a field that are told, the most frequent first; of more only the number is.
 const TOLD: usize = 10;
@@ -48,7 +48,11 @@ pub fn unmatched(parts: &Parts<'_>, options: &SearchOptions) -> Result<Option<Un
     let seen = Filter::default().sector(&parts.sector.name).access_up_to(options.access);
     let asked = fields.into_iter().filter(|(.., asked)| !asked.is_empty());
     let fields = asked.map(|(key, names, asked)| {
-        let known = parts.store.facet(key, Some(&seen))?.into_iter().map(|(value, _)| value).collect();
+        let known = match key {
+            "institution" => index::institutions(parts.store, &seen)?,
+            _ => parts.store.facet(key, Some(&seen))?,
+        };
+        let known = known.into_iter().map(|(value, _)| value).collect();
         Ok(Field { names, asked: asked.clone(), known })
     });
     let fields: Vec<Field> = fields.collect::<Result<_, RetrieveError>>()?;

@@ -17,7 +17,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::wire::{self, At, Filters, Names};
 use crate::app::App;
 use crate::document::{Access, CharIndex, Document, Format, UnitKind};
-use crate::index::{Filter, IndexError};
+use crate::index::{self, Filter, IndexError};
 use crate::retrieve::{Found, SearchOptions};
 
 /// The routes.
@@ -253,7 +253,7 @@ struct SectorResponse {
     title: InBoth,
     description: InBoth,
     examples: Examples,
-    /// Institutions of the documents, most frequent first.
+    /// Institutions of the documents, most frequent first; entries that name nobody (`N/A`) are left out.
     institutions: Vec<Counted>,
     /// Document types, most frequent first.
     doc_types: Vec<Counted>,
@@ -293,9 +293,8 @@ async fn sector(State(server): State<Server>) -> Result<Json<SectorResponse>, Ap
         .lookup(|app| {
             let sector = app.sector();
             let seen = Filter::default().sector(&sector.name).access_up_to(Access::Public);
-            let counted = |key| -> Result<Vec<Counted>, IndexError> {
-                let values = app.store().facet(key, Some(&seen))?;
-                Ok(values.into_iter().map(|(name, passages)| Counted { name, passages }).collect())
+            let counted = |values: Vec<(String, u64)>| -> Vec<Counted> {
+                values.into_iter().map(|(name, passages)| Counted { name, passages }).collect()
             };
             let both = |text: &crate::sector::Bilingual| InBoth { ko: text.ko.clone(), en: text.en.clone() };
             Ok(SectorResponse {
@@ -303,8 +302,8 @@ async fn sector(State(server): State<Server>) -> Result<Json<SectorResponse>, Ap
                 title: both(&sector.title),
                 description: both(&sector.description),
                 examples: Examples { ko: sector.examples.ko.clone(), en: sector.examples.en.clone() },
-                institutions: counted("institution")?,
-                doc_types: counted("doc_type")?,
+                institutions: counted(index::institutions(app.store(), &seen)?),
+                doc_types: counted(app.store().facet("doc_type", Some(&seen))?),
                 model: app.model_names().into_iter().next(),
                 generator: app.generator_name().to_owned(),
                 encoder: app.embedder().map(|e| e.id().to_owned()),

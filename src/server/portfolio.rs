@@ -174,6 +174,9 @@ async fn overlap_report(
 }
 
 /// The whole portfolio against itself: pairs, clusters in order of time, matrix of institutes, avoidable spending
+///
+/// Sums (`avoidable_total`, `spent_after`) are lists, one `{"currency", "amount", "projects"}` a currency, that of most projects
+/// first; `currency` is an ISO 4217 code, `null` where no source states it. Nothing is converted.
 #[utoipa::path(get, path = "/v1/overlap/all", tag = "portfolio", responses(
     (status = 200, body = Value),
     (status = 429, body = ErrorBody),
@@ -244,6 +247,8 @@ struct ReaderQuery {
 }
 
 /// Who is strong in what, with evidence and uncertainty
+///
+/// The sums `budget` are lists, one `{"currency", "amount", "projects"}` a currency; `currency` is `null` where no source states it.
 #[utoipa::path(get, path = "/v1/strengths", tag = "portfolio", params(ReaderQuery), responses(
     (status = 200, body = Value),
     (status = 404, body = ErrorBody),
@@ -291,8 +296,11 @@ struct ConsolidateRequest {
     must_not: Vec<String>,
     /// Two projects more alike than this gain from being together; 0.4 by default.
     threshold: Option<f32>,
-    /// Only projects with at most this budget.
+    /// Only projects with at most this budget, in the base unit of `currency`, or without a known one.
     max_budget: Option<f64>,
+    /// Of `max_budget`: an ISO 4217 code, or `none` for budgets of which no source states it; needed where budgets are of
+    /// several currencies. Projects whose budget is in another currency are left out.
+    currency: Option<String>,
     /// Groups, 1 to 100; 20 by default.
     limit: Option<usize>,
     /// `ko` or `en` (default): language of the reasons.
@@ -300,6 +308,8 @@ struct ConsolidateRequest {
 }
 
 /// Small projects that should be one programme
+///
+/// The sums `budget` are lists, one `{"currency", "amount", "projects"}` a currency; `currency` is `null` where no source states it.
 #[utoipa::path(post, path = "/v1/consolidate", tag = "portfolio", request_body = ConsolidateRequest, responses(
     (status = 200, body = Value),
     (status = 400, body = ErrorBody),
@@ -328,6 +338,7 @@ fn grouping(request: ConsolidateRequest) -> Result<ConsolidateOptions, ApiError>
         must_not: request.must_not,
         threshold: request.threshold.unwrap_or(plain.threshold),
         max_budget: request.max_budget,
+        currency: request.currency,
         limit: limited("limit", request.limit, plain.limit)?,
         reader: reader(request.language.as_deref())?.unwrap_or(Language::En),
     };
@@ -347,6 +358,15 @@ fn refused(error: PortfolioError) -> ApiError {
         }
         PortfolioError::Consolidate(Refused::MaxBudget(value)) => {
             ApiError::field("max_budget", format!("{value}: must be over 0"))
+        }
+        PortfolioError::Consolidate(Refused::CurrencyAlone(_)) => {
+            ApiError::field("currency", "is that of `max_budget`, which is missing")
+        }
+        PortfolioError::Consolidate(Refused::Currency { asked, here }) => {
+            ApiError::field("currency", format!("{asked}: no budget is in it; the budgets here: {here}"))
+        }
+        PortfolioError::Consolidate(Refused::SeveralCurrencies(here)) => {
+            ApiError::field("currency", format!("must be named with `max_budget`; the budgets here: {here}"))
         }
         PortfolioError::Consolidate(Refused::Must { at, name }) => {
             ApiError::field(format!("must[{at}]"), no_project(&name))

@@ -49,6 +49,10 @@ async fn a_match_is_for_a_need_or_an_institution_and_the_page_is_there() {
     ] {
         assert!(api["paths"][path].is_object(), "{path}");
     }
+    for (path, method) in [("/v1/overlap/all", "get"), ("/v1/strengths", "get"), ("/v1/consolidate", "post")] {
+        let said = api["paths"][path][method]["description"].as_str().unwrap();
+        assert!(said.contains(r#"`{"currency", "amount", "projects"}`"#), "{path}: {said}");
+    }
 }
 
 #[tokio::test]
@@ -112,6 +116,8 @@ async fn a_refusal_names_the_field_of_the_request_and_no_option_of_the_command_l
         ("/v1/consolidate", json!({ "threshold": 1.5 }), StatusCode::BAD_REQUEST, "threshold"),
         ("/v1/consolidate", json!({ "min_size": 1 }), StatusCode::BAD_REQUEST, "min_size"),
         ("/v1/consolidate", json!({ "max_budget": -1 }), StatusCode::BAD_REQUEST, "max_budget"),
+        ("/v1/consolidate", json!({ "currency": "KRW" }), StatusCode::BAD_REQUEST, "currency"),
+        ("/v1/consolidate", json!({ "max_budget": 5, "currency": "XYZ" }), StatusCode::BAD_REQUEST, "currency"),
         ("/v1/consolidate", json!({ "must": ["한빛요업", "Nobody"] }), StatusCode::BAD_REQUEST, "must[1]"),
         ("/v1/match", json!({ "institution": "Nobody" }), StatusCode::NOT_FOUND, "institution"),
     ] {
@@ -144,6 +150,7 @@ async fn a_report_is_a_file_in_the_language_and_form_asked_for() {
     assert_eq!(call(&SERVICE, post("/v1/overlap/report", ask("pdf"))).await.status(), StatusCode::BAD_REQUEST);
     let all = fetch("/v1/overlap/all").await;
     assert!(all["projects"].as_u64().unwrap() >= 1);
+    assert_eq!(all["avoidable_total"], json!([]), "no document states a budget");
     assert!(!all.to_string().contains("vault furnace"));
 }
 
