@@ -2,6 +2,7 @@
 
 use super::{Label, names, numbers, places};
 use crate::document::Span;
+use crate::text::width::narrow;
 
 /// One place, what stands there, and how that was seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +18,26 @@ pub struct Finding {
 }
 
 /// Findings in the order of the text, none inside or across another. Where two rules meet, the surer one stays, then the longer.
+/// Full-width characters are read as their ASCII twins.
 pub fn find(text: &str) -> Vec<Finding> {
+    if text.chars().all(|c| narrow(c) == c) {
+        return in_order(text);
+    }
+    let mut narrowed = String::with_capacity(text.len());
+    // Where each character of `narrowed` begins, and where in `text`.
+    let mut begins = Vec::new();
+    for (at, c) in text.char_indices() {
+        begins.push((narrowed.len(), at));
+        narrowed.push(narrow(c));
+    }
+    begins.push((narrowed.len(), text.len()));
+    let there = |at: usize| begins[begins.partition_point(|(here, _)| *here < at).min(begins.len() - 1)].1;
+    let mut found = in_order(&narrowed);
+    found.iter_mut().for_each(|f| f.span = Span { start: there(f.span.start), end: there(f.span.end) });
+    found
+}
+
+fn in_order(text: &str) -> Vec<Finding> {
     let mut found = numbers::find(text);
     found.extend(places::find(text));
     found.extend(names::find(text));
@@ -73,6 +93,16 @@ mod tests {
     fn a_particle_behind_a_name_in_latin_letters_is_none_of_it() {
         assert_eq!(said("연구책임자는 Dr. Erik Lindqvist이다."), ["PERSON:Erik Lindqvist"]);
         assert_eq!(said("Contact: Anna Müller에게 묻는다."), ["PERSON:Anna Müller"]);
+    }
+
+    #[test]
+    fn full_width_figures_and_letters_are_read_and_shown_as_they_stand() {
+        assert_eq!(
+            said("성명：김하늘, 연락처： ０１０－２３４５－６７８９ / ｈ．ｋｉｍ＠ｌａｂ．ｅｘａｍｐｌｅ"),
+            ["PERSON:김하늘", "PHONE:０１０－２３４５－６７８９", "EMAIL:ｈ．ｋｉｍ＠ｌａｂ．ｅｘａｍｐｌｅ"]
+        );
+        assert_eq!(said("SSN: ０７８-０５-１１２０"), ["SSN:０７８-０５-１１２０"]);
+        assert_eq!(said("078-٠5-1120"), Vec::<String>::new());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Names of persons, Korean and English: by what stands beside them, by their own form, and wherever they come again.
 //!
 //! A Korean name is a surname of one or two syllables and a given name of one or two. Beside a label (`성명:`), a title (`씨`, `박사`) or a rank
-//! any such word is a name; alone only where both syllables are usual in given names and the word is none of everyday language. An English
-//! name needs a title, a label, or a usual given name before a capitalised word. What was a name once in a text is one everywhere in it.
+//! any such word is a name; alone only where both syllables are usual in given names and the word is none of everyday language. A surname
+//! before a title (`김 박사`) is one where it can hardly say which or how many. An English name needs a title, a label, or a usual given name
+//! before a capitalised word. What was a name once in a text is one everywhere in it.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -31,6 +32,20 @@ const EVERYDAY: &str = "연예인 차라리 이태원 고인 신기한 주연 �
     부교수 신시장 신산업 신소재 신소자 선순환 기지원 고안정 국가철 배아나 노하우 이수자 인가서 제규정 선도형 최우수 진보성 차별성 인준서 용예정 우수자 연수자 한해서 고지서 인건비 유가식 추종형 왕성한 봉우리 주원인";
 /// Ranks and titles that stand beside a Korean name.
 const TITLES: &str = "주무관|사무관|서기관|행정관|연구관|연구사|책임연구원|선임연구원|수석연구원|연구위원|연구원|책임|선임|수석|과장|부장|차장|팀장|실장|국장|본부장|센터장|소장|원장|단장|처장|처장|이사장|이사|대표이사|대표|상무|전무|부사장|사장|회장|위원장|위원|교수|박사|석사|대리|사원|주임|간호사|의사|약사|전문의|전공의|변호사|판사|검사|기자|작가|감독|선수|장관|차관|의원|총장|학장|교장|교사|교감|선생님|선생|씨|님|군|양|매니저|팀원|조교|기사|반장|경위|경감|순경|경사|대위|소위|병장";
+/// Surnames that hardly mean anything else before a title. Left out are, among the common ones, those that say which or how many: `전 위원`
+/// (former), `신 대표` (new), `고 박사` (late), `한 교수` (a), `양 팀장` (both), `현`, `구`, `주`, `하`, `차`.
+const TELLING: &str = "김박최정강조윤장임오서권황안송류유홍문손배백허심노곽성우진민엄나";
+/// Those of them that count close up too; `조교수`, `정교사`, `백사장`, `노교수` are no names.
+const TELLING_CLOSE: &str = "김박최윤황송홍권";
+/// Those of them that behind a figure count or number: `제3 조`, `2 배`.
+const COUNTING: &str = "조장강배백";
+/// Titles that are other things, or nothing by themselves: an examination, an intention, an article, `이른바`.
+const UNTELLING_TITLES: [&str; 9] = ["검사", "의사", "기사", "경위", "소위", "군", "양", "님", "씨"];
+/// Titles that only persons bear: before them `이` is a surname, before others it says which (`이 연구원`, this institute; `이 책임`).
+const ONLY_PERSONS: &str = "박사|교수|위원장|위원|연구위원|책임연구원|선임연구원|수석연구원|부장|차장|팀장|실장|국장|본부장|센터장|의원|변호사|판사|장관|차관|총장|주무관|사무관|간호사|선생님|선생";
+/// What may follow a title inside its word, beside [`PARTICLES`] and an honorific.
+const BEHIND_TITLE: &str =
+    "께서는 에게는 에게서 에게도 이었다 였다 측 측은 측이 와의 과의 이나 까지 부터 보다 처럼 한테";
 /// Labels before a name.
 const LABELS: &str = "성명|성 명|이름|이 름|성함|담당자|담당관|전문관|계약담당|담당|책임자|연구책임자|총괄책임자|실무담당|작성자|신청인|신청자|민원인|대표자|대표|환자명|환자|보호자|수신인|수취인|받는 ?분|보내는 ?분|발신인|예금주|계약자|피보험자|수익자|근로자|사용자|임차인|임대인|매도인|매수인|원고|피고|채무자|채권자|재판장|검사장|피고인|참고인|고소인|피의자|진료의|주치의|처방의|담당의|담당의사|의사명|검진의|판정의|명의자|명의인|소유자|운전자|가입자|수험자|학생명|학생|지도교수|저자|발명자|고안자|참여연구원|연구원|심사위원|평가위원|위원|기안자|검토자|결재자|결재|협조자|면담자|강사|팀장|과장|부장|대표이사|주무관|사무관|서기관|박사|교수|실장|센터장|원장|소장|국장|본부장|차장|대리|사원|주임|이사|간호사|약사|판사|검사|변호사|재판장|서기|후보자명|후보자|응시자|양도인|양수인|전대인|전차인|도급인|수급인|위반자|환자명|보증인|증인|감정인|법정대리인|세대주|사업주|원임대인|공증인|이름은|저는|제 이름은";
 
@@ -63,6 +78,18 @@ static SURNAME_ALONE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!(r"(?:^|[^가-힣])(?P<v>[{SURNAMES}])(?: ?(?:모 ?)?(?:\(\d{{1,2}}\) ?)?씨(?:은|는|이|가|을|를|의|에게|와|과|도|로|측|,|\s|\.|$)| ?모\(\d)"))
         .expect("constant pattern")
 });
+/// `김 박사`, `박 전 위원`, `윤실장`: a surname and a title. What joins words, or goes on in one, is no border.
+static SURNAME_TITLED: LazyLock<Regex> = LazyLock::new(|| {
+    let titles: Vec<&str> = TITLES.split('|').filter(|t| !UNTELLING_TITLES.contains(t)).collect();
+    Regex::new(&format!(
+        r"(?:^|[^\p{{L}}\p{{N}}_·ㆍ・‧/~–-])(?P<v>[{SURNAMES}])(?P<space>[ \u{{a0}}](?:전 )?)?(?P<title>{})",
+        titles.join("|")
+    ))
+    .expect("constant pattern")
+});
+/// The title behind a name.
+static TITLE_BEHIND: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!(r"^\s?\(?(?P<v>{TITLES})")).expect("constant pattern"));
 /// Words of three syllables in a row, parted by dots or commas.
 static LISTED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?:^|[^가-힣])(?P<v>[가-힣]{3}(?: ?[·ㆍ,] ?[가-힣]{3})+)(?:[^가-힣]|$)").expect("constant pattern")
@@ -217,6 +244,7 @@ pub(super) fn find(text: &str) -> Vec<Finding> {
         }
     }
     again(text, &known, &mut found);
+    found.extend(titled_surnames(text, &found));
     let latin: Vec<Finding> = found.iter().filter_map(|f| latin_form(text, f)).collect();
     found.extend(latin);
     found.extend(positions(text, &found));
@@ -282,10 +310,42 @@ fn again(text: &str, known: &BTreeSet<&str>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Surnames alone before a title. One that may say which or how many is a name where the text names somebody of it with the same title.
+fn titled_surnames(text: &str, found: &[Finding]) -> Vec<Finding> {
+    let named: BTreeSet<(&str, &str)> = found
+        .iter()
+        .filter(|f| f.confidence >= 0.8)
+        .filter_map(|f| {
+            let title = TITLE_BEHIND.captures(&text[f.span.end..])?.name("v")?;
+            let surname = f.span.slice(text).chars().next()?;
+            Some((&text[f.span.start..f.span.start + surname.len_utf8()], title.as_str()))
+        })
+        .collect();
+    let is_name = |surname: regex::Match<'_>, title: &str, apart: bool| {
+        let is_in = |set: &str| set.contains(surname.as_str());
+        if !apart {
+            return is_in(TELLING_CLOSE);
+        }
+        let counts = is_in(COUNTING) && text[..surname.start()].trim_end().ends_with(char::is_numeric);
+        let this = surname.as_str() == "이" && ONLY_PERSONS.split('|').any(|t| t == title);
+        is_in(TELLING) && !counts || this || named.contains(&(surname.as_str(), title))
+    };
+    let mut out = Vec::new();
+    for m in SURNAME_TITLED.captures_iter(text) {
+        let (Some(surname), Some(title)) = (m.name("v"), m.name("title")) else { continue };
+        let tail = WORD.find(&text[title.end()..]).filter(|tail| tail.start() == 0).map_or("", |tail| tail.as_str());
+        let tail = tail.strip_prefix("님").unwrap_or(tail);
+        let free = tail.is_empty() || is_particle(tail) || BEHIND_TITLE.split(' ').any(|p| p == tail);
+        if free && is_name(surname, title.as_str(), m.name("space").is_some()) {
+            let span = Span { start: surname.start(), end: surname.end() };
+            out.push(Finding { span, label: Label::Person, rule: "surname-titled", confidence: 0.7 });
+        }
+    }
+    out
+}
+
 /// Ranks beside the names found.
 fn positions(text: &str, found: &[Finding]) -> Vec<Finding> {
-    static AFTER: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(&format!(r"^\s?\(?(?P<v>{TITLES})")).expect("constant pattern"));
     static BEFORE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(&format!(r"(?:^|[^가-힣])(?P<v>{TITLES})\s{{1,2}}$")).expect("constant pattern"));
     let rank = |m: regex::Match<'_>, from: usize| {
@@ -295,7 +355,7 @@ fn positions(text: &str, found: &[Finding]) -> Vec<Finding> {
     };
     let mut out = Vec::new();
     for finding in found.iter().filter(|f| f.confidence >= 0.8) {
-        let after = AFTER.captures(&text[finding.span.end..]).and_then(|m| m.name("v"));
+        let after = TITLE_BEHIND.captures(&text[finding.span.end..]).and_then(|m| m.name("v"));
         out.extend(after.and_then(|m| rank(m, finding.span.end)));
         let from = text[..finding.span.start].char_indices().rev().nth(9).map_or(0, |(i, _)| i);
         let before = BEFORE.captures(&text[from..finding.span.start]).and_then(|m| m.name("v"));
@@ -360,4 +420,40 @@ fn is_organisation(text: &str, end: usize) -> bool {
 fn is_given(word: &str) -> bool {
     static NAMES: LazyLock<BTreeSet<&str>> = LazyLock::new(|| GIVEN.split_whitespace().collect());
     NAMES.contains(word.to_lowercase().trim_end_matches("'s").trim_end_matches("’s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Label;
+    use crate::release::{self, Policy, redact};
+
+    fn persons(text: &str) -> Vec<String> {
+        let found = release::find(text);
+        found.iter().filter(|f| f.label == Label::Person).map(|f| f.span.slice(text).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_surname_before_a_title_is_a_name() {
+        let text = "김 박사는 말했다. “박 위원, 최 교수님께 물었다.” 권 전 센터장과 윤실장이 왔다. 이 박사도 왔다.";
+        assert_eq!(persons(text), ["김", "박", "최", "권", "윤", "이"]);
+        assert_eq!(persons("Dr. Lee measured it; Prof. Kim agreed."), ["Lee", "Kim"]);
+        let shown = redact("조 팀장은 김 박사에게 물었다.", &Policy::default());
+        assert_eq!(shown.text, "[PERSON 1] 팀장은 [PERSON 2] 박사에게 물었다.");
+    }
+
+    #[test]
+    fn what_says_which_or_how_many_is_a_surname_only_of_somebody_named_with_that_title() {
+        let text = "한서윤 팀장이 시험하였다. 한 팀장은 결과를 냈다. 한 연구원이 도왔다.";
+        assert_eq!(persons(text), ["한서윤", "한"]);
+        for text in [
+            "우수 위원을 뽑았다. 전 위원은 모두 왔다.",
+            "신 교수법을 썼다. 김 박사과정 학생과 박 위원회가 있다.",
+            "고 박사의 책과 현 대표의 글을 읽었다. 한 교수가 물었다.",
+            "이 연구원은 2001년에 섰고 이 책임은 크다. 이 대표 시료를 쟀다.",
+            "노·사·정 위원이 모였다. 제3 조 위원과 양 팀장이 갔다.",
+            "조교수와 정교사가 백사장을 걸었다. 강 검사와 장 검사를 하였다.",
+        ] {
+            assert_eq!(persons(text), Vec::<String>::new(), "{text}");
+        }
+    }
 }

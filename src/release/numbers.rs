@@ -365,8 +365,9 @@ fn is_born(value: &str) -> bool {
 }
 
 fn is_ssn(value: &str) -> bool {
-    let area: u32 = value[..3].parse().unwrap_or(0);
-    area != 0 && area != 666 && area < 900 && &value[4..6] != "00" && &value[7..] != "0000"
+    let mut groups = value.split('-');
+    let mut number = || groups.next().and_then(|g| g.parse::<u32>().ok()).filter(|n| *n > 0);
+    matches!((number(), number(), number()), (Some(area), Some(_), Some(_)) if area != 666 && area < 900)
 }
 
 /// The check digits hold (ISO 13616: letters as numbers, rotated by four, remainder 1 by 97).
