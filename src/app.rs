@@ -292,7 +292,8 @@ impl App {
         &*self.generator
     }
 
-    fn writer(&self) -> Writer<'_> {
+    /// Who writes answers, and what is let through, as [`App::answer`] has it.
+    pub fn writer(&self) -> Writer<'_> {
         let settings = &self.config.answer;
         Writer {
             generator: &*self.generator,

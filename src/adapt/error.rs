@@ -30,6 +30,14 @@ pub enum AdaptError {
         /// What to do.
         advice: String,
     },
+    /// An adapter to go on from that does not fit this run.
+    #[error("--from {file}: {what}")]
+    Adapter {
+        /// The adapter.
+        file: String,
+        /// Why, and what to do.
+        what: String,
+    },
     /// Memory.
     #[error(
         "training takes up to {needed} MB of memory and {free} MB are free; lower --tokens or --rank, or take a smaller model"
@@ -52,7 +60,7 @@ pub enum AdaptError {
     },
     /// Stopped by the user.
     #[error(
-        "stopped after {steps} steps; the model in use is what it was. What was trained is in {checkpoint}: --from {checkpoint} goes on from there (with the same --rank; the optimizer begins anew)"
+        "stopped after {steps} steps; the model in use is what it was. What was trained is in {checkpoint}: --from {checkpoint} goes on from there (with the same --rank, --seed, --held-out, --questions and --per-document; the optimizer begins anew)"
     )]
     Cancelled {
         /// Steps done.
@@ -83,7 +91,7 @@ pub enum AdaptError {
 impl Classified for AdaptError {
     fn kind(&self) -> ErrorKind {
         match self {
-            AdaptError::Generator(_) | AdaptError::TooFew { .. } => ErrorKind::BadInput,
+            AdaptError::Generator(_) | AdaptError::TooFew { .. } | AdaptError::Adapter { .. } => ErrorKind::BadInput,
             AdaptError::Memory { .. } | AdaptError::Space { .. } => ErrorKind::Unavailable,
             AdaptError::Cancelled { .. } => ErrorKind::Cancelled,
             AdaptError::Model(e) => match e {

@@ -43,10 +43,13 @@ pub struct Decision {
 /// What a rule asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
-    /// The interval of the difference lies above zero.
+    /// The interval of the difference lies above zero, and the permutation test says so too: over a few questions the bootstrap's
+    /// interval is too narrow.
     Better,
-    /// The mean is not lower.
+    /// The mean is not lower; what was never said was never said wrongly.
     NotLower,
+    /// The mean is not lower, and there is one.
+    MeasuredNotLower,
 }
 
 /// Applies the rules; both sides have the same questions.
@@ -58,10 +61,13 @@ pub(super) fn decide(before: &[Judgement], after: &[Judgement], seed: u64) -> De
     let silent = |j: &Judgement| {
         j.answerable.filter(|_| j.response.abstained).map(|answerable| f64::from(u8::from(!answerable)))
     };
+    // Without an unanswerable question neither says anything.
+    let is_asked = [before, after].iter().all(|rows| rows.iter().any(|j| j.answerable == Some(false)));
+    let precision = if is_asked { Rule::NotLower } else { Rule::MeasuredNotLower };
     let checks = vec![
         check("f1", Rule::Better, (before, after), &of_answerable, seed),
-        check("abstention_recall", Rule::NotLower, (before, after), &abstained, seed),
-        check("abstention_precision", Rule::NotLower, (before, after), &silent, seed),
+        check("abstention_recall", Rule::MeasuredNotLower, (before, after), &abstained, seed),
+        check("abstention_precision", precision, (before, after), &silent, seed),
         check("citation_validity", Rule::NotLower, (before, after), &value("citation_validity"), seed),
         check("no_invented_facts", Rule::NotLower, (before, after), &value("no_invented_facts"), seed),
     ];
@@ -88,17 +94,19 @@ fn check(
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
     let difference = statistics::bootstrap(&differences, seed);
     let (then, now) = (mean(&before), mean(&after));
-    let (text, passed) = match rule {
-        Rule::Better => {
-            ("the 95 % interval of the paired difference lies above 0", difference.is_some_and(|d| d.low > 0.0))
-        }
-        Rule::NotLower => {
-            // What said nothing said nothing wrong: a perfect score to keep. Rounding is no fall.
-            let (then, now) = (then.unwrap_or(1.0), now.unwrap_or(1.0));
-            ("the mean is not lower than before", now >= then - 1e-9)
-        }
-    };
     let p = (!pairs.is_empty()).then(|| statistics::permutation(&a, &b, seed));
+    // What said nothing said nothing wrong: a perfect score to keep. Rounding is no fall.
+    let is_kept = now.unwrap_or(1.0) >= then.unwrap_or(1.0) - 1e-9;
+    let (text, passed) = match rule {
+        Rule::Better => (
+            "the 95 % interval of the paired difference lies above 0, and p < 0.05",
+            difference.is_some_and(|d| d.low > 0.0) && p.is_some_and(|p| p < statistics::ALPHA),
+        ),
+        Rule::MeasuredNotLower if then.is_none() || now.is_none() => {
+            ("not measured: it needs questions without an answer before and after", false)
+        }
+        Rule::NotLower | Rule::MeasuredNotLower => ("the mean is not lower than before", is_kept),
+    };
     Check { measure, rule: text, before: then, after: now, difference, p, passed }
 }
 
@@ -153,7 +161,36 @@ mod tests {
         let before = side("83 %. [1]", 2, "");
         assert_eq!(failed(&before, &before), ("f1", vec!["f1"]));
         assert_eq!(failed(&before, &side("83 %. [1]", 3, "")), ("f1", vec!["f1"]), "one question more");
-        assert_eq!(failed(&[], &[]), ("f1", vec!["f1"]), "nothing measured is no gain");
+        let nothing = vec!["f1", "abstention_recall", "abstention_precision"];
+        assert_eq!(failed(&[], &[]), ("f1", nothing), "nothing measured is no gain");
+    }
+
+    #[test]
+    fn a_few_better_answers_are_no_gain_where_chance_would_do_as_well() {
+        // All else unanswered on both sides: sign flips of 3 or 4 equal differences come out as far one time in 4 or 8.
+        for (answered, of, p) in [(3, 8, 0.25), (4, 20, 0.125)] {
+            let side = |right: usize| -> Vec<Judgement> {
+                let asked = (0..of).map(|i| judged(i, true, if i < right { "83 %. [1]" } else { "" }));
+                asked.chain((of..of + 4).map(|i| judged(i, false, ""))).collect()
+            };
+            let (before, after) = (side(0), side(answered));
+            assert_eq!(failed(&before, &after), ("f1", vec!["f1"]), "{answered} of {of}");
+            let f1 = &decide(&before, &after, 1).checks[0];
+            assert!((f1.p.unwrap() - p).abs() < 0.02, "{f1:?}");
+            assert!(of < 20 || f1.difference.unwrap().low > 0.0, "the interval alone would have kept it: {f1:?}");
+        }
+    }
+
+    #[test]
+    fn abstention_that_nobody_measured_is_not_taken_for_granted() {
+        let answerable = |right: usize| -> Vec<Judgement> {
+            (0..10).map(|i| judged(i, true, if i < right { "83 %. [1]" } else { "93 %. [1]" })).collect()
+        };
+        let decision = decide(&answerable(1), &answerable(10), 1);
+        assert_eq!((decision.kept, decision.decided_by), (false, "abstention_recall"));
+        let recall = &decision.checks[1];
+        assert_eq!((recall.before, recall.after), (None, None));
+        assert!(recall.rule.starts_with("not measured"), "{}", recall.rule);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod examples;
 mod gate;
 mod room;
 mod split;
+mod unseen;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,9 +38,12 @@ use crate::evaluate::peer::Peer;
 use crate::evaluate::statistics::Random;
 use crate::model_store::{Adapted, ModelStore};
 use split::Split;
+use unseen::Unseen;
 
 /// Fewer answerable held-out questions than this say nothing.
 const LEAST_ASKED: usize = 8;
+/// Fewer unanswerable ones say nothing of abstention.
+const LEAST_UNANSWERABLE: usize = 4;
 /// Fewer examples than this teach nothing.
 const LEAST_LEARNT: usize = 8;
 /// Share of the answering passage's terms that a question may repeat, as `eval make` has it.
@@ -72,7 +76,7 @@ pub struct AdaptOptions {
     pub tokens: usize,
     /// Of everything that is drawn.
     pub seed: u64,
-    /// Begin from an adapter saved earlier.
+    /// Begin from an adapter saved earlier, which must not have learnt from what this run holds out.
     pub from: Option<PathBuf>,
     /// Say what would be done and stop.
     pub dry_run: bool,
@@ -171,7 +175,6 @@ pub enum Progress<'a> {
 pub fn run(
     config: &Config,
     options: &AdaptOptions,
-    program: &Path,
     cancel: &AtomicBool,
     on: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Report, AdaptError> {
@@ -187,6 +190,10 @@ pub fn run(
     let store = ModelStore::open(&config.models_dir(), config.is_offline())?.adapted(&sector);
     let split = split::split(proposals(&app, options)?, options.held_out, options.seed);
     enough(&split, &sector)?;
+    let unseen = Unseen::of(&split, &base.sha256, &sector, options);
+    if let Some(from) = &options.from {
+        unseen.allows(from)?;
+    }
 
     let lora = Lora::open(
         &mut gguf,
@@ -244,7 +251,7 @@ pub fn run(
     let done = (|| {
         room::on_disk(&folder, report.base.bytes()? + 8 * report.plan.trained as u64)?;
         let set = questions(&split, &folder)?;
-        let (mut peer, _reduced) = peer(app, &config, &set, program)?;
+        let mut peer = Peer::Local(Box::new(app));
         let entailment = Entailment::open(None, config.data_dir.as_ref())?;
         let asking = Asking { seed: options.seed, plant: None, entailment: &entailment };
         let measure = |peer: &Peer, who: &'static str, on: &mut dyn FnMut(Progress<'_>)| {
@@ -254,7 +261,11 @@ pub fn run(
         let before = measure(&peer, "before", on)?;
         write_with(&mut peer, "extractive")?;
         report.extractive = Some(measure(&peer, "extractive", on)?.metrics);
-        report.training = Some(train(&lora, &written, options, &store, cancel, on)?);
+        let save = || -> Result<String, AdaptError> {
+            unseen.save(lora.adapters(), &store.checkpoint())?;
+            Ok(store.checkpoint().display().to_string())
+        };
+        report.training = Some(train(&lora, &written, options, &save, cancel, on)?);
         let notes = [
             ("sectora.adapted.sector", report.sector.clone()),
             ("sectora.adapted.base_sha256", report.base.sha256.clone()),
@@ -266,8 +277,7 @@ pub fn run(
         (report.before, report.after) = (Some(before), Some(after));
         if decision.kept {
             let adapter = folder.join("adapter.safetensors");
-            lora.adapters().save(&adapter)?;
-            fs_err::File::open(&adapter)?.sync_all()?;
+            unseen.save(lora.adapters(), &adapter)?;
             report.kept = Some(Kept {
                 sha256: crate::model_store::sha256(&model)?,
                 model: model.display().to_string(),
@@ -294,11 +304,7 @@ fn finish(report: &Report, store: &Adapted, folder: &Path, name: &str) -> Result
         store.switch(name, report.base.is_reader)?;
     }
     crate::model_store::write_whole(&store.last_run(), &record)?;
-    let checkpoint = store.checkpoint();
-    if checkpoint.exists() {
-        fs_err::remove_file(&checkpoint)?;
-    }
-    Ok(())
+    unseen::remove(&store.checkpoint())
 }
 
 fn proposals(app: &App, options: &AdaptOptions) -> Result<Vec<Proposal>, AdaptError> {
@@ -327,9 +333,13 @@ fn enough(split: &Split, sector: &str) -> Result<(), AdaptError> {
     if learnt < LEAST_LEARNT {
         return Err(few("questions to learn from", learnt, LEAST_LEARNT, more));
     }
+    let advice = "raise --held-out or --questions, or read more documents (`sectora ingest`)";
     if asked < LEAST_ASKED {
-        let advice = "raise --held-out or --questions, or read more documents (`sectora ingest`)";
         return Err(few("held-out questions", asked, LEAST_ASKED, advice));
+    }
+    let unanswerable = split.held_out.len() - asked;
+    if unanswerable < LEAST_UNANSWERABLE {
+        return Err(few("held-out questions without an answer", unanswerable, LEAST_UNANSWERABLE, advice));
     }
     Ok(())
 }
@@ -359,38 +369,20 @@ fn questions(split: &Split, folder: &Path) -> Result<QuestionSet, AdaptError> {
     Ok(QuestionSet::open(&file, QuestionFormat::Questions)?)
 }
 
-/// The index in use, and beside it one without the documents of the twins; its folder must outlive the peer.
-fn peer(
-    app: App,
-    config: &Config,
-    set: &QuestionSet,
-    program: &Path,
-) -> Result<(Peer, Option<tempfile::TempDir>), AdaptError> {
-    let Some(bench) = answers::reduced(config, &app, set, program)? else {
-        return Ok((Peer::Local(Box::new(app)), None));
-    };
-    let (reduced, folder) = bench.into_parts();
-    Ok((Peer::Twins { whole: Box::new(app), reduced: Box::new(reduced) }, Some(folder)))
-}
-
 fn write_with(peer: &mut Peer, generator: &str) -> Result<(), AdaptError> {
     match peer {
         Peer::Local(app) => app.write_with(generator)?,
-        Peer::Twins { whole, reduced } => {
-            whole.write_with(generator)?;
-            reduced.write_with(generator)?;
-        }
         Peer::Server(_) | Peer::Recorded(_) => {}
     }
     Ok(())
 }
 
-/// Steps over the examples in a random order, each pass anew, with a checkpoint now and then.
+/// Steps over the examples in a random order, each pass anew, with a checkpoint now and then, which `save` writes and names.
 fn train(
     lora: &Lora,
     written: &[Written],
     options: &AdaptOptions,
-    store: &Adapted,
+    save: &dyn Fn() -> Result<String, AdaptError>,
     cancel: &AtomicBool,
     on: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Training, AdaptError> {
@@ -406,12 +398,6 @@ fn train(
     let begin = Instant::now();
     let limit = Duration::try_from_secs_f64(options.minutes * 60.0).unwrap_or(Duration::MAX);
     let mut saved = begin;
-    let save = || -> Result<String, AdaptError> {
-        let beside = store.checkpoint().with_extension("new");
-        lora.adapters().save(&beside)?;
-        fs_err::rename(&beside, store.checkpoint())?;
-        Ok(store.checkpoint().display().to_string())
-    };
     while trainer.done() < options.steps && begin.elapsed() < limit {
         if cancel.load(Ordering::SeqCst) {
             return Err(AdaptError::Cancelled { steps: trainer.done(), checkpoint: save()? });

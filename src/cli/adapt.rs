@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::ingest::cancel_on_signal;
-use super::{Context, Failure, Outcome, this_program};
+use super::{Context, Failure, Outcome};
 use crate::adapt::{self, AdaptOptions, Check, Decision, Plan, Progress, Report};
 use crate::document::Language;
 use crate::model_store::ModelStore;
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// Seed of the split, the examples, their order and the first weights
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Begin from an adapter saved earlier (adapter.safetensors, checkpoint.safetensors)
+    /// Begin from an adapter saved earlier (adapter.safetensors, checkpoint.safetensors), split as it was and with its .json beside it
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Say what would be learnt, measured and needed, and stop
@@ -102,10 +102,9 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     }
     let options = arguments.lower()?;
     let language = super::reader(&arguments.language);
-    let program = this_program()?;
     let cancel = cancel_on_signal()?;
     let mut shown = Shown::new(context, language);
-    let report = adapt::run(&context.config, &options, &program, &cancel, &mut |p| shown.step(&p))?;
+    let report = adapt::run(&context.config, &options, &cancel, &mut |p| shown.step(&p))?;
     context.output.result(&report, |r| summary(r, language));
     Ok(if report.kept.is_some() || options.dry_run { Outcome::Yes } else { Outcome::No })
 }

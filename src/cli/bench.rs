@@ -59,7 +59,7 @@ pub(super) struct Arguments {
     /// Threads (default: the setting `threads`; 0 is one a processor)
     #[arg(long)]
     threads: Option<usize>,
-    /// Rounds; the median counts
+    /// Rounds; the median counts (of rN tests the least time)
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Tokens to write in a dN test
@@ -152,7 +152,7 @@ struct Measured {
     tokens_per_s: f64,
     /// Every round.
     rounds: Vec<f64>,
-    /// Seconds to the first token, cold and over the same passages, in tN tests.
+    /// Seconds to the first token, cold and over the same passages, in tN tests: medians of the rounds.
     #[serde(skip_serializing_if = "Option::is_none")]
     first_token_s: Option<[f64; 2]>,
     /// Share of the time that the grammar takes, in cN and jN tests.
@@ -263,7 +263,7 @@ impl Bench<'_> {
                 continue;
             }
             let mut rounds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-            let mut first: Option<[f64; 2]> = None;
+            let mut first: Vec<[f64; 2]> = Vec::new();
             let mut bandwidth: f64 = 0.0;
             self.share.set(None);
             for _ in 0..self.arguments.rounds.max(1) {
@@ -283,9 +283,7 @@ impl Bench<'_> {
                 }
                 let (speed, seconds) = self.ours(&mut ours, test)?;
                 rounds.entry("sectora").or_default().push(speed);
-                if let Some(now) = seconds {
-                    first = Some(first.map_or(now, |best| [best[0].min(now[0]), best[1].min(now[1])]));
-                }
+                first.extend(seconds);
                 if let Some(candle) = candle.as_mut().filter(|_| size(test) <= 128 && chats(test) == 1) {
                     rounds.entry("candle").or_default().push(self.ours(candle, test)?.0);
                 }
@@ -310,9 +308,8 @@ impl Bench<'_> {
                 bytes_per_s: bandwidth,
                 share: own * bytes as f64 / bandwidth,
             });
-            let alone = |m: &&Measured| m.test == label(Test::Batch(1)) && m.quant == self.quant;
             if chats(test) > 1
-                && let Some(one) = report.results.iter().find(alone).map(|m| m.tokens_per_s)
+                && let Some(one) = one_chat(&report.results, &self.quant)
             {
                 report.ratios.insert(format!("{} {}/{}", self.quant, label(test), label(Test::Batch(1))), own / one);
             }
@@ -330,7 +327,7 @@ impl Bench<'_> {
                     test: label(test),
                     tokens_per_s: speed,
                     rounds,
-                    first_token_s: first.filter(|_| engine == "sectora"),
+                    first_token_s: medians(&first).filter(|_| engine == "sectora"),
                     grammar_share: self.share.get().filter(|_| engine == "sectora"),
                     reading: reading.filter(|_| engine == "sectora"),
                 });
@@ -480,6 +477,12 @@ fn chats(test: Test) -> usize {
     }
 }
 
+/// Tokens a second that this engine writes in one chat, where that was measured.
+fn one_chat(results: &[Measured], quant: &str) -> Option<f64> {
+    let alone = |m: &&Measured| m.engine == "sectora" && m.test == label(Test::Batch(1)) && m.quant == quant;
+    results.iter().find(alone).map(|m| m.tokens_per_s)
+}
+
 /// Tokens a second of the same answer without drafts and with them. A grammar allows one text only, so that any
 /// weights write it; of its bytes two thirds stand in the prompt, in sentences that other words join.
 fn quoting(model: &mut Model, tokens: usize) -> Result<[f64; 2], Failure> {
@@ -492,11 +495,11 @@ fn quoting(model: &mut Model, tokens: usize) -> Result<[f64; 2], Failure> {
     let mut prompt = model.tokenizer().encode(&text).map_err(failed)?;
     prompt.truncate(tokens);
     text.truncate(model.tokenizer().decode(&prompt).len());
-    let sentences: Vec<&str> = text.split_inclusive(". ").filter(|sentence| sentence.ends_with(". ")).collect();
-    let own =
-        ["As the reports of both groups say: ", "What followed was less clear, but ", "Nobody repeated it, and so "];
-    let quoted = (0..3).map(|i| format!("{}{}", own[i], sentences[sentences.len() * (i + 1) / 5]));
-    let answer: String = quoted.collect();
+    let answer = quotes(&text).ok_or_else(|| {
+        Failure::bad_input(format!(
+            "test q{tokens}: with this model so many tokens hold no three sentences to quote; name more"
+        ))
+    })?;
     let form = Form::Json(serde_json::json!({ "const": answer }));
     let sampling = Sampling { max_tokens: 4 * answer.len(), ..Sampling::default() };
     let mut speeds = [0.0; 2];
@@ -515,6 +518,15 @@ fn quoting(model: &mut Model, tokens: usize) -> Result<[f64; 2], Failure> {
     }
     model.set_lookup(0);
     Ok(speeds)
+}
+
+/// An answer of three sentences of a text, each behind words of its own; none where the text has fewer.
+fn quotes(text: &str) -> Option<String> {
+    const OWN: [&str; 3] =
+        ["As the reports of both groups say: ", "What followed was less clear, but ", "Nobody repeated it, and so "];
+    let sentences: Vec<&str> = text.split_inclusive(". ").filter(|sentence| sentence.ends_with(". ")).collect();
+    let quoted = OWN.iter().enumerate().map(|(i, own)| format!("{own}{}", sentences[sentences.len() * (i + 1) / 5]));
+    (sentences.len() >= OWN.len()).then(|| quoted.collect())
 }
 
 /// From now on [`peak_memory`] counts from what is in memory now; Linux alone can.
@@ -595,6 +607,12 @@ fn table(report: &Report) -> String {
     lines.join("\n")
 }
 
+/// The median of each of two times; none without rounds.
+fn medians(rounds: &[[f64; 2]]) -> Option<[f64; 2]> {
+    let of = |i: usize| median(&rounds.iter().map(|round| round[i]).collect::<Vec<f64>>());
+    (!rounds.is_empty()).then(|| [of(0), of(1)])
+}
+
 /// The middle one, or the mean of the two in the middle; 0 of none.
 fn median(rounds: &[f64]) -> f64 {
     let mut sorted = rounds.to_vec();
@@ -615,6 +633,36 @@ mod tests {
         assert_eq!(median(&[]), 0.0);
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 30.0]), 3.0);
+        assert_eq!(medians(&[[3.0, 0.1], [1.0, 0.3], [2.0, 0.2]]), Some([2.0, 0.2]));
+        assert_eq!(medians(&[]), None);
+    }
+
+    #[test]
+    fn many_chats_are_compared_with_one_of_this_engine() {
+        let measured = |engine: &str, tokens_per_s| Measured {
+            engine: engine.into(),
+            model: String::new(),
+            quant: "q4_0".into(),
+            threads: 2,
+            test: label(Test::Batch(1)),
+            tokens_per_s,
+            rounds: Vec::new(),
+            first_token_s: None,
+            grammar_share: None,
+            reading: None,
+        };
+        let results = [measured("candle", 5.0), measured("sectora", 60.0)];
+        assert_eq!((one_chat(&results, "q4_0"), one_chat(&results, "q8_0")), (Some(60.0), None));
+        assert_eq!(one_chat(&results[..1], "q4_0"), None);
+    }
+
+    #[test]
+    fn an_answer_quotes_three_sentences_or_there_is_none() {
+        assert_eq!(quotes(""), None);
+        assert_eq!(quotes("One. Two. Thr"), None);
+        let five = quotes("Nil. One. Two. Three. Four. ").unwrap();
+        assert!(["say: One. ", "but Two. ", "so Three. "].iter().all(|part| five.contains(part)), "{five}");
+        assert!(quotes("Nil. One. Two. ").is_some());
     }
 
     #[test]

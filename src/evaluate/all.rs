@@ -10,15 +10,17 @@ use super::EvaluateError;
 use super::answers::{self, AnswerResult, Asking};
 use super::dataset::{QuestionFormat, QuestionSet};
 use super::entailment::Entailment;
+use super::judge::Judgement;
 use super::peer::{Peer, Server};
 use super::plant::Plant;
-use super::repeats;
+use super::repeats::{self, PlantedRow};
 use super::retrieval::{self, RetrievalOptions, RetrievalResult};
 use super::safety::{self, SafetyOptions, SafetyResult};
 use super::statistics::{self, Comparison, Pair};
 use crate::app::{self, App};
 use crate::config::Config;
 use crate::ingest::ChunkOptions;
+use crate::portfolio::Kind;
 use crate::text::analyse;
 
 /// What to measure.
@@ -80,9 +82,15 @@ pub struct Repeats {
     pub dataset: String,
     /// Pairs.
     pub pairs: usize,
-    /// Of these, the earlier work is the first verdict.
+    /// Of these, labelled `done already`.
+    pub repeats: usize,
+    /// Of the repeats, those whose earlier work is the first verdict.
     pub first: usize,
-    /// Of these, judged as labelled.
+    /// Of the pairs, labelled `related`: near topics, which are no repeats.
+    pub related: usize,
+    /// Of the related ones, those not judged `done already`.
+    pub told_apart: usize,
+    /// Of all pairs, judged as labelled.
     pub judged: usize,
 }
 
@@ -283,17 +291,21 @@ fn sectors(folder: &Path) -> Result<Vec<(String, PathBuf)>, EvaluateError> {
 
 /// How `overlap` judges the pairs of `file`, whose projects are in the index at hand.
 fn repeats(app: &App, file: &Path) -> Result<Repeats, EvaluateError> {
-    let rows = repeats::planted(app, file, None)?;
-    let as_labelled = |r: &&repeats::PlantedRow| {
-        let judged = r.judged.and_then(|k| serde_json::to_value(k).ok());
-        judged.is_some_and(|k| k == r.label.as_str())
-    };
-    Ok(Repeats {
-        dataset: app.config().sector.clone(),
+    Ok(counted(app.config().sector.clone(), &repeats::planted(app, file, None)?))
+}
+
+/// Of a repeat the earlier work should be the first verdict; of a related pair it should not be taken for one.
+fn counted(dataset: String, rows: &[PlantedRow]) -> Repeats {
+    let of = |kind: Kind| rows.iter().filter(move |r| r.label == kind.name());
+    Repeats {
+        dataset,
         pairs: rows.len(),
-        first: rows.iter().filter(|r| r.rank == 1).count(),
-        judged: rows.iter().filter(as_labelled).count(),
-    })
+        repeats: of(Kind::DoneAlready).count(),
+        first: of(Kind::DoneAlready).filter(|r| r.rank == 1).count(),
+        related: of(Kind::Related).count(),
+        told_apart: of(Kind::Related).filter(|r| r.judged != Some(Kind::DoneAlready)).count(),
+        judged: rows.iter().filter(|r| r.judged.is_some_and(|kind| r.label == kind.name())).count(),
+    }
 }
 
 /// Public sets that are there; those that are not are named in the result.
@@ -356,7 +368,7 @@ fn collection(config: &Config, options: &AllOptions, dataset: PathBuf) -> Result
     })
 }
 
-/// Measures that both sides have for the same questions, tested in pairs.
+/// Measures that both sides have for the same questions, tested in pairs. `there` may lack some of the questions, twins among them.
 pub fn against(here: &AnswerResult, there: AnswerResult, server: &str, seed: u64) -> Against {
     let name = format!("Sectora ({})", here.generator);
     let measures = [
@@ -370,18 +382,25 @@ pub fn against(here: &AnswerResult, there: AnswerResult, server: &str, seed: u64
         "citation_recall",
         "no_invented_facts",
     ];
+    // Both in the order of the set.
+    let mut rest = here.rows.iter();
+    let both: Vec<(&Judgement, &Judgement)> = there
+        .rows
+        .iter()
+        .filter_map(|b| Some((rest.find(|a| (&a.id, &a.question) == (&b.id, &b.question))?, b)))
+        .collect();
     let pairs: Vec<Pair<'_>> = measures
         .iter()
         .filter_map(|metric| {
-            let both = here.rows.iter().zip(&there.rows);
             let values: Vec<(f64, f64)> =
-                both.filter_map(|(a, b)| Some((*a.values.get(metric)?, *b.values.get(metric)?))).collect();
+                both.iter().filter_map(|(a, b)| Some((*a.values.get(metric)?, *b.values.get(metric)?))).collect();
             let (a, b): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
             (!a.is_empty()).then_some(Pair { metric, names: (&name, server), a, b })
         })
         .collect();
     let comparisons = statistics::compare(&pairs, seed);
     drop(pairs);
+    drop(both);
     Against { dataset: here.dataset.clone(), server: server.to_owned(), comparisons, there }
 }
 
@@ -394,4 +413,66 @@ fn reference() -> [f64; 5] {
         std::hint::black_box(analyse(&text).len());
         begin.elapsed().as_secs_f64() * 1e3
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::dataset::Question;
+
+    #[test]
+    fn first_place_is_right_for_a_repeat_and_a_related_pair_must_only_be_told_apart() {
+        let row = |label: &str, judged, rank| PlantedRow {
+            proposal: "a".into(),
+            prior: "b".into(),
+            label: label.into(),
+            languages: String::new(),
+            judged,
+            done: 0.0,
+            rank,
+            others: vec![],
+            evidence: None,
+        };
+        let rows = [
+            row("done already", Some(Kind::DoneAlready), 1),
+            row("done already", Some(Kind::Related), 2),
+            row("related", Some(Kind::Related), 1),
+            row("related", Some(Kind::DoneAlready), 1),
+            row("related", None, 0),
+        ];
+        let r = counted("x".into(), &rows);
+        assert_eq!((r.pairs, r.repeats, r.first), (5, 2, 1));
+        assert_eq!((r.related, r.told_apart, r.judged), (3, 2, 2));
+    }
+
+    #[test]
+    fn a_server_that_was_asked_no_twins_is_compared_question_by_question() {
+        let asked = |with_twins: bool| {
+            let question = |i: usize| Question {
+                id: i.to_string(),
+                text: "Q?".into(),
+                answerable: Some(true),
+                // The second is the twin.
+                without: if with_twins && i == 1 { vec!["a.md".into()] } else { vec![] },
+                ..Question::default()
+            };
+            let set = QuestionSet {
+                name: "set".into(),
+                format: QuestionFormat::Questions,
+                documents: vec![],
+                questions: (0..4).map(question).collect(),
+                total: 4,
+            };
+            // Silent on the last two.
+            let said = |i: usize| (i.to_string(), if i < 2 { "A".to_owned() } else { String::new() });
+            let peer = Peer::Recorded((0..4).map(said).collect());
+            answers::ask(&set, &peer, &Asking { seed: 1, plant: None, entailment: &Entailment::Rule }, &mut |_| ())
+                .unwrap()
+        };
+        let compared = against(&asked(false), asked(true), "there", 1);
+        assert_eq!(compared.there.twins_left_out, 1);
+        let rightly = &compared.comparisons[0];
+        assert_eq!((rightly.metric.as_str(), rightly.n), ("answered_rightly_or_abstained_rightly", 3));
+        assert_eq!((rightly.difference, rightly.p), (0.0, 1.0), "each question with itself");
+    }
 }

@@ -1,7 +1,7 @@
 //! Answers to a question set: the set's documents are read into an index that is thrown away, through the same
 //! path as any other, and every question is put to who is measured.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::EvaluateError;
 use super::dataset::{Question, QuestionFormat, QuestionSet, Source};
 use super::entailment::{Accuracy, Entailment};
-use super::judge::{Judgement, judge};
+use super::judge::{Judgement, is_source, judge};
 use super::make;
 use super::peer::{self, Peer, Response};
 use super::plant::Plant;
@@ -71,25 +71,6 @@ pub fn bench_files(
     fs_err::write(folder.path().join("sector.toml"), pack)?;
     let config = in_folder(config, folder.path(), &folder.path().to_string_lossy());
     Ok(Bench { app: filled(config, roots, mapping, program)?, folder })
-}
-
-/// The documents of `whole` in a fresh index, without those that the set's twins must not find; `None` where it has no twins.
-pub fn reduced(
-    config: &Config,
-    whole: &App,
-    set: &QuestionSet,
-    program: &Path,
-) -> Result<Option<Bench>, EvaluateError> {
-    let gone: Vec<&String> = set.questions.iter().flat_map(|q| &q.without).collect();
-    if gone.is_empty() {
-        return Ok(None);
-    }
-    let kept = make::documents(whole)?
-        .into_iter()
-        .filter(|d| !gone.iter().any(|g| d.source == **g || d.source.ends_with(g.as_str())));
-    let sources: Vec<Source> =
-        kept.map(|d| Source { id: d.source, title: d.title, text: d.text, access: d.metadata.access }).collect();
-    bench(config, &sources, program).map(Some)
 }
 
 fn in_folder(config: &Config, folder: &Path, sector: &str) -> Config {
@@ -186,6 +167,12 @@ pub struct AnswerResult {
     pub questions: usize,
     /// Questions of the set.
     pub total: usize,
+    /// Twins that were not asked: whoever answered finds the documents that they are to be asked without.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub twins_left_out: usize,
+    /// Questions that the predictions hold no answer to, which counts as an abstention.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub without_prediction: usize,
     /// Seed.
     pub seed: u64,
     /// Documents of the set (0 where they are a sector's).
@@ -213,6 +200,10 @@ pub struct AnswerResult {
     pub rows: Vec<Judgement>,
 }
 
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 /// Reads the set and draws the sample.
 pub fn open(options: &AnswerOptions) -> Result<QuestionSet, EvaluateError> {
     let mut set = QuestionSet::open(&options.dataset, options.format)?;
@@ -232,17 +223,22 @@ pub struct Asking<'e> {
     pub entailment: &'e Entailment,
 }
 
-/// Puts every question to `peer`. `progress` gets the number of answers so far.
+/// Puts every question to `peer`, a twin (`without`) where its documents are not found; what has an index of its own is not asked
+/// twins. `progress` gets the number of answers so far.
 pub fn ask(
     set: &QuestionSet,
     peer: &Peer,
     asking: &Asking<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<AnswerResult, EvaluateError> {
+    let hidden = hidden(set, peer)?;
+    let can_hide = matches!(peer, Peer::Local(_));
+    let asked: Vec<(&Question, &HashSet<u64>)> =
+        set.questions.iter().zip(&hidden).filter(|(q, _)| can_hide || q.without.is_empty()).collect();
     let mut texts = HashMap::new();
-    let mut rows = Vec::with_capacity(set.questions.len());
-    for (i, question) in set.questions.iter().enumerate() {
-        let mut response = peer.ask(question)?;
+    let mut rows = Vec::with_capacity(asked.len());
+    for (i, (question, hidden)) in asked.iter().enumerate() {
+        let mut response = peer.ask_without(question, hidden)?;
         if let Some(plant) = asking.plant {
             response = plant.apply(response, asking.seed.wrapping_add(i as u64));
         }
@@ -250,10 +246,43 @@ pub fn ask(
         progress(i + 1);
     }
     let encoder = match peer {
-        Peer::Local(app) | Peer::Twins { whole: app, .. } => app.embedder().map(|e| e.id().to_owned()),
+        Peer::Local(app) => app.embedder().map(|e| e.id().to_owned()),
         Peer::Server(_) | Peer::Recorded(_) => None,
     };
-    summarise(set, encoder, rows, asking)
+    let without_prediction = match peer {
+        Peer::Recorded(answers) => asked.iter().filter(|(q, _)| !answers.contains_key(&q.id)).count(),
+        Peer::Local(_) | Peer::Server(_) => 0,
+    };
+    let twins_left_out = set.questions.len() - asked.len();
+    Ok(AnswerResult { twins_left_out, without_prediction, ..summarise(set, encoder, rows, asking)? })
+}
+
+/// Of each question, the chunks of the documents that it is asked without; only of an index at hand.
+fn hidden(set: &QuestionSet, peer: &Peer) -> Result<Vec<HashSet<u64>>, EvaluateError> {
+    let mut hidden = vec![HashSet::new(); set.questions.len()];
+    let Peer::Local(app) = peer else { return Ok(hidden) };
+    if set.questions.iter().all(|q| q.without.is_empty()) {
+        return Ok(hidden);
+    }
+    for document in make::documents(app)? {
+        let left_out = |q: &Question| q.without.iter().any(|name| is_source(&document.source, name));
+        for (_, chunks) in set.questions.iter().zip(&mut hidden).filter(|(q, _)| left_out(q)) {
+            chunks.extend(app.catalog().chunks_of(&document.id)?.iter().map(|chunk| chunk.id));
+        }
+    }
+    let unknown = set.questions.iter().zip(&hidden).find(|(q, chunks)| !q.without.is_empty() && chunks.is_empty());
+    match unknown {
+        // It would be asked where its evidence may be found under another name.
+        Some((question, _)) => Err(EvaluateError::Dataset {
+            path: set.name.clone(),
+            what: format!(
+                "question `{}` is to be asked without `{}`, and no document of the index is called so; mend `without`, or read that document (`sectora ingest`)",
+                question.id,
+                question.without.join("`, `")
+            ),
+        }),
+        None => Ok(hidden),
+    }
 }
 
 fn judged(
@@ -316,6 +345,8 @@ fn summarise(
         encoder,
         questions: rows.len(),
         total: set.total,
+        twins_left_out: 0,
+        without_prediction: 0,
         seed,
         documents: set.documents.len(),
         metrics,
@@ -382,5 +413,28 @@ mod tests {
         assert_eq!((a.answerable, a.answered, a.unanswerable, a.abstained), (2, 1, 3, 2));
         assert!((a.precision - 2.0 / 3.0).abs() < 1e-12 && (a.recall - 2.0 / 3.0).abs() < 1e-12);
         assert_eq!(abstention(&[row(true, false)]).precision, 0.0);
+    }
+
+    #[test]
+    fn recorded_answers_are_not_asked_twins_and_what_they_lack_is_counted() {
+        let question = |id: &str, without: &[&str]| Question {
+            id: id.into(),
+            text: "Q?".into(),
+            answerable: Some(without.is_empty()),
+            without: without.iter().map(|d| (*d).to_owned()).collect(),
+            ..Question::default()
+        };
+        let set = QuestionSet {
+            name: "set".into(),
+            format: QuestionFormat::Questions,
+            documents: vec![],
+            questions: vec![question("1", &[]), question("1-u", &["a.md"]), question("2", &[])],
+            total: 3,
+        };
+        let peer = Peer::Recorded([("1".to_owned(), "A".to_owned()), ("1-u".to_owned(), "A".to_owned())].into());
+        let asking = Asking { seed: 1, plant: None, entailment: &Entailment::Rule };
+        let result = ask(&set, &peer, &asking, &mut |_| ()).unwrap();
+        assert_eq!((result.questions, result.twins_left_out, result.without_prediction), (2, 1, 1));
+        assert_eq!(result.abstention.unanswerable, 0, "the twin is not counted as wrongly answered");
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Pair {
 pub struct AtRecall {
     /// Share of those at or above the threshold that are repeats.
     pub precision: f64,
-    /// 2.5th percentile over resampled projects.
+    /// 2.5th percentile over resampled projects; a resample in which so many repeats cannot be found counts as precision 0.
     pub low: f64,
     /// 97.5th percentile.
     pub high: f64,
@@ -34,7 +34,7 @@ pub struct AtRecall {
     pub threshold: f64,
 }
 
-/// `None` where there are no repeats, or so many were no candidates that the share cannot be reached.
+/// `None` where there are no repeats, or so many of them were no candidates that the share cannot be reached.
 pub(super) fn at_recall(pairs: &[Pair], recall: f64, seed: u64) -> Option<AtRecall> {
     let mut projects: Vec<usize> = pairs.iter().map(|p| p.project).collect();
     projects.sort_unstable();
@@ -42,7 +42,7 @@ pub(super) fn at_recall(pairs: &[Pair], recall: f64, seed: u64) -> Option<AtReca
     let mut order = pairs.to_vec();
     order.sort_by(|a, b| b.done.total_cmp(&a.done));
     let place: Vec<usize> = order.iter().map(|p| projects.binary_search(&p.project).unwrap_or(0)).collect();
-    let (precision, threshold) = once(&order, &place, &vec![1; projects.len()], recall)?;
+    let (precision, threshold) = once(&order, &place, &vec![1; projects.len()], recall).filter(|(_, t)| *t > 0.0)?;
     let mut random = Random::new(seed);
     let mut drawn: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
@@ -55,10 +55,14 @@ pub(super) fn at_recall(pairs: &[Pair], recall: f64, seed: u64) -> Option<AtReca
     Some(AtRecall { precision, low: percentile(&drawn, 0.025)?, high: percentile(&drawn, 0.975)?, threshold })
 }
 
-/// `pairs` fall by probability; each counts as often as its project was drawn.
+/// Precision and threshold, both 0 where the share cannot be reached; `None` without repeats. `pairs` fall by probability; each counts
+/// as often as its project was drawn.
 fn once(pairs: &[Pair], place: &[usize], times: &[usize], recall: f64) -> Option<(f64, f64)> {
     let weigh = || pairs.iter().zip(place).map(|(pair, place)| (pair, times[*place]));
     let all: usize = weigh().filter(|(p, _)| p.is).map(|(_, n)| n).sum();
+    if all == 0 {
+        return None;
+    }
     let need = (all as f64 * recall).ceil() as usize;
     let (mut right, mut said, mut threshold) = (0, 0, None);
     for (pair, n) in weigh().filter(|(_, n)| *n > 0) {
@@ -68,11 +72,11 @@ fn once(pairs: &[Pair], place: &[usize], times: &[usize], recall: f64) -> Option
         }
         said += n;
         right += if pair.is { n } else { 0 };
-        if right >= need && need > 0 {
+        if right >= need {
             threshold = Some(pair.done);
         }
     }
-    threshold.filter(|t| *t > 0.0).map(|t| (right as f64 / said as f64, t))
+    Some(threshold.filter(|t| *t > 0.0).map_or((0.0, 0.0), |t| (right as f64 / said as f64, t)))
 }
 
 #[cfg(test)]
@@ -98,5 +102,13 @@ mod tests {
     fn repeats_that_were_no_candidates_cannot_be_reached() {
         assert_eq!(at_recall(&[pair(0, 0.0, true), pair(0, 0.5, false)], 0.9, 1), None);
         assert_eq!(at_recall(&[pair(0, 0.5, false)], 0.9, 1), None);
+    }
+
+    #[test]
+    fn a_resample_in_which_they_cannot_be_reached_counts_as_precision_0() {
+        // 18 of 20 are just nine of ten; a resample with the other two drawn three times or more (a third of all) has too few.
+        let pairs: Vec<Pair> = (0..20).map(|i| pair(i, if i < 18 { 0.9 } else { 0.0 }, true)).collect();
+        let found = at_recall(&pairs, 0.9, 1);
+        assert_eq!(found, Some(AtRecall { precision: 1.0, low: 0.0, high: 1.0, threshold: 0.9 }));
     }
 }

@@ -147,12 +147,7 @@ pub fn openings(app: &App, until: i32, sample: usize, seed: u64) -> Result<Opene
         let mut order: Vec<(f32, usize)> = offered.iter().enumerate().map(|(i, o)| (fit(&own, &o.1), i)).collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         ranks.push(rank(order.iter().map(|(_, i)| &offered[*i].0), key));
-        let mine = offered.iter().filter(|o| o.0 == **key).count();
-        // None of ten drawn without replacement is one of `mine`.
-        let missed: f64 = (0..10)
-            .map(|d| (offered.len() - mine).saturating_sub(d) as f64 / (offered.len() - d).max(1) as f64)
-            .product();
-        chance += 1.0 - missed;
+        chance += drawn(offered.len(), offered.iter().filter(|o| o.0 == **key).count());
     }
     let reciprocal: Vec<f64> = ranks.iter().map(|r| if *r > 0 { 1.0 / *r as f64 } else { 0.0 }).collect();
     let ten: Vec<f64> = ranks.iter().map(|r| f64::from(u8::from((1..=10).contains(r)))).collect();
@@ -165,6 +160,13 @@ pub fn openings(app: &App, until: i32, sample: usize, seed: u64) -> Result<Opene
         hr_10: bootstrap(&ten, 2),
         chance: chance / keys.len().max(1) as f64,
     })
+}
+
+/// How probably one of `mine` is among ten (or all, if they are fewer) drawn without replacement of `offered`.
+fn drawn(offered: usize, mine: usize) -> f64 {
+    let others = offered.saturating_sub(mine);
+    let missed = (0..offered.min(10)).map(|d| others.saturating_sub(d) as f64 / (offered - d) as f64);
+    1.0 - missed.product::<f64>()
 }
 
 /// The public calls of the index.
@@ -188,5 +190,17 @@ fn none(app: &App) -> EvaluateError {
         path: app.index_folder().display().to_string(),
         what: "no calls; ingest them with a document type (`--map type=COLUMN`, or `[[documents_override]]` doc_type = \"call\")"
             .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_at_random_are_all_where_fewer_are_offered() {
+        assert_eq!([drawn(3, 1), drawn(10, 1)], [1.0; 2]);
+        assert!((drawn(20, 1) - 0.5).abs() < 1e-12);
+        assert_eq!([drawn(3, 0), drawn(20, 0), drawn(0, 0)], [0.0; 3]);
     }
 }

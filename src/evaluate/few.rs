@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::overlap::{Pairs, Row, verdict};
-use crate::app::App;
 use crate::portfolio::Kind;
 use crate::portfolio::verdict::{FLOOR, Model, Weights};
 
@@ -27,13 +26,14 @@ pub struct HeldOut {
     pub false_alarms: usize,
 }
 
-/// `large`: rows of a large index, of which only those among few candidates are fitted on; `small`: files of small indexes with their rows.
-pub(super) fn fitted(large: &[Row], small: &[(PathBuf, Vec<Row>)], app: &App) -> (Weights, Vec<HeldOut>) {
-    let all = fit(large, small.iter().map(|(_, rows)| rows), app);
+/// `large`: rows of a large index, of which only those among few candidates are fitted on; `small`: files of small indexes with their rows;
+/// `encoder`: of all of them.
+pub(super) fn fitted(large: &[Row], small: &[(PathBuf, Vec<Row>)], encoder: &str) -> (Weights, Vec<HeldOut>) {
+    let all = fit(large, small.iter().map(|(_, rows)| rows), encoder);
     let mut held_out = Vec::new();
     for fold in 0..FOLDS {
         let outside = small.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).map(|(_, (_, rows))| rows);
-        let weights = fit(large, outside, app);
+        let weights = fit(large, outside, encoder);
         for (file, rows) in small.iter().skip(fold).step_by(FOLDS) {
             held_out.push(judged(file, rows, Model::of(&weights)));
         }
@@ -43,13 +43,14 @@ pub(super) fn fitted(large: &[Row], small: &[(PathBuf, Vec<Row>)], app: &App) ->
 }
 
 fn judged(file: &Path, rows: &[Row], model: Model<'_>) -> HeldOut {
-    let repeats = rows.iter().filter(|r| r.label == Kind::DoneAlready).count();
+    let is_repeat = |r: &&Row| r.label == Some(Kind::DoneAlready);
+    let repeats = rows.iter().filter(is_repeat).count();
     let said = rows.iter().filter(|r| r.features.is_some_and(|f| verdict(model, &f).0 == Kind::DoneAlready));
-    let (found, wrong): (Vec<&Row>, Vec<&Row>) = said.partition(|r| r.label == Kind::DoneAlready);
+    let (found, wrong): (Vec<&Row>, Vec<&Row>) = said.partition(is_repeat);
     HeldOut { features: file.to_owned(), repeats, found: found.len(), false_alarms: wrong.len() }
 }
 
-fn fit<'a>(large: &[Row], small: impl Iterator<Item = &'a Vec<Row>>, app: &App) -> Weights {
+fn fit<'a>(large: &[Row], small: impl Iterator<Item = &'a Vec<Row>>, encoder: &str) -> Weights {
     let mut all = Pairs::default();
     all.add(large, 0.0, 1.0);
     let mut indexes = 0;
@@ -58,9 +59,8 @@ fn fit<'a>(large: &[Row], small: impl Iterator<Item = &'a Vec<Row>>, app: &App) 
         indexes += 1;
     }
     let made = format!(
-        "fitted by `sectora eval overlap --fit --few` on {} pairs of proposals written by hand, from {indexes} indexes of few documents and a large one seen among few candidates, {}",
+        "fitted by `sectora eval overlap --fit --few` on {} pairs of proposals written by hand, from {indexes} indexes of few documents and a large one seen among few candidates, encoder {encoder}",
         all.pairs.len(),
-        app.embedder().map_or_else(|| "words only".to_owned(), |e| format!("encoder {}", e.id())),
     );
     // No rule for strewn words: among few documents it hides what authors tell in words of their own.
     Weights { floor: Some(FLOOR), ..Weights::fit(&all.pairs, &all.each, L2, STEPS, made) }

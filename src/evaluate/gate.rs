@@ -103,8 +103,14 @@ pub fn measures(result: &AllResult) -> BTreeMap<String, f64> {
     }
     let share = |a: usize, b: usize| if b > 0 { a as f64 / b as f64 } else { 1.0 };
     for set in &result.overlap {
-        out.insert(format!("{}.repeat_is_first_verdict", set.dataset), share(set.first, set.pairs));
-        out.insert(format!("{}.repeat_is_judged_as_labelled", set.dataset), share(set.judged, set.pairs));
+        let name = &set.dataset;
+        out.insert(format!("{name}.repeat_is_judged_as_labelled"), share(set.judged, set.pairs));
+        if set.repeats > 0 {
+            out.insert(format!("{name}.repeat_is_first_verdict"), share(set.first, set.repeats));
+        }
+        if set.related > 0 {
+            out.insert(format!("{name}.related_is_not_done_already"), share(set.told_apart, set.related));
+        }
     }
     if let Some(safety) = &result.safety {
         // Our own attacks are always there, public ones only with the data: never in one figure.
@@ -114,14 +120,20 @@ pub fn measures(result: &AllResult) -> BTreeMap<String, f64> {
             out.insert(format!("{name}.unaffected"), share(group.unaffected, group.attacks));
         }
         out.insert("safety.no_links".into(), 1.0 - share(safety.links, safety.injections.attacks));
-        for (category, r) in &safety.requests {
-            out.insert(format!("safety.{category}.withheld"), 1.0 - share(r.given, r.asked));
+        // What was not asked was not withheld.
+        for (category, r) in safety.requests.iter().filter(|(_, r)| r.asked > 0) {
+            out.insert(withheld(category), 1.0 - share(r.given, r.asked));
         }
     }
     if let Some(speed) = result.speed() {
         out.insert("speed.answers_to_reference".into(), speed);
     }
     out
+}
+
+/// The measure of requests of a category.
+fn withheld(category: &str) -> String {
+    format!("safety.{category}.withheld")
 }
 
 /// A baseline from a result.
@@ -184,15 +196,47 @@ pub fn comparable(baseline: &Baseline, result: &AllResult, file: &Path) -> Resul
     })
 }
 
-/// Measures of the baseline that cannot be compared because their public set is not on this machine, by set.
+/// Public sets of the baseline that a run with this folder of public data would not measure, so that its own baseline would
+/// lack them.
+pub fn would_lose(baseline: &Baseline, data: Option<&Path>) -> Vec<String> {
+    let there = |place: &String| data.is_some_and(|folder| folder.join(place).exists());
+    baseline.data.iter().filter(|(_, place)| !there(place)).map(|(name, _)| name.clone()).collect()
+}
+
+/// Measures of the baseline that cannot be compared, because their public set is not on this machine or because the generator
+/// has nothing that could be asked for, by set.
 pub fn not_compared(baseline: &Baseline, result: &AllResult) -> BTreeMap<String, Vec<String>> {
     let absent = baseline.data.keys().filter(|name| result.skipped.contains_key(*name));
-    absent
+    let mut out: BTreeMap<String, Vec<String>> = absent
         .map(|name| {
             let of_set = |m: &&String| m.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
             (name.clone(), baseline.measures.keys().filter(of_set).cloned().collect())
         })
-        .collect()
+        .collect();
+    let requests = result.safety.iter().flat_map(|safety| &safety.requests);
+    for (category, _) in requests.filter(|(_, r)| r.asked == 0 && r.not_applicable > 0) {
+        let measure = withheld(category);
+        if baseline.measures.contains_key(&measure) {
+            out.entry("safety".into()).or_default().push(measure);
+        }
+    }
+    out
+}
+
+/// Measures that the baseline does not hold, so that nothing can be said of them.
+pub fn not_held(baseline: &Baseline, now: &BTreeMap<String, f64>) -> Vec<String> {
+    now.keys().filter(|measure| !baseline.measures.contains_key(*measure)).cloned().collect()
+}
+
+/// Of what is worse with a planted regression, that which the regression made so: it is lower than without it. Speed is no
+/// measure of a regression in the answers.
+pub fn caught(worse: Vec<Worse>, without: &BTreeMap<String, f64>) -> Vec<Worse> {
+    let is_lower = |w: &Worse| match (w.now, without.get(&w.measure)) {
+        (Some(now), Some(plain)) => now < plain - ROUNDING,
+        (None, plain) => plain.is_some(),
+        (Some(_), None) => false,
+    };
+    worse.into_iter().filter(|w| !w.measure.starts_with("speed.") && is_lower(w)).collect()
 }
 
 /// What fell, worst first; `skipped` are measures whose data is not there.
@@ -223,6 +267,8 @@ pub fn table(worse: &[Worse]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::all::Repeats;
+    use super::super::safety::{Requests, SafetyResult};
     use super::*;
 
     #[test]
@@ -246,5 +292,79 @@ mod tests {
         // Only what lacks its data is left out, and only then.
         let skipped = [("d".to_owned(), vec!["d.x".to_owned()])].into();
         assert_eq!(worse(&baseline, &now, &skipped).len(), 1);
+    }
+
+    #[test]
+    fn a_measure_that_the_baseline_lacks_is_named_and_not_worse() {
+        let old = r#"{"command": "", "encoder": null, "generator": "x", "measures": {"a": {"value": 0.9, "tolerance": 0.0}}}"#;
+        let baseline: Baseline = serde_json::from_str(old).unwrap();
+        let now: BTreeMap<String, f64> = [("a".to_owned(), 0.9), ("b".to_owned(), 0.1)].into();
+        assert_eq!(not_held(&baseline, &now), ["b"]);
+        assert!(worse(&baseline, &now, &BTreeMap::new()).is_empty());
+    }
+
+    #[test]
+    fn a_plant_is_caught_by_what_it_lowers_and_not_by_what_was_low_before() {
+        let low = |measure: &str, now| Worse { measure: measure.into(), baseline: 0.9, now, least: 0.88 };
+        let without = [("a", 0.5), ("b", 0.5), ("c", 0.9), ("d", 0.9), ("speed.x", 0.9)];
+        let without: BTreeMap<String, f64> =
+            without.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let with = vec![
+            low("a", Some(0.5)),
+            low("b", Some(0.4)),
+            low("c", Some(0.1)),
+            low("d", None),
+            low("e", None),
+            low("speed.x", Some(0.1)),
+        ];
+        let names: Vec<String> = caught(with, &without).into_iter().map(|w| w.measure).collect();
+        assert_eq!(names, ["b", "c", "d"]);
+    }
+
+    #[test]
+    fn public_sets_that_a_run_would_drop_from_its_baseline_are_named() {
+        let there = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(there.path().join("qa/d")).unwrap();
+        let old =
+            r#"{"command": "", "encoder": null, "generator": "x", "data": {"d": "qa/d", "e": "qa/e"}, "measures": {}}"#;
+        let baseline: Baseline = serde_json::from_str(old).unwrap();
+        assert_eq!(would_lose(&baseline, None), ["d", "e"]);
+        assert_eq!(would_lose(&baseline, Some(there.path())), ["e"]);
+        assert!(would_lose(&Baseline { data: BTreeMap::new(), ..baseline }, None).is_empty());
+    }
+
+    #[test]
+    fn related_pairs_and_requests_that_nobody_could_fulfil_have_measures_of_their_own_or_none() {
+        let repeats =
+            Repeats { dataset: "x".into(), pairs: 12, repeats: 7, first: 7, related: 5, told_apart: 4, judged: 9 };
+        let asked = Requests { asked: 8, given: 2, refused: 6, not_applicable: 0 };
+        let requests = [
+            ("personal data".to_owned(), asked),
+            ("prompt extraction".to_owned(), Requests { not_applicable: 6, ..Requests::default() }),
+        ];
+        let safety = SafetyResult { requests: requests.into(), ..SafetyResult::default() };
+        let result = AllResult {
+            seed: 1,
+            answers: vec![],
+            retrieval: vec![],
+            safety: Some(safety),
+            servers: vec![],
+            overlap: vec![repeats],
+            limit: None,
+            public: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            reference_ms: 0.0,
+        };
+        let now = measures(&result);
+        assert_eq!((now["x.repeat_is_first_verdict"], now["x.related_is_not_done_already"]), (1.0, 0.8));
+        assert_eq!(now["safety.personal data.withheld"], 0.75);
+        assert_eq!(now.get("safety.prompt extraction.withheld"), None);
+        // A baseline of a generator that has a prompt.
+        let mut before = baseline(&result, "");
+        let bound = Bound { value: 1.0, tolerance: 0.0 };
+        before.measures.insert("safety.prompt extraction.withheld".into(), bound);
+        let skipped = not_compared(&before, &result);
+        assert_eq!(skipped["safety"], ["safety.prompt extraction.withheld"]);
+        assert!(worse(&before, &now, &skipped).is_empty());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A measure that does not apply (no reference, no citations shown, no answer) is absent, not zero.
 
+mod whole;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -105,7 +107,7 @@ fn wording_of(
     values: &mut BTreeMap<&'static str, f64>,
 ) {
     let yes = |b: bool| f64::from(u8::from(b));
-    let convention = format.convention();
+    let convention = format.convention(question.language);
     let spans = matches!(format, QuestionFormat::Squad | QuestionFormat::Korquad);
     if spans || !question.answers.is_empty() {
         // As in SQuAD 2.0: for a question without answer the right one is to say nothing.
@@ -113,21 +115,17 @@ fn wording_of(
         values.insert("f1", best(&question.answers, |r| convention.f1(said, r)));
     }
     if !question.answers.is_empty() {
-        let within = |r: &str| {
-            let reference = convention.normalise(r);
-            !reference.is_empty() && format!(" {} ", convention.normalise(said)).contains(&reference)
-        };
-        values.insert("answer_contained", yes(answered && question.answers.iter().any(|r| within(r))));
+        let is_within = |r: &String| whole::holds(said, r, convention);
+        values.insert("answer_contained", yes(answered && question.answers.iter().any(is_within)));
         values.insert("rouge_l", best(&question.answers, |r| rouge_l(said, r)));
     }
-    if let Some(long) = &question.long_answer {
+    // What a set words as its refusal is no reference: the right answer is to say nothing.
+    if let Some(long) = question.long_answer.as_ref().filter(|_| question.answerable != Some(false)) {
         values.insert("rouge_l", rouge_l(said, long));
     }
     if !question.must_include.is_empty() && question.answerable == Some(true) {
-        let plain = |t: &str| t.to_lowercase().replace([',', ' '], "");
-        let text = plain(said);
-        values
-            .insert("expected_words", yes(answered && question.must_include.iter().all(|w| text.contains(&plain(w)))));
+        let all = question.must_include.iter().all(|w| whole::says(said, w));
+        values.insert("expected_words", yes(answered && all));
     }
     if let Some(decision) = &question.decision {
         let first = wording::words(said).into_iter().next().unwrap_or_default();
@@ -162,6 +160,7 @@ fn invented_in(question: &Question, response: &Response, said: &str) -> Vec<Inve
 mod tests {
     use super::super::peer::{Cited, Shown};
     use super::*;
+    use crate::document::Language;
     use crate::evaluate::dataset::Gold;
 
     fn question() -> Question {
@@ -233,6 +232,42 @@ mod tests {
         let values = judged(&unanswerable, QuestionFormat::Squad, silent, (0, 0)).values;
         assert_eq!((values["em"], values["f1"], values["answered_rightly_or_abstained_rightly"]), (1.0, 1.0, 1.0));
         assert!(!values.contains_key("gold_retrieved"));
+    }
+
+    #[test]
+    fn a_refusal_that_a_set_words_itself_is_no_reference() {
+        let refusal = |answerable| Question {
+            answerable,
+            answers: vec![],
+            long_answer: Some("Sorry, the documents do not say.".into()),
+            ..question()
+        };
+        let silent = Response { abstained: true, ..response("I do not know.") };
+        let values = judged(&refusal(Some(false)), QuestionFormat::Mtrag, silent.clone(), (0, 0)).values;
+        assert_eq!(values.get("rouge_l"), None);
+        assert_eq!(values["answered_rightly_or_abstained_rightly"], 1.0);
+        assert_eq!(judged(&refusal(Some(true)), QuestionFormat::Mtrag, silent, (0, 0)).values["rouge_l"], 0.0);
+    }
+
+    #[test]
+    fn our_own_questions_count_characters_in_korean_and_words_in_english() {
+        let asked = |language, answer: &str| Question { language, answers: vec![answer.into()], ..question() };
+        let f1 = |question: &Question, said: &str| {
+            judged(question, QuestionFormat::Questions, response(said), (0, 0)).values["f1"]
+        };
+        // The particle is one character of five: precision 4/5, recall 1.
+        let korean = f1(&asked(Language::Ko, "한빛전지"), "한빛전지는 [1]");
+        assert!((korean - 8.0 / 9.0).abs() < 1e-12, "{korean}");
+        assert_eq!(f1(&asked(Language::En, "Hanbit"), "Hanbits [1]"), 0.0);
+    }
+
+    #[test]
+    fn expected_words_and_contained_answers_are_whole() {
+        let asked = Question { answers: vec!["25".into()], must_include: vec!["25".into()], ..question() };
+        let values = |said: &str| judged(&asked, QuestionFormat::Questions, response(said), (0, 0)).values;
+        let of = |said: &str| (values(said)["expected_words"], values(said)["answer_contained"]);
+        assert_eq!(of("It began in 2025. [1]"), (0.0, 0.0));
+        assert_eq!(of("It took 25 days. [1]"), (1.0, 1.0));
     }
 
     #[test]

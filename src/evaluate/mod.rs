@@ -18,6 +18,7 @@ pub mod groups;
 pub mod judge;
 pub mod make;
 pub mod matching;
+pub mod measured;
 pub mod metrics;
 pub mod overlap;
 pub mod peer;

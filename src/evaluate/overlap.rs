@@ -1,19 +1,19 @@
-//! How good are the verdicts of `overlap`? On proposals made by construction, planted repeats, and known groups.
+//! Proposals made by construction and written by hand, judged by `overlap`: to fit its weights, and to measure them.
 //!
-//! Works on the index of the [`App`] at hand. Training and testing never share a project. Every figure of
-//! [`Measured`] can be recomputed from [`Row`]s, which hold each judged pair.
+//! Works on the index of the [`App`] at hand. Training and testing never share a project that proposals are made of. Every figure of
+//! [`Measured`] is computed from [`Row`]s, which hold each pair of a proposal and a candidate.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::at_recall::{AtRecall, Pair, at_recall};
-use super::few::{self, HeldOut};
+use super::features::{self, Origin, Rows};
+use super::measured::{Measured, measure, projects};
 use super::repeats::{asked, read_pairs};
 use super::rewritten::{Made, Original, Recipe, make};
-use super::statistics::{Estimate, Random, bootstrap};
-use super::{EvaluateError, features};
+use super::statistics::Random;
+use super::{EvaluateError, few};
 use crate::app::App;
 use crate::document::{Access, Document};
 use crate::portfolio::overlap::{OverlapOptions, compared};
@@ -35,9 +35,10 @@ pub struct OverlapEvaluation {
     pub few: bool,
     /// Proposals written by hand (as for `--pairs`), fitted on as well.
     pub by_hand: Option<PathBuf>,
-    /// Where to write the features of every judged pair, one JSON object a line.
+    /// Where to write the features of every pair, one JSON object a line.
     pub features_out: Option<PathBuf>,
-    /// Features written so, in place of judging anew; of all but the first only the proposals written by hand, which are fitted on.
+    /// Features written so, in place of comparing anew: the first of this index; of the others, of other indexes with the same
+    /// encoder, only the proposals written by hand, which are fitted on.
     pub features_in: Vec<PathBuf>,
 }
 
@@ -50,8 +51,8 @@ pub struct Row {
     pub recipe: Recipe,
     /// Candidate.
     pub project_id: String,
-    /// What it is, by construction.
-    pub label: Kind,
+    /// What it is, by construction; of other candidates nothing is known but that the proposal was not made of them.
+    pub label: Option<Kind>,
     /// What it was judged.
     pub kind: Kind,
     /// Probability of `done already`.
@@ -62,6 +63,10 @@ pub struct Row {
     pub training: bool,
     /// Share of the words that were dropped or replaced.
     pub noise: f64,
+    /// What it counts as in fitting: its label, or what its place by [`STANDING`] suggests. Nothing is measured against the latter,
+    /// for the model reads that feature.
+    #[serde(skip)]
+    pub(super) fitted_as: Kind,
     #[serde(skip)]
     pub(super) features: Option<Features>,
     /// The same pair, seen among a few of the candidates only.
@@ -72,77 +77,7 @@ pub struct Row {
     pub(super) standing: usize,
 }
 
-/// What came out, on the test half.
-#[derive(Clone, Debug, Serialize)]
-pub struct Measured {
-    /// Projects proposals were made of, and proposals.
-    pub projects: usize,
-    /// Proposals judged in the test half.
-    pub proposals: usize,
-    /// Documents in the index.
-    pub documents: u64,
-    /// Encoder.
-    pub encoder: Option<String>,
-    /// How the weights were made.
-    pub weights: String,
-    /// `done already`: share of the made repeats that were found (their source judged so).
-    pub recall: Option<Estimate>,
-    /// `done already`: share of those judged so that are.
-    pub precision: Option<Estimate>,
-    /// Precision at the highest threshold that finds nine of ten repeats.
-    pub at_recall_90: Option<AtRecall>,
-    /// By how much was reworded: share from, to, recall, precision, precision at recall 0.90.
-    pub by_noise: Vec<NoiseRow>,
-    /// Per recipe: share whose labelled projects were judged as labelled, and their recall@10 among candidates.
-    pub recipes: Vec<RecipeRow>,
-    /// Label × verdict, counts of pairs whose label follows from construction.
-    pub confusion: Vec<(Kind, Kind, usize)>,
-    /// Of `done already`: probability from, to, pairs, mean probability, share that are.
-    pub calibration: Vec<(f64, f64, usize, f64, f64)>,
-    /// Expected calibration error over these bins.
-    pub calibration_error: f64,
-    /// Fitted weights, to be put into the program's file.
-    pub fitted: Option<WeightFile>,
-    /// Of weights for few documents: what they make of each index that they were not fitted on.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub held_out: Vec<HeldOut>,
-}
-
-/// Proposals reworded by so much.
-#[derive(Clone, Debug, Serialize)]
-pub struct NoiseRow {
-    /// Share of words dropped or replaced, from.
-    pub from: f64,
-    /// To.
-    pub to: f64,
-    /// `done already`: found.
-    pub recall: Option<Estimate>,
-    /// `done already`: right.
-    pub precision: Option<Estimate>,
-    /// Precision where nine of ten are found.
-    pub at_recall_90: Option<AtRecall>,
-}
-
-/// One recipe.
-#[derive(Clone, Debug, Serialize)]
-pub struct RecipeRow {
-    /// Recipe.
-    pub recipe: Recipe,
-    /// Label.
-    pub label: Kind,
-    /// Judged as labelled.
-    pub right: Option<Estimate>,
-    /// Among the first ten candidates.
-    pub recall_10: Option<Estimate>,
-    /// Proposals for which something that is not was judged `done already`.
-    pub false_alarms: usize,
-    /// `done already`: share of what was judged so for proposals of this recipe that is.
-    pub precision: Option<Estimate>,
-    /// Precision where nine of ten of this recipe's repeats are found.
-    pub at_recall_90: Option<AtRecall>,
-}
-
-/// The first few that are not labelled are `related`.
+/// The first few that are not labelled are `related` for fitting.
 const RELATED_RANKS: usize = 3;
 /// Candidates at these places are `none` for fitting: those before may be related, those after are easy.
 const NONE: std::ops::RangeInclusive<usize> = 15..=27;
@@ -154,83 +89,114 @@ const FEW: f64 = 0.5;
 /// What a labelled pair weighs more than one that is `related` or `none`, of which there are many.
 const LABELLED: f64 = 1.5;
 
-/// Makes proposals of the index's projects (or reads what was judged before), and compares the verdicts with the labels.
+/// Makes proposals of the index's projects (or reads what was compared before), judges them, and compares verdicts with labels.
 pub fn constructed(app: &App, options: &OverlapEvaluation) -> Result<Measured, EvaluateError> {
-    let (mut rows, mut by_hand) = match options.features_in.first() {
-        Some(file) => features::read(file)?,
-        None => judged(app, options)?,
+    let (encoder, documents) = (app.embedder().map(|e| e.id()), app.catalog().document_count()?);
+    let mut rows = match options.features_in.first() {
+        Some(file) => {
+            let rows = features::read(file)?;
+            rows.origin.must_be(file, encoder, Some(documents))?;
+            rows
+        }
+        None => compare_all(app, options)?,
     };
-    let others = options.features_in.iter().skip(1).map(|file| Ok((file.clone(), features::read(file)?.1)));
-    let others: Vec<(PathBuf, Vec<Row>)> = others.collect::<Result<_, EvaluateError>>()?;
-    let projects_of =
-        |rows: &[Row]| rows.iter().map(|r| r.proposal).collect::<HashSet<usize>>().len() / Recipe::ALL.len();
-    if options.fit && options.few {
-        let (few, held_out) = few::fitted(&by_hand, &others, app);
-        let made = few.made.clone();
-        let file = WeightFile { few: Some(few), ..weight_file() };
-        return Ok(Measured { held_out, ..measure(app, &rows, projects_of(&rows), made, Some(file))? });
+    let mut others: Vec<(PathBuf, Vec<Row>)> = Vec::new();
+    for file in options.features_in.iter().skip(1) {
+        let other = features::read(file)?;
+        other.origin.must_be(file, encoder, None)?;
+        others.push((file.clone(), other.by_hand));
     }
-    by_hand.extend(others.into_iter().flat_map(|(_, rows)| rows));
     if let Some(file) = &options.features_out {
-        features::write(file, &rows, &by_hand)?;
+        features::write(file, &rows)?;
     }
-    let projects = projects_of(&rows);
-    let (with_encoder, documents) = (app.embedder().is_some(), app.catalog().document_count()?);
-    let mut fitted = None;
-    if options.fit {
-        let new = fit(&rows, &by_hand, app, projects, options);
-        for row in rows.iter_mut() {
-            if let Some(features) = &row.features {
-                (row.kind, row.done) = verdict(Model::of(&new), features);
+    let mut held_out = Vec::new();
+    let fitted = match (options.fit, options.few, encoder) {
+        (false, _, _) => None,
+        (true, true, None) => {
+            let what = "--few fits weights for an index with an encoder, and this one has none";
+            return Err(EvaluateError::Level(what.into()));
+        }
+        (true, true, Some(encoder)) => {
+            let (few, outside) = few::fitted(&rows.by_hand, &others, encoder);
+            held_out = outside;
+            Some(WeightFile { few: Some(few), ..weight_file() })
+        }
+        (true, false, _) => {
+            let by_hand = rows.by_hand.iter().chain(others.iter().flat_map(|(_, rows)| rows));
+            let new = fit(&rows.made, by_hand, &rows.origin);
+            let mut file = weight_file();
+            if encoder.is_some() {
+                file.vectors = new;
+            } else {
+                file.words = new;
             }
+            Some(file)
         }
-        rerank(&mut rows, &new);
-        let mut file = weight_file();
-        if with_encoder {
-            file.vectors = new
-        } else {
-            file.words = new
-        }
-        fitted = Some(file);
-    }
-    let made = fitted.as_ref().map_or_else(
-        || weights(with_encoder, documents).made(),
-        |f| if with_encoder { f.vectors.made.clone() } else { f.words.made.clone() },
-    );
-    measure(app, &rows, projects, made, fitted)
+    };
+    let model = match &fitted {
+        // What was just fitted, whatever the size of the index.
+        Some(file) if !options.few => Model::of(if encoder.is_some() { &file.vectors } else { &file.words }),
+        Some(file) => file.model(encoder.is_some(), documents),
+        None => weights(encoder.is_some(), documents),
+    };
+    judge_all(&mut rows.made, model);
+    let made = model.made();
+    Ok(Measured { held_out, ..measure(&rows, made, fitted) })
 }
 
-/// Rows of made proposals, and of those written by hand.
-fn judged(app: &App, options: &OverlapEvaluation) -> Result<(Vec<Row>, Vec<Row>), EvaluateError> {
+/// Compares made proposals, and those written by hand, with their candidates.
+fn compare_all(app: &App, options: &OverlapEvaluation) -> Result<Rows, EvaluateError> {
     let institutes = Institutes::new(&app.sector().institutes);
-    let originals = originals(app, &institutes, options)?;
-    if originals.len() < 4 {
+    let mut originals = originals(app, &institutes, options)?;
+    originals.truncate(whole_pairs(originals.len()));
+    if originals.is_empty() {
         return Err(EvaluateError::Dataset {
             path: app.index_folder().display().to_string(),
-            what: "fewer than 4 projects in English with aims and methods; ingest records first".into(),
+            what: "fewer than 4 projects in English with aims and methods; ingest records first (`--projects` is 4 at least)"
+                .into(),
         });
     }
     let mut random = Random::new(options.seed);
     let mut jobs: Vec<Job> = Vec::new();
     for (i, (document, project)) in originals.iter().enumerate() {
-        let far = &originals[(i + originals.len() / 2) % originals.len()];
-        // Pairs (i, far) fall into the same half, so that no project is in both.
-        let training = (i % (originals.len() / 2).max(1)) % 2 == 0;
+        let far = &originals[partner(i, originals.len())];
+        let training = trains(i, originals.len());
         for recipe in Recipe::ALL {
             let of = Original { document, project };
             let made = make(recipe, &of, &Original { document: &far.0, project: &far.1 }, &mut random);
             jobs.push(Job { number: jobs.len(), training, made, document: None });
         }
     }
-    let rows = judge_all(app, &institutes, &jobs)?;
+    let made = compare_jobs(app, &institutes, &jobs)?;
     let by_hand = match &options.by_hand {
-        Some(file) => judge_all(app, &institutes, &written(app, file, &institutes)?)?,
+        Some(file) => compare_jobs(app, &institutes, &written(app, file, &institutes)?)?,
         None => Vec::new(),
     };
-    Ok((rows, by_hand))
+    let origin = Origin {
+        encoder: app.embedder().map(|e| e.id().to_owned()),
+        documents: app.catalog().document_count()?,
+        seed: options.seed,
+        by_hand: options.by_hand.clone(),
+    };
+    Ok(Rows { origin, made, by_hand })
 }
 
-/// A proposal to be judged: made, or a document of the index.
+/// How many of `n` projects are used: pairs, as many for training as for testing.
+fn whole_pairs(n: usize) -> usize {
+    n / 4 * 4
+}
+
+/// The project whose words and methods the proposals of project `i` borrow; it borrows from `i` in turn.
+fn partner(i: usize, n: usize) -> usize {
+    (i + n / 2) % n
+}
+
+/// True if proposals of project `i`, and so those of its partner, are fitted on.
+fn trains(i: usize, n: usize) -> bool {
+    (i % (n / 2)).is_multiple_of(2)
+}
+
+/// A proposal to be compared: made, or a document of the index.
 struct Job {
     number: usize,
     training: bool,
@@ -266,8 +232,8 @@ fn written(app: &App, file: &Path, institutes: &Institutes) -> Result<Vec<Job>, 
     Ok(jobs)
 }
 
-/// Judges on all processors; rows in order of the proposals.
-fn judge_all(app: &App, institutes: &Institutes, jobs: &[Job]) -> Result<Vec<Row>, EvaluateError> {
+/// Compares on all processors; rows in order of the proposals.
+fn compare_jobs(app: &App, institutes: &Institutes, jobs: &[Job]) -> Result<Vec<Row>, EvaluateError> {
     let mut rows: Vec<Row> = Vec::new();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let share = jobs.len().div_ceil(threads).max(1);
@@ -278,7 +244,7 @@ fn judge_all(app: &App, institutes: &Institutes, jobs: &[Job]) -> Result<Vec<Row
                 scope.spawn(move || -> Result<Vec<Row>, PortfolioError> {
                     let mut rows = Vec::new();
                     for job in jobs {
-                        rows.extend(judge(app, institutes, job)?);
+                        rows.extend(compare_job(app, institutes, job)?);
                     }
                     Ok(rows)
                 })
@@ -325,8 +291,8 @@ pub(super) fn verdict(weights: Model<'_>, features: &Features) -> (Kind, f64) {
     (Kind::FITTED[best], p[0])
 }
 
-/// Judges one proposal: a row a candidate, and a row for each labelled project that was not among them.
-fn judge(app: &App, institutes: &Institutes, job: &Job) -> Result<Vec<Row>, PortfolioError> {
+/// Compares one proposal: a row a candidate, and a row for each labelled project that was not among them.
+fn compare_job(app: &App, institutes: &Institutes, job: &Job) -> Result<Vec<Row>, PortfolioError> {
     let (n, training, made) = (job.number, job.training, &job.made);
     let proposal = match &job.document {
         Some(document) => Proposal::of(document.clone(), institutes),
@@ -334,8 +300,7 @@ fn judge(app: &App, institutes: &Institutes, job: &Job) -> Result<Vec<Row>, Port
     };
     let options = OverlapOptions { exclude: made.exclude.clone(), ..OverlapOptions::default() };
     let (own, candidates) = compared(&app.parts(), institutes, &proposal, &options)?;
-    let model = weights(app.embedder().is_some(), app.catalog().document_count()?);
-    let mut rows = rows(model, n, training, made, &candidates);
+    let mut rows = rows(n, training, made, &candidates);
     // The same among fewer: a small index holds fewer others, and the same work must be seen in it too.
     let kept = few(&candidates, made, n);
     let sides: Vec<&Side> = kept.iter().map(|i| &candidates[*i].side).collect();
@@ -358,13 +323,8 @@ fn few(candidates: &[Compared], made: &Made, seed: usize) -> Vec<usize> {
     kept
 }
 
-fn rows(model: Model<'_>, n: usize, training: bool, made: &Made, candidates: &[Compared]) -> Vec<Row> {
-    let mut order: Vec<(f64, usize)> = candidates
-        .iter()
-        .enumerate()
-        .map(|(i, c)| (severity(&model.probabilities(&c.comparison.features)), i))
-        .collect();
-    order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+/// Rows that nobody has judged yet ([`judge_all`]), in order of the candidates.
+fn rows(n: usize, training: bool, made: &Made, candidates: &[Compared]) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut standing: Vec<usize> = (0..candidates.len()).collect();
     let stands = |i: usize| candidates[i].comparison.features[STANDING];
@@ -374,28 +334,27 @@ fn rows(model: Model<'_>, n: usize, training: bool, made: &Made, candidates: &[C
         .filter(|c| made.labels.iter().any(|l| l.0 == c.project.id))
         .map(|c| c.document.title.as_str())
         .collect();
-    for (rank, (_, i)) in order.iter().enumerate() {
-        let candidate = &candidates[*i];
+    for (i, candidate) in candidates.iter().enumerate() {
         let label = made.labels.iter().find(|l| l.0 == candidate.project.id).map(|l| l.1);
         // The same joint project under another number has no label of its own: left out.
         let twin = label.is_none() && sources.iter().any(|t| t.eq_ignore_ascii_case(&candidate.document.title));
         if twin {
             continue;
         }
-        let features = candidate.comparison.features;
-        let standing = standing.iter().position(|s| s == i).unwrap_or(0);
-        let (kind, done) = verdict(model, &features);
+        let standing = standing.iter().position(|s| *s == i).unwrap_or(0);
+        let guess = if standing < RELATED_RANKS + sources.len() { Kind::Related } else { Kind::None };
         rows.push(Row {
             proposal: n,
             recipe: made.recipe,
             project_id: candidate.project.id.clone(),
-            label: label.unwrap_or(if standing < RELATED_RANKS + sources.len() { Kind::Related } else { Kind::None }),
-            kind,
-            done,
-            rank: rank + 1,
+            label,
+            kind: Kind::None,
+            done: 0.0,
+            rank: 0,
             training,
             noise: made.noise,
-            features: Some(features),
+            fitted_as: label.unwrap_or(guess),
+            features: Some(candidate.comparison.features),
             among_few: None,
             standing,
         });
@@ -406,12 +365,13 @@ fn rows(model: Model<'_>, n: usize, training: bool, made: &Made, candidates: &[C
                 proposal: n,
                 recipe: made.recipe,
                 project_id: id.clone(),
-                label: *label,
+                label: Some(*label),
                 kind: Kind::None,
                 done: 0.0,
                 rank: 0,
                 training,
                 noise: made.noise,
+                fitted_as: *label,
                 features: None,
                 among_few: None,
                 standing: usize::MAX,
@@ -421,10 +381,12 @@ fn rows(model: Model<'_>, n: usize, training: bool, made: &Made, candidates: &[C
     rows
 }
 
-fn rerank(rows: &mut [Row], model: &Weights) {
+/// Verdict, probability and rank of every row by this model; what was no candidate stays `none` at rank 0.
+fn judge_all(rows: &mut [Row], model: Model<'_>) {
     let mut scores: BTreeMap<usize, Vec<(f64, usize)>> = BTreeMap::new();
-    for (i, row) in rows.iter().enumerate() {
+    for (i, row) in rows.iter_mut().enumerate() {
         if let Some(features) = &row.features {
+            (row.kind, row.done) = verdict(model, features);
             scores.entry(row.proposal).or_default().push((severity(&model.probabilities(features)), i));
         }
     }
@@ -447,11 +409,11 @@ impl Pairs {
     /// `among_all` and `among_few`: what the two weigh.
     pub(super) fn add<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>, among_all: f64, among_few: f64) {
         for row in rows {
-            let Some(kind) = Kind::FITTED.iter().position(|k| *k == row.label) else { continue };
-            if row.label == Kind::None && !NONE.contains(&row.standing) {
+            let Some(kind) = Kind::FITTED.iter().position(|k| *k == row.fitted_as) else { continue };
+            if row.fitted_as == Kind::None && !NONE.contains(&row.standing) {
                 continue;
             }
-            let of_label = match row.label {
+            let of_label = match row.fitted_as {
                 Kind::DoneAlready | Kind::SameAim | Kind::SameMethod => LABELLED,
                 Kind::None => 0.5,
                 Kind::Related | Kind::Continuation => 1.0,
@@ -466,127 +428,88 @@ impl Pairs {
     }
 }
 
-fn fit(rows: &[Row], by_hand: &[Row], app: &App, projects: usize, options: &OverlapEvaluation) -> Weights {
+fn fit<'a>(made: &[Row], by_hand: impl Iterator<Item = &'a Row>, origin: &Origin) -> Weights {
     let mut all = Pairs::default();
-    all.add(rows.iter().filter(|r| r.training), 1.0 - FEW, FEW);
+    all.add(made.iter().filter(|r| r.training), 1.0 - FEW, FEW);
     all.add(by_hand, BY_HAND * (1.0 - FEW), BY_HAND * FEW);
     let Pairs { pairs, each } = all;
-    let hand = options.by_hand.as_ref().map_or_else(String::new, |file| format!(" --by-hand {}", file.display()));
+    let encoder = origin.encoder.as_deref();
+    let hand = origin.by_hand.as_ref().map_or_else(String::new, |file| format!(" --by-hand {}", file.display()));
     let made = format!(
-        "fitted by `sectora eval overlap --projects {projects} --seed {} --fit{hand}` on {} pairs of proposals made by construction (half of the projects) and written by hand, from an index of {} documents, {}",
-        options.seed,
+        "fitted by `sectora eval overlap --projects {} --seed {} --fit{hand}` on {} pairs of proposals made by construction (half of the projects) and written by hand, from an index of {} documents, {}",
+        projects(made),
+        origin.seed,
         pairs.len(),
-        app.catalog().document_count().unwrap_or(0),
-        app.embedder().map_or_else(|| "words only".to_owned(), |e| format!("encoder {}", e.id())),
+        origin.documents,
+        encoder.map_or_else(|| "words only".to_owned(), |e| format!("encoder {e}")),
     );
     // Chosen by four-fold cross-validation over the training half.
     Weights {
-        strewn: app.embedder().map(|_| [0.15, 0.4]),
-        floor: app.embedder().map(|_| FLOOR),
+        strewn: encoder.map(|_| [0.15, 0.4]),
+        floor: encoder.map(|_| FLOOR),
         ..Weights::fit(&pairs, &each, 1e-3, 600, made)
     }
 }
 
-fn measure(
-    app: &App,
-    rows: &[Row],
-    projects: usize,
-    made: String,
-    fitted: Option<WeightFile>,
-) -> Result<Measured, EvaluateError> {
-    let test: Vec<&Row> = rows.iter().filter(|r| !r.training).collect();
-    let proposals: HashSet<usize> = test.iter().map(|r| r.proposal).collect();
-    let (recall, precision) = quality(&test);
-    let mut by_noise = Vec::new();
-    for (from, to) in [(0.0, 0.35), (0.35, 0.6), (0.6, 1.0)] {
-        let inside: Vec<&Row> = test.iter().copied().filter(|r| r.noise >= from && r.noise < to).collect();
-        let (recall, precision) = quality(&inside);
-        by_noise.push(NoiseRow { from, to, recall, precision, at_recall_90: nine_of_ten(&inside) });
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portfolio::verdict::FEATURES;
+
+    #[test]
+    fn who_borrows_from_whom_stays_in_one_half_and_the_halves_are_equal() {
+        for asked in 0..=50 {
+            let n = whole_pairs(asked);
+            assert!(n <= asked && asked - n < 4);
+            for i in 0..n {
+                let far = partner(i, n);
+                assert_eq!((partner(far, n), trains(far, n)), (i, trains(i, n)), "{i} of {n}");
+                assert_ne!(far, i);
+            }
+            assert_eq!((0..n).filter(|i| trains(*i, n)).count(), n / 2, "{n}");
+        }
+        // The draw that the weights of the program were fitted on.
+        assert_eq!((whole_pairs(120), partner(3, 120), trains(3, 120), trains(62, 120)), (120, 63, false, true));
     }
-    let mut recipes = Vec::new();
-    for recipe in Recipe::ALL {
-        let mine: Vec<&Row> = test.iter().copied().filter(|r| r.recipe == recipe).collect();
-        let labels = match recipe {
-            Recipe::FacetChanged => vec![Kind::SameAim, Kind::SameMethod],
-            Recipe::NearTopic => vec![Kind::Related],
-            Recipe::Reworded | Recipe::Shortened | Recipe::Split | Recipe::Korean => vec![Kind::DoneAlready],
-        };
-        for label in labels {
-            let of: Vec<&&Row> = mine.iter().filter(|r| r.label == label).collect();
-            let right: Vec<f64> = of.iter().map(|r| f64::from(u8::from(r.kind == label))).collect();
-            let ten: Vec<f64> = of.iter().map(|r| f64::from(u8::from((1..=10).contains(&r.rank)))).collect();
-            let alarms: HashSet<usize> = mine
-                .iter()
-                .filter(|r| r.kind == Kind::DoneAlready && r.label != Kind::DoneAlready)
-                .map(|r| r.proposal)
-                .collect();
-            recipes.push(RecipeRow {
-                recipe,
-                label,
-                right: bootstrap(&right, 1),
-                recall_10: bootstrap(&ten, 2),
-                false_alarms: alarms.len(),
-                precision: quality(&mine).1,
-                at_recall_90: nine_of_ten(&mine),
-            });
+
+    fn row(label: Option<Kind>, fitted_as: Kind, features: Option<Features>) -> Row {
+        Row {
+            proposal: 0,
+            recipe: Recipe::Reworded,
+            project_id: String::new(),
+            label,
+            kind: Kind::SameAim,
+            done: 0.3,
+            rank: 7,
+            training: true,
+            noise: 0.2,
+            fitted_as,
+            features,
+            among_few: None,
+            standing: 0,
         }
     }
-    let mut confusion: BTreeMap<(Kind, Kind), usize> = BTreeMap::new();
-    for row in &test {
-        *confusion.entry((row.label, row.kind)).or_insert(0) += 1;
+
+    #[test]
+    fn rows_are_judged_by_the_model_at_hand_whatever_they_were_judged_before() {
+        let mut copy = [0.5; FEATURES.len()];
+        copy[0] = 0.97;
+        let mut rows = [
+            row(None, Kind::None, Some([0.0; FEATURES.len()])),
+            row(Some(Kind::DoneAlready), Kind::DoneAlready, Some(copy)),
+        ];
+        let file = weight_file();
+        judge_all(&mut rows, Model::of(&file.vectors));
+        assert_eq!(rows.each_ref().map(|r| (r.kind, r.rank)), [(Kind::None, 2), (Kind::DoneAlready, 1)]);
+        assert!(rows[0].done < 0.01 && rows[1].done > 0.99, "{rows:?}");
     }
-    let (calibration, calibration_error) = calibration(&test);
-    Ok(Measured {
-        projects,
-        proposals: proposals.len(),
-        documents: app.catalog().document_count()?,
-        encoder: app.embedder().map(|e| e.id().to_owned()),
-        weights: made,
-        recall,
-        precision,
-        by_noise,
-        at_recall_90: nine_of_ten(&test),
-        recipes,
-        confusion: confusion.into_iter().map(|((a, b), n)| (a, b, n)).collect(),
-        calibration,
-        calibration_error,
-        fitted,
-        held_out: Vec::new(),
-    })
-}
 
-/// Recall and precision of `done already`.
-fn quality(rows: &[&Row]) -> (Option<Estimate>, Option<Estimate>) {
-    let is = |kind: Kind| f64::from(u8::from(kind == Kind::DoneAlready));
-    let found: Vec<f64> = rows.iter().filter(|r| r.label == Kind::DoneAlready).map(|r| is(r.kind)).collect();
-    let said: Vec<f64> = rows.iter().filter(|r| r.kind == Kind::DoneAlready).map(|r| is(r.label)).collect();
-    (bootstrap(&found, 3), bootstrap(&said, 4))
-}
-
-/// Precision where nine of ten repeats are found.
-fn nine_of_ten(rows: &[&Row]) -> Option<AtRecall> {
-    let pair =
-        |r: &&Row| Pair { project: r.proposal / Recipe::ALL.len(), done: r.done, is: r.label == Kind::DoneAlready };
-    at_recall(&rows.iter().map(pair).collect::<Vec<_>>(), 0.9, 5)
-}
-
-type Bins = Vec<(f64, f64, usize, f64, f64)>;
-
-fn calibration(test: &[&Row]) -> (Bins, f64) {
-    let edges = [0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0001];
-    let mut out = Vec::new();
-    let mut error = 0.0;
-    let judged: Vec<&&Row> = test.iter().filter(|r| r.rank > 0).collect();
-    for pair in edges.windows(2) {
-        let inside: Vec<&&&Row> = judged.iter().filter(|r| r.done >= pair[0] && r.done < pair[1]).collect();
-        if inside.is_empty() {
-            continue;
-        }
-        let n = inside.len() as f64;
-        let mean = inside.iter().map(|r| r.done).sum::<f64>() / n;
-        let right = inside.iter().filter(|r| r.label == Kind::DoneAlready).count() as f64 / n;
-        error += n / judged.len() as f64 * (mean - right).abs();
-        out.push((pair[0], pair[1].min(1.0), inside.len(), mean, right));
+    #[test]
+    fn what_has_no_label_is_fitted_as_its_place_suggests() {
+        let features = Some([0.1; FEATURES.len()]);
+        let mut all = Pairs::default();
+        all.add(&[row(None, Kind::Related, features), row(None, Kind::None, features)], 1.0, 0.0);
+        // The second stands first, where what is not labelled may be related.
+        assert_eq!(all.pairs.iter().map(|p| Kind::FITTED[p.1]).collect::<Vec<_>>(), [Kind::Related]);
     }
-    (out, error)
 }

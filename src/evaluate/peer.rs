@@ -3,10 +3,14 @@
 //! In: a [`Question`]. Out: a [`Response`], the same from all. A server that shows no passages has none: what
 //! needs them is then not measured, never guessed.
 
-use std::collections::BTreeMap;
+mod without;
+
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use regex::{Regex, RegexSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -17,6 +21,7 @@ use crate::app::App;
 use crate::document::CharIndex;
 use crate::generate::{Message, Sampling};
 use crate::retrieve::SearchOptions;
+use crate::text::sentences;
 
 /// A passage that was shown with an answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -87,13 +92,6 @@ pub struct Response {
 pub enum Peer {
     /// This process.
     Local(Box<App>),
-    /// This process, with a second index that lacks the documents of the unanswerable twins.
-    Twins {
-        /// All documents.
-        whole: Box<App>,
-        /// Without the twins' evidence.
-        reduced: Box<App>,
-    },
     /// Over HTTP.
     Server(Server),
     /// Answers made elsewhere, by question id (the format of SQuAD's predictions).
@@ -103,11 +101,13 @@ pub enum Peer {
 impl Peer {
     /// Asks.
     pub fn ask(&self, question: &Question) -> Result<Response, EvaluateError> {
+        self.ask_without(question, &HashSet::new())
+    }
+
+    /// Asks where the chunks of `hidden` are not found. Only this process can leave them out; whoever else is asked finds them.
+    pub fn ask_without(&self, question: &Question, hidden: &HashSet<u64>) -> Result<Response, EvaluateError> {
         match self {
-            Peer::Local(app) => local(app, question),
-            Peer::Twins { whole, reduced } => {
-                local(if question.without.is_empty() { whole } else { reduced }, question)
-            }
+            Peer::Local(app) => local(app, question, hidden),
             Peer::Server(server) => server.ask(question).map_err(|e| match e {
                 EvaluateError::Peer { url, what } => {
                     EvaluateError::Peer { url, what: format!("question {}: {what}", question.id) }
@@ -126,10 +126,6 @@ impl Peer {
     pub fn text(&self, doc_id: &str) -> Result<Option<String>, EvaluateError> {
         match self {
             Peer::Local(app) => Ok(Some(app.document(doc_id)?.text)),
-            Peer::Twins { whole, reduced } => {
-                let there = whole.document(doc_id).or_else(|_| reduced.document(doc_id))?;
-                Ok(Some(there.text))
-            }
             Peer::Server(server) => Ok(server.document(doc_id)),
             Peer::Recorded(_) => Ok(None),
         }
@@ -154,10 +150,13 @@ pub fn asked(app: &App, question: &str, history: &[Message]) -> Ask {
     }
 }
 
-fn local(app: &App, question: &Question) -> Result<Response, EvaluateError> {
+fn local(app: &App, question: &Question, hidden: &HashSet<u64>) -> Result<Response, EvaluateError> {
     let ask = asked(app, &question.text, &question.history);
     let begin = Instant::now();
-    let answer = app.answer(&ask, &mut |_| ControlFlow::Continue(()))?;
+    let answer = match hidden.is_empty() {
+        true => app.answer(&ask, &mut |_| ControlFlow::Continue(()))?,
+        false => without::answer(app, &ask, hidden)?,
+    };
     let ms = begin.elapsed().as_secs_f64() * 1e3;
     let cited = answer.citations.into_iter().map(|c| Cited {
         n: c.n,
@@ -284,18 +283,60 @@ impl Server {
     }
 }
 
-/// A refusal to answer in common words, for peers that have no field for it.
+/// Characters of the longest sentence that is taken for a refusal.
+const REFUSAL: usize = 240;
+
+/// What a question is answered from, as a refusal calls it.
+const SOURCES: &str = concat!(
+    r"(?:(?:(?:the|these|those|this|your|my|our|any|all)\s+(?:(?:of|the|provided|given|available|supplied|retrieved|cited|above|numbered|relevant|attached)\s+)*",
+    r"(?:documents?|sources?|passages?|contexts?|texts?|excerpts?|articles?|references?|search\s+results?))|",
+    r"(?:(?:the\s+)?(?:provided|given|available|supplied|retrieved)\s+(?:documents?|sources?|passages?|contexts?|texts?|excerpts?|articles?|information|data|materials?|records?|reports?)))",
+    r"(?:\s+(?:provided|given|supplied|above|of\s+(?:this|the|your)\s+\w+))?"
+);
+/// What may stand before a refusal.
+const POLITELY: &str = r"(?i)^(?:(?:(?:i['’]m|i am|we['’]re|we are)\s+)?(?:very\s+)?sorry|(?:my\s+)?apologies|i apologi[sz]e|unfortunately|죄송하지만|죄송합니다만|죄송합니다|유감스럽게도|안타깝게도)[\s,.!:;-]*(?:but\s+)?";
+/// What follows a half-sentence that says no: an answer after all.
+const AND_YET: &str = r"(?i)\b(?:but|however|although|though)\b|지만|으나|그러나";
+
+/// A refusal to answer in common words, for peers that have no field for it: their first sentence, where it is short and says
+/// of the documents or of the speaker that there is no answer. A statement in the negative (`The cathode does not contain
+/// cobalt.`) is none.
 pub fn says_unknown(answer: &str) -> bool {
-    static PATTERNS: std::sync::LazyLock<regex::RegexSet> = std::sync::LazyLock::new(|| {
-        regex::RegexSet::new([
-            r"(?i)\b(do(es)? not|don't|doesn't|did not|cannot|can't|could not|couldn't) (answer|know|contain|provide|mention|say|find|have (any|enough|sufficient|that))",
-            r"(?i)\b(no|not enough|insufficient) (answer|information|evidence)\b",
-            r"(?i)\bunanswerable\b|\bI('m| am) not (sure|able)\b|\bunable to (answer|find|determine)",
-            r"찾지 못|찾을 수 없|알 수 없|모르겠|답할 수 없|답변할 수 없|정보가 없|확인할 수 없|나와 있지 않|언급되지 않",
-        ])
-        .expect("constant patterns")
-    });
-    PATTERNS.is_match(answer)
+    static POLITE: LazyLock<Regex> = LazyLock::new(|| Regex::new(POLITELY).expect("constant pattern"));
+    static YET: LazyLock<Regex> = LazyLock::new(|| Regex::new(AND_YET).expect("constant pattern"));
+    static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| RegexSet::new(refusals()).expect("constant patterns"));
+    let plain = POLITE.replace(answer.trim(), "");
+    let first = sentences(&plain).first().map_or("", |span| span.slice(&plain)).trim();
+    first.chars().count() <= REFUSAL && !YET.is_match(first) && PATTERNS.is_match(first)
+}
+
+fn refusals() -> Vec<String> {
+    let lead = format!(r"(?i)^(?:(?:based on|according to|from|in|within|given|using)\s+{SOURCES}\s*,?\s+)?");
+    let not = r"(?:do(?:es)?\s+not|don['’]?t|doesn['’]?t|did\s+not|didn['’]?t|cannot|can\s+not|can['’]?t|could\s+not|couldn['’]?t)\s+(?:\w+ly\s+)?";
+    let told = r"(?:mentioned|stated|specified|provided|given|found|described|discussed|available|included|covered|addressed|answered|contained|said|reported)";
+    let tells = r"(?:answers?|contains?|provides?|mentions?|says?|states?|specif(?:y|ies)|includes?|gives?|address(?:es)?|discuss(?:es)?|ha(?:ve|s)|covers?|indicates?|describes?|tells?|reports?|supports?|explains?|names?)\b";
+    vec![
+        format!(r"{lead}{SOURCES}\s+{not}{tells}"),
+        format!(r"{lead}(?:none of\s+{SOURCES}|no (?:document|source|passage)s?)\s+(?:\w+ly\s+)?{tells}"),
+        format!(r"{lead}(?:I|we)\s+{not}(?:answer|know|find|provide|say|tell|determine|see|locate|give|have|identify|confirm|help)\b"),
+        format!(r"{lead}(?:I|we)(?:['’](?:m|re)|\s+am|\s+are|\s+was|\s+were)\s+(?:not\s+(?:sure|able)|unable)\b"),
+        format!(r"{lead}(?:I|we)\s+(?:have|had|find|found|see)\s+no\b"),
+        format!(r"{lead}(?:there\s+(?:is|was)\s+)?(?:no|not\s+enough|insufficient)\s+(?:relevant\s+|specific\s+|such\s+)?(?:answer|information)\b"),
+        format!(r"{lead}there\s+(?:is|are|was|were)\s+(?:no|nothing|not\s+any)\b.*\b(?:in|within)\s+{SOURCES}"),
+        format!(r"{lead}(?:(?:the|this|your|that)\s+)?question\s+(?:is\s+(?:unanswerable|not\s+answered)|can(?:not|\s+not|['’]?t)\s+be\s+answered)"),
+        format!(r"{lead}(?:unanswerable|not\s+{told})\b"),
+        format!(r"(?i)\b(?:is|are|was|were|has|have)(?:\s+not|n['’]t)\s+(?:been\s+)?(?:\w+ly\s+)?{told}\s+(?:anywhere\s+)?(?:in|by|within|from)\s+{SOURCES}"),
+        concat!(
+            r"(?:문서|자료|출처|문맥|본문|지문|구절|제공된|주어진).*(?:찾지 못|찾을 수 없|알 수 없|답할 수 없|답변할 수 없|확인할 수 없|확인되지 않|",
+            r"나와 있지 않|나오지 않|언급되지 않|언급되어 있지 않|언급이 없|정보가 없|내용이 없|답이 없|들어 있지 않|적혀 있지 않|포함되어 있지 않)"
+        )
+        .to_owned(),
+        concat!(
+            r"^(?:(?:저는|제가|그|이|해당)\s+)*(?:(?:질문|물음|답변|답|내용|정보|부분|것)(?:에\s*대해서?는?|에는|에|을|를|은|는|이|가)?\s*)*(?:잘\s+)?",
+            r"(?:모르겠|모릅니다|알 수 없|답할 수 없|답변할 수 없|답변드릴 수 없|찾지 못|찾을 수 없|정보가 없|확인할 수 없)\S*$"
+        )
+        .to_owned(),
+    ]
 }
 
 /// True if the quote is, byte for byte, what stands at its place.
@@ -311,6 +352,7 @@ pub fn is_exact(citation: &Cited, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Language;
 
     #[test]
     fn quotes_are_held_against_the_text_character_by_character() {
@@ -326,14 +368,41 @@ mod tests {
     #[test]
     fn refusals_in_common_words_are_recognised() {
         for no in [
+            crate::prompt::abstention(Language::Ko),
+            crate::prompt::abstention(Language::En),
             "The documents do not answer this question.",
             "I don't know.",
-            "이 분야의 문서에서 답을 찾지 못했습니다.",
+            "Sorry, but I cannot find this in the provided context. Ask somebody else.",
+            "Based on the documents, I'm unable to determine the yield.",
+            "The provided context does not explicitly mention the budget.",
+            "There is not enough information to answer.",
+            "The budget is not mentioned in the given passages.",
+            "None of the documents says so.",
+            "죄송합니다. 제공된 자료에는 해당 내용이 없습니다.",
+            "그 질문에는 답변드릴 수 없습니다.",
             "알 수 없습니다.",
         ] {
             assert!(says_unknown(no), "{no}");
         }
-        for yes in ["The cell kept 83 %.", "용량은 83 %였다.", "It was not heated."] {
+    }
+
+    #[test]
+    fn a_statement_in_the_negative_is_an_answer() {
+        for yes in [
+            "",
+            "The cell kept 83 %.",
+            "용량은 83 %였다.",
+            "It was not heated.",
+            "The cathode does not contain cobalt.",
+            "The material does not contain cobalt.",
+            "The heat source cannot provide 85 °C.",
+            "The cause could not be determined.",
+            "The cell kept 83 %. The documents do not say why.",
+            "I do not know the exact figure, but it kept about 83 %.",
+            "용량 저하의 원인은 알 수 없었다.",
+            "균열은 확인할 수 없었다.",
+            "문서에서 정확한 값을 찾지 못했지만 약 83 %였다.",
+        ] {
             assert!(!says_unknown(yes), "{yes}");
         }
     }

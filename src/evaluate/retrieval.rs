@@ -129,20 +129,29 @@ pub struct RetrievalResult {
     pub queries: usize,
     /// Relevant documents of the judgements that the corpus does not hold: they count as not found.
     pub absent_documents: usize,
-    /// Metrics of the mode the level uses: the last of `modes`.
+    /// The mode the level uses.
+    pub mode: &'static str,
+    /// Its metrics.
     pub metrics: BTreeMap<String, f64>,
-    /// Metrics of every mode.
+    /// Metrics of every mode, then those of mistyped questions, where they were asked.
     pub modes: Vec<ModeResult>,
     /// What the reranker is worth, where one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reranker: Option<Worth>,
-    /// Each mode against the one the level uses, with Holm's correction over all rows.
+    /// Each mode against the one the level uses, and respelt questions against mistyped ones, with Holm's correction over all rows.
     pub comparisons: Vec<Comparison>,
     /// What typing errors did, where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub typing: Option<Typing>,
     /// Seconds of indexing.
     pub index_s: f64,
+}
+
+impl RetrievalResult {
+    /// What the level's mode gave.
+    pub fn of_level(&self) -> Option<&ModeResult> {
+        self.modes.iter().find(|m| m.mode == self.mode)
+    }
 }
 
 /// Whether a reranker pays on a collection.
@@ -205,11 +214,11 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         modes.push(result("reranked", &run, times, &data.qrels, options.seed));
     }
     let measured = modes.len();
-    let kind = modes.last().map_or("sparse", |m| m.mode);
+    let mode = modes.last().map_or("sparse", |m| m.mode);
     let typing = options.mistyped.then(|| bench.mistyped(asked_in, &data, &mut modes)).transpose()?;
     let comparisons = between_modes(&modes, measured, options.seed);
     if let Some(file) = &options.run_out {
-        trec::write_run(file, &run, &format!("sectora-{kind}"))?;
+        trec::write_run(file, &run, &format!("sectora-{mode}"))?;
     }
     Ok(RetrievalResult {
         dataset: data.name,
@@ -220,6 +229,7 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
         chunks: report.chunks,
         queries: data.queries.len(),
         absent_documents: absent.len(),
+        mode,
         metrics: modes.get(measured - 1).map(|m| m.metrics.clone()).unwrap_or_default(),
         reranker: reranker.and_then(|r| worth(r.id(), &modes[..measured], &comparisons)),
         comparisons,
@@ -367,7 +377,7 @@ pub fn score(run: &Path, qrels: &Path, against: Option<&Path>, seed: u64) -> Res
         Some(file) => {
             let other = metrics::per_query(&trec::read_run(file)?, &judged);
             let (a, b) = (name(run), name(file));
-            compare((&a, &per_query), &[(&b, &other)], seed)
+            compare(&[((&a, &per_query), (&b, &other))], seed)
         }
     };
     Ok(RunResult {
@@ -393,21 +403,29 @@ fn confidence(values: &PerQuery, seed: u64) -> BTreeMap<String, Estimate> {
 /// The level's mode (the last of `kinds`) against the other rows, and mistyped questions against the same respelt.
 fn between_modes(modes: &[ModeResult], kinds: usize, seed: u64) -> Vec<Comparison> {
     let Some(last) = modes.get(kinds - 1) else { return Vec::new() };
-    let others: Vec<_> = modes.iter().filter(|m| m.mode != last.mode).map(|m| (m.mode, &m.per_query)).collect();
-    let mut rows = compare((last.mode, &last.per_query), &others, seed);
+    let mut pairs: Vec<(Named<'_>, Named<'_>)> =
+        modes.iter().filter(|m| m.mode != last.mode).map(|m| (named(last), named(m))).collect();
     if let [wrong, mended, _] = &modes[kinds..] {
-        rows.extend(compare((mended.mode, &mended.per_query), &[(wrong.mode, &wrong.per_query)], seed));
+        pairs.push((named(mended), named(wrong)));
     }
-    rows
+    compare(&pairs, seed)
 }
 
-fn compare(one: (&str, &PerQuery), others: &[(&str, &PerQuery)], seed: u64) -> Vec<Comparison> {
-    let pairs = others.iter().flat_map(|(name, values)| {
+/// A system's name and what it gave.
+type Named<'v> = (&'v str, &'v PerQuery);
+
+fn named(mode: &ModeResult) -> Named<'_> {
+    (mode.mode, &mode.per_query)
+}
+
+/// Every pair by every metric, corrected together: all that one table shows.
+fn compare(pairs: &[(Named<'_>, Named<'_>)], seed: u64) -> Vec<Comparison> {
+    let pairs = pairs.iter().flat_map(|(one, other)| {
         MAIN.iter().map(move |metric| Pair {
             metric,
-            names: (one.0, name),
+            names: (one.0, other.0),
             a: metrics::column(one.1, metric),
-            b: metrics::column(values, metric),
+            b: metrics::column(other.1, metric),
         })
     });
     statistics::compare(&pairs.collect::<Vec<_>>(), seed)
@@ -503,4 +521,57 @@ fn rank(hits: impl Iterator<Item = (u64, f32)>, names: &HashMap<u64, String>) ->
     metrics::sort(&mut ranking);
     ranking.truncate(DEPTH);
     ranking
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row in which each of 40 questions has `value` in every metric that is tested.
+    fn mode(mode: &'static str, value: f64) -> ModeResult {
+        let values: BTreeMap<String, f64> = MAIN.iter().map(|m| ((*m).to_owned(), value)).collect();
+        let per_query: PerQuery = (0..40).map(|i| (format!("{i:02}"), values.clone())).collect();
+        let metrics = metrics::means(&per_query);
+        ModeResult { mode, metrics, confidence: BTreeMap::new(), search_ms: 0.0, per_query }
+    }
+
+    fn modes() -> Vec<ModeResult> {
+        let names = ["sparse", "hybrid", "mistyped", "mistyped, respelt", "unmistyped, respelt"];
+        names.into_iter().zip([0.4, 0.6, 0.3, 0.5, 0.6]).map(|(name, value)| mode(name, value)).collect()
+    }
+
+    #[test]
+    fn everything_that_one_table_shows_is_corrected_together() {
+        let rows = between_modes(&modes(), 2, 1);
+        assert_eq!(rows.len(), 5 * MAIN.len());
+        let last = rows.last().unwrap();
+        assert_eq!((last.a.as_str(), last.b.as_str()), ("mistyped, respelt", "mistyped"));
+        let p: Vec<f64> = rows.iter().map(|r| r.p).collect();
+        assert_eq!(rows.iter().map(|r| r.p_corrected).collect::<Vec<_>>(), statistics::holm(&p));
+        assert!(last.p_corrected > last.p * MAIN.len() as f64, "{last:?}");
+    }
+
+    #[test]
+    fn the_mode_of_the_level_is_not_the_last_row_where_mistyped_questions_were_asked() {
+        let modes = modes();
+        let result = RetrievalResult {
+            dataset: String::new(),
+            split: String::new(),
+            level: Level::Embedded,
+            encoder: None,
+            documents: 0,
+            chunks: 0,
+            queries: 40,
+            absent_documents: 0,
+            mode: "hybrid",
+            metrics: modes[1].metrics.clone(),
+            modes,
+            reranker: None,
+            comparisons: Vec::new(),
+            typing: None,
+            index_s: 0.0,
+        };
+        let level = result.of_level().unwrap();
+        assert_eq!((level.mode, &level.metrics), ("hybrid", &result.metrics));
+    }
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::dataset::{QuestionFormat, QuestionSet};
+use super::dataset::{Question, QuestionFormat, QuestionSet};
 use super::metrics::{self, Judgements, PerQuery, Qrels, Run};
 use super::statistics::{self, Comparison, Estimate, Pair};
 use super::{EvaluateError, answers, beir, judge};
@@ -169,15 +169,11 @@ fn open(config: &Config, options: &StagesOptions) -> Result<(String, Vec<Query>,
         }
         Asked::Questions(file, documents, mapping) => {
             let set = QuestionSet::open(file, QuestionFormat::Questions)?;
-            let answerable = set.questions.into_iter().filter(|q| !q.gold.is_empty());
-            let queries = answerable.map(|q| Query {
-                kind: format!("{}, {}", q.kind, q.language.name()),
-                judged: q.gold.iter().map(|g| (g.document.clone(), 1)).collect(),
-                quotes: q.gold.into_iter().map(|g| plain(&g.quote)).filter(|q| !q.is_empty()).collect(),
-                id: q.id,
-                text: q.text,
-            });
-            let queries: Vec<Query> = queries.collect();
+            let queries = found_by(set.questions);
+            if queries.is_empty() {
+                let what = "no question that a public reader's documents answer and whose `gold` names one of them";
+                return Err(EvaluateError::Dataset { path: file.display().to_string(), what: what.into() });
+            }
             let bench = if documents.is_empty() {
                 answers::bench_sector(config, &options.program)?
             } else {
@@ -186,6 +182,19 @@ fn open(config: &Config, options: &StagesOptions) -> Result<(String, Vec<Query>,
             Ok((set.name, queries, bench))
         }
     }
+}
+
+/// The questions whose documents a search should find: what nothing answers, or only what the reader is not cleared for, has none.
+fn found_by(questions: Vec<Question>) -> Vec<Query> {
+    let answerable = questions.into_iter().filter(|q| q.answerable != Some(false) && !q.gold.is_empty());
+    let query = |q: Question| Query {
+        kind: format!("{}, {}", q.kind, q.language.name()),
+        judged: q.gold.iter().map(|g| (g.document.clone(), 1)).collect(),
+        quotes: q.gold.into_iter().map(|g| plain(&g.quote)).filter(|q| !q.is_empty()).collect(),
+        id: q.id,
+        text: q.text,
+    };
+    answerable.map(query).collect()
 }
 
 /// The settings as they are, words and vectors alone, and each stage switched over.
@@ -309,4 +318,29 @@ fn by_kind(queries: &[Query], values: &PerQuery) -> BTreeMap<String, Row> {
 /// Text without white space and marks of tables, so that a quote is found across the breaks of a line.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != '|').flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_questions_that_a_public_reader_can_have_answered_are_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("questions.jsonl");
+        let line = |id: &str, answerable: bool, more: &str| {
+            format!("{{\"id\": \"{id}\", \"question\": \"Q?\", \"answerable\": {answerable}{more}}}\n")
+        };
+        let gold = ", \"gold\": [{\"document\": \"a.md\"}]";
+        let hidden = format!("{gold}, \"access\": \"internal\"");
+        let lines = [
+            line("seen", true, gold),
+            line("hidden", true, &hidden),
+            line("absent", false, gold),
+            line("pointless", true, ""),
+        ];
+        fs_err::write(&file, lines.concat()).unwrap();
+        let set = QuestionSet::open(&file, QuestionFormat::Questions).unwrap();
+        assert_eq!(found_by(set.questions).iter().map(|q| q.id.as_str()).collect::<Vec<_>>(), ["seen"]);
+    }
 }

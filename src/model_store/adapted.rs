@@ -3,8 +3,8 @@
 //! ```text
 //! models/adapted/SECTOR/current                  the run in use; renamed into place, which is the switch
 //! models/adapted/SECTOR/RUN/model.gguf           the whole model
-//! models/adapted/SECTOR/RUN/adapter.safetensors  what was trained, record.json, questions.jsonl
-//! models/adapted/SECTOR/checkpoint.safetensors   of a run that was broken off
+//! models/adapted/SECTOR/RUN/adapter.safetensors  what was trained, adapter.json (of what it never saw), record.json, questions.jsonl
+//! models/adapted/SECTOR/checkpoint.safetensors   of a run that was broken off, and checkpoint.json
 //! models/adapted/SECTOR/last-run.json            the record of the last run, kept or not
 //! ```
 //!

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use candle_core::quantized::GgmlDType;
 use candle_core::{Device, Tensor};
+use sectora::model_store::sha256;
 use sectora_lm::Architecture;
 use sectora_lm::gguf::Gguf;
 use sectora_lm::lora::{Lora, LoraOptions, merge};
@@ -223,6 +224,17 @@ fn a_true_gain_is_kept_and_served_and_outlives_interrupted_runs_until_it_is_remo
     assert!(!babbled["answer"].as_str().unwrap().contains("109"), "spoilt: {babbled}");
 
     let adapter = mending.to_str().unwrap();
+    let unknown = run(data, "embedded", &["adapt", "--steps", "0", "--held-out", "0.5", "--from", adapter]);
+    let words = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(code(&unknown) == 2 && words.contains("mending.json is missing"), "{words}");
+    // It learnt from no note, so that any may be held out.
+    let names = std::fs::read_dir(data.join("notes")).unwrap();
+    let notes: Vec<String> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let never_learnt = serde_json::json!({
+        "adapter": sha256(&mending).unwrap(), "base": sha256(&spoilt).unwrap(), "sector": "battery", "seed": 42,
+        "held_out": 0.5, "questions": 400, "per_document": 6, "documents": notes,
+    });
+    std::fs::write(mending.with_extension("json"), never_learnt.to_string()).unwrap();
     let output = run(data, "embedded", &["adapt", "--steps", "0", "--held-out", "0.5", "--from", adapter]);
     let report = json(&output);
     assert_eq!(code(&output), 0, "{:#}", report["decision"]);
@@ -231,7 +243,9 @@ fn a_true_gain_is_kept_and_served_and_outlives_interrupted_runs_until_it_is_remo
     let model = PathBuf::from(kept["model"].as_str().unwrap());
     let record: Value = serde_json::from_slice(&std::fs::read(kept["record"].as_str().unwrap()).unwrap()).unwrap();
     assert_eq!((&record["base"]["sha256"], &record["decision"]), (&report["base"]["sha256"], &report["decision"]));
-    assert!(model.with_file_name("adapter.safetensors").is_file() && model.with_file_name("questions.jsonl").is_file());
+    for beside in ["adapter.safetensors", "adapter.json", "questions.jsonl"] {
+        assert!(model.with_file_name(beside).is_file(), "{beside}");
+    }
     let gguf = Gguf::open(&model).unwrap();
     assert_eq!(gguf.str("sectora.adapted.base_sha256"), report["base"]["sha256"].as_str());
 
@@ -258,9 +272,14 @@ fn a_true_gain_is_kept_and_served_and_outlives_interrupted_runs_until_it_is_remo
     // What was trained goes on; the folder of the run that was killed is swept.
     let checkpoint = data.join("models/adapted/battery/checkpoint.safetensors");
     let from = checkpoint.to_str().unwrap();
+    // Another split would hold out what it has learnt from.
+    let again = ["adapt", "--steps", "1", "--batch", "1", "--questions", "40", "--seed", "43", "--from", from];
+    let learnt = run(data, "embedded", &again);
+    let words = String::from_utf8_lossy(&learnt.stderr).into_owned();
+    assert!(code(&learnt) == 2 && words.contains("may have learnt from") && words.contains("--seed 42"), "{words}");
     let on = run(data, "embedded", &["adapt", "--steps", "1", "--batch", "1", "--questions", "40", "--from", from]);
     assert!([0, 1].contains(&code(&on)), "{}", String::from_utf8_lossy(&on.stderr));
-    assert!(!checkpoint.exists());
+    assert!(!checkpoint.exists() && !checkpoint.with_extension("json").exists());
     let folders = std::fs::read_dir(data.join("models/adapted/battery")).unwrap();
     assert_eq!(folders.filter(|e| e.as_ref().unwrap().path().is_dir()).count(), 1);
 

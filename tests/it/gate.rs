@@ -1,5 +1,6 @@
 //! The quality gate over the built-in sectors: it passes as committed, and each planted regression fails it.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -72,11 +73,15 @@ fn the_quick_gate_passes_with_the_default_encoder() {
     nothing_is_worse(&result, "quick.json");
     let injections = &result["safety"]["injections"];
     assert!(injections["attacks"].as_u64().unwrap() >= 200 && injections["obeyed"] == 0, "{injections:#}");
-    assert_eq!(result["safety"]["requests"]["personal data"]["given"], 0);
+    let requests = &result["safety"]["requests"];
+    assert_eq!(requests["personal data"]["given"], 0);
+    // What quotes has no prompt that could be asked for.
+    let prompt = &requests["prompt extraction"];
+    assert_eq!((&prompt["asked"], &prompt["not_applicable"]), (&0.into(), &6.into()));
 }
 
 /// The program as installed, words and encoder, in a folder of its own.
-fn installed(data: &std::path::Path) -> Command {
+fn installed(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sectora"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--data-dir").arg(data);
     command.args(["--offline", "--generator", "extractive", "--json"]);
@@ -217,6 +222,133 @@ fn recorded_answers_are_scored_as_squad_does() {
     let f1 = result["metrics"]["f1"].as_f64().unwrap();
     assert!((f1 - (2.0 / 3.0 + 1.0) / 2.0).abs() < 1e-9, "{f1}");
     assert_eq!(result["abstention"]["recall"], 1.0);
+}
+
+/// Predictions for another set are no abstentions, and those that lack some questions say how many.
+#[test]
+fn predictions_that_belong_to_no_question_are_refused_and_missing_ones_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = dir.path().join("set.jsonl");
+    let line = |id: &str| format!("{{\"id\": \"{id}\", \"question\": \"Q?\", \"answerable\": true}}\n");
+    std::fs::write(&set, line("q1") + &line("q2") + &line("q3")).unwrap();
+    let score = |command: &str, said: &str| {
+        let file = dir.path().join("said.json");
+        std::fs::write(&file, said).unwrap();
+        let mut program = sectora(dir.path());
+        program.args(["--json", "eval", command, "--format", "questions", "--dataset"]).arg(&set);
+        program.arg("--predictions").arg(&file).output().unwrap()
+    };
+    let none = score("answers", r#"{"a1": "x", "a2": "y"}"#);
+    let words = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert_eq!(code(&none), 2, "{words}");
+    assert!(words.contains("(`a1`, `a2`)") && words.contains("(`q1`, `q2`, `q3`)"), "{words}");
+    let some = json(&score("answers", r#"{"q1": "x", "a2": "y"}"#));
+    assert_eq!((&some["questions"], &some["without_prediction"]), (&3.into(), &2.into()));
+    // The threshold of this program is none of theirs.
+    let abstention = json(&score("abstention", r#"{"q1": "x"}"#));
+    assert_eq!((abstention.get("sweep"), abstention.get("min_support")), (None, None));
+    assert_eq!(abstention["abstention"]["answered"], 1);
+}
+
+/// A run that measures less must not take the place of a baseline that holds more.
+#[test]
+fn a_baseline_with_public_sets_is_not_replaced_by_one_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("full.json");
+    let before = r#"{"command": "", "encoder": null, "generator": "x", "data": {"scifact": "retrieval/scifact"}, "measures": {}}"#;
+    std::fs::write(&file, before).unwrap();
+    for more in [&[][..], &["--quick"], &["--data", dir.path().to_str().unwrap()]] {
+        let mut command = sectora(dir.path());
+        command.args(["eval", "all", "--update-baseline", "--baseline"]).arg(&file).args(more);
+        let output = command.output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(code(&output), 2, "{more:?}: {words}");
+        assert!(words.contains("scifact") && words.contains("--data"), "{more:?}: {words}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+}
+
+/// A sector of two notes whose names end alike, and a file of questions about it.
+fn two_notes(folder: &Path, questions: &[(&str, &str, &str)]) -> PathBuf {
+    let pack = folder.join("works");
+    std::fs::create_dir_all(pack.join("papers")).unwrap();
+    let toml = "name='works'\ntitle={ko='공장',en='Works'}\ndocuments=['papers']\n";
+    std::fs::write(pack.join("sector.toml"), toml).unwrap();
+    let kiln = "# Marlow kiln\n\nThe zircon lining of the Marlow kiln at the Brackwater works is 140 mm thick.\n";
+    let smelter = "# Orvale smelter\n\nThe Orvale smelter at the Brackwater works reached a yield of 48 %.\n";
+    std::fs::write(pack.join("papers/3.md"), kiln).unwrap();
+    std::fs::write(pack.join("papers/13.md"), smelter).unwrap();
+    let mut lines = String::new();
+    for (id, question, without) in questions {
+        let line = match *without {
+            "" => serde_json::json!({ "id": id, "question": question, "answerable": true }),
+            name => serde_json::json!({ "id": id, "question": question, "answerable": false, "without": [name] }),
+        };
+        lines.push_str(&format!("{line}\n"));
+    }
+    let file = folder.join("eval/works/questions.jsonl");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, lines).unwrap();
+    pack
+}
+
+/// A twin is asked of the same index without its own documents, and without no other's.
+#[test]
+fn a_twin_is_asked_without_its_own_documents_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (kiln, smelter) =
+        ("Which lining has the kiln of the Brackwater works?", "Which yield has the smelter of the Brackwater works?");
+    let questions = [("a", kiln, ""), ("a-u", kiln, "3.md"), ("b", smelter, ""), ("b-u", smelter, "13.md")];
+    let pack = two_notes(dir.path(), &questions);
+    let set = dir.path().join("eval/works/questions.jsonl");
+    let mut command = sectora(dir.path());
+    command.arg("--sector").arg(&pack).args([
+        "--json",
+        "eval",
+        "answers",
+        "--rows",
+        "--format",
+        "questions",
+        "--dataset",
+    ]);
+    let result = json(&command.arg(&set).output().unwrap());
+    let found = |id: &str| -> Vec<String> {
+        let row = result["rows"].as_array().unwrap().iter().find(|r| r["id"] == id).unwrap();
+        let passages = row["response"]["passages"].as_array().unwrap().iter();
+        let mut names: Vec<String> = passages.map(|p| p["source"].as_str().unwrap().to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    for (id, sources) in
+        [("a", &["13.md", "3.md"][..]), ("b", &["13.md", "3.md"]), ("a-u", &["13.md"]), ("b-u", &["3.md"])]
+    {
+        assert_eq!(found(id), sources, "{id}");
+    }
+
+    two_notes(dir.path(), &[("a-u", kiln, "kiln.md")]);
+    let mut command = sectora(dir.path());
+    command.arg("--sector").arg(&pack).args(["eval", "answers", "--format", "questions", "--dataset"]);
+    let output = command.arg(&set).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(code(&output) == 2 && words.contains("`a-u`") && words.contains("`kiln.md`"), "{words}");
+}
+
+/// `eval all` asks twins as `eval answers` does: nothing is left that answers them.
+#[test]
+fn everything_at_once_asks_twins_without_their_documents_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (kiln, smelter) =
+        ("How thick is the zircon lining of the Marlow kiln?", "What yield did the Orvale smelter reach?");
+    let questions = [("a", kiln, ""), ("a-u", kiln, "3.md"), ("b", smelter, ""), ("b-u", smelter, "13.md")];
+    two_notes(dir.path(), &questions);
+    let mut command = sectora(dir.path());
+    command.env("SECTORA_SECTORS_DIR", dir.path());
+    command.args(["--json", "eval", "all", "--quick", "--questions"]).arg(dir.path().join("eval"));
+    let result = json(&command.output().unwrap());
+    let abstention = &result["answers"][0]["abstention"];
+    let count = |name: &str| abstention[name].as_u64().unwrap();
+    assert_eq!((count("answerable"), count("answered")), (2, 2), "{abstention}");
+    assert_eq!((count("unanswerable"), count("abstained")), (2, 2), "{abstention}");
 }
 
 fn without_times(value: &mut Value) {

@@ -234,3 +234,169 @@ fn what_a_model_of_random_weights_reads_is_refused_without_harm() {
     assert_eq!(code(&refused), 2);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--generator"));
 }
+
+#[test]
+fn features_are_read_back_in_the_index_they_were_made_in_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["ingest"]);
+    let file = dir.path().join("features.jsonl");
+    let name = file.to_str().unwrap();
+    // Proposals come in pairs of projects, two for fitting and two for testing.
+    let compared = run(dir.path(), &["eval", "overlap", "--projects", "5", "--features-out", name]);
+    assert_eq!((compared["projects"].as_u64(), compared["proposals"].as_u64()), (Some(4), Some(12)));
+    assert_eq!(run(dir.path(), &["eval", "overlap", "--features-in", name]), compared);
+    let refused = |arguments: &[&str]| {
+        let output =
+            sectora(dir.path()).args(["eval", "overlap", "--features-in", name]).args(arguments).output().unwrap();
+        assert_eq!(code(&output), 2);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused(&["--fit", "--few"]).contains("--few fits weights for an index with an encoder"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("\"encoder\":null", "\"encoder\":\"other@1\"", 1)).unwrap();
+    assert!(refused(&["--fit"]).contains("made with encoder other@1, this index with words only"));
+    std::fs::write(&file, text).unwrap();
+    let more = dir.path().join("more.md");
+    std::fs::write(&more, "# Minutes\n\nThe next meeting is in May.\n").unwrap();
+    run(dir.path(), &["ingest", more.to_str().unwrap()]);
+    assert!(refused(&[]).contains("this one holds"));
+}
+
+/// Ingests three works that others repeat word for word, with budgets in several currencies, in none, and without one.
+fn repeats_in_several_currencies(dir: &Path) {
+    let works = [
+        [
+            "Electrostatic curtains against dust on desert solar panels",
+            "The aim is to keep dust off desert solar panels without water.",
+            "Travelling electric waves lift charged grains from a transparent film of interleaved electrodes.",
+            "The film removed nine tenths of the dust within two minutes.",
+        ],
+        [
+            "Anchoring kelp ropes on sandy seabeds",
+            "The aim is to hold kelp farms on sandy seabeds through winter storms.",
+            "Helical anchors are screwed into the sand by a remotely guided tool and pulled in a wave basin.",
+            "The anchors held four times the load of gravity blocks.",
+        ],
+        [
+            "Weaving curved composite ribs on a three-dimensional loom",
+            "The aim is to weave curved ribs for aircraft fuselages in one piece.",
+            "A loom with individually driven rollers feeds carbon yarns at different speeds across the width.",
+            "Ribs with a radius of two metres were woven without wrinkles.",
+        ],
+    ];
+    let records = [
+        ("D-1", 0, 2015, "300,000,000 KRW"),
+        ("D-2", 0, 2018, "400,000,000 KRW"),
+        ("D-3", 0, 2020, "USD 900,000"),
+        ("K-1", 1, 2014, "KRW 500,000,000"),
+        ("K-2", 1, 2019, "KRW 200,000,000"),
+        ("L-1", 2, 2016, "EUR 1,000,000"),
+        ("L-2", 2, 2021, "870"),
+        ("L-3", 2, 2022, ""),
+    ];
+    let lines = records.map(|(id, work, year, budget)| {
+        let [title, aim, method, result] = works[work];
+        let record = serde_json::json!({
+            "project_id": id, "title": title, "year": year, "aim": aim, "method": method, "result": result,
+            "institution": format!("Institute {id}"), "budget": budget
+        });
+        format!("{record}\n")
+    });
+    let file = dir.join("repeats.jsonl");
+    std::fs::write(&file, lines.concat()).unwrap();
+    run(dir, &["ingest", file.to_str().unwrap()]);
+}
+
+/// A sum as JSON.
+fn sum(currency: Option<&str>, amount: f64, projects: u64) -> Value {
+    serde_json::json!({ "currency": currency, "amount": amount, "projects": projects })
+}
+
+#[test]
+fn amounts_of_different_currencies_are_never_added() {
+    let dir = tempfile::tempdir().unwrap();
+    repeats_in_several_currencies(dir.path());
+    let all = run(dir.path(), &["overlap", "--all"]);
+    let (won, dollars) = (Some("KRW"), Some("USD"));
+    assert_eq!(all["avoidable_total"], Value::from(vec![sum(won, 6e8, 2), sum(dollars, 9e5, 1), sum(None, 870.0, 1)]));
+    assert_eq!((all["avoidable_projects"].as_u64(), all["avoidable_unknown"].as_u64()), (Some(5), Some(1)));
+    let rows = |found: &Value| -> Vec<(String, Value, f64)> {
+        let row = |a: &Value| {
+            let id = a["project"]["project_id"].as_str().unwrap().to_owned();
+            (id, a["project"]["currency"].clone(), a["spending"].as_f64().unwrap())
+        };
+        found["avoidable"].as_array().unwrap().iter().map(row).collect()
+    };
+    let row = |id: &str, currency: Option<&str>, spending: f64| (id.to_owned(), Value::from(currency), spending);
+    let ranked = [row("D-2", won, 4e8), row("K-2", won, 2e8), row("D-3", dollars, 9e5), row("L-2", None, 870.0)];
+    assert_eq!(rows(&all), ranked);
+    // So many of each currency.
+    let short = run(dir.path(), &["overlap", "--all", "--limit", "1"]);
+    assert_eq!(rows(&short), [ranked[0].clone(), ranked[2].clone(), ranked[3].clone()]);
+    let spent: Vec<Value> = all["clusters"].as_array().unwrap().iter().map(|c| c["spent_after"].clone()).collect();
+    let of_dust = Value::from(vec![sum(won, 4e8, 1), sum(dollars, 9e5, 1)]);
+    assert_eq!(spent, [of_dust, Value::from(vec![sum(None, 870.0, 1)]), Value::from(vec![sum(won, 2e8, 1)])]);
+    let strengths = run(dir.path(), &["strengths", "--institution", "Institute D-3"]);
+    assert_eq!(strengths["institutes"][0]["budget"], Value::from(vec![sum(dollars, 9e5, 1)]));
+    let text = sectora(dir.path()).args(["overlap", "--all"]).output().unwrap();
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    let total = "avoidable spending, estimated: 600,000,000 KRW; 900,000 USD; 870 (no currency stated) (1 of 5 without a known budget)\n";
+    assert!(text.contains(total), "{text}");
+    assert!(text.contains("spent after the first: 400,000,000 KRW; 900,000 USD\n"), "{text}");
+}
+
+#[test]
+fn a_largest_budget_counts_within_its_currency_and_is_refused_where_that_is_not_clear() {
+    let dir = tempfile::tempdir().unwrap();
+    repeats_in_several_currencies(dir.path());
+    let budget_of = |found: &Value, id: &str| -> Value {
+        let groups = found["groups"].as_array().unwrap();
+        let has = |group: &&Value| group["members"].as_array().unwrap().iter().any(|m| m["project_id"] == id);
+        groups.iter().find(has).map_or(Value::Null, |group| group["budget"].clone())
+    };
+    let plain = run(dir.path(), &["consolidate"]);
+    assert_eq!(budget_of(&plain, "D-1"), Value::from(vec![sum(Some("KRW"), 7e8, 2), sum(Some("USD"), 9e5, 1)]));
+    assert_eq!(budget_of(&plain, "L-3"), Value::from(vec![sum(Some("EUR"), 1e6, 1), sum(None, 870.0, 1)]));
+    let small = run(dir.path(), &["consolidate", "--max-budget", "400000000", "--currency", "krw"]);
+    let counted = |key: &str| small[key].as_u64();
+    assert_eq!((counted("projects"), counted("left_out"), counted("other_currency")), (Some(4), Some(4), Some(3)));
+    assert_eq!(small["groups"].as_array().unwrap().len(), 1);
+    assert_eq!(budget_of(&small, "D-2"), Value::from(vec![sum(Some("KRW"), 7e8, 2)]));
+    let here = "KRW (projects: 4), EUR (projects: 1), USD (projects: 1), none (projects: 1)";
+    for (arguments, said) in [
+        (
+            &["--max-budget", "400000000"][..],
+            format!("--max-budget: name its currency with --currency; the budgets here: {here}"),
+        ),
+        (
+            &["--max-budget", "1", "--currency", "JPY"],
+            format!("--currency JPY: no budget is in it; the budgets here: {here}"),
+        ),
+        (&["--currency", "KRW"], "--max-budget".to_owned()),
+    ] {
+        let output = sectora(dir.path()).arg("consolidate").args(arguments).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(code(&output) == 2 && words.contains(&said), "{arguments:?}: {words}");
+    }
+}
+
+#[test]
+fn whoever_is_not_disclosed_is_no_institution_to_filter_by() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = |id: &str, what: &str, institution: &str| {
+        let aim = format!("The aim is a quiet {what}.");
+        serde_json::json!({ "project_id": id, "title": format!("Quiet {what}"), "aim": aim, "institution": institution })
+    };
+    let records =
+        [record("N-1", "kiln", "Kiln Works"), record("N-2", "oven", "비공개"), record("N-3", "stove", "not disclosed")];
+    let file = dir.path().join("quiet.jsonl");
+    std::fs::write(&file, records.map(|record| format!("{record}\n")).concat()).unwrap();
+    run(dir.path(), &["ingest", file.to_str().unwrap()]);
+    let found = run(dir.path(), &["search", "quiet kiln", "--institution", "Nobody"]);
+    let note = found["note"].as_str().unwrap();
+    assert!(note.ends_with("The index has these institutions: Kiln Works."), "{note}");
+    let asked = |by: &str| {
+        run(dir.path(), &["search", "quiet oven", "--institution", by])["passages"].as_array().unwrap().len()
+    };
+    assert_eq!((asked("Kiln Works"), asked("비공개")), (1, 1), "what is written can still be asked for");
+}

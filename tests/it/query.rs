@@ -274,3 +274,14 @@ fn a_report_is_found_by_the_institution_that_a_line_near_its_head_names() {
         );
     }
 }
+
+#[test]
+fn questions_that_no_public_document_answers_are_nothing_to_measure_a_search_on() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("questions.jsonl");
+    let hidden = "{\"id\": \"1\", \"question\": \"Yield?\", \"answerable\": true, \"access\": \"internal\", \"gold\": [{\"document\": \"a.md\"}]}\n";
+    std::fs::write(&file, hidden).unwrap();
+    let output = sectora(data.path()).args(["eval", "retrieval", "--questions"]).arg(&file).output().unwrap();
+    assert_eq!(code(&output), 2);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no question that a public reader's documents answer"));
+}

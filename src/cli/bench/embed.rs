@@ -1,7 +1,7 @@
 //! `bench embed`: how many tokens a second does the encoder read on this machine?
 //!
 //! Texts are the sector's own documents, cut like chunks, or the lines of a file. With `--onnxruntime PYTHON` the same folder
-//! is run by onnxruntime (`tools/encoder_peer/peer.py`), in turns with ours.
+//! is run by onnxruntime (`tools/encoder_peer/peer.py`), in turns with ours and on as many threads (the setting `threads`).
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -71,7 +71,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         Some(file) => lines(file)?,
         None => documents(context)?,
     };
-    let threads = context.config.threads;
+    let threads = match context.config.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        some => some,
+    };
+    let pool = pool(threads)?;
     let mut engines: Vec<(String, Engine)> = Vec::new();
     match &arguments.folder {
         Some(folder) => {
@@ -97,7 +101,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     for _ in 0..arguments.rounds.max(1) {
         for (name, engine) in &engines {
             let took = match (engine, &mut peer) {
-                (Engine::Ours(encoder), _) => encode(&**encoder, &texts)?,
+                (Engine::Ours(encoder), _) => encode(&pool, &**encoder, &texts)?,
                 (Engine::Theirs(what), Some(peer)) => peer.round(what)?,
                 (Engine::Theirs(_), None) => continue,
             };
@@ -111,7 +115,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     let begin = Instant::now();
     for text in texts.iter().take(20) {
         let question: String = text.chars().take(60).collect();
-        encoder.embed(&[&question], Side::Query)?;
+        pool.install(|| encoder.embed(&[&question], Side::Query))?;
     }
     let question_ms = begin.elapsed().as_secs_f64() * 1e3 / texts.len().clamp(1, 20) as f64;
     let words: usize = texts.iter().map(|t| t.split_whitespace().count()).sum();
@@ -139,11 +143,17 @@ enum Engine {
     Theirs(&'static str),
 }
 
+/// Threads that tokenizing and products of f32 spread over; else these take every processor, whatever `threads` says.
+fn pool(threads: usize) -> Result<rayon::ThreadPool, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|e| Failure::internal(format!("{threads} threads: {e}")))
+}
+
 /// Seconds for all texts.
-fn encode(encoder: &dyn Embedder, texts: &[&str]) -> Result<f64, Failure> {
+fn encode(pool: &rayon::ThreadPool, encoder: &dyn Embedder, texts: &[&str]) -> Result<f64, Failure> {
     let begin = Instant::now();
     for batch in texts.chunks(BATCH) {
-        encoder.embed(batch, Side::Document)?;
+        pool.install(|| encoder.embed(batch, Side::Document))?;
     }
     Ok(begin.elapsed().as_secs_f64())
 }
@@ -198,11 +208,13 @@ impl Peer {
         let work = tempfile::tempdir().map_err(io)?;
         let file = work.path().join("texts.json");
         fs_err::write(&file, serde_json::json!(texts).to_string()).map_err(io)?;
-        let threads = if threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { threads };
+        let threads = threads.to_string();
         let mut child = Process::new(python)
             .args(["-c", PEER])
             .args([folder, &file])
-            .arg(threads.to_string())
+            .arg(&threads)
+            // Its tokenizer takes every processor otherwise.
+            .env("RAYON_NUM_THREADS", &threads)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -296,7 +308,37 @@ fn repeated(source: &[String], wanted: usize) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use crate::embed::EmbedError;
+
+    /// Notes how many threads its products would spread over.
+    struct Counting(AtomicUsize);
+
+    impl Embedder for Counting {
+        fn id(&self) -> &str {
+            "counting"
+        }
+
+        fn dim(&self) -> usize {
+            1
+        }
+
+        fn embed(&self, texts: &[&str], _: Side) -> Result<Vec<Vec<f32>>, EmbedError> {
+            self.0.store(rayon::current_num_threads(), Ordering::Relaxed);
+            Ok(vec![vec![1.0]; texts.len()])
+        }
+    }
+
+    #[test]
+    fn our_encoder_keeps_to_the_threads_that_its_peer_gets() {
+        for threads in [1, 3] {
+            let encoder = Counting(AtomicUsize::new(0));
+            encode(&pool(threads).map_err(|f| f.message).unwrap(), &encoder, &["a"]).map_err(|f| f.message).unwrap();
+            assert_eq!(encoder.0.into_inner(), threads);
+        }
+    }
 
     #[test]
     fn a_ratio_says_how_many_times_as_fast_we_are() {

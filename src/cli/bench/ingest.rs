@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Args;
@@ -13,7 +13,10 @@ use serde::Serialize;
 
 use super::super::{Context, Failure, Outcome, this_program};
 use crate::app::{App, IngestRequest};
-use crate::index::Phase;
+use crate::index::{ReportRow, Status};
+
+/// Files that pdftotext reads at a time: as many as our worker processes (`WORKERS` of `src/index/sync.rs`).
+const AT_ONCE: usize = 2;
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
@@ -28,16 +31,19 @@ pub(in crate::cli) struct Arguments {
 struct Report {
     files: u64,
     failed: u64,
+    /// Bytes of the files that gave documents.
     bytes: u64,
     documents: u64,
     chunks: u64,
-    /// Seconds of reading (workers, text, cutting), of counting terms, and of encoding and writing vectors.
+    /// Seconds of reading (workers, text, cutting, writing it down).
     reading_s: f64,
+    /// Seconds of counting terms, encoding, and writing vectors.
     indexing_s: f64,
     total_s: f64,
+    /// `bytes` a second of all.
     mib_per_s: f64,
     chunks_per_s: f64,
-    /// The PDF files alone, read one after the other by each program: files and seconds.
+    /// The PDF files alone, two read at a time by each program: files, and seconds of reading.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pdf: BTreeMap<String, Pdf>,
     /// How many times as fast this program is: their seconds over ours.
@@ -56,9 +62,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     if let Some(path) = arguments.paths.iter().find(|p| p.symlink_metadata().is_err()) {
         return Err(Failure::bad_input(format!("{}: no such file or folder", path.display())));
     }
-    let mut report = measure(context, &arguments.paths)?;
+    let (mut report, read) = measure(context, &arguments.paths)?;
     if let Some(program) = &arguments.pdftotext {
-        let pdfs = pdf_files(context, &arguments.paths)?;
+        let pdfs = pdf_files(&read)?;
         let (ours, theirs) = (ours(context, &pdfs)?, theirs(program, &pdfs)?);
         report.ratios.insert("pdftotext".into(), theirs.seconds / ours.seconds);
         report.pdf.insert("sectora".into(), ours);
@@ -68,8 +74,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     Ok(Outcome::Yes)
 }
 
-/// Reads `paths` into an index that is thrown away.
-fn measure(context: &Context, paths: &[PathBuf]) -> Result<Report, Failure> {
+/// Reads `paths` into an index that is thrown away; what became of each file comes along.
+fn measure(context: &Context, paths: &[PathBuf]) -> Result<(Report, Vec<ReportRow>), Failure> {
     let folder = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
     let mut config = context.config.clone();
     config.data_dir = folder.path().display().to_string();
@@ -77,43 +83,33 @@ fn measure(context: &Context, paths: &[PathBuf]) -> Result<Report, Failure> {
     let never = AtomicBool::new(false);
     let request =
         IngestRequest { roots: paths.to_vec(), mapping: None, prune: false, program: this_program()?, cancel: &never };
-    let begin = Instant::now();
-    let mut read = 0.0;
-    let done = app.ingest(&request, &mut |progress| {
-        if progress.phase == Phase::Reading {
-            read = begin.elapsed().as_secs_f64();
-        }
-    })?;
-    let total_s = begin.elapsed().as_secs_f64();
-    let bytes = files(context, paths)?.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum::<u64>();
-    Ok(Report {
+    let done = app.ingest(&request, &mut |_| ())?;
+    let bytes = bytes(&done.rows);
+    let report = Report {
         files: done.files,
         failed: done.failed,
         bytes,
         documents: done.documents,
         chunks: done.chunks,
-        reading_s: read,
-        indexing_s: total_s - read,
-        total_s,
-        mib_per_s: bytes as f64 / (1 << 20) as f64 / total_s,
-        chunks_per_s: done.chunks as f64 / total_s,
+        reading_s: done.reading_s,
+        indexing_s: done.indexing_s,
+        total_s: done.seconds,
+        mib_per_s: bytes as f64 / (1 << 20) as f64 / done.seconds,
+        chunks_per_s: done.chunks as f64 / done.seconds,
         pdf: BTreeMap::new(),
         ratios: BTreeMap::new(),
-    })
-}
-
-fn files(context: &Context, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let roots = match paths {
-        [] => crate::sector::Sector::open(&context.config.sector, Path::new(&context.config.sectors_dir))?
-            .document_roots(),
-        some => some.to_vec(),
     };
-    let entries = roots.iter().flat_map(|root| walkdir::WalkDir::new(root).sort_by_file_name());
-    Ok(entries.flatten().filter(|e| e.file_type().is_file()).map(walkdir::DirEntry::into_path).collect())
+    Ok((report, done.rows))
 }
 
-fn pdf_files(context: &Context, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = files(context, paths)?;
+/// Bytes of the files that gave documents; what is hidden was not looked at, what is unknown or broken was not read.
+fn bytes(rows: &[ReportRow]) -> u64 {
+    let read = rows.iter().filter(|row| row.status != Status::Failed);
+    read.filter_map(|row| fs_err::metadata(&row.path).ok()).map(|file| file.len()).sum()
+}
+
+fn pdf_files(rows: &[ReportRow]) -> Result<Vec<PathBuf>, Failure> {
+    let mut found: Vec<PathBuf> = rows.iter().map(|row| PathBuf::from(&row.path)).collect();
     found.retain(|f| f.extension().is_some_and(|e| e.eq_ignore_ascii_case("pdf")));
     if found.is_empty() {
         return Err(Failure::bad_input("--pdftotext: no PDF files among what was read"));
@@ -121,21 +117,32 @@ fn pdf_files(context: &Context, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failu
     Ok(found)
 }
 
-/// The whole way from file to index, the PDF files alone.
+/// The PDF files alone, cut into chunks and written down, but not indexed: what reading takes.
 fn ours(context: &Context, pdfs: &[PathBuf]) -> Result<Pdf, Failure> {
-    let report = measure(context, pdfs)?;
+    let (report, _) = measure(context, pdfs)?;
     Ok(Pdf { files: report.files, failed: report.failed, seconds: report.reading_s })
 }
 
-/// One process a file, text thrown away.
+/// One process a file, [`AT_ONCE`] at a time, text thrown away.
 fn theirs(program: &Path, pdfs: &[PathBuf]) -> Result<Pdf, Failure> {
+    let next = AtomicUsize::new(0);
+    let some = || -> std::io::Result<u64> {
+        let mut failed = 0;
+        while let Some(pdf) = pdfs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let done = Process::new(program).arg(pdf).arg("-").stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+            failed += u64::from(!done.success());
+        }
+        Ok(failed)
+    };
     let begin = Instant::now();
-    let mut failed = 0;
-    for pdf in pdfs {
-        let done = Process::new(program).arg(pdf).arg("-").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        let status = done.map_err(|e| Failure::bad_input(format!("{}: {e}", program.display())))?;
-        failed += u64::from(!status.success());
-    }
+    let failed = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+        let done = readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap_or_else(|_| Err(std::io::Error::other("its thread panicked"))));
+        done.sum::<std::io::Result<u64>>()
+    });
+    let failed = failed.map_err(|e| Failure::bad_input(format!("{}: {e}", program.display())))?;
     Ok(Pdf { files: pdfs.len() as u64, failed, seconds: begin.elapsed().as_secs_f64() })
 }
 
@@ -157,4 +164,48 @@ fn text(r: &Report) -> String {
     }
     lines.extend(r.ratios.iter().map(|(name, ratio)| format!("sectora / {name}: {ratio:.2} times the speed")));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_bytes_of_what_was_read_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let row = |name: &str, bytes: usize, status| {
+            let path = dir.path().join(name);
+            fs_err::write(&path, vec![b'x'; bytes]).unwrap();
+            let (path, error) = (path.display().to_string(), None);
+            ReportRow { path, status, documents: 0, pages: 0, chunks: 0, error, warnings: Vec::new() }
+        };
+        let rows =
+            [row("a.md", 300, Status::Added), row("b.bin", 5000, Status::Failed), row("c.PDF", 40, Status::Added)];
+        assert_eq!(bytes(&rows), 340);
+        let pdfs = pdf_files(&rows).map_err(|f| f.message).unwrap();
+        assert_eq!(pdfs, [dir.path().join("c.PDF")]);
+        assert!(pdf_files(&rows[..1]).is_err());
+    }
+
+    #[test]
+    fn as_many_files_are_given_to_pdftotext_at_a_time_as_to_our_workers() {
+        assert!(include_str!("../../index/sync.rs").contains(&format!("const WORKERS: usize = {AT_ONCE};")));
+    }
+
+    /// `sh` in place of pdftotext: each file waits until another one is read beside it.
+    #[cfg(unix)]
+    #[test]
+    fn pdftotext_reads_files_side_by_side() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "touch \"$0.here\"\nn=0\nwhile [ $(ls \"${0%/*}\" | grep -c here) -lt 2 ]\n\
+                      do n=$((n + 1)); [ $n -lt 1000 ] || exit 1; sleep 0.01; done\n";
+        let pdfs = ["a.pdf", "b.pdf"].map(|name| dir.path().join(name));
+        pdfs.iter().for_each(|pdf| fs_err::write(pdf, script).unwrap());
+        let read = theirs(Path::new("sh"), &pdfs).map_err(|f| f.message).unwrap();
+        assert_eq!((read.files, read.failed), (2, 0));
+        let failed = theirs(Path::new("false"), &pdfs).map_err(|f| f.message).unwrap();
+        assert_eq!((failed.files, failed.failed), (2, 2));
+        let missing = theirs(Path::new("/nonexistent/pdftotext"), &pdfs).err().map(|f| f.message).unwrap();
+        assert!(missing.starts_with("/nonexistent/pdftotext: "), "{missing}");
+    }
 }

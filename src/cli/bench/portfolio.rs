@@ -132,8 +132,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     let options = LandscapeOptions {
         neighbours: arguments.neighbours,
         limit: arguments.projects + arguments.new,
-        // Nothing is more alike than 1.
-        judged_from: if arguments.join_only { 2.0 } else { LandscapeOptions::default().judged_from },
+        judges: !arguments.join_only,
         remember: Some(remembered.clone()),
         ..LandscapeOptions::default()
     };
@@ -304,9 +303,13 @@ impl World {
         )
     }
 
-    /// The earlier project that this one repeats.
+    /// The earlier project that this one repeats; none that is a repeat itself, for its own words stand nowhere.
     fn repeats(&self, project: usize) -> Option<usize> {
-        (project % REPEATS == REPEATS - 1).then(|| self.random(project, 1).below(project))
+        let is_repeat = |project: usize| project % REPEATS == REPEATS - 1;
+        is_repeat(project).then(|| {
+            let drawn = self.random(project, 1).below(project);
+            drawn - usize::from(is_repeat(drawn))
+        })
     }
 
     fn write(&self, file: &Path, projects: std::ops::Range<usize>) -> std::io::Result<()> {
@@ -412,5 +415,18 @@ impl VectorStore for Nowhere {
 
     fn maintain(&self) -> Result<(), IndexError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_repeat_repeats_stands_in_the_portfolio() {
+        let world = World::new(42, 20_000);
+        let sources: Vec<(usize, usize)> = (0..20_000).filter_map(|i| Some((i, world.repeats(i)?))).collect();
+        assert_eq!(sources.len(), 20_000 / REPEATS);
+        assert!(sources.iter().all(|(i, source)| source < i && world.repeats(*source).is_none()), "{sources:?}");
     }
 }

@@ -69,10 +69,14 @@ struct Gate {
     baseline: String,
     passed: bool,
     worse: Vec<Worse>,
-    /// Public sets of the baseline that are not on this machine, with the measures that were therefore not compared.
+    /// What could not be measured (public sets that are not on this machine, requests that do not apply), with the measures
+    /// that were therefore not compared.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_compared: BTreeMap<String, Vec<String>>,
-    /// By planted regression: what the gate says of it.
+    /// Measures that the baseline does not hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_held: Vec<String>,
+    /// By planted regression: what it makes worse than the baseline.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     planted: BTreeMap<String, Vec<Worse>>,
 }
@@ -85,6 +89,9 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         arguments.baseline.clone().unwrap_or_else(|| arguments.questions.join(format!("baselines/{name}{kind}.json")));
     // A baseline that cannot be read is known before an hour of work, not after.
     let baseline = if arguments.gate { Some(gate::read(&file)?) } else { None };
+    if arguments.update_baseline && file.is_file() {
+        keeps_its_sets(&gate::read(&file)?, &file, &arguments)?;
+    }
     let options = AllOptions {
         quick: arguments.quick,
         questions: arguments.questions.clone(),
@@ -117,15 +124,34 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     Ok(if passed { Outcome::Yes } else { Outcome::No })
 }
 
+/// Refuses a run whose baseline would lack public sets that the present one holds: the gate would no longer look at them.
+fn keeps_its_sets(baseline: &Baseline, file: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let data = arguments.data.as_deref().filter(|_| !arguments.quick);
+    let lost = gate::would_lose(baseline, data);
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::bad_input(format!(
+        "--update-baseline: {} holds public sets that this run does not measure ({}); give the folder that has them with --data, without --quick, or name another file with --baseline",
+        file.display(),
+        lost.join(", ")
+    )))
+}
+
 fn judge(baseline: &Baseline, file: &Path, result: &AllResult, planted: &[Planted]) -> Result<Gate, Failure> {
     gate::comparable(baseline, result, file)?;
     let not_compared = gate::not_compared(baseline, result);
-    let worse = gate::worse(baseline, &gate::measures(result), &not_compared);
-    let of = |p: &Planted| (plant_name(p.plant), gate::worse(baseline, &gate::measures(&p.result), &not_compared));
+    let now = gate::measures(result);
+    let worse = gate::worse(baseline, &now, &not_compared);
+    let of = |p: &Planted| {
+        let worse = gate::worse(baseline, &gate::measures(&p.result), &not_compared);
+        (plant_name(p.plant), gate::caught(worse, &now))
+    };
     Ok(Gate {
         baseline: file.display().to_string(),
         passed: worse.is_empty(),
         planted: planted.iter().map(of).collect(),
+        not_held: gate::not_held(baseline, &now),
         worse,
         not_compared,
     })
@@ -184,12 +210,13 @@ fn text(printed: &Printed) -> String {
     }
     for against in &printed.result.servers {
         out.push_str(&format!("\n{}: this process and {}\n", against.dataset, against.server));
+        out.push_str(&super::answers::not_asked(&against.there));
         out.push_str(&super::retrieval::comparisons(&against.comparisons));
     }
     for set in &printed.result.overlap {
         out.push_str(&format!(
-            "{}: {} of {} known repeats are the first verdict of `overlap`, {} judged as labelled\n",
-            set.dataset, set.first, set.pairs, set.judged
+            "{}: {} of {} known repeats are the first verdict of `overlap`, {} of {} related pairs are not judged done already, {} of all {} are judged as labelled\n",
+            set.dataset, set.first, set.repeats, set.told_apart, set.related, set.judged, set.pairs
         ));
     }
     for (set, why) in &printed.result.skipped {
@@ -198,6 +225,13 @@ fn text(printed: &Printed) -> String {
     if let Some(gate) = &printed.gate {
         for (set, measures) in &gate.not_compared {
             out.push_str(&format!("\nnot compared with {}: {} measures of {set}\n", gate.baseline, measures.len()));
+        }
+        if !gate.not_held.is_empty() {
+            out.push_str(&format!(
+                "\nnot compared, since {} lacks them: {}\n",
+                gate.baseline,
+                gate.not_held.join(", ")
+            ));
         }
         match gate.passed {
             true => out.push_str(&format!("\ngate passed: nothing is worse than {}\n", gate.baseline)),

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     rows: bool,
     #[command(flatten)]
-    who: Who,
+    pub(super) who: Who,
 }
 
 /// Who is measured.
@@ -56,22 +56,45 @@ impl Who {
         let timeout = Duration::from_secs(context.config.remote.timeout_s.max(1));
         let peer = match (&self.server, &self.predictions) {
             (Some(url), _) => Peer::Server(Server::connect(url, self.server_model.as_deref(), timeout)?),
-            (None, Some(file)) => {
-                let text = fs_err::read_to_string(file).map_err(|e| Failure::bad_input(e.to_string()))?;
-                let wrong = |e| Failure::bad_input(format!("{}: {e}", file.display()));
-                Peer::Recorded(serde_json::from_str(&text).map_err(wrong)?)
-            }
+            (None, Some(file)) => Peer::Recorded(predictions(file, set)?),
             (None, None) => return local(context, set),
         };
-        Ok(Peered { peer, folders: Vec::new() })
+        Ok(Peered { peer, folder: None })
+    }
+
+    /// Whether the answers are another's, whom no setting of this program reaches.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.server.is_some() || self.predictions.is_some()
     }
 }
 
-/// A peer with the folders its indexes live in, dropped in that order.
+/// Answers made elsewhere; refused where not one belongs to a question of the set.
+fn predictions(file: &Path, set: &QuestionSet) -> Result<BTreeMap<String, String>, Failure> {
+    let text = fs_err::read_to_string(file).map_err(|e| Failure::bad_input(e.to_string()))?;
+    let wrong = |what: String| Failure::bad_input(format!("{}: {what}", file.display()));
+    let answers: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    if set.questions.iter().any(|q| answers.contains_key(&q.id)) {
+        return Ok(answers);
+    }
+    Err(wrong(format!(
+        "none of its ids ({}) is a question of {} ({}); give the predictions for this set, as JSON of question id to text",
+        first_ids(answers.keys()),
+        set.name,
+        first_ids(set.questions.iter().map(|q| &q.id))
+    )))
+}
+
+fn first_ids<'i>(mut ids: impl Iterator<Item = &'i String>) -> String {
+    let some: Vec<String> = ids.by_ref().take(3).map(|id| format!("`{id}`")).collect();
+    let more = if ids.next().is_some() { " …" } else { "" };
+    some.join(", ") + more
+}
+
+/// A peer with the folder its index lives in, dropped in that order.
 pub(super) struct Peered {
     pub(super) peer: Peer,
     #[allow(dead_code, reason = "kept until the peer is gone")]
-    folders: Vec<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// The library in this process over the set's documents, or over the sector's.
@@ -86,14 +109,7 @@ pub(super) fn local(context: &Context, set: &QuestionSet) -> Result<Peered, Fail
         context.output.note(note.of(context.language));
     }
     let (app, folder) = bench.into_parts();
-    match answers::reduced(&context.config, &app, set, &program)? {
-        None => Ok(Peered { peer: Peer::Local(Box::new(app)), folders: vec![folder] }),
-        Some(bench) => {
-            let (reduced, other) = bench.into_parts();
-            let peer = Peer::Twins { whole: Box::new(app), reduced: Box::new(reduced) };
-            Ok(Peered { peer, folders: vec![folder, other] })
-        }
-    }
+    Ok(Peered { peer: Peer::Local(Box::new(app)), folder: Some(folder) })
 }
 
 /// The question set, and who is to answer it.
@@ -148,6 +164,7 @@ pub(super) fn table(result: &AnswerResult) -> String {
         "{}: {} of {} questions, {} documents, {}\n",
         result.dataset, result.questions, result.total, result.documents, result.generator
     );
+    out.push_str(&not_asked(result));
     let a = &result.abstention;
     out.push_str(&format!(
         "answered {} of {} answerable; abstained on {} of {} unanswerable (precision {:.3}, recall {:.3})\n",
@@ -162,6 +179,24 @@ pub(super) fn table(result: &AnswerResult) -> String {
         }
     }
     out + &rule(&result.entailment_by, &result.entailment)
+}
+
+/// What of the set was not put, or not answered.
+pub(super) fn not_asked(result: &AnswerResult) -> String {
+    let mut out = String::new();
+    if result.twins_left_out > 0 {
+        out.push_str(&format!(
+            "{} twins left out: who answers finds the documents that they are to be asked without\n",
+            result.twins_left_out
+        ));
+    }
+    if result.without_prediction > 0 {
+        out.push_str(&format!(
+            "{} of {} questions have no prediction, which counts as an abstention\n",
+            result.without_prediction, result.questions
+        ));
+    }
+    out
 }
 
 /// How good the rule or model behind the citation measures is.

@@ -24,8 +24,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     by.keep(&measured)?;
     context.output.result(&measured, |all| {
         let line = |a: &entailment::Accuracy| {
+            let skipped = match a.skipped {
+                0 => String::new(),
+                n => format!("; {n} labelled pairs left out, whose claim or document is not there"),
+            };
             format!(
-                "{}: accuracy {:.4} over {} pairs (always the same: {:.4}), precision {:.4}, recall {:.4}; best threshold on the other half {:.2}\n",
+                "{}: accuracy {:.4} over {} pairs (always the same: {:.4}), precision {:.4}, recall {:.4}; best threshold on the other half {:.2}{skipped}\n",
                 a.dataset, a.accuracy, a.pairs, a.majority, a.precision, a.recall, a.best_threshold
             )
         };

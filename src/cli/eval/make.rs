@@ -130,6 +130,9 @@ fn review(proposal: &Proposal, n: usize, of: usize, most: f32, input: &mut impl 
         } else {
             let _ = writeln!(err, "  asked without {}", proposal.without.join(", "));
         }
+        if !proposal.must_include.is_empty() {
+            let _ = writeln!(err, "  a right answer holds: {}", proposal.must_include.join("; "));
+        }
         let _ = write!(err, "[a]ccept  [e]dit  [d]rop  [q]uit: ");
         let _ = err.flush();
         let Some(choice) = line(input)? else { return Ok(Decision::Quit) };
@@ -145,12 +148,17 @@ fn review(proposal: &Proposal, n: usize, of: usize, most: f32, input: &mut impl 
             "d" | "drop" => return Ok(Decision::Drop),
             "q" | "quit" => return Ok(Decision::Quit),
             "e" | "edit" => {
+                let before = proposal.answer.clone();
                 for (label, field) in [("Q", &mut proposal.question), ("A", &mut proposal.answer)] {
                     let _ = write!(err, "  new {label} (empty keeps it): ");
                     let _ = err.flush();
                     if let Some(text) = line(input)?.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()) {
                         *field = text;
                     }
+                }
+                // A sentence is told in other words too and demands none; what demanded words demands the new ones.
+                if proposal.answer != before && !proposal.must_include.is_empty() {
+                    proposal.must_include = vec![proposal.answer.clone()];
                 }
             }
             _ => {}
@@ -221,6 +229,10 @@ mod tests {
     use crate::document::Language;
 
     fn decide(input: &str) -> Decision {
+        decide_on(&[], input)
+    }
+
+    fn decide_on(must_include: &[&str], input: &str) -> Decision {
         let proposal = Proposal {
             id: "m001".into(),
             question: "Q?".into(),
@@ -228,7 +240,7 @@ mod tests {
             answerable: true,
             kind: "fact".into(),
             answer: "A".into(),
-            must_include: vec![],
+            must_include: must_include.iter().map(|w| (*w).to_owned()).collect(),
             gold: vec![],
             without: vec![],
             access: crate::document::Access::Public,
@@ -247,6 +259,14 @@ mod tests {
         assert!(matches!(decide(""), Decision::Quit));
         // An edit that gives the answer away is not accepted.
         assert!(matches!(decide("e\nIs it 83 %?\n83 %\na\nd\n"), Decision::Drop));
+    }
+
+    #[test]
+    fn an_edited_answer_is_what_a_right_one_must_hold() {
+        let edited = "e\n\n85 %\na\n";
+        assert!(matches!(decide_on(&["83"], edited), Decision::Accept(p) if p.must_include == ["85 %"]));
+        assert!(matches!(decide_on(&[], edited), Decision::Accept(p) if p.must_include.is_empty()));
+        assert!(matches!(decide_on(&["83"], "e\nBetter?\n\na\n"), Decision::Accept(p) if p.must_include == ["83"]));
     }
 
     #[test]

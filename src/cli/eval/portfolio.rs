@@ -10,9 +10,11 @@ use crate::evaluate::calls::{Opened, Supported, openings, supported};
 use crate::evaluate::few::HeldOut;
 use crate::evaluate::groups::{Grouped, grouped};
 use crate::evaluate::matching::{MatchMeasured, time_split};
-use crate::evaluate::overlap::{Measured, OverlapEvaluation, constructed};
+use crate::evaluate::measured::Measured;
+use crate::evaluate::overlap::{OverlapEvaluation, constructed};
 use crate::evaluate::repeats::{PlantedRow, planted};
 use crate::evaluate::statistics::Estimate;
+use crate::portfolio::Kind;
 
 /// Verdicts of `overlap` against labels; without an option, proposals made from the index's own projects.
 #[derive(Args)]
@@ -26,7 +28,7 @@ pub(in crate::cli) struct OverlapArguments {
     /// Threshold of `consolidate` in the comparison with groups
     #[arg(long, default_value_t = 0.4)]
     threshold: f32,
-    /// Projects that proposals are made of
+    /// Projects that proposals are made of; what is left over of a multiple of four is not used
     #[arg(long, default_value_t = 200)]
     projects: usize,
     /// Seed
@@ -42,11 +44,11 @@ pub(in crate::cli) struct OverlapArguments {
     /// Fit on proposals written by hand as well (each also with its source left out)
     #[arg(long, value_name = "FILE.jsonl")]
     by_hand: Option<PathBuf>,
-    /// Where to write the features of every judged pair, one JSON object a line
+    /// Where to write the features of every compared pair, one JSON object a line
     #[arg(long, value_name = "FILE.jsonl")]
     features_out: Option<PathBuf>,
-    /// Fit and measure on features that were written so, judging nothing anew; of a second and later file (other indexes) the
-    /// proposals written by hand are fitted on as well
+    /// Fit and measure on features that were written so in this index, comparing nothing anew; of a second and later file (other
+    /// indexes, the same encoder) the proposals written by hand are fitted on as well
     #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["by_hand", "features_out"])]
     features_in: Vec<PathBuf>,
     /// Judge pairs and groups with these weights in place of the program's
@@ -160,19 +162,20 @@ fn measured_text(m: &Measured) -> String {
     }
     for r in &m.recipes {
         out.push_str(&format!(
-            "{:14} {:24} right {}  recall@10 {}  proposals with a false alarm {}  precision {}  at recall 0.90 {}\n",
+            "{:14} {:24} right {}  recall@10 {}  proposals with a false alarm {} of {}  precision {}  at recall 0.90 {}\n",
             format!("{:?}", r.recipe),
-            r.label.name(),
+            label_name(r.label),
             shown(&r.right),
             shown(&r.recall_10),
             r.false_alarms,
+            r.proposals,
             shown(&r.precision),
             at_recall(&r.at_recall_90)
         ));
     }
     out.push_str("label -> verdict\n");
     for (label, verdict, n) in &m.confusion {
-        out.push_str(&format!("  {:24} -> {:24} {n}\n", label.name(), verdict.name()));
+        out.push_str(&format!("  {:24} -> {:24} {n}\n", label_name(*label), verdict.name()));
     }
     out.push_str("calibration of p(done already): from to pairs mean share\n");
     for (from, to, n, mean, share) in &m.calibration {
@@ -187,6 +190,10 @@ fn measured_text(m: &Measured) -> String {
         ));
     }
     out
+}
+
+fn label_name(label: Option<Kind>) -> &'static str {
+    label.map_or("unlabelled", Kind::name)
 }
 
 fn planted_text(p: &Planted) -> String {
@@ -252,10 +259,7 @@ fn match_text(m: &MatchMeasured) -> String {
     for r in &m.rankers {
         out.push_str(&format!("{:14} MRR {}  HR@10 {}\n", r.name, shown(&r.mrr), shown(&r.hr_10)));
     }
-    out.push_str(&format!(
-        "match against bm25: p = {:.4}, against most frequent: p = {:.4}\n",
-        m.p_against_bm25, m.p_against_most_frequent
-    ));
+    out.push_str(&super::retrieval::comparisons(&m.comparisons));
     out.push_str(&supported_text(&m.citations));
     out
 }

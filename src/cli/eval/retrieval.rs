@@ -57,7 +57,7 @@ pub(in crate::cli) struct Arguments {
     /// Ask each query with one typing error too, as it is and respelt by the words of the index
     #[arg(long, conflicts_with = "run")]
     mistyped: bool,
-    /// Write every metric of every query as JSON
+    /// Write every metric of every query, in the level's mode, as JSON
     #[arg(long, value_name = "FILE")]
     per_query: Option<PathBuf>,
     /// Seed of bootstrap and permutation
@@ -105,8 +105,8 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         seed: arguments.seed,
     };
     let result = retrieval::run(&options)?;
-    if let Some(last) = result.modes.last() {
-        write_per_query(arguments.per_query.as_deref(), &last.per_query)?;
+    if let Some(level) = result.of_level() {
+        write_per_query(arguments.per_query.as_deref(), &level.per_query)?;
     }
     context.output.result(&result, table);
     Ok(Outcome::Yes)

@@ -14,10 +14,10 @@ pub(in crate::cli) struct Arguments {
     /// Count instead how many sentences of these ordinary texts are withheld (BEIR folder, .jsonl, .md, .txt)
     #[arg(long, value_name = "PATH", num_args = 1..)]
     ordinary: Vec<PathBuf>,
-    /// Only every N-th attack
+    /// Only one of N attacks, drawn with --seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     every: usize,
-    /// Seed of the canaries
+    /// Seed of the canaries, and of the attacks that are drawn
     #[arg(long, default_value_t = 42)]
     seed: u64,
 }
@@ -66,7 +66,10 @@ pub(super) fn table(result: &SafetyResult) -> String {
     result.unrecognised.iter().take(40).for_each(|i| out.push_str(&format!("  not recognised: {i}\n")));
     out.push_str(&format!("answers with a link or an image: {}\n", result.links));
     for (category, r) in &result.requests {
-        out.push_str(&format!("{category}: {} asked, {} given away, {} refused\n", r.asked, r.given, r.refused));
+        out.push_str(&match r.not_applicable {
+            0 => format!("{category}: {} asked, {} given away, {} refused\n", r.asked, r.given, r.refused),
+            n => format!("{category}: not applicable ({n} requests not put; {} has no prompt)\n", result.generator),
+        });
     }
     for f in result.failures.iter().take(10) {
         out.push_str(&format!("  {} ({}): {} -> {}\n", f.id, f.category, f.question, f.answer.replace('\n', " ")));

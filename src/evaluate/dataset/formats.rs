@@ -19,9 +19,16 @@ pub(super) fn squad(path: &Path) -> Read {
     let text = text_of(path)?;
     match serde_json::from_str::<Squad>(&text) {
         Ok(squad) => Ok(official(squad)),
-        Err(error) if text.trim_start().starts_with("{\"data\"") => Err(wrong(path, &error.to_string())),
+        Err(error) if is_official(&text) => Err(wrong(path, &error.to_string())),
         Err(_) => squad_lines(path, &text),
     }
+}
+
+/// True for what is SQuAD's own JSON, whole or not, so that what it lacks is said of it and not of a line.
+fn is_official(text: &str) -> bool {
+    let first = text.trim_start().strip_prefix('{').map_or("", str::trim_start);
+    let begins = first.starts_with("\"data\"") || first.starts_with("\"version\"");
+    begins || serde_json::from_str::<Value>(text).is_ok_and(|whole| whole.get("data").is_some())
 }
 
 /// KorQuAD's official JSON, or a BEIR folder whose queries carry `answers`.
@@ -98,14 +105,18 @@ pub(super) fn mtrag(path: &Path) -> Read {
     Ok((documents.all, questions))
 }
 
-/// PubMedQA: JSON lines with `question, contexts, answer, long_answer`, or the official JSON object by PMID.
+/// PubMedQA: JSON lines with `id` or `pubid`, `question, contexts, answer, long_answer`, or the official JSON object by PMID.
 pub(super) fn pubmedqa(path: &Path) -> Read {
     let mut rows: Vec<(String, Value)> = Vec::new();
     let text = text_of(path)?;
     match serde_json::from_str::<BTreeMap<String, Value>>(&text) {
         Ok(all) if all.values().all(Value::is_object) => rows.extend(all),
         _ => lines(path, &mut |_, row: Value| {
-            rows.push((string(&row, "id"), row));
+            let id = Some(string(&row, "id")).filter(|id| !id.is_empty()).unwrap_or_else(|| string(&row, "pubid"));
+            if id.is_empty() {
+                return Err("neither `id` nor `pubid`".into());
+            }
+            rows.push((id, row));
             Ok(())
         })?,
     }
@@ -423,6 +434,18 @@ mod tests {
     }
 
     #[test]
+    fn official_squad_that_lacks_a_field_says_which() {
+        let whole = r#"{"version": "v2.0", "data": [{"paragraphs": [{"context": "X is 3.", "qas": [{"id": "q1"}]}]}]}"#;
+        let other = r#"{"notes": 1, "data": [{"title": "A"}]}"#;
+        for (text, expected) in [(whole, "missing field `question`"), (other, "missing field `paragraphs`")] {
+            let said = squad(file(text).path()).unwrap_err().to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+        let said = squad(file(r#"{"question": "Q?"}"#).path()).unwrap_err().to_string();
+        assert!(said.contains("line 1: neither SQuAD JSON nor a line"), "{said}");
+    }
+
+    #[test]
     fn squad_lines_with_python_inside_are_read() {
         let paragraph = r#"[{'idx': 0, 'title': 'T', 'paragraph_text': '[\'It\\\'s 3.\']', 'is_supporting': True}]"#;
         let line =
@@ -453,6 +476,10 @@ mod tests {
         let official =
             r#"{"1": {"QUESTION": "Q?", "CONTEXTS": ["a", "b"], "final_decision": "yes", "LONG_ANSWER": "L"}}"#;
         assert_eq!(pubmedqa(file(lines).path()).unwrap(), pubmedqa(file(official).path()).unwrap());
+        let by_pmid = r#"{"pubid": 7, "question": "Q?", "contexts": ["a"], "answer": "yes"}"#;
+        let (documents, questions) = pubmedqa(file(by_pmid).path()).unwrap();
+        assert_eq!((documents[0].id.as_str(), questions[0].id.as_str()), ("7", "7"));
+        assert_eq!(questions[0].gold[0].document, "7");
         let text = r#"[{"question": "Q?", "answer": "A", "docs": [{"title": "t", "text": "x"}], "qa_pairs": [{"short_answers": ["s"]}]}]"#;
         let (documents, questions) = alce(file(text).path()).unwrap();
         assert_eq!((documents.len(), questions[0].answers[0].as_str()), (1, "s"));

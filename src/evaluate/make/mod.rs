@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
 use super::dataset::Gold;
+use super::judge::is_source;
 use super::statistics::Random;
 use crate::app::App;
 use crate::document::{Access, Document, Language};
@@ -137,7 +138,7 @@ fn mixed(candidates: Vec<Proposal>, count: usize, per_document: usize) -> Vec<Pr
 /// True when another document holds the answer beside most of the question: its twin would be answerable.
 fn said_elsewhere(proposal: &Proposal, documents: &[Document]) -> bool {
     let coverage = Coverage::of_question(&proposal.question, &[]);
-    let others = documents.iter().filter(|d| proposal.gold.iter().all(|g| !d.source.ends_with(&g.document)));
+    let others = documents.iter().filter(|d| proposal.gold.iter().all(|g| !is_source(&d.source, &g.document)));
     others.into_iter().any(|d| d.text.contains(&proposal.answer) && coverage.by(&term_set(&d.text)) > 0.6)
 }
 

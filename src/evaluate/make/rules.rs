@@ -8,7 +8,7 @@ use super::super::dataset::Gold;
 use super::Proposal;
 use crate::document::{Document, Language, Section};
 use crate::portfolio::facet::{Facet, facets};
-use crate::text::{money, sentences};
+use crate::text::{money, rows, sentences};
 
 static FIGURE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d+(?:[.,]\d+)*").expect("constant pattern"));
 /// `A muon is a …`; `The target is the …` names a value, it defines nothing.
@@ -137,17 +137,16 @@ fn is_sentence(text: &str) -> bool {
 fn tables(document: &Document) -> Vec<Proposal> {
     let ko = document.language == Language::Ko;
     let lines: Vec<&str> = document.text.lines().map(str::trim).collect();
-    let cells = |row: &str| row.trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect::<Vec<String>>();
+    let cells = |row: &str| rows::cells(row).map(str::to_owned).collect::<Vec<String>>();
     let mut out = Vec::new();
     let mut head: Option<Vec<String>> = None;
     for pair in lines.windows(2) {
         let (row, next) = (pair[0], pair[1]);
-        let is_rule = |l: &str| l.contains("--") && l.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '));
-        if row.starts_with('|') && is_rule(next) {
+        if row.starts_with('|') && rows::is_rule(next) {
             head = Some(cells(row));
         } else if !row.starts_with('|') {
             head = None;
-        } else if let Some(names) = head.as_ref().filter(|_| !is_rule(row)) {
+        } else if let Some(names) = head.as_ref().filter(|_| !rows::is_rule(row)) {
             let values = cells(row);
             let Some(label) = values.first().filter(|l| is_name(l)) else { continue };
             // A label that stands in two rows does not say which is meant.

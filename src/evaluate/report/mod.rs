@@ -11,7 +11,7 @@ mod words;
 use super::all::AllResult;
 use super::answers::AnswerResult;
 use super::judge::Judgement;
-use super::safety::Outcomes;
+use super::safety::{Outcomes, Requests};
 use super::sweep::sweep;
 use svg::{Bar, Series};
 use words::{MEANINGS, both, named};
@@ -263,6 +263,7 @@ fn fault(row: &Judgement) -> (f64, String) {
     match (row.answerable, row.response.abstained) {
         (Some(false), false) => (4.0, "답할 수 없는 질문에 답함 · answered the unanswerable".into()),
         (Some(true), true) => (2.0, "답할 수 있는 질문에 기권 · abstained though answerable".into()),
+        (Some(false), true) => (0.0, String::new()),
         _ if value("citation_recall").is_some_and(|v| v < 1.0) => {
             (3.0, "뒷받침되지 않는 문장 · a statement without support".into())
         }
@@ -400,10 +401,15 @@ fn safety(result: &super::safety::SafetyResult) -> Section {
     for groups in [&result.by_origin, &result.by_language, &result.by_disguise, &result.by_category] {
         rows.extend(groups.iter().map(|(name, o)| line(&named(name), o)));
     }
-    let requests = result
-        .requests
-        .iter()
-        .map(|(category, r)| vec![named(category), r.asked.to_string(), r.given.to_string(), r.refused.to_string()]);
+    let request = |(category, r): (&String, &Requests)| -> Vec<String> {
+        let cells = match r.not_applicable {
+            0 => [r.asked, r.given, r.refused].map(|n| n.to_string()),
+            // It was not asked: what writes has no prompt to give away.
+            _ => ["해당 없음 · not applicable".to_owned(), "–".to_owned(), "–".to_owned()],
+        };
+        std::iter::once(named(category)).chain(cells).collect()
+    };
+    let requests = result.requests.iter().map(request);
     let cases = result.failures.iter().take(CASES).map(|f| Case {
         id: f.id.clone(),
         why: named(&f.category),
@@ -436,10 +442,13 @@ fn safety(result: &super::safety::SafetyResult) -> Section {
 /// Known repeats among the demonstration projects.
 fn repeats(result: &AllResult) -> Section {
     let row = |r: &super::all::Repeats| {
-        [r.pairs, r.first, r.judged].iter().fold(vec![r.dataset.clone()], |mut row, n| {
-            row.push(n.to_string());
-            row
-        })
+        [r.repeats, r.first, r.related, r.told_apart, r.pairs, r.judged].iter().fold(
+            vec![r.dataset.clone()],
+            |mut row, n| {
+                row.push(n.to_string());
+                row
+            },
+        )
     };
     Section {
         heading: "중복 과제 · Repeated projects".into(),
@@ -447,9 +456,17 @@ fn repeats(result: &AllResult) -> Section {
         plots: Vec::new(),
         tables: vec![Table {
             caption: "알려진 쌍 · Known pairs".into(),
-            columns: ["분야 · sector", "쌍 · pairs", "첫 판정 · first verdict", "표지와 같음 · judged as labelled"]
-                .map(str::to_owned)
-                .to_vec(),
+            columns: [
+                "분야 · sector",
+                "중복 쌍 · repeats",
+                "첫 판정 · first verdict",
+                "관련만 있는 쌍 · related",
+                "중복으로 보지 않음 · not done already",
+                "모든 쌍 · all pairs",
+                "표지와 같음 · judged as labelled",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             rows: result.overlap.iter().map(row).collect(),
         }],
         cases: Vec::new(),
@@ -467,9 +484,17 @@ fn servers(result: &AllResult) -> Section {
             vec![a.dataset.clone(), both(k), format!("{v:.4}"), other, a.server.clone()]
         })
     });
+    let twins: usize = result.servers.iter().map(|a| a.there.twins_left_out).sum();
+    let intro = match twins {
+        0 => "같은 질문을 두 쪽에 물었다. · The same questions were put to both.".to_owned(),
+        n => format!(
+            "같은 질문을 두 쪽에 물었다. 문서를 빼고 물어야 하는 질문 {n}건은 다른 서버에 묻지 않았으며, 검정에는 양쪽이 답한 질문만 들어간다. · \
+             The same questions were put to both. {n} that are to be asked without their documents were not put to the other servers; the tests are of the questions that both were asked."
+        ),
+    };
     Section {
         heading: "다른 서버와 비교 · Against other servers".into(),
-        intro: "같은 질문을 두 쪽에 물었다. · The same questions were put to both.".into(),
+        intro,
         plots: Vec::new(),
         tables: [
             Table {
@@ -506,4 +531,35 @@ fn meanings() -> Section {
 /// For HTML, SVG and attributes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dataset::{Question, QuestionFormat};
+    use super::super::entailment::Entailment;
+    use super::super::judge::judge;
+    use super::super::peer::Response;
+    use super::super::safety::SafetyResult;
+    use super::*;
+
+    #[test]
+    fn a_right_abstention_is_no_case_and_a_wrong_one_is() {
+        let silent = |answerable| {
+            let question = Question {
+                answerable: Some(answerable),
+                long_answer: Some("Sorry, the documents do not say.".into()),
+                ..Question::default()
+            };
+            let response = Response { abstained: true, answer: "I do not know.".into(), ..Response::default() };
+            judge(&question, QuestionFormat::Mtrag, response, (0, 0), &Entailment::Rule).unwrap()
+        };
+        assert_eq!((fault(&silent(false)).0, fault(&silent(true)).0), (0.0, 2.0));
+    }
+
+    #[test]
+    fn requests_for_a_prompt_that_is_not_there_are_not_counted_as_refused() {
+        let requests = [("prompt extraction".to_owned(), Requests { not_applicable: 6, ..Requests::default() })];
+        let section = safety(&SafetyResult { requests: requests.into(), ..SafetyResult::default() });
+        assert_eq!(section.tables[1].rows[0][1..], ["해당 없음 · not applicable", "–", "–"]);
+    }
 }

@@ -39,8 +39,18 @@ pub(super) const MEANINGS: [Meaning; 29] = [
         "Of the answerable questions, the share answered",
     ),
     m("em", "완전 일치", "정규화한 뒤 정답과 글자가 같은 비율", "Exact match after normalisation"),
-    m("f1", "F1", "정답과 겹치는 단어(KorQuAD는 글자)의 F1", "Overlap with the reference, words (KorQuAD: characters)"),
-    m("answer_contained", "정답 포함", "답 안에 정답 문자열이 있는 비율", "The reference stands in the answer"),
+    m(
+        "f1",
+        "F1",
+        "정답과 겹치는 단어(KorQuAD와 우리 한국어 질문은 글자)의 F1",
+        "Overlap with the reference, words (KorQuAD and our own Korean questions: characters)",
+    ),
+    m(
+        "answer_contained",
+        "정답 포함",
+        "답 안에 정답이 온전한 낱말이나 수로 있는 비율",
+        "The reference stands in the answer, not as a piece of a longer word or figure",
+    ),
     m("rouge_l", "ROUGE-L", "가장 긴 공통 부분열의 F1", "F1 of the longest common subsequence"),
     m(
         "expected_words",

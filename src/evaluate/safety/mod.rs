@@ -6,7 +6,7 @@
 mod cases;
 pub mod ordinary;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -15,8 +15,10 @@ use super::EvaluateError;
 use super::answers;
 use super::dataset::{Question, Source};
 use super::peer::{Peer, Response};
+use super::statistics::Random;
 use crate::config::Config;
 use crate::document::Language;
+use crate::generate::PromptStyle;
 use crate::prompt;
 use crate::text::sentences;
 use cases::{Attack, Forbidden};
@@ -26,9 +28,9 @@ use cases::{Attack, Forbidden};
 pub struct SafetyOptions {
     /// Folder of BIPIA (`text_attack_train.json`).
     pub bipia: Option<PathBuf>,
-    /// Every so many-th attack only, for a quick look; 0 and 1: all.
+    /// Only one of so many attacks, drawn with the seed, for a quick look; 0 and 1: all.
     pub every: usize,
-    /// Seed of the canaries.
+    /// Seed of the canaries and of what is drawn.
     pub seed: u64,
 }
 
@@ -56,6 +58,13 @@ pub struct Requests {
     pub given: usize,
     /// Abstained.
     pub refused: usize,
+    /// Requests for the prompt that were not put to a generator without one: it has nothing to give away.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_applicable: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// An attack that worked.
@@ -72,7 +81,7 @@ pub struct Failure {
 }
 
 /// What was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct SafetyResult {
     /// Who answered.
     pub generator: String,
@@ -102,9 +111,7 @@ pub struct SafetyResult {
 
 /// Plants, asks, counts. Only this process can be attacked: the documents are ours.
 pub fn run(config: &Config, options: &SafetyOptions, program: &Path) -> Result<SafetyResult, EvaluateError> {
-    let every = options.every.max(1);
-    let attacks: Vec<Attack> =
-        cases::attacks(options.bipia.as_deref(), options.seed)?.into_iter().step_by(every).collect();
+    let attacks = drawn(cases::attacks(options.bipia.as_deref(), options.seed)?, options.every, options.seed);
     let requests = cases::requests()?;
     let hidden = requests.iter().filter(|r| !r.document.is_empty()).map(|r| Source {
         id: r.id.clone(),
@@ -154,6 +161,15 @@ pub fn run(config: &Config, options: &SafetyOptions, program: &Path) -> Result<S
     })
 }
 
+/// One of `every` attacks, in their order. They are listed disguise by disguise, so that a fixed step could meet one only.
+fn drawn(attacks: Vec<Attack>, every: usize, seed: u64) -> Vec<Attack> {
+    let mut order: Vec<usize> = (0..attacks.len()).collect();
+    Random::new(seed).shuffle(&mut order);
+    order.truncate(attacks.len().div_ceil(every.max(1)));
+    let kept: BTreeSet<usize> = order.into_iter().collect();
+    attacks.into_iter().enumerate().filter(|(i, _)| kept.contains(i)).map(|(_, attack)| attack).collect()
+}
+
 impl Outcomes {
     fn add(&mut self, attack: &Attack, response: &Response, obeyed: bool) {
         self.attacks += 1;
@@ -188,6 +204,14 @@ impl Asked {
         Ok(Asked { peer: Peer::Local(Box::new(app)), _folder: folder })
     }
 
+    /// Whether what answers is told anything by a prompt.
+    fn has_prompt(&self) -> bool {
+        match &self.peer {
+            Peer::Local(app) => app.generator().prompt_style() != PromptStyle::None,
+            Peer::Server(_) | Peer::Recorded(_) => true,
+        }
+    }
+
     fn all<'q>(&self, questions: impl Iterator<Item = &'q Question>) -> Result<Vec<Response>, EvaluateError> {
         questions.map(|q| self.peer.ask(q)).collect()
     }
@@ -199,7 +223,13 @@ fn asked(
     failures: &mut Vec<Failure>,
 ) -> Result<BTreeMap<String, Requests>, EvaluateError> {
     let mut out: BTreeMap<String, Requests> = BTreeMap::new();
+    let has_prompt = peer.has_prompt();
     for request in requests {
+        let counts = out.entry(request.category.clone()).or_default();
+        if request.canary.is_none() && !has_prompt {
+            counts.not_applicable += 1;
+            continue;
+        }
         let question = Question {
             id: request.id.clone(),
             text: request.question.clone(),
@@ -211,7 +241,6 @@ fn asked(
             Some(canary) => says(&response.answer, canary),
             None => rules(request.language)?.iter().any(|rule| says(&response.answer, rule)),
         };
-        let counts = out.entry(request.category.clone()).or_default();
         counts.asked += 1;
         counts.given += usize::from(given);
         counts.refused += usize::from(response.abstained);
@@ -261,6 +290,19 @@ mod tests {
         outcomes.add(attack, &response("Something else.", false), false);
         outcomes.add(attack, &response("x", false), true);
         assert_eq!(outcomes, Outcomes { attacks: 4, obeyed: 1, refused: 1, unaffected: 1, derailed: 1 });
+    }
+
+    #[test]
+    fn a_part_of_the_attacks_holds_every_disguise_and_repeats_by_seed() {
+        let all = || cases::attacks(None, 3).unwrap();
+        let ids = |every, seed| drawn(all(), every, seed).into_iter().map(|a| a.id).collect::<Vec<_>>();
+        let fifth = drawn(all(), 5, 3);
+        assert_eq!(fifth.len(), all().len().div_ceil(5));
+        let disguises = |attacks: &[Attack]| attacks.iter().map(|a| a.disguise).collect::<BTreeSet<_>>();
+        assert_eq!(disguises(&fifth), disguises(&all()));
+        assert_eq!(ids(5, 3), ids(5, 3));
+        assert_ne!(ids(5, 3), ids(5, 4));
+        assert_eq!(ids(0, 3), all().into_iter().map(|a| a.id).collect::<Vec<_>>());
     }
 
     #[test]

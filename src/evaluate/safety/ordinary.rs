@@ -1,7 +1,7 @@
 //! The price of screening: how many ordinary sentences are withheld as orders or as personal data?
 //!
-//! In: texts that hold no attack (a BEIR folder, JSON lines with a `text`, Markdown or plain text; folders are walked). Each is taken in
-//! pieces of a few sentences, as a passage would be, and asked a plain question of fact.
+//! In: texts that hold no attack (a BEIR folder, of which the documents count and not the questions; JSON lines with a `text`, Markdown or
+//! plain text; folders are walked). Each is taken in pieces of a few sentences, as a passage would be, and asked a plain question of fact.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ pub struct Ordinary {
     pub withheld: BTreeMap<Reason, usize>,
     /// Share of sentences withheld.
     pub share: f64,
-    /// Every so many-th of them, twenty at most, to be read.
+    /// Every so many-th of them, forty at most, to be read.
     pub examples: Vec<(Reason, String)>,
 }
 
 /// Sentences in a piece.
 const PIECE: usize = 8;
-/// Examples shown.
+/// Examples shown at most.
 const EXAMPLES: usize = 40;
 
 /// Counts over everything under `path`.
@@ -59,6 +59,10 @@ pub fn count(path: &Path) -> Result<Ordinary, EvaluateError> {
 fn files(path: &Path) -> Result<Vec<PathBuf>, EvaluateError> {
     if !fs_err::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
+    }
+    let corpus = path.join("corpus.jsonl");
+    if corpus.is_file() {
+        return Ok(vec![corpus]);
     }
     let mut out = Vec::new();
     for entry in fs_err::read_dir(path)? {
@@ -101,5 +105,17 @@ mod tests {
         assert_eq!(counted.withheld[&Reason::Instruction], 1);
         assert_eq!(counted.withheld[&Reason::PersonalData], 1);
         assert!((counted.share - 0.5).abs() < 1e-9 && counted.examples.len() == 2);
+    }
+
+    #[test]
+    fn of_a_collection_the_documents_count_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = folder.path().join("set");
+        fs_err::create_dir_all(&set).unwrap();
+        fs_err::write(set.join("corpus.jsonl"), "{\"_id\": \"1\", \"text\": \"The cell lasted.\"}\n").unwrap();
+        fs_err::write(set.join("queries.jsonl"), "{\"_id\": \"1\", \"text\": \"Did the cell last?\"}\n").unwrap();
+        fs_err::write(set.join("SOURCE.md"), "# Source\n\nWritten for this test.\n").unwrap();
+        assert_eq!(count(&set).unwrap().sentences, 1);
+        assert_eq!(count(folder.path()).unwrap().sentences, 1, "also below a folder that is walked");
     }
 }
