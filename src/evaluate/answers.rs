@@ -264,25 +264,32 @@ fn hidden(set: &QuestionSet, peer: &Peer) -> Result<Vec<HashSet<u64>>, EvaluateE
     if set.questions.iter().all(|q| q.without.is_empty()) {
         return Ok(hidden);
     }
-    for document in make::documents(app)? {
+    let documents = make::documents(app)?;
+    known(set, documents.iter().map(|d| d.source.as_str()))?;
+    for document in documents {
         let left_out = |q: &Question| q.without.iter().any(|name| is_source(&document.source, name));
         for (_, chunks) in set.questions.iter().zip(&mut hidden).filter(|(q, _)| left_out(q)) {
             chunks.extend(app.catalog().chunks_of(&document.id)?.iter().map(|chunk| chunk.id));
         }
     }
-    let unknown = set.questions.iter().zip(&hidden).find(|(q, chunks)| !q.without.is_empty() && chunks.is_empty());
-    match unknown {
-        // It would be asked where its evidence may be found under another name.
-        Some((question, _)) => Err(EvaluateError::Dataset {
-            path: set.name.clone(),
-            what: format!(
-                "question `{}` is to be asked without `{}`, and no document of the index is called so; mend `without`, or read that document (`sectora ingest`)",
-                question.id,
-                question.without.join("`, `")
-            ),
-        }),
-        None => Ok(hidden),
+    Ok(hidden)
+}
+
+/// Refuses a question that is to be asked without a document of which there is none: its evidence may be found under another name.
+fn known<'s>(set: &QuestionSet, sources: impl Iterator<Item = &'s str> + Clone) -> Result<(), EvaluateError> {
+    for question in &set.questions {
+        if let Some(name) = question.without.iter().find(|name| !sources.clone().any(|source| is_source(source, name)))
+        {
+            return Err(EvaluateError::Dataset {
+                path: set.name.clone(),
+                what: format!(
+                    "question `{}` is to be asked without `{name}`, and no document of the index is called so; mend `without`, or read that document (`sectora ingest`)",
+                    question.id
+                ),
+            });
+        }
     }
+    Ok(())
 }
 
 fn judged(
@@ -319,13 +326,7 @@ fn summarise(
         .iter()
         .filter_map(|(name, values)| Some(((*name).to_owned(), statistics::bootstrap(values, seed)?)))
         .collect();
-    let abstention = abstention(&rows);
-    let mut metrics = means(&rows);
-    // Where every question has an answer, nothing can be abstained on rightly.
-    if abstention.unanswerable > 0 {
-        metrics.insert("abstention_precision".into(), abstention.precision);
-        metrics.insert("abstention_recall".into(), abstention.recall);
-    }
+    let (metrics, abstention) = (metrics(&rows), abstention(&rows));
     let group = |key: &dyn Fn(&Judgement) -> String| {
         let mut parts: BTreeMap<String, Vec<&Judgement>> = BTreeMap::new();
         rows.iter().for_each(|r| parts.entry(key(r)).or_default().push(r));
@@ -371,14 +372,27 @@ fn columns<'r>(rows: impl IntoIterator<Item = &'r Judgement>) -> BTreeMap<&'stat
     out
 }
 
+/// Means by measure, those of abstention among them.
+pub(super) fn metrics<'r>(rows: impl IntoIterator<Item = &'r Judgement> + Clone) -> BTreeMap<String, f64> {
+    let abstention = abstention(rows.clone());
+    let mut metrics = means(rows);
+    // Where every question has an answer, nothing can be abstained on rightly.
+    if abstention.unanswerable > 0 {
+        metrics.insert("abstention_precision".into(), abstention.precision);
+        metrics.insert("abstention_recall".into(), abstention.recall);
+    }
+    metrics
+}
+
 fn means<'r>(rows: impl IntoIterator<Item = &'r Judgement>) -> BTreeMap<String, f64> {
     let mean = |v: &Vec<f64>| v.iter().sum::<f64>() / v.len() as f64;
     columns(rows).iter().map(|(name, values)| ((*name).to_owned(), mean(values))).collect()
 }
 
-fn abstention(rows: &[Judgement]) -> Abstention {
+fn abstention<'r>(rows: impl IntoIterator<Item = &'r Judgement> + Clone) -> Abstention {
     let count = |answerable: bool, abstained: bool| {
-        rows.iter().filter(|r| r.answerable == Some(answerable) && r.response.abstained == abstained).count()
+        let of = |r: &&Judgement| r.answerable == Some(answerable) && r.response.abstained == abstained;
+        rows.clone().into_iter().filter(of).count()
     };
     let (right, wrong, missed, answered) =
         (count(false, true), count(true, true), count(false, false), count(true, false));
@@ -436,5 +450,24 @@ mod tests {
         let result = ask(&set, &peer, &asking, &mut |_| ()).unwrap();
         assert_eq!((result.questions, result.twins_left_out, result.without_prediction), (2, 1, 1));
         assert_eq!(result.abstention.unanswerable, 0, "the twin is not counted as wrongly answered");
+    }
+
+    #[test]
+    fn each_document_that_a_question_is_asked_without_must_be_there() {
+        let set = |without: &[&str]| QuestionSet {
+            name: "set".into(),
+            format: QuestionFormat::Questions,
+            documents: vec![],
+            questions: vec![Question {
+                id: "1-u".into(),
+                without: without.iter().map(|d| (*d).to_owned()).collect(),
+                ..Question::default()
+            }],
+            total: 1,
+        };
+        let there = ["papers/3.md", "papers/13.md"];
+        assert!(known(&set(&["3.md", "papers/13.md"]), there.into_iter()).is_ok());
+        let said = known(&set(&["3.md", "kiln.md"]), there.into_iter()).unwrap_err().to_string();
+        assert!(said.contains("`1-u`") && said.contains("without `kiln.md`"), "{said}");
     }
 }

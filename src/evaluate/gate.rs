@@ -104,7 +104,9 @@ pub fn measures(result: &AllResult) -> BTreeMap<String, f64> {
     let share = |a: usize, b: usize| if b > 0 { a as f64 / b as f64 } else { 1.0 };
     for set in &result.overlap {
         let name = &set.dataset;
-        out.insert(format!("{name}.repeat_is_judged_as_labelled"), share(set.judged, set.pairs));
+        if set.pairs > 0 {
+            out.insert(format!("{name}.repeat_is_judged_as_labelled"), share(set.judged, set.pairs));
+        }
         if set.repeats > 0 {
             out.insert(format!("{name}.repeat_is_first_verdict"), share(set.first, set.repeats));
         }
@@ -165,7 +167,7 @@ pub fn read(file: &Path) -> Result<Baseline, EvaluateError> {
     serde_json::from_str(&fs_err::read_to_string(file)?).map_err(wrong)
 }
 
-/// Refuses to compare what was measured with other parts.
+/// Refuses to compare what was measured with other parts, and where nothing is left to compare.
 pub fn comparable(baseline: &Baseline, result: &AllResult, file: &Path) -> Result<(), EvaluateError> {
     let (encoder, generator) = result.parts();
     let drawn = result.limit.map(|limit| Drawn { seed: result.seed, limit });
@@ -181,7 +183,16 @@ pub fn comparable(baseline: &Baseline, result: &AllResult, file: &Path) -> Resul
         });
     }
     if (&baseline.encoder, &baseline.generator) == (&encoder, &generator) {
-        return Ok(());
+        let skipped: usize = not_compared(baseline, result).values().map(Vec::len).sum();
+        if skipped < baseline.measures.len() {
+            return Ok(());
+        }
+        // A gate that looks at nothing would pass.
+        return Err(EvaluateError::Dataset {
+            path: file.display().to_string(),
+            what: "no measure of it can be compared here; give the public data with --data, or name another with --baseline"
+                .into(),
+        });
     }
     let name = |e: &Option<String>| e.clone().unwrap_or_else(|| "none".into());
     Err(EvaluateError::Dataset {
@@ -366,5 +377,44 @@ mod tests {
         let skipped = not_compared(&before, &result);
         assert_eq!(skipped["safety"], ["safety.prompt extraction.withheld"]);
         assert!(worse(&before, &now, &skipped).is_empty());
+    }
+
+    #[test]
+    fn a_gate_that_would_look_at_nothing_is_refused() {
+        let mut result = AllResult {
+            seed: 1,
+            answers: vec![],
+            retrieval: vec![],
+            safety: None,
+            servers: vec![],
+            overlap: vec![Repeats {
+                dataset: "x".into(),
+                pairs: 2,
+                repeats: 2,
+                first: 2,
+                related: 0,
+                told_apart: 0,
+                judged: 2,
+            }],
+            limit: None,
+            public: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            reference_ms: 0.0,
+        };
+        let said = |baseline: &Baseline, result: &AllResult| {
+            comparable(baseline, result, Path::new("b.json")).err().map(|e| e.to_string())
+        };
+        let before = baseline(&result, "");
+        assert_eq!((before.measures.len(), said(&before, &result)), (2, None));
+        // Without a pair nothing was measured, so nothing is as good as before.
+        result.overlap[0] = Repeats { pairs: 0, repeats: 0, first: 0, judged: 0, ..result.overlap[0].clone() };
+        assert!(measures(&result).is_empty());
+        assert_eq!(worse(&before, &measures(&result), &BTreeMap::new()).len(), 2);
+        let nothing = said(&baseline(&result, ""), &result).unwrap();
+        assert!(nothing.contains("b.json") && nothing.contains("no measure of it can be compared"), "{nothing}");
+        // All it holds is of a public set that is not on this machine.
+        let public = Baseline { data: [("x".to_owned(), "qa/x".to_owned())].into(), ..before };
+        result.skipped.insert("x".into(), "missing".into());
+        assert!(said(&public, &result).unwrap().contains("--data"));
     }
 }

@@ -77,11 +77,13 @@ fn minus(before: &str) -> usize {
 /// A Latin unit must not be the beginning of a word or of another unit (`5 month` is no metre, `5 m/day` neither); a quarter
 /// (`2분기`) and a fraction (`4분의 1`) are no minutes.
 fn ends(unit: &str, after: &str) -> bool {
+    if unit == "분" {
+        let of = after.strip_prefix('의');
+        let is_fraction = of.is_some_and(|rest| rest.trim_start().starts_with(char::is_numeric));
+        return !(after.starts_with('기') || is_fraction);
+    }
     let mut after = after.chars();
     let next = after.next();
-    if unit == "분" {
-        return !matches!(next, Some('기' | '의'));
-    }
     let latin = unit.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '²' | '³'));
     let goes_on = match next {
         Some('²' | '³' | '^' | '_') => true,
@@ -175,6 +177,7 @@ mod tests {
             ("5 metres", "5", ""),
             ("2분기 실적", "2", ""),
             ("4분의 1", "4", ""),
+            ("10분의 초음파 처리", "10", "분"),
             ("30분 동안", "30", "분"),
             ("１２ ％p", "12", ""),
             ("１２ %", "12", "%"),

@@ -86,7 +86,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         unit: compiled(&format!(
             r"(?i)(?:^|[\s_,:：(\[（/-])(?:({KOREAN})?\s*({currency})|({scale})\s*(?:of\s+)?({currency})|({currency})\s*({scale})|({KOREAN}|{ENGLISH}))\s*[)\]）]?\s*$"
         )),
-        range: compiled(&format!(r"(?i)^\s*(?:[-–—−~～∼〜]|to\s|에서\s)\s*(?:(?:k|m|bn)?\s?(?:{currency})\s*)?$")),
+        range: compiled(&format!(r"(?i)^\s*(?:[-–—−~～∼〜]|to\s|에서\s)\s*(?:(?:k|m|bn)?\s?({currency})\s*)?$")),
     }
 });
 
@@ -202,7 +202,12 @@ fn figures(text: &str) -> Vec<Figure> {
             is_behind: behind.currency.is_some(),
             is_year: scale.is_none() && written.len() == 4 && (1900.0..2100.0).contains(&value),
         };
-        if let Some(lower) = all.last_mut().filter(|_| PATTERNS.range.is_match(between)) {
+        // `Phase 2 - EUR 3 million`: a currency before the upper end alone makes no range.
+        let is_range = |lower: &Figure| {
+            let dash = PATTERNS.range.captures(between);
+            dash.is_some_and(|dash| dash.get(1).is_none() || lower.currency.is_some() || lower.scale.is_some())
+        };
+        if let Some(lower) = all.last_mut().filter(|lower| is_range(lower)) {
             lower.take_over(&figure, behind.power.or(scale));
         }
         all.push(figure);
@@ -420,6 +425,8 @@ mod tests {
             ("EUR 2000-2500 thousand", 2e6, "EUR"),
             ("2-3 million", 2e6, ""),
             ("2021-3 million EUR", 3e6, "EUR"),
+            ("Phase 2 - EUR 3 million", 3e6, "EUR"),
+            ("3 million to USD 5 million", 3e6, "USD"),
             ("2021~2023, 5억 원", 5e8, "KRW"),
         ] {
             assert_eq!(stated(text), money(amount, currency), "{text}");

@@ -2,7 +2,7 @@
 //!
 //! Everything goes into an index that is thrown away, through the same path as any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -64,7 +64,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     }
     let (mut report, read) = measure(context, &arguments.paths)?;
     if let Some(program) = &arguments.pdftotext {
-        let pdfs = pdf_files(&read)?;
+        let pdfs = pdf_files(read)?;
         let (ours, theirs) = (ours(context, &pdfs)?, theirs(program, &pdfs)?);
         report.ratios.insert("pdftotext".into(), theirs.seconds / ours.seconds);
         report.pdf.insert("sectora".into(), ours);
@@ -74,17 +74,18 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     Ok(Outcome::Yes)
 }
 
-/// Reads `paths` into an index that is thrown away; what became of each file comes along.
-fn measure(context: &Context, paths: &[PathBuf]) -> Result<(Report, Vec<ReportRow>), Failure> {
+/// Reads `paths` into an index that is thrown away; the files that were looked at come along.
+fn measure(context: &Context, paths: &[PathBuf]) -> Result<(Report, BTreeSet<PathBuf>), Failure> {
     let folder = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
     let mut config = context.config.clone();
     config.data_dir = folder.path().display().to_string();
     let app = App::open_for_ingest(config, false)?;
     let never = AtomicBool::new(false);
+    let roots = if paths.is_empty() { app.sector().document_roots() } else { paths.to_vec() };
     let request =
-        IngestRequest { roots: paths.to_vec(), mapping: None, prune: false, program: this_program()?, cancel: &never };
+        IngestRequest { roots: roots.clone(), mapping: None, prune: false, program: this_program()?, cancel: &never };
     let done = app.ingest(&request, &mut |_| ())?;
-    let bytes = bytes(&done.rows);
+    let bytes = bytes(&roots, &done.rows);
     let report = Report {
         files: done.files,
         failed: done.failed,
@@ -99,18 +100,27 @@ fn measure(context: &Context, paths: &[PathBuf]) -> Result<(Report, Vec<ReportRo
         pdf: BTreeMap::new(),
         ratios: BTreeMap::new(),
     };
-    Ok((report, done.rows))
+    Ok((report, files(&roots, &done.rows)))
+}
+
+/// The files of these rows, each of which names its file as seen from the root that it lies under.
+fn files<'r>(roots: &[PathBuf], rows: impl IntoIterator<Item = &'r ReportRow>) -> BTreeSet<PathBuf> {
+    let under = |root: &PathBuf, row: &ReportRow| match root.is_dir() {
+        true => Some(root.join(&row.path)).filter(|file| file.is_file()),
+        false => root.ends_with(&row.path).then(|| root.clone()),
+    };
+    rows.into_iter().flat_map(|row| roots.iter().filter_map(move |root| under(root, row))).collect()
 }
 
 /// Bytes of the files that gave documents; what is hidden was not looked at, what is unknown or broken was not read.
-fn bytes(rows: &[ReportRow]) -> u64 {
-    let read = rows.iter().filter(|row| row.status != Status::Failed);
-    read.filter_map(|row| fs_err::metadata(&row.path).ok()).map(|file| file.len()).sum()
+fn bytes(roots: &[PathBuf], rows: &[ReportRow]) -> u64 {
+    let read = files(roots, rows.iter().filter(|row| row.status != Status::Failed));
+    read.iter().filter_map(|file| fs_err::metadata(file).ok()).map(|file| file.len()).sum()
 }
 
-fn pdf_files(rows: &[ReportRow]) -> Result<Vec<PathBuf>, Failure> {
-    let mut found: Vec<PathBuf> = rows.iter().map(|row| PathBuf::from(&row.path)).collect();
-    found.retain(|f| f.extension().is_some_and(|e| e.eq_ignore_ascii_case("pdf")));
+fn pdf_files(files: BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+    let is_pdf = |file: &PathBuf| file.extension().is_some_and(|e| e.eq_ignore_ascii_case("pdf"));
+    let found: Vec<PathBuf> = files.into_iter().filter(is_pdf).collect();
     if found.is_empty() {
         return Err(Failure::bad_input("--pdftotext: no PDF files among what was read"));
     }
@@ -173,18 +183,31 @@ mod tests {
     #[test]
     fn only_the_bytes_of_what_was_read_are_counted() {
         let dir = tempfile::tempdir().unwrap();
-        let row = |name: &str, bytes: usize, status| {
-            let path = dir.path().join(name);
-            fs_err::write(&path, vec![b'x'; bytes]).unwrap();
-            let (path, error) = (path.display().to_string(), None);
+        let write = |name: &str, bytes: usize| {
+            let file = dir.path().join(name);
+            fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+            fs_err::write(&file, vec![b'x'; bytes]).unwrap();
+            file
+        };
+        let (note, _, pdf) = (write("in/notes/a.md", 300), write("in/b.bin", 5000), write("in/c.PDF", 40));
+        let alone = write("d.md", 7);
+        // Rows name files as seen from their root; a root that is a file by its name.
+        let row = |path: &str, status| {
+            let (path, error) = (path.to_owned(), None);
             ReportRow { path, status, documents: 0, pages: 0, chunks: 0, error, warnings: Vec::new() }
         };
-        let rows =
-            [row("a.md", 300, Status::Added), row("b.bin", 5000, Status::Failed), row("c.PDF", 40, Status::Added)];
-        assert_eq!(bytes(&rows), 340);
-        let pdfs = pdf_files(&rows).map_err(|f| f.message).unwrap();
-        assert_eq!(pdfs, [dir.path().join("c.PDF")]);
-        assert!(pdf_files(&rows[..1]).is_err());
+        let rows = [
+            row("notes/a.md", Status::Added),
+            row("b.bin", Status::Failed),
+            row("c.PDF", Status::Added),
+            row("d.md", Status::Added),
+        ];
+        let roots = [dir.path().join("in"), alone.clone()];
+        assert_eq!(bytes(&roots, &rows), 347);
+        assert_eq!(files(&roots, [&rows[0], &rows[3]]), BTreeSet::from([note, alone.clone()]));
+        let pdfs = pdf_files(files(&roots, &rows)).map_err(|f| f.message).unwrap();
+        assert_eq!(pdfs, [pdf]);
+        assert!(pdf_files(BTreeSet::from([alone])).is_err());
     }
 
     #[test]

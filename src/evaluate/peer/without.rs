@@ -1,7 +1,7 @@
 //! The answer of an index that lacks some documents: how the twin of a question that they answer is asked.
 //!
 //! They are left out of every search, as a filter would do it; the sector's pack and all other documents are what any question
-//! meets. What is counted over the whole index (how rare a term is, which words there are) still counts them.
+//! meets. What is counted over the whole index (how rare a term is, which words and institutions there are) still counts them.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

@@ -1,0 +1,240 @@
+//! What the judged pairs come to: who repeats whom, in what order of time, between which institutes, for how much?
+//!
+//! In: pairs, likeliest first. Out: [`Cluster`]s, a matrix of institutes, [`Avoidable`] spending. Knows nothing of texts and
+//! of how pairs are judged.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::super::holdings::Holdings;
+use super::super::remembered::Judged;
+use super::super::sums::{Sum, by_currency, place};
+use crate::text::money::Money;
+
+/// One side of a pair.
+#[derive(Clone, Debug, Serialize)]
+pub struct End {
+    /// The source system's id, else the source's path.
+    pub project_id: String,
+    /// Title.
+    pub title: String,
+    /// Institute.
+    pub institution: Option<String>,
+    /// First year.
+    pub began: Option<i32>,
+    /// Budget, in the currency's base unit where the source states its unit.
+    pub budget: Option<f64>,
+    /// ISO 4217 code of the budget's currency, where the source states it.
+    pub currency: Option<&'static str>,
+}
+
+/// Projects that repeat each other.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cluster {
+    /// In order of time: who was first.
+    pub timeline: Vec<End>,
+    /// Years from the first to the last beginning.
+    pub years_after: Option<i32>,
+    /// Budgets of all but the first, where known.
+    pub spent_after: Vec<Sum>,
+    /// Projects after the first without a known budget.
+    pub spent_after_unknown: usize,
+}
+
+/// Where spending could perhaps be avoided.
+#[derive(Clone, Debug, Serialize)]
+pub struct Avoidable {
+    /// The later project.
+    pub project: End,
+    /// The earlier work it most likely repeats.
+    pub repeats: String,
+    /// `budget · p(done already)`, in the currency of the project's budget.
+    pub spending: f64,
+}
+
+pub(super) fn end(holdings: &Holdings, i: usize) -> End {
+    let p = &holdings.all[i].project;
+    End {
+        project_id: p.id.clone(),
+        title: p.title.clone(),
+        institution: p.institute.as_ref().map(|k| k.name.clone()),
+        began: p.began(),
+        budget: p.budget,
+        currency: p.currency,
+    }
+}
+
+/// The budgets that are known.
+fn budgets(projects: &[End]) -> impl Iterator<Item = Money> {
+    projects.iter().filter_map(|p| Some(Money { amount: p.budget?, currency: p.currency }))
+}
+
+pub(super) fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) -> Vec<Cluster> {
+    let mut root: Vec<usize> = (0..holdings.all.len()).collect();
+    fn find(root: &mut [usize], mut i: usize) -> usize {
+        while root[i] != i {
+            root[i] = root[root[i]];
+            i = root[i];
+        }
+        i
+    }
+    for pair in pairs.iter().filter(|p| p.done >= at_least) {
+        let (a, b) = (find(&mut root, pair.later), find(&mut root, pair.earlier));
+        root[a.max(b)] = a.min(b);
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for i in 0..holdings.all.len() {
+        groups.entry(find(&mut root, i)).or_default().push(i);
+    }
+    let mut out: Vec<Cluster> = groups
+        .into_values()
+        .filter(|g| g.len() > 1)
+        .map(|mut g| {
+            g.sort_by_key(|i| (holdings.all[*i].project.began().unwrap_or(i32::MAX), *i));
+            let timeline: Vec<End> = g.iter().map(|i| end(holdings, *i)).collect();
+            let began: Vec<i32> = timeline.iter().filter_map(|e| e.began).collect();
+            let years_after = match (began.first(), began.last()) {
+                (Some(first), Some(last)) if began.len() > 1 => Some(last - first),
+                _ => None,
+            };
+            Cluster {
+                years_after,
+                spent_after: by_currency(budgets(&timeline[1..])),
+                spent_after_unknown: timeline[1..].iter().filter(|e| e.budget.is_none()).count(),
+                timeline,
+            }
+        })
+        .collect();
+    // Of equally many projects: by what was spent in the currency of most of them, currency by currency.
+    let all = by_currency(out.iter().flat_map(|c| budgets(&c.timeline[1..])));
+    let spent = |c: &Cluster| {
+        let first = c.spent_after.first();
+        (first.map_or(all.len(), |s| place(&all, s.currency)), first.map_or(0.0, |s| s.amount))
+    };
+    out.sort_by(|a, b| {
+        let ((place_a, spent_a), (place_b, spent_b)) = (spent(a), spent(b));
+        b.timeline.len().cmp(&a.timeline.len()).then(place_a.cmp(&place_b)).then(spent_b.total_cmp(&spent_a))
+    });
+    out
+}
+
+pub(super) fn matrix(holdings: &Holdings, pairs: &[&Judged]) -> Vec<(String, String, usize)> {
+    let name = |k: usize| holdings.all[k].project.institute.as_ref().map(|x| &x.name);
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for pair in pairs {
+        if let (Some(a), Some(b)) = (name(pair.later), name(pair.earlier)) {
+            *counts.entry((a.min(b).clone(), a.max(b).clone())).or_insert(0) += 1;
+        }
+    }
+    let mut out: Vec<_> = counts.into_iter().map(|((a, b), n)| (a, b, n)).collect();
+    out.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| (&a.0, &a.1).cmp(&(&b.0, &b.1))));
+    out
+}
+
+/// Each project's likeliest repetition of another group's earlier work, their sums, and how many that repeat have no known budget.
+pub(super) fn avoidable(holdings: &Holdings, pairs: &[&Judged]) -> (Vec<Avoidable>, Vec<Sum>, usize) {
+    let mut best: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
+    for pair in pairs {
+        let (i, j) = (pair.later, pair.earlier);
+        let institute = |k: usize| holdings.all[k].project.institute.as_ref().map(|x| &x.key);
+        let other_group = institute(i).is_none() || institute(i) != institute(j);
+        let slot = best.entry(i).or_insert((j, 0.0));
+        if other_group && pair.done > slot.1 {
+            *slot = (j, pair.done);
+        }
+    }
+    let mut rows: Vec<Avoidable> = Vec::new();
+    let mut unknown = 0;
+    for (i, (j, p)) in best.into_iter().filter(|(_, (_, p))| *p >= 0.5) {
+        match holdings.all[i].project.budget {
+            Some(budget) => rows.push(Avoidable {
+                project: end(holdings, i),
+                repeats: holdings.all[j].project.id.clone(),
+                spending: budget * p,
+            }),
+            None => unknown += 1,
+        }
+    }
+    let sums = by_currency(rows.iter().map(|row| Money { amount: row.spending, currency: row.project.currency }));
+    let place = |row: &Avoidable| place(&sums, row.project.currency);
+    rows.sort_by(|a, b| {
+        let by_spending = || b.spending.total_cmp(&a.spending);
+        place(a).cmp(&place(b)).then_with(by_spending).then_with(|| a.project.project_id.cmp(&b.project.project_id))
+    });
+    (rows, sums, unknown)
+}
+
+/// Keeps so many rows of each currency, so that a common one does not hide the others.
+pub(super) fn first_of_each_currency(rows: &mut Vec<Avoidable>, limit: usize) {
+    let mut kept: HashMap<Option<&str>, usize> = HashMap::new();
+    rows.retain(|row| {
+        let n = kept.entry(row.project.currency).or_insert(0);
+        *n += 1;
+        *n <= limit
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portfolio::Kind;
+
+    fn repeats(later: usize, earlier: usize) -> Judged {
+        Judged { later, earlier, kind: Kind::DoneAlready, probability: 0.75, done: 0.75, spans: Vec::new() }
+    }
+
+    fn sum(currency: Option<&'static str>, amount: f64, projects: usize) -> Sum {
+        Sum { currency, amount, projects }
+    }
+
+    #[test]
+    fn projects_without_a_known_budget_are_counted_beside_the_sums() {
+        let mut holdings = Holdings::of_terms(vec![Vec::new(); 5]);
+        for (holding, budget) in holdings.all.iter_mut().zip([Some(100.0), Some(40.0), None, Some(7.0), None]) {
+            holding.project.budget = budget;
+        }
+        let judged = [repeats(1, 0), repeats(2, 0), repeats(4, 3)];
+        let pairs: Vec<&Judged> = judged.iter().collect();
+        let (rows, sums, unknown) = avoidable(&holdings, &pairs);
+        let spending: Vec<(&str, f64)> = rows.iter().map(|r| (r.project.project_id.as_str(), r.spending)).collect();
+        assert_eq!((spending, sums, unknown), (vec![("P-1", 30.0)], vec![sum(None, 30.0, 1)], 2));
+        let found = clusters(&holdings, &pairs, 0.5);
+        let spent: Vec<(usize, Vec<Sum>, usize)> =
+            found.into_iter().map(|c| (c.timeline.len(), c.spent_after, c.spent_after_unknown)).collect();
+        assert_eq!(spent, [(3, vec![sum(None, 40.0, 1)], 1), (2, Vec::new(), 1)]);
+    }
+
+    #[test]
+    fn spending_is_added_and_ranked_within_a_currency_never_across() {
+        let mut holdings = Holdings::of_terms(vec![Vec::new(); 9]);
+        let (won, dollars) = (Some("KRW"), Some("USD"));
+        let budgets = [(1e9, won), (4e8, won), (8e8, won), (4e5, dollars), (12.0, None), (1e9, won)];
+        for (holding, (budget, currency)) in holdings.all.iter_mut().zip(budgets) {
+            (holding.project.budget, holding.project.currency) = (Some(budget), currency);
+        }
+        for (i, (budget, currency)) in [(6, (9e5, dollars)), (8, (2e8, won))] {
+            (holdings.all[i].project.budget, holdings.all[i].project.currency) = (Some(budget), currency);
+        }
+        // 0 to 4 are one cluster; of 5 and 6, and of 7 and 8, the second repeats the first.
+        let judged = [repeats(1, 0), repeats(2, 0), repeats(3, 0), repeats(4, 0), repeats(6, 5), repeats(8, 7)];
+        let pairs: Vec<&Judged> = judged.iter().collect();
+        let (mut rows, sums, unknown) = avoidable(&holdings, &pairs);
+        let ids = |rows: &[Avoidable]| rows.iter().map(|r| r.project.project_id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&rows), ["P-2", "P-1", "P-8", "P-6", "P-3", "P-4"]);
+        assert_eq!(sums, [sum(won, 1.05e9, 3), sum(dollars, 975_000.0, 2), sum(None, 9.0, 1)]);
+        assert_eq!(unknown, 0);
+        first_of_each_currency(&mut rows, 1);
+        assert_eq!(ids(&rows), ["P-2", "P-6", "P-4"]);
+        let found = clusters(&holdings, &pairs, 0.5);
+        let spent: Vec<Vec<Sum>> = found.into_iter().map(|c| c.spent_after).collect();
+        assert_eq!(
+            spent,
+            [
+                vec![sum(won, 1.2e9, 2), sum(dollars, 4e5, 1), sum(None, 12.0, 1)],
+                vec![sum(won, 2e8, 1)],
+                vec![sum(dollars, 9e5, 1)],
+            ]
+        );
+    }
+}
