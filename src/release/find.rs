@@ -96,6 +96,13 @@ mod tests {
     }
 
     #[test]
+    fn an_amount_is_nobody_and_a_passport_number_may_hold_letters() {
+        assert_eq!(said("예산 1,450,000천원은 변동이 없습니다."), Vec::<String>::new());
+        assert_eq!(said("His passport number is C01X00T47."), ["PASSPORT:C01X00T47"]);
+        assert_eq!(said("The passport office is in BUILDING1."), Vec::<String>::new());
+    }
+
+    #[test]
     fn full_width_figures_and_letters_are_read_and_shown_as_they_stand() {
         assert_eq!(
             said("성명：김하늘, 연락처： ０１０－２３４５－６７８９ / ｈ．ｋｉｍ＠ｌａｂ．ｅｘａｍｐｌｅ"),

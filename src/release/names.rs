@@ -171,7 +171,10 @@ pub(super) fn find(text: &str) -> Vec<Finding> {
     }
     for m in WORD.find_iter(text) {
         let name = without_particle(m.as_str());
-        // `기도하는` is a verb.
+        // `1,450천원은` is an amount, `기도하는` a verb.
+        if text[..m.start()].ends_with(|c: char| c.is_ascii_digit()) {
+            continue;
+        }
         let verb = name.ends_with('하') && m.as_str().len() > name.len();
         if !verb && name.chars().count() == 3 && is_korean_name(name) && is_usual(name, false) && !is_inflected(name) {
             add(m.start(), m.start() + name.len(), "korean-name", 0.6);

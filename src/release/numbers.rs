@@ -66,9 +66,9 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             "passport",
             Label::Passport,
             0.93,
-            r"(?-u:\b)[A-Z]{1,2}\d{3}[A-Z\d]\d{3,5}(?-u:\b)|(?-u:\b)\d{9}(?-u:\b)",
+            r"(?-u:\b)[A-Z]{1,2}\d{3}[A-Z\d]\d{3,5}(?-u:\b)|(?-u:\b)[A-Z\d]{9}(?-u:\b)",
             r"(?i)여권|passport",
-            any,
+            |value| digits(value).len() >= 4,
         ),
         rule(
             "driver-license",

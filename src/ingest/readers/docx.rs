@@ -177,7 +177,7 @@ fn rewritten(xml: &str, lost: &mut Lost) -> Option<String> {
 
 /// `10-3` with a raised `-3` would read as a subtraction: signs and digits have raised and lowered
 /// characters of their own. `None` where one of them has not.
-fn shifted(text: &str, up: bool) -> Option<String> {
+pub(super) fn shifted(text: &str, up: bool) -> Option<String> {
     const UP: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     const DOWN: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
     let one = |c: char| match (c, up) {

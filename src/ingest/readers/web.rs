@@ -6,7 +6,7 @@ use htmd::element_handler::{HandlerResult, Handlers};
 use htmd::{Element, HtmlToMarkdown, Node};
 use markup5ever_rcdom::NodeData;
 
-use super::{Input, body, damaged, document, html_table, text};
+use super::{Input, body, damaged, document, docx, html_table, text};
 use crate::document::Format;
 use crate::ingest::{Extracted, ReadError};
 
@@ -55,7 +55,8 @@ fn markdown(converter: &HtmlToMarkdown, html: &str) -> Result<String, ReadError>
     Ok(converter.tree_to_markdown(&tree).chars().map(back).collect())
 }
 
-/// Takes hidden elements out, and what the converter would escape out of its sight. In code it escapes nothing.
+/// Takes hidden elements out, and what the converter would escape out of its sight (in code it escapes nothing); raises figures,
+/// for `10<sup>6</sup>` is no 106.
 fn prepare(tree: &Rc<Node>) {
     let away = |c: char| if ESCAPED.contains(c) { char::from_u32(AWAY + c as u32).unwrap_or(c) } else { c };
     let mut open = vec![tree.clone()];
@@ -65,8 +66,20 @@ fn prepare(tree: &Rc<Node>) {
             *contents.borrow_mut() = text.into();
         }
         node.children.borrow_mut().retain(|child| !is_hidden(child));
+        if is_named(&node, &["sup"]) {
+            node.children.borrow().iter().for_each(|child| raise(child));
+        }
         if !is_named(&node, &["pre", "code"]) {
             open.extend(node.children.borrow().iter().cloned());
+        }
+    }
+}
+
+fn raise(node: &Node) {
+    if let NodeData::Text { contents } = &node.data {
+        let raised = docx::shifted(&contents.borrow(), true);
+        if let Some(raised) = raised {
+            *contents.borrow_mut() = raised.into();
         }
     }
 }
@@ -178,6 +191,12 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line}: {text}");
         }
         assert!(text.contains("```\nlet a_b = *c;\n```"), "{text}");
+    }
+
+    #[test]
+    fn raised_figures_are_no_digits_of_what_stands_before() {
+        let text = converted("<p>5 × 10<sup>6</sup> Pa, 10<sup>-3</sup> S/cm, the 4<sup>th</sup>, H<sub>2</sub>O</p>");
+        assert_eq!(text, "5 × 10⁶ Pa, 10⁻³ S/cm, the 4th, H2O");
     }
 
     #[test]
