@@ -21,6 +21,8 @@ from tokens import PAD, Pieces
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "reader"))
 from written import of_written  # noqa: E402
 
+CHOICE = 0.5  # what choosing the sentence counts beside finding the place
+
 
 def collate(group):
     longest = -(-max(len(e.ids) for e in group) // 8) * 8
@@ -42,25 +44,45 @@ def spans(logits, most=40):
 
 
 @torch.no_grad()
-def measure(model, examples):
-    """Of those with an answer: exact whatever "not here" says, and said to be here; of those without: said to be not here."""
+def measure(model, groups):
+    """Of the questions with an answer: exactly right within its sentence, whatever "not here" says; its sentence said to answer; its sentence the surest
+    of the group. Of the questions without: every sentence said not to answer. Of all sentences that do not answer: said so."""
     model.eval()
-    exact = here = silent = with_answer = without = 0
-    for at in range(0, len(examples), 64):
-        group = examples[at: at + 64]
-        ids, segments, _, _ = collate(group)
+    exact = here = first = silent = denied = answered = absent = others = 0
+    for at in range(0, len(groups), 24):
+        some = groups[at: at + 24]
+        ids, segments, _, _ = collate([e for group in some for e in group])
         with torch.autocast("cpu", torch.bfloat16):
-            logits = model(ids, segments)
-        for e, (margin, start, end) in zip(group, spans(logits)):
-            if e.start:
-                with_answer += 1
-                exact += (start, end) == (e.start, e.end)
-                here += margin > 0
+            found = iter(spans(model(ids, segments)))
+        for group in some:
+            read = [next(found) for _ in group]
+            surest = max(range(len(read)), key=lambda i: read[i][0])
+            negative = [margin <= 0 for e, (margin, _, _) in zip(group, read) if not e.start]
+            denied, others = denied + sum(negative), others + len(negative)
+            if group[0].start:
+                answered += 1
+                exact += read[0][1:] == (group[0].start, group[0].end)
+                here += read[0][0] > 0
+                first += surest == 0
             else:
-                without += 1
-                silent += margin <= 0
+                absent += 1
+                silent += all(negative)
     model.train()
-    return exact / max(1, with_answer), here / max(1, with_answer), silent / max(1, without)
+    return exact / max(1, answered), here / max(1, answered), first / max(1, answered), silent / max(1, absent), denied / max(1, others)
+
+
+def loss_of(logits, starts, ends, sizes):
+    """Of each sentence where its answer begins and ends, if anywhere; and of each question which of its sentences answers it, if any
+    (after Clark and Gardner 2018, "Simple and effective multi-paragraph reading comprehension": what is said of one sentence is held against the others')."""
+    begin, end = logits[:, :, 0], logits[:, :, 1]
+    places = F.cross_entropy(begin, starts) + F.cross_entropy(end, ends)
+    margins = begin[:, 1:].logsumexp(1) + end[:, 1:].logsumexp(1) - begin[:, 0] - end[:, 0]
+    none = margins.new_zeros(1)
+    choices, at = [], 0
+    for size in sizes:
+        choices.append(F.cross_entropy(torch.cat([none, margins[at: at + size]]), (starts[at] > 0).long()))
+        at += size
+    return places + CHOICE * torch.stack(choices).mean()
 
 
 def start(folder):
@@ -76,7 +98,7 @@ def main():
     parser.add_argument("--texts", type=pathlib.Path)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=12, help="questions a step")
     parser.add_argument("--rate", type=float, default=1.5e-4)
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--dropout", type=float, default=0.1)
@@ -90,10 +112,10 @@ def main():
     texts = [json.loads(line) for line in open(options.texts, encoding="utf-8")] if options.texts else []
     stream = Examples(pieces, rows, texts, options.seed)
     shown_written = Examples(pieces, hidden, [], "held out")
-    checks = [shown_written.one(i) for i in range(1000)]
+    checks = [shown_written.group(i) for i in range(600)]
     begin = time.time()
-    sample = [stream.one(-i - 1) for i in range(2000)]
-    print(f"{2000 / (time.time() - begin):.0f} examples/s are made, {sum(len(e.ids) for e in sample) / 2000:.0f} tokens each", flush=True)
+    sample = [e for i in range(1000) for e in stream.group(-i - 1)]
+    print(f"{len(sample) / (time.time() - begin):.0f} sentences/s are made, {sum(len(e.ids) for e in sample) / len(sample):.0f} tokens each, {len(sample) / 1000:.2f} a question", flush=True)
     model = of_tensors(start(options.base), options.layers, options.dropout)
     learnt = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     print(sum(p.numel() for p in model.parameters()), "parameters", sum(p.numel() for _, p in learnt), "learnt", len(rows), "passages", sum(len(r["questions"]) for r in rows), "questions", flush=True)
@@ -101,20 +123,21 @@ def main():
     rest = [p for n, p in learnt if p.ndim != 2 or "embeddings" in n]
     optimiser = torch.optim.AdamW([dict(params=matrices, weight_decay=0.01), dict(params=rest, weight_decay=0.0)], lr=options.rate, betas=(0.9, 0.98), fused=True)
     save = lambda: save_file({n: t.contiguous() for n, t in model.state_dict().items()}, options.out / "model.safetensors")
+    print("before", *(f"{x:.3f}" for x in measure(model, checks)), flush=True)
     begin, step, total, n, at = time.time(), 0, 0.0, 0, 0
     while (time.time() - begin) / 60 < options.minutes:
-        pool = sorted((stream.one(at + k) for k in range(8 * options.batch)), key=lambda e: len(e.ids))
+        pool = sorted((stream.group(at + k) for k in range(8 * options.batch)), key=lambda group: max(len(e.ids) for e in group))
         at += len(pool)
-        groups = [pool[k: k + options.batch] for k in range(0, len(pool), options.batch)]
-        random.Random(at).shuffle(groups)
-        for group in groups:
+        batches = [pool[k: k + options.batch] for k in range(0, len(pool), options.batch)]
+        random.Random(at).shuffle(batches)
+        for batch in batches:
             done = (time.time() - begin) / 60 / options.minutes
             for g in optimiser.param_groups:
                 g["lr"] = options.rate * min(1, (step + 1) / 200) * max(0.02, 0.5 + 0.5 * math.cos(math.pi * min(1, done)))
-            ids, segments, starts, ends = collate(group)
+            ids, segments, starts, ends = collate([e for group in batch for e in group])
             with torch.autocast("cpu", torch.bfloat16):
                 logits = model(ids, segments)
-            loss = F.cross_entropy(logits[:, :, 0], starts) + F.cross_entropy(logits[:, :, 1], ends)
+            loss = loss_of(logits, starts, ends, [len(group) for group in batch])
             loss.backward()
             torch.nn.utils.clip_grad_norm_([p for _, p in learnt], 1.0)
             optimiser.step()
