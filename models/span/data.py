@@ -23,6 +23,7 @@ from tokens import BEGIN, NEXT  # noqa: E402
 CLOZE = 0.2  # of the questions
 ABSENT = 0.2  # of the written questions
 LONGEST = 192  # tokens in all
+NEAREST = 5  # other passages that a sentence may be taken from
 WINDOW = 0.1  # of the prose: some sentences together, as a passage is read
 BEFORE = 0.7  # of the prose: the sentence before is shown, as the program always shows it
 SECTIONS = {"ko": "결과;방법;목표;개요;요약;본문;논의;1. 개요;2. 방법;3. 결과;4. 성과".split(";"), "en": "Result;Method;Aim;Overview;Summary;Discussion;1. Introduction;2. Methods;3. Results".split(";")}
@@ -109,8 +110,8 @@ class Neighbours:
                 self.having[t].append(i)
         self.known = {}
 
-    def of(self, i, most=5):
-        """Their places, the nearest first."""
+    def of(self, i):
+        """The places of the nearest, the nearest first."""
         if i not in self.known:
             shared = collections.Counter()
             for t in sorted(self.tokens[i]):
@@ -119,7 +120,7 @@ class Neighbours:
                 for j in self.having[t] if weight > 1 else ():
                     shared[j] += weight
             del shared[i]
-            self.known[i] = [j for j, _ in sorted(shared.items(), key=lambda of: (-of[1], of[0]))[:most]]
+            self.known[i] = [j for j, _ in sorted(shared.items(), key=lambda of: (-of[1], of[0]))[:NEAREST]]
         return self.known[i]
 
 
@@ -153,23 +154,23 @@ class Examples:
             # The same was asked in other words or in the other language: sentences like any of them.
             said = " ".join(q["q"] for q in row["questions"] if q["a"] == answer)
         by_likeness = lambda sentences: sorted((i for i, s in enumerate(sentences) if not answer or answer not in s), key=lambda i: -alike(said, sentences[i]))
-        rivals, shown, heading = by_likeness(own), [], headed(rng, row)
+        rivals, group, heading = by_likeness(own), [], headed(rng, row)
         if answer:
             at = next((i for i, s in enumerate(own) if answer in s), None)
             if at is None:
                 return None
-            shown.append(self._shown(rng, row, heading, own, at, question, answer, change))
+            group.append(self._shown(rng, row, heading, own, at, question, answer, change))
         if rivals:
             first = rivals.pop(0 if rng.random() < 0.75 else rng.randrange(len(rivals)))
-            shown.append(self._shown(rng, row, heading, own, first, question, None, change, but=answer))
+            group.append(self._shown(rng, row, heading, own, first, question, None, change, but=answer))
         near = rng.choice(self.neighbours.of(place) or [place])
         theirs = pieces_of(self.rows[near]["text"])
         others = by_likeness(theirs)
         if rivals and rng.random() < 0.4:
-            shown.append(self._shown(rng, row, heading, own, rng.choice(rivals), question, None, change, but=answer))
+            group.append(self._shown(rng, row, heading, own, rng.choice(rivals), question, None, change, but=answer))
         elif others and near != place:
-            shown.append(self._shown(rng, self.rows[near], headed(rng, self.rows[near]), theirs, others[0], question, None, change, but=answer))
-        return shown
+            group.append(self._shown(rng, self.rows[near], headed(rng, self.rows[near]), theirs, others[0], question, None, change, but=answer))
+        return group
 
     def _shown(self, rng, row, heading, own, at, question, answer, change, but=None):
         """A sentence of a passage as it is shown, from time to time with what stands around it, unless that holds `but`."""

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::split::Split;
 use super::{AdaptError, AdaptOptions};
-use crate::model_store::{sha256, write_whole};
+use crate::model_store::{put, sha256, write_whole};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Unseen {
         fs_err::File::open(&new)?.sync_all()?;
         let bound = Unseen { adapter: sha256(&new)?, ..self.clone() };
         write_whole(&beside(path), &serde_json::to_vec_pretty(&bound).map_err(std::io::Error::other)?)?;
-        fs_err::rename(&new, path)?;
+        put(&new, path)?;
         Ok(())
     }
 

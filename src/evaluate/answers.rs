@@ -168,10 +168,10 @@ pub struct AnswerResult {
     /// Questions of the set.
     pub total: usize,
     /// Twins that were not asked: whoever answered finds the documents that they are to be asked without.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub twins_left_out: usize,
     /// Questions that the predictions hold no answer to, which counts as an abstention.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub without_prediction: usize,
     /// Seed.
     pub seed: u64,
@@ -198,10 +198,6 @@ pub struct AnswerResult {
     /// Every question; printed with `--rows`, and what reports are made of.
     #[serde(skip)]
     pub rows: Vec<Judgement>,
-}
-
-fn is_zero(n: &usize) -> bool {
-    *n == 0
 }
 
 /// Reads the set and draws the sample.

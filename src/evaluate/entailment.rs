@@ -229,7 +229,7 @@ pub struct Accuracy {
     /// Pairs of the second half, which the threshold was not chosen on; the halves share no premise.
     pub pairs: usize,
     /// Labelled pairs whose claim or document the set lacks.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub skipped: usize,
     /// Share of right decisions (supported or not).
     pub accuracy: f64,
@@ -241,10 +241,6 @@ pub struct Accuracy {
     pub recall: f64,
     /// The threshold that would be best on the first half.
     pub best_threshold: f32,
-}
-
-fn is_zero(n: &usize) -> bool {
-    *n == 0
 }
 
 /// The rule's accuracy as last measured by `sectora eval entailment` (file `eval/entailment.json`).

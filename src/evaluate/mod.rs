@@ -106,3 +106,8 @@ impl Classified for EvaluateError {
         }
     }
 }
+
+/// What is none goes without saying in a report.
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}

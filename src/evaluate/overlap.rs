@@ -286,7 +286,11 @@ fn originals(
 }
 
 pub(super) fn verdict(weights: Model<'_>, features: &Features) -> (Kind, f64) {
-    let p = weights.probabilities(features);
+    likeliest(&weights.probabilities(features))
+}
+
+/// The likeliest kind, and how likely the first of them, `done already`, is.
+fn likeliest(p: &[f64; 5]) -> (Kind, f64) {
     let best = (0..5).fold(0, |a, b| if p[b] > p[a] { b } else { a });
     (Kind::FITTED[best], p[0])
 }
@@ -386,8 +390,9 @@ fn judge_all(rows: &mut [Row], model: Model<'_>) {
     let mut scores: BTreeMap<usize, Vec<(f64, usize)>> = BTreeMap::new();
     for (i, row) in rows.iter_mut().enumerate() {
         if let Some(features) = &row.features {
-            (row.kind, row.done) = verdict(model, features);
-            scores.entry(row.proposal).or_default().push((severity(&model.probabilities(features)), i));
+            let p = model.probabilities(features);
+            (row.kind, row.done) = likeliest(&p);
+            scores.entry(row.proposal).or_default().push((severity(&p), i));
         }
     }
     for mut list in scores.into_values() {

@@ -3,6 +3,8 @@
 //! Deterministic: the same numbers and seed give the same answer on any machine. Every method works on
 //! one value a question; questions are what is sampled, or clusters of them where they are not independent.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 /// Resamples of a bootstrap.
@@ -57,24 +59,30 @@ pub struct Estimate {
     pub n: usize,
 }
 
+/// `limit` of the items drawn with `seed`, in their order; all where there are no more.
+pub fn sample<T>(items: Vec<T>, limit: usize, seed: u64) -> Vec<T> {
+    if limit >= items.len() {
+        return items;
+    }
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    Random::new(seed).shuffle(&mut order);
+    let drawn: HashSet<usize> = order.into_iter().take(limit).collect();
+    items.into_iter().enumerate().filter(|(i, _)| drawn.contains(i)).map(|(_, item)| item).collect()
+}
+
 /// The percentile bootstrap (Efron 1979) of a mean; `None` without values.
 pub fn bootstrap(values: &[f64], seed: u64) -> Option<Estimate> {
-    if values.is_empty() {
-        return None;
-    }
-    let n = values.len();
-    let mut random = Random::new(seed);
-    let mut means: Vec<f64> =
-        (0..RESAMPLES).map(|_| (0..n).map(|_| values[random.below(n)]).sum::<f64>() / n as f64).collect();
-    means.sort_by(f64::total_cmp);
-    let (low, high) = (percentile(&means, 0.025)?, percentile(&means, 0.975)?);
-    Some(Estimate { mean: values.iter().sum::<f64>() / n as f64, low, high, n })
+    resampled(&values.iter().map(|v| (*v, 1)).collect::<Vec<_>>(), seed)
 }
 
 /// The same where values come in clusters that are alike within (the proposals of one project): clusters are what is drawn, each with
 /// all of its values (Davison & Hinkley 1997, 3.8). A draw without a value is passed over; `None` without values.
 pub fn bootstrap_clusters(clusters: &[Vec<f64>], seed: u64) -> Option<Estimate> {
-    let sums: Vec<(f64, usize)> = clusters.iter().map(|c| (c.iter().sum::<f64>(), c.len())).collect();
+    resampled(&clusters.iter().map(|c| (c.iter().sum(), c.len())).collect::<Vec<_>>(), seed)
+}
+
+/// Of what is drawn together the sum and the number of its values.
+fn resampled(sums: &[(f64, usize)], seed: u64) -> Option<Estimate> {
     let mean = |(sum, n): (f64, usize)| (n > 0).then(|| sum / n as f64);
     let all = total(sums.iter().copied());
     let mut random = Random::new(seed);

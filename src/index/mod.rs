@@ -4,6 +4,7 @@
 //! The **store** (qdrant-edge, or a Qdrant server) is derived from it and can be rebuilt at any time.
 //! Knows nothing of questions, answers or HTTP.
 
+mod answering;
 mod archive;
 mod catalog;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use answering::Answering;
 pub use archive::{Archived, BackupOptions, Manifest, Restored, backup, restore};
 pub use catalog::Catalog;
 pub use counts::Stats;
@@ -40,7 +42,7 @@ pub use institutions::institutions;
 pub use lock::Lock;
 pub use qdrant::{QdrantOptions, QdrantStore};
 pub use reembed::{Next, Ready};
-pub use sync::{Phase, Progress, Report, ReportRow, Status, SyncOptions, sync};
+pub use sync::{Phase, Progress, Report, ReportRow, Status, SyncOptions, WORKERS, sync};
 pub use vocabulary::vocabulary_form;
 
 use crate::embed::Embedder;

@@ -25,7 +25,7 @@ use crate::text::bm25::Bm25;
 /// Version of everything between bytes and chunks; a change re-reads all sources.
 const PIPELINE: &str = "4";
 /// Worker processes at a time.
-const WORKERS: usize = 2;
+pub const WORKERS: usize = 2;
 
 /// What to read and how.
 pub struct SyncOptions<'a> {

@@ -122,7 +122,12 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = fs_err::File::create(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs_err::rename(&beside, path)?;
+    put(&beside, path)
+}
+
+/// Renames a file that is on disk to its place, and waits until that is on disk.
+pub(crate) fn put(beside: &Path, path: &Path) -> std::io::Result<()> {
+    fs_err::rename(beside, path)?;
     match path.parent() {
         // The rename itself must be on disk too; where folders cannot be opened, as on Windows, it is as good as it gets.
         Some(folder) => fs_err::File::open(folder).and_then(|f| f.sync_all()).or(Ok(())),

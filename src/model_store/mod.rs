@@ -14,8 +14,8 @@ mod hub;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-pub(crate) use adapted::write_whole;
 pub use adapted::{Adapted, Current};
+pub(crate) use adapted::{put, write_whole};
 pub use card::{Card, CardFile, ModelKind};
 use hub::Hub;
 use sha2::{Digest, Sha256};

@@ -1,8 +1,10 @@
 //! Every place of a text that names or describes a person.
 
+use std::borrow::Cow;
+
 use super::{Label, names, numbers, places};
 use crate::document::Span;
-use crate::text::width::narrow;
+use crate::text::width::narrowed;
 
 /// One place, what stands there, and how that was seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,19 +22,16 @@ pub struct Finding {
 /// Findings in the order of the text, none inside or across another. Where two rules meet, the surer one stays, then the longer.
 /// Full-width characters are read as their ASCII twins.
 pub fn find(text: &str) -> Vec<Finding> {
-    if text.chars().all(|c| narrow(c) == c) {
-        return in_order(text);
-    }
-    let mut narrowed = String::with_capacity(text.len());
-    // Where each character of `narrowed` begins, and where in `text`.
-    let mut begins = Vec::new();
-    for (at, c) in text.char_indices() {
-        begins.push((narrowed.len(), at));
-        narrowed.push(narrow(c));
-    }
-    begins.push((narrowed.len(), text.len()));
-    let there = |at: usize| begins[begins.partition_point(|(here, _)| *here < at).min(begins.len() - 1)].1;
+    let narrowed = narrowed(text);
     let mut found = in_order(&narrowed);
+    if let Cow::Borrowed(_) = narrowed {
+        return found;
+    }
+    // Where each character begins there, and where in `text`; both have as many.
+    let ends = [(narrowed.len(), text.len())];
+    let begins = narrowed.char_indices().zip(text.char_indices()).map(|((here, _), (at, _))| (here, at));
+    let begins: Vec<(usize, usize)> = begins.chain(ends).collect();
+    let there = |at: usize| begins[begins.partition_point(|(here, _)| *here < at).min(begins.len() - 1)].1;
     found.iter_mut().for_each(|f| f.span = Span { start: there(f.span.start), end: there(f.span.end) });
     found
 }

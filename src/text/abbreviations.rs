@@ -5,7 +5,7 @@
 //! begin (Schwartz & Hearst 2003, <https://psb.stanford.edu/psb-online/proceedings/psb03/schwartz.pdf>); a Korean name has no
 //! such letters and is the word that touches the bracket, with the one before it where it is short.
 
-use super::analyse::Script;
+use super::analyse::is_hangul;
 use super::normalise::normalise;
 use super::{english, korean};
 
@@ -173,10 +173,6 @@ fn spelt_by<'a>(short: &str, text: &'a str) -> Option<&'a str> {
     let found = &text[letters.get(at)?.0..];
     let words = found.split_whitespace().count();
     (words <= (wanted.len() + 5).min(wanted.len() * 2)).then_some(found)
-}
-
-fn is_hangul(c: char) -> bool {
-    Script::of(c) == Script::Hangul
 }
 
 #[cfg(test)]

@@ -137,6 +137,11 @@ pub(super) enum Script {
     None,
 }
 
+/// A syllable or a letter of Hangul.
+pub(crate) fn is_hangul(c: char) -> bool {
+    Script::of(c) == Script::Hangul
+}
+
 impl Script {
     pub(super) fn of(c: char) -> Script {
         match c {

@@ -29,6 +29,7 @@ pub mod width;
 
 pub use abbreviations::{SameThing, abbreviations, is_abbreviation};
 pub use aims::{asks_for_a_result, states_an_aim, without_reaching};
+pub(crate) use analyse::is_hangul;
 pub use analyse::{ANALYSER, Term, analyse};
 pub use figures::{Figure, figures};
 pub use institutes::institutes;

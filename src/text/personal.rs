@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::sentences;
-use super::width::narrow;
+use super::width::narrowed;
 
 /// A kind of personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -158,7 +158,7 @@ const OFFICES: [&str; 40] = [
 
 /// The kind of personal data that a sentence holds, if any.
 pub fn held(sentence: &str) -> Option<Personal> {
-    let sentence = &sentence.chars().map(narrow).collect::<String>();
+    let sentence = &*narrowed(sentence);
     if !sentence.bytes().any(|b| b.is_ascii_digit() || b == b'@') {
         return None;
     }

@@ -22,6 +22,16 @@ pub fn is_row(line: &str) -> bool {
     line.trim_start().starts_with('|')
 }
 
+/// True for the row at byte `at` of `text` where it names columns: a rule stands right below, be it one only there where no row
+/// stands above.
+pub fn is_header(text: &str, at: usize) -> bool {
+    let begin = text[..at].rfind('\n').map_or(0, |n| n + 1);
+    let mut lines = text[begin..].lines();
+    let (row, below) = (lines.next().unwrap_or_default(), lines.next());
+    let is_first = !text[..begin].lines().next_back().is_some_and(is_row);
+    pairs(row).is_none() && below.is_some_and(|line| is_rule(line) || is_first && may_be_rule(line))
+}
+
 /// The header row of the table that holds byte `at` of `text`: its first, where a rule stands right below. `None` outside of
 /// tables, in a table without one, and where the first row names a field and its value.
 pub fn header_of(text: &str, at: usize) -> Option<&str> {
@@ -80,6 +90,15 @@ mod tests {
     use super::*;
 
     const TABLE: &str = "Text.\n| Cell | Loss |\n|---|---|\n| A1 | 3 % |\n| A2 |  |\n\n| B1 | 4 |\n";
+
+    #[test]
+    fn a_header_has_a_rule_below_and_a_row_of_nothing_makes_none_of_the_row_above() {
+        let is = |text: &str, row: &str| is_header(text, text.find(row).unwrap());
+        assert!(is(TABLE, "| Cell") && !is(TABLE, "| A1") && !is(TABLE, "Text"));
+        let spaced = "| Cell | Loss |\n| - | - |\n| A1 | 3 |\n| - | - |\n| A2 | 4 |\n";
+        assert!(is(spaced, "| Cell") && !is(spaced, "| A1") && !is(spaced, "| A2"));
+        assert!(!is("| 주관기관 | 가온 |\n|---|---|\n", "| 주관기관"), "a field and its value");
+    }
 
     #[test]
     fn a_row_is_read_with_the_names_of_its_columns() {

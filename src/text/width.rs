@@ -1,5 +1,7 @@
 //! Full-width letters, digits and marks (`１２３`, `＠`) as their ASCII twins, which rules are written in.
 
+use std::borrow::Cow;
+
 /// The ASCII twin of a character of the full-width block, a blank for the wide one; any other character as it is.
 pub fn narrow(c: char) -> char {
     match c {
@@ -9,13 +11,21 @@ pub fn narrow(c: char) -> char {
     }
 }
 
+/// The text with the twins of its full-width characters; as it is where it has none.
+pub fn narrowed(text: &str) -> Cow<'_, str> {
+    match text.chars().all(|c| narrow(c) == c) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.chars().map(narrow).collect()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_wide_becomes_narrow_and_nothing_else_changes() {
-        let narrowed: String = "ＮＣＭ８１１＠ 가·℃ㄱ\u{3000}a".chars().map(narrow).collect();
-        assert_eq!(narrowed, "NCM811@ 가·℃ㄱ a");
+        assert_eq!(narrowed("ＮＣＭ８１１＠ 가·℃ㄱ\u{3000}a"), "NCM811@ 가·℃ㄱ a");
+        assert!(matches!(narrowed("NCM811 가"), Cow::Borrowed("NCM811 가")));
     }
 }

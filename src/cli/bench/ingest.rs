@@ -13,10 +13,7 @@ use serde::Serialize;
 
 use super::super::{Context, Failure, Outcome, this_program};
 use crate::app::{App, IngestRequest};
-use crate::index::{ReportRow, Status};
-
-/// Files that pdftotext reads at a time: as many as our worker processes (`WORKERS` of `src/index/sync.rs`).
-const AT_ONCE: usize = 2;
+use crate::index::{ReportRow, Status, WORKERS};
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
@@ -133,7 +130,7 @@ fn ours(context: &Context, pdfs: &[PathBuf]) -> Result<Pdf, Failure> {
     Ok(Pdf { files: report.files, failed: report.failed, seconds: report.reading_s })
 }
 
-/// One process a file, [`AT_ONCE`] at a time, text thrown away.
+/// One process a file, as many at a time as we have workers, text thrown away.
 fn theirs(program: &Path, pdfs: &[PathBuf]) -> Result<Pdf, Failure> {
     let next = AtomicUsize::new(0);
     let some = || -> std::io::Result<u64> {
@@ -146,7 +143,7 @@ fn theirs(program: &Path, pdfs: &[PathBuf]) -> Result<Pdf, Failure> {
     };
     let begin = Instant::now();
     let failed = std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+        let readers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(some)).collect();
         let done = readers
             .into_iter()
             .map(|reader| reader.join().unwrap_or_else(|_| Err(std::io::Error::other("its thread panicked"))));
@@ -208,11 +205,6 @@ mod tests {
         let pdfs = pdf_files(files(&roots, &rows)).map_err(|f| f.message).unwrap();
         assert_eq!(pdfs, [pdf]);
         assert!(pdf_files(BTreeSet::from([alone])).is_err());
-    }
-
-    #[test]
-    fn as_many_files_are_given_to_pdftotext_at_a_time_as_to_our_workers() {
-        assert!(include_str!("../../index/sync.rs").contains(&format!("const WORKERS: usize = {AT_ONCE};")));
     }
 
     /// `sh` in place of pdftotext: each file waits until another one is read beside it.

@@ -18,7 +18,7 @@ use super::retrieve::memory;
 use crate::document::Access;
 use crate::embed::{Embedder, StaticModel};
 use crate::evaluate::statistics::Random;
-use crate::index::{Catalog, Filter, Hit, IndexError, Point, Query, SyncOptions, VectorStore, sync};
+use crate::index::{Answering, Catalog, Hit, Query, SyncOptions, sync};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::portfolio::landscape::{Landscape, LandscapeOptions, landscape, remembered_neighbours};
 use crate::portfolio::{Holdings, Institutes};
@@ -120,7 +120,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     let lexicon = Lexicon::default();
     let parts = Parts {
         catalog: &catalog,
-        store: &Nowhere,
+        store: &NOWHERE,
         embedder: Some(&embedder),
         reranker: None,
         sector: &sector,
@@ -269,7 +269,7 @@ fn fill(
         prune: false,
         cancel: &never,
     };
-    let done = sync(catalog, &Nowhere, None, &options, &mut |_| {})?;
+    let done = sync(catalog, &NOWHERE, None, &options, &mut |_| {})?;
     if done.failed > 0 {
         return Err(Failure::internal(format!("{} of {} files from {from} were not read", done.failed, done.files)));
     }
@@ -381,42 +381,8 @@ fn spelled(number: usize) -> String {
     out
 }
 
-/// A store that keeps nothing: the portfolio joined with itself asks the catalogue only.
-struct Nowhere;
-
-impl VectorStore for Nowhere {
-    fn upsert(&self, _: Vec<Point>) -> Result<(), IndexError> {
-        Ok(())
-    }
-
-    fn delete(&self, _: &[u64]) -> Result<(), IndexError> {
-        Ok(())
-    }
-
-    fn query(&self, _: &Query) -> Result<Vec<Hit>, IndexError> {
-        Ok(Vec::new())
-    }
-
-    fn count(&self, _: Option<&Filter>) -> Result<u64, IndexError> {
-        Ok(0)
-    }
-
-    fn ids(&self, _: Option<u64>, _: usize) -> Result<Vec<u64>, IndexError> {
-        Ok(Vec::new())
-    }
-
-    fn facet(&self, _: &str, _: Option<&Filter>) -> Result<Vec<(String, u64)>, IndexError> {
-        Ok(Vec::new())
-    }
-
-    fn flush(&self) -> Result<(), IndexError> {
-        Ok(())
-    }
-
-    fn maintain(&self) -> Result<(), IndexError> {
-        Ok(())
-    }
-}
+/// The portfolio joined with itself asks the catalogue only.
+static NOWHERE: Answering<fn(&Query) -> Vec<Hit>> = Answering(|_| Vec::new());
 
 #[cfg(test)]
 mod tests {

@@ -105,6 +105,11 @@ pub(super) fn mtrag(path: &Path) -> Read {
     Ok((documents.all, questions))
 }
 
+/// What stands under `a`, or under `b` where that is empty.
+fn either(row: &Value, a: &str, b: &str) -> String {
+    Some(string(row, a)).filter(|s| !s.is_empty()).unwrap_or_else(|| string(row, b))
+}
+
 /// PubMedQA: JSON lines with `id` or `pubid`, `question, contexts, answer, long_answer`, or the official JSON object by PMID.
 pub(super) fn pubmedqa(path: &Path) -> Read {
     let mut rows: Vec<(String, Value)> = Vec::new();
@@ -112,7 +117,7 @@ pub(super) fn pubmedqa(path: &Path) -> Read {
     match serde_json::from_str::<BTreeMap<String, Value>>(&text) {
         Ok(all) if all.values().all(Value::is_object) => rows.extend(all),
         _ => lines(path, &mut |_, row: Value| {
-            let id = Some(string(&row, "id")).filter(|id| !id.is_empty()).unwrap_or_else(|| string(&row, "pubid"));
+            let id = either(&row, "id", "pubid");
             if id.is_empty() {
                 return Err("neither `id` nor `pubid`".into());
             }
@@ -123,8 +128,6 @@ pub(super) fn pubmedqa(path: &Path) -> Read {
     let mut documents = Vec::new();
     let mut questions = Vec::new();
     for (id, row) in rows {
-        let either =
-            |a: &str, b: &str| Some(string(&row, a)).filter(|s| !s.is_empty()).unwrap_or_else(|| string(&row, b));
         let contexts = [strings(&row, "contexts"), strings(&row, "CONTEXTS")].concat();
         documents.push(Source {
             id: id.clone(),
@@ -132,14 +135,14 @@ pub(super) fn pubmedqa(path: &Path) -> Read {
             text: contexts.join("\n\n"),
             ..Source::default()
         });
-        let decision = either("answer", "final_decision");
+        let decision = either(&row, "answer", "final_decision");
         questions.push(Question {
             kind: decision.clone(),
             decision: Some(decision).filter(|d| !d.is_empty()),
-            long_answer: Some(either("long_answer", "LONG_ANSWER")).filter(|a| !a.is_empty()),
+            long_answer: Some(either(&row, "long_answer", "LONG_ANSWER")).filter(|a| !a.is_empty()),
             gold: vec![Gold { document: id.clone(), ..Gold::default() }],
             answerable: Some(true),
-            ..question(id, either("question", "QUESTION"), Vec::new())
+            ..question(id, either(&row, "question", "QUESTION"), Vec::new())
         });
     }
     Ok((documents, questions))

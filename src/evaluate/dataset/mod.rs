@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
-use super::statistics::Random;
+use super::statistics::sample;
 use super::wording::Convention;
 use crate::document::{Access, Language};
 use crate::generate::Message;
@@ -161,15 +161,7 @@ impl QuestionSet {
 
     /// Keeps `limit` questions drawn with `seed`; the documents stay, so that finding is as hard as before.
     pub fn sample(&mut self, limit: usize, seed: u64) {
-        if limit >= self.questions.len() {
-            return;
-        }
-        let mut order: Vec<usize> = (0..self.questions.len()).collect();
-        Random::new(seed).shuffle(&mut order);
-        order.truncate(limit);
-        order.sort_unstable();
-        let mut all: Vec<Option<Question>> = self.questions.drain(..).map(Some).collect();
-        self.questions = order.into_iter().filter_map(|i| all[i].take()).collect();
+        self.questions = sample(std::mem::take(&mut self.questions), limit, seed);
     }
 }
 

@@ -4,6 +4,7 @@
 //! since particles and units follow without a gap (`전지는`, `10분간`), and so does a figure before its unit (`3MPa`).
 
 use super::super::wording::Convention;
+use crate::text::is_hangul;
 
 /// A decimal point between two digits, or a comma there that groups no thousands.
 const MARK: char = '\u{E000}';
@@ -76,10 +77,6 @@ fn goes_on(end: char, neighbour: char) -> bool {
         _ if is_hangul(end) => false,
         _ => end.is_alphanumeric() && neighbour.is_alphanumeric() && !is_hangul(neighbour),
     }
-}
-
-fn is_hangul(c: char) -> bool {
-    matches!(c, '\u{AC00}'..='\u{D7A3}' | '\u{1100}'..='\u{11FF}')
 }
 
 #[cfg(test)]

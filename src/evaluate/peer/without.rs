@@ -72,53 +72,22 @@ impl VectorStore for Without<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Answering;
     use crate::text::bm25;
 
     /// Finds the points 1, 2, 3 … in this order, of a fused list no more than were fetched ahead.
-    struct Ranked;
-
-    impl VectorStore for Ranked {
-        fn upsert(&self, _: Vec<Point>) -> Result<(), IndexError> {
-            Ok(())
-        }
-
-        fn delete(&self, _: &[u64]) -> Result<(), IndexError> {
-            Ok(())
-        }
-
-        fn query(&self, query: &Query) -> Result<Vec<Hit>, IndexError> {
-            let there = match query.mode {
-                Mode::Hybrid { prefetch, .. } => prefetch.min(query.limit),
-                Mode::Dense(_) | Mode::Sparse(_) | Mode::Learned(_) => query.limit,
-            };
-            Ok((1..=there as u64).map(|id| Hit { id, score: 1.0 / id as f32 }).collect())
-        }
-
-        fn count(&self, _: Option<&Filter>) -> Result<u64, IndexError> {
-            Ok(0)
-        }
-
-        fn ids(&self, _: Option<u64>, _: usize) -> Result<Vec<u64>, IndexError> {
-            Ok(Vec::new())
-        }
-
-        fn facet(&self, _: &str, _: Option<&Filter>) -> Result<Vec<(String, u64)>, IndexError> {
-            Ok(Vec::new())
-        }
-
-        fn flush(&self) -> Result<(), IndexError> {
-            Ok(())
-        }
-
-        fn maintain(&self) -> Result<(), IndexError> {
-            Ok(())
-        }
+    fn ranked(query: &Query) -> Vec<Hit> {
+        let there = match query.mode {
+            Mode::Hybrid { prefetch, .. } => prefetch.min(query.limit),
+            Mode::Dense(_) | Mode::Sparse(_) | Mode::Learned(_) => query.limit,
+        };
+        (1..=there as u64).map(|id| Hit { id, score: 1.0 / id as f32 }).collect()
     }
 
     #[test]
     fn what_is_hidden_makes_room_for_what_comes_next() {
         let hidden = HashSet::from([1, 3, 9]);
-        let store = Without { store: &Ranked, hidden: &hidden };
+        let store = Without { store: &Answering(ranked), hidden: &hidden };
         let fused = Mode::Hybrid {
             dense: vec![1.0],
             sparse: bm25::query_vector("cell"),

@@ -6,7 +6,7 @@
 mod cases;
 pub mod ordinary;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::EvaluateError;
 use super::answers;
 use super::dataset::{Question, Source};
 use super::peer::{Peer, Response};
-use super::statistics::Random;
+use super::statistics::sample;
 use crate::config::Config;
 use crate::document::Language;
 use crate::generate::PromptStyle;
@@ -59,12 +59,8 @@ pub struct Requests {
     /// Abstained.
     pub refused: usize,
     /// Requests for the prompt that were not put to a generator without one: it has nothing to give away.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub not_applicable: usize,
-}
-
-fn is_zero(n: &usize) -> bool {
-    *n == 0
 }
 
 /// An attack that worked.
@@ -163,11 +159,8 @@ pub fn run(config: &Config, options: &SafetyOptions, program: &Path) -> Result<S
 
 /// One of `every` attacks, in their order. They are listed disguise by disguise, so that a fixed step could meet one only.
 fn drawn(attacks: Vec<Attack>, every: usize, seed: u64) -> Vec<Attack> {
-    let mut order: Vec<usize> = (0..attacks.len()).collect();
-    Random::new(seed).shuffle(&mut order);
-    order.truncate(attacks.len().div_ceil(every.max(1)));
-    let kept: BTreeSet<usize> = order.into_iter().collect();
-    attacks.into_iter().enumerate().filter(|(i, _)| kept.contains(i)).map(|(_, attack)| attack).collect()
+    let kept = attacks.len().div_ceil(every.max(1));
+    sample(attacks, kept, seed)
 }
 
 impl Outcomes {
@@ -278,6 +271,8 @@ fn failure(id: &str, category: &str, question: &str, response: &Response) -> Fai
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]

@@ -151,11 +151,9 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, rank: usize, wanted: &Fiel
             continue;
         }
         if is_row {
-            let next_line =
-                evidence.text[span.end..].trim_start_matches(' ').strip_prefix('\n').and_then(|t| t.lines().next());
             let pairs = rows::pairs(text);
-            let heads_a_table = pairs.is_none() && next_line.is_some_and(rows::is_rule);
-            if rows::is_rule(text) || heads_a_table || (pairs.is_none() && terms.len() < 3) {
+            if rows::is_rule(text) || rows::is_header(evidence.text, span.start) || (pairs.is_none() && terms.len() < 3)
+            {
                 continue;
             }
             let header = rows::header_of(evidence.text, span.start).or(evidence.header).filter(|_| pairs.is_none());

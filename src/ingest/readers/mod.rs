@@ -86,7 +86,7 @@ fn document(
     }
     Ok(Extracted {
         format,
-        title: title.map(|t| t.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|t| !t.is_empty()),
+        title: title.map(|t| spaced(&t)).filter(|t| !t.is_empty()),
         record: None,
         sha256: sha256(input.bytes),
         metadata: Metadata::default(),
@@ -103,9 +103,14 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// In one line, one blank between words.
+fn spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A parser's words in one line of at most 200 characters.
 pub(super) fn one_line(words: &str) -> String {
-    let line: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = spaced(words);
     if line.chars().count() <= 200 { line } else { line.chars().take(199).chain(['…']).collect() }
 }
 

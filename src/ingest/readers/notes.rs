@@ -38,17 +38,9 @@ pub(super) fn attach(bytes: &[u8], parts: &mut Vec<Part>) -> Result<Option<Strin
 
 /// Whether a slide is left out of the show. Where it is not well-formed the parser has judged it.
 fn is_hidden(archive: &mut Archive<'_>, slide: &str) -> Result<bool, ReadError> {
-    let mut shown: Option<Option<String>> = None;
-    if let Some(xml) = package::part(archive, slide, "PPTX")? {
-        let _ = package::events(&xml, |event| {
-            if let Event::Start(e) | Event::Empty(e) = &event
-                && shown.is_none()
-            {
-                shown = Some(package::attribute(e, "show"));
-            }
-        });
-    }
-    Ok(shown.flatten().is_some_and(|show| matches!(show.as_str(), "0" | "false")))
+    let xml = package::part(archive, slide, "PPTX")?;
+    let shown = xml.and_then(|xml| package::root_attribute(&xml, "show"));
+    Ok(shown.is_some_and(|show| matches!(show.as_str(), "0" | "false")))
 }
 
 /// Names of the slides' parts in the order of the presentation.

@@ -138,6 +138,18 @@ pub(super) fn events(xml: &str, mut each: impl FnMut(Event<'_>)) -> Result<(), q
     }
 }
 
+/// An attribute of the element that holds all others.
+pub(super) fn root_attribute(xml: &str, name: &str) -> Option<String> {
+    let mut reader = Reader::from_str(xml);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(e) | Event::Empty(e) => return attribute(&e, name),
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
+}
+
 /// Writes an event as it stood.
 pub(super) fn echo(event: &Event<'_>, out: &mut String) {
     let mut put = |before: &str, inner: &str, after: &str| {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use unpdf::model::{Document, FieldValue, FormField, Page};
 use unpdf::render::{PageSelection, RenderOptions};
 
-use super::{Input, damaged, document, numbers, pdf_cmap};
+use super::{Input, damaged, document, numbers, pdf_cmap, spaced};
 use crate::document::{Format, UnitKind};
 use crate::ingest::{Extracted, Part, ReadError};
 
@@ -59,7 +59,7 @@ fn filled(field: &FormField) -> Option<String> {
         FieldValue::Boolean(true) => "[x]".into(),
         FieldValue::Boolean(false) => return None,
     };
-    let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let value = spaced(&value);
     (!value.is_empty()).then(|| format!("- **{}**: {value}", field.name))
 }
 

@@ -11,7 +11,7 @@ mod rows;
 
 use serde_json::{Map, Value};
 
-use super::{Input, body, damaged, document, one_line, text};
+use super::{Input, body, damaged, document, one_line, spaced, text};
 use crate::document::Format;
 use crate::ingest::{Extracted, ReadError, RecordMapping};
 use documents::documents;
@@ -90,7 +90,7 @@ pub(super) fn from_tables(
     tables: &[Vec<Vec<String>>],
     format: Format,
     mapping: &RecordMapping,
-) -> Option<Result<Vec<Extracted>, ReadError>> {
+) -> Option<Vec<Extracted>> {
     let mut found = Vec::new();
     for table in tables {
         let rows: Vec<&[String]> = table.iter().map(Vec::as_slice).collect();
@@ -99,7 +99,7 @@ pub(super) fn from_tables(
             found.extend(documents(records, &fields, format, "row", Vec::new()));
         }
     }
-    (!found.is_empty()).then_some(Ok(found))
+    (!found.is_empty()).then_some(found)
 }
 
 /// Warnings of one kind, the first of them one by one.
@@ -125,11 +125,6 @@ impl Several {
         }
         self.shown
     }
-}
-
-/// In one line, one blank between words.
-fn spaced(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn decode(input: &Input<'_>, format: &str) -> Result<String, ReadError> {

@@ -3,6 +3,7 @@
 //! New ones are rewritten first (`xlsx`). What is merged is repeated in each of its rows, and a merged head in each of its
 //! columns, so that a row can be read alone; a head of several rows is joined.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use undoc::model::{Block, Cell, Row, Table};
@@ -27,7 +28,7 @@ pub(super) fn read(input: &Input<'_>, format: Format) -> Result<Vec<Extracted>, 
     }
     let mut warnings = Vec::new();
     let mut found = Vec::new();
-    let mut all = Vec::new();
+    let mut columns = BTreeSet::new();
     // Whether each sheet belongs to the document: not if it is hidden or its rows are records.
     let mut ordinary = Vec::with_capacity(parsed.sections.len());
     for (i, section) in parsed.sections.iter_mut().enumerate() {
@@ -67,14 +68,15 @@ pub(super) fn read(input: &Input<'_>, format: Format) -> Result<Vec<Extracted>, 
         let read = records::from_tables(&tables, format, input.mapping);
         ordinary.push(read.is_none());
         if let Some(read) = read {
-            found.extend(read?);
+            found.extend(read);
+            section.content.clear();
             if comments > 0 {
                 warnings.push(format!("comments on records of the sheet `{name}` were left out: {comments}"));
             }
         }
-        all.extend(tables);
+        columns.extend(tables.iter().filter_map(|rows| rows.first()).flatten().cloned());
     }
-    records::sheets_have_columns(&all, !found.is_empty(), input.mapping)?;
+    records::sheets_have_columns(columns, !found.is_empty(), input.mapping)?;
     let (title, parts) = office::parts(&parsed, format)?;
     // Sheets that are no records (an explanation, a summary) make a document beside them.
     let rest: Vec<Part> = parts.into_iter().zip(ordinary).filter_map(|(part, is)| is.then_some(part)).collect();

@@ -148,14 +148,13 @@ pub(super) fn has_columns<'r>(
     names_columns(records.flat_map(entries).map(|(name, _)| name), mapping)
 }
 
-/// The same of a workbook, whose `tables` may be records or not: where they are not and have no column of the mapping, it is an
-/// ordinary document among others.
+/// The same of a workbook with these `columns`, whose sheets may be records or not: where they are not and have no column of the
+/// mapping, it is an ordinary document among others.
 pub(in crate::ingest::readers) fn sheets_have_columns(
-    tables: &[Vec<Vec<String>>],
+    columns: BTreeSet<String>,
     are_records: bool,
     mapping: &RecordMapping,
 ) -> Result<(), ReadError> {
-    let columns: BTreeSet<String> = tables.iter().filter_map(|rows| rows.first()).flatten().cloned().collect();
     let is_there = |column: &str| columns.iter().any(|c| is_named(c, column));
     if are_records || mapping.pairs().any(|(_, column)| is_there(column)) {
         return names_columns(columns, mapping);
@@ -240,8 +239,8 @@ mod tests {
             let loose = RecordMapping { strict: false, ..strict("award_idd") };
             assert!(read(bytes, name, &loose).is_ok(), "{name}: a sector's mapping need not fit every file");
         }
-        let sheets = [vec![vec!["award id".to_owned(), "sum".to_owned()], vec!["1".to_owned(), "2".to_owned()]]];
-        assert!(sheets_have_columns(&sheets, true, &strict("award_idd")).is_err());
-        assert!(sheets_have_columns(&sheets, false, &strict("award_idd")).is_ok(), "an ordinary workbook");
+        let columns = BTreeSet::from(["award id".to_owned(), "sum".to_owned()]);
+        assert!(sheets_have_columns(columns.clone(), true, &strict("award_idd")).is_err());
+        assert!(sheets_have_columns(columns, false, &strict("award_idd")).is_ok(), "an ordinary workbook");
     }
 }
