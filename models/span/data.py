@@ -23,6 +23,7 @@ from tokens import BEGIN, NEXT  # noqa: E402
 CLOZE = 0.2  # of the questions
 ABSENT = 0.2  # of the written questions
 LONGEST = 192  # tokens in all
+OTHER_WORDS = 2  # how often passages asked in other words (those with six questions without an answer) are drawn for once of the others
 NEAREST = 5  # other passages that a sentence may be taken from
 WINDOW = 0.1  # of the prose: some sentences together, as a passage is read
 BEFORE = 0.7  # of the prose: the sentence before is shown, as the program always shows it
@@ -128,7 +129,7 @@ class Examples:
     def __init__(self, pieces, rows, texts, seed):
         self.pieces, self.rows, self.seed = pieces, rows, seed
         # A passage is drawn as often as it has questions.
-        self.shares = list(itertools.accumulate(len(r["questions"]) + len(r["absent"]) for r in rows))
+        self.shares = list(itertools.accumulate((len(r["questions"]) + len(r["absent"])) * (OTHER_WORDS if len(r["absent"]) >= 6 else 1) for r in rows))
         self.neighbours = Neighbours(pieces, rows)
         self.texts = {language: [(r["title"], r["text"]) for r in texts if r["language"] == language] for language in ("ko", "en")}
 
