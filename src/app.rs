@@ -2,25 +2,20 @@
 //!
 //! Doors (command line, server, evaluation) hold an [`App`] and ask it; they build nothing themselves.
 
+mod generator;
 mod maintenance;
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use crate::answer::{self, Answer, AnswerError, Ask, Event, Prompted, Writer};
 use crate::config::Config;
 use crate::document::{Access, Document, Language, Passage};
-use crate::embed::{
-    EmbedError, Embedder, EncoderOptions, Reranker, SpanReader, StaticModel, TransformerEncoder, open_reranker,
-};
+use crate::embed::{EmbedError, Embedder, EncoderOptions, Reranker, StaticModel, TransformerEncoder, open_reranker};
 use crate::error::{Classified, ErrorKind};
-use crate::generate::{
-    ExtractiveGenerator, GenerateError, Generator, LocalGenerator, LocalOptions, Memory, PromptStyle, RemoteGenerator,
-    RemoteOptions, SpanFinder, SpanGenerator,
-};
+use crate::generate::{ExtractiveGenerator, GenerateError, Generator, Memory, PromptStyle};
 use crate::index::{
     self, Catalog, EdgeOptions, Filter, Index, IndexError, Progress, QdrantOptions, Report, StorePlace, SyncOptions,
     VectorStore,
@@ -29,6 +24,7 @@ use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::model_store::{ModelError, ModelKind, ModelStore};
 use crate::retrieve::{self, Found, Glossary, Lexicon, Parts, Respelling, RetrieveError, SearchOptions, SetAside};
 use crate::sector::{Bilingual, Sector, SectorError};
+use generator::Spans;
 
 pub use maintenance::{Maintenance, Rebuilt};
 
@@ -110,7 +106,7 @@ impl App {
     fn assemble(config: Config, purpose: Purpose) -> Result<App, AppError> {
         let sector = Sector::open(&config.sector, Path::new(&config.sectors_dir))?;
         let mut notes = Vec::new();
-        let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
+        let models = models(&config)?;
         let embedder = embedder(&config, &models)?;
         if let Some(encoder) = embedder.as_deref().filter(|e| config.encoder_sparse && !e.learns_weights()) {
             let id = encoder.id();
@@ -129,7 +125,7 @@ impl App {
             });
         }
         let (generator, rebuild) = match &purpose {
-            Purpose::Answer => (generator(&config, &sector.name, &models, &mut notes)?, false),
+            Purpose::Answer => (generator::open(&config, &sector.name, &models, &mut notes)?, false),
             // Nothing is written while documents are read: a model would only take memory.
             Purpose::Ingest { rebuild } => (Box::new(ExtractiveGenerator) as Box<dyn Generator>, *rebuild),
         };
@@ -186,22 +182,7 @@ impl App {
     /// What the local language model of `config` would take in memory, before it is loaded; `None` where
     /// another generator writes.
     pub fn memory(config: &Config) -> Result<Option<Memory>, AppError> {
-        let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
-        let file = match config.generator.as_str() {
-            "extractive" | "span" | "remote" => None,
-            "auto" if !config.remote.url.is_empty() => None,
-            "auto" => models.present(ModelKind::Generator),
-            "embedded" | "adapted" => {
-                let sector = Sector::open(&config.sector, Path::new(&config.sectors_dir))?.name;
-                let own = adapted(config, &sector, &models)?.or_else(|| models.reader());
-                return Ok(Some(LocalGenerator::reader_memory(own.as_deref(), &local_options(config))?));
-            }
-            name => Some(models.resolve(name, ModelKind::Generator)?),
-        };
-        match file {
-            Some(file) => Ok(Some(LocalGenerator::memory(&file, &local_options(config))?)),
-            None => Ok(None),
-        }
+        generator::memory(config)
     }
 
     /// What writes answers.
@@ -307,8 +288,8 @@ impl App {
     /// Lets another generator write from now on; `name` as in [`Config::generator`].
     pub fn write_with(&mut self, name: &str) -> Result<(), AppError> {
         let config = Config { generator: name.to_owned(), ..self.config.clone() };
-        let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
-        self.generator = generator(&config, &self.sector.name, &models, &mut self.notes)?.into();
+        let models = models(&config)?;
+        self.generator = generator::open(&config, &self.sector.name, &models, &mut self.notes)?.into();
         self.config = config;
         Ok(())
     }
@@ -374,6 +355,10 @@ pub fn encoder_options(config: &Config) -> EncoderOptions {
     }
 }
 
+fn models(config: &Config) -> Result<ModelStore, AppError> {
+    Ok(ModelStore::open(&config.models_dir(), config.is_offline())?)
+}
+
 /// The encoder that `config.encoder` names; `auto` is the first that is present, else the one inside the program.
 fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embedder>>, AppError> {
     let options = encoder_options(config);
@@ -395,125 +380,6 @@ fn embedder(config: &Config, models: &ModelStore) -> Result<Option<Box<dyn Embed
 fn glossary(config: &Config, sector: &Sector, catalog: &Catalog) -> Result<Glossary, IndexError> {
     let mined = if config.search.acronyms { catalog.same_things()? } else { Vec::new() };
     Ok(Glossary::of_index(&sector.glossary, &mined))
-}
-
-/// The span reader inside the program, as a generator asks it; read when first asked.
-struct Spans;
-
-impl SpanFinder for Spans {
-    fn find(&self, question: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
-        let found = SpanReader::embedded().and_then(|reader| reader.read(question, sentences));
-        let found = found.map_err(|e| GenerateError::Load { model: "span".into(), what: e.to_string() })?;
-        Ok(found.into_iter().map(|f| (f.span, f.margin)).collect())
-    }
-}
-
-/// The generator that `config.generator` names; `auto` is the best that is present and can be loaded.
-fn generator(
-    config: &Config,
-    sector: &str,
-    models: &ModelStore,
-    notes: &mut Vec<Bilingual>,
-) -> Result<Box<dyn Generator>, AppError> {
-    let options = local_options(config);
-    let local = |file: &Path| LocalGenerator::open(file, &options);
-    match config.generator.as_str() {
-        "extractive" => Ok(Box::new(ExtractiveGenerator)),
-        "span" => Ok(Box::new(SpanGenerator)),
-        "embedded" | "adapted" if let Some(file) = adapted(config, sector, models)? => {
-            let path = file.display();
-            notes.push(Bilingual {
-                ko: format!(
-                    "답변은 {sector} 분야에 맞춘 모델이 씁니다({path}). `sectora adapt --remove`로 지우고, SECTORA_ADAPTED=false이면 \
-                     `embedded`가 이 모델을 쓰지 않습니다"
-                ),
-                en: format!(
-                    "answers come from the model adapted to sector {sector}, {path}; `sectora adapt --remove` deletes it, and with \
-                     SECTORA_ADAPTED=false `embedded` leaves it aside"
-                ),
-            });
-            Ok(Box::new(LocalGenerator::open_as(&format!("adapted:{sector}"), &file, &options)?))
-        }
-        "embedded" => {
-            let own = models.reader();
-            if own.is_none() {
-                notes.push(Bilingual {
-                    ko: "프로그램에 든 읽기 모델은 첫 소형 모델이라 실제 문서에서는 대부분 틀립니다(models/reader/README.md에 수치). \
-                         `--generator extractive`는 문서의 문장을 그대로 인용합니다"
-                        .into(),
-                    en: "the reader inside the program is a first small model and mostly wrong on real documents \
-                         (models/reader/README.md says how often); `--generator extractive` quotes the documents instead"
-                        .into(),
-                });
-            }
-            Ok(Box::new(LocalGenerator::open_reader(own.as_deref(), &options)?))
-        }
-        "remote" => remote(config),
-        "auto" if !config.remote.url.is_empty() => remote(config),
-        "auto" => match models.present(ModelKind::Generator).map(|file| local(&file)) {
-            Some(Ok(generator)) => Ok(Box::new(generator)),
-            Some(Err(error)) => {
-                notes.push(Bilingual {
-                    ko: format!("답변은 문서의 문장을 그대로 인용합니다. 까닭: {error}"),
-                    en: format!("answers are sentences of the documents, because {error}"),
-                });
-                Ok(Box::new(ExtractiveGenerator))
-            }
-            None => {
-                notes.push(Bilingual {
-                    ko: "쓸 수 있는 언어 모델이 없어, 답변은 문서의 문장을 그대로 인용합니다(`sectora models list`)"
-                        .into(),
-                    en: "no language model at hand: answers are sentences of the documents (`sectora models list`)"
-                        .into(),
-                });
-                Ok(Box::new(ExtractiveGenerator))
-            }
-        },
-        name => Ok(Box::new(local(&models.resolve(name, ModelKind::Generator)?)?)),
-    }
-}
-
-/// The model adapted to a sector, where `config.generator` means it.
-fn adapted(config: &Config, sector: &str, models: &ModelStore) -> Result<Option<PathBuf>, AppError> {
-    let current = models.adapted(sector).current()?;
-    match config.generator.as_str() {
-        "adapted" => match current {
-            Some(current) => Ok(Some(current.model)),
-            None => Err(AppError::Settings(format!(
-                "no model is adapted to sector {sector}; `sectora --sector {sector} adapt` makes one and keeps it if it is better"
-            ))),
-        },
-        "embedded" if config.adapted => Ok(current.filter(|c| c.is_reader).map(|c| c.model)),
-        _ => Ok(None),
-    }
-}
-
-fn local_options(config: &Config) -> LocalOptions {
-    LocalOptions {
-        queue: config.server.queue,
-        threads: config.threads,
-        sequences: config.server.concurrency,
-        kv: config.kv.into(),
-        quantize: config.quantize,
-        passage_kv_mb: config.passage_kv_mb,
-        passage_kv_reread: config.passage_kv_reread,
-        ..LocalOptions::default()
-    }
-}
-
-fn remote(config: &Config) -> Result<Box<dyn Generator>, AppError> {
-    let remote = &config.remote;
-    if remote.url.is_empty() || remote.model.is_empty() {
-        let what = "generator = remote needs remote.url and remote.model (SECTORA_REMOTE__URL, SECTORA_REMOTE__MODEL)";
-        return Err(AppError::Settings(what.into()));
-    }
-    Ok(Box::new(RemoteGenerator::new(RemoteOptions {
-        url: remote.url.clone(),
-        model: remote.model.clone(),
-        api_key: Some(remote.api_key.clone()).filter(|key| !key.is_empty()),
-        context_tokens: remote.context_tokens,
-        timeout: Duration::from_secs(remote.timeout_s),
-    })?))
 }
 
 fn store_place(config: &Config, sector: &Sector) -> StorePlace {

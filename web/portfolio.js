@@ -36,6 +36,7 @@ const TEXTS = {
       "done already": "이미 수행됨", "same aim, other method": "목표 같음, 방법 다름", "same method, other aim": "방법 같음, 목표 다름",
       "continuation by the same group": "같은 연구진의 후속", related: "관련 있음", none: "무관",
     },
+    later: "제안보다 나중에 시작", laterKinds: { "done already": "나중에 다시 수행됨", "continuation by the same group": "같은 연구진이 나중에 이어감" },
   },
   en: {
     title: "Portfolio", promise: "Every verdict shows the sentences of both sides. A person decides.",
@@ -66,6 +67,7 @@ const TEXTS = {
       BUSINESS_REG: "business registration number", CORP_REG: "corporation registration number", SECRET: "password or key",
     },
     kinds: {},
+    later: "began after the proposal", laterKinds: { "done already": "done again later", "continuation by the same group": "continued later by the same group" },
   },
 };
 
@@ -246,8 +248,9 @@ const show = {
     if (found.proposal.left_out) out.append(element("p", t().leftOut(found.proposal.left_out), "facts"));
     for (const v of found.verdicts) {
       const s = element("section");
-      s.append(element("h3", `${t().kinds[v.kind] || v.kind} (${percent(v.probability)}): ${v.title}`));
-      const facts = [v.project_id, v.institution, period(v), v.stage?.value, v.status?.value, v.budget && `${t().budget} ${money(v.budget, v.currency)}`];
+      const kind = (v.later && t().laterKinds[v.kind]) || t().kinds[v.kind] || v.kind;
+      s.append(element("h3", `${kind} (${percent(v.probability)}): ${v.title}`));
+      const facts = [v.project_id, v.institution, period(v), v.stage?.value, v.status?.value, v.budget && `${t().budget} ${money(v.budget, v.currency)}`, v.later && t().later];
       s.append(element("p", facts.filter(Boolean).join(" · "), "facts"));
       if (v.reached) { const p = element("p", `${t().reached}: `); p.append(element("q", v.reached.quote)); s.append(p); }
       for (const e of v.evidence) {

@@ -259,7 +259,7 @@ pub fn run(
             answers::ask(&set, peer, &asking, &mut |done| on(Progress::Asked(who, done, total)))
         };
         let before = measure(&peer, "before", on)?;
-        write_with(&mut peer, "extractive")?;
+        peer.write_with("extractive")?;
         report.extractive = Some(measure(&peer, "extractive", on)?.metrics);
         let save = || -> Result<String, AdaptError> {
             unseen.save(lora.adapters(), &store.checkpoint())?;
@@ -271,7 +271,7 @@ pub fn run(
             ("sectora.adapted.base_sha256", report.base.sha256.clone()),
         ];
         merge(&mut gguf, lora.adapters(), &notes, &model)?;
-        write_with(&mut peer, &model.display().to_string())?;
+        peer.write_with(&model.display().to_string())?;
         let after = measure(&peer, "after", on)?;
         let decision = gate::decide(&before.rows, &after.rows, options.seed);
         (report.before, report.after) = (Some(before), Some(after));
@@ -367,14 +367,6 @@ fn questions(split: &Split, folder: &Path) -> Result<QuestionSet, AdaptError> {
     let file = folder.join("questions.jsonl");
     fs_err::write(&file, lines)?;
     Ok(QuestionSet::open(&file, QuestionFormat::Questions)?)
-}
-
-fn write_with(peer: &mut Peer, generator: &str) -> Result<(), AdaptError> {
-    match peer {
-        Peer::Local(app) => app.write_with(generator)?,
-        Peer::Server(_) | Peer::Recorded(_) => {}
-    }
-    Ok(())
 }
 
 /// Steps over the examples in a random order, each pass anew, with a checkpoint now and then, which `save` writes and names.

@@ -6,8 +6,9 @@
 
 use std::collections::HashMap;
 
+use super::Citation;
 use super::verify::{Verified, Verifier};
-use crate::document::Span;
+use crate::document::{Passage, Span};
 use crate::generate::{Generation, TokenLogprob};
 use crate::prompt;
 use crate::text::letters;
@@ -30,6 +31,22 @@ pub(super) struct Draft {
     places: Vec<Span>,
     /// How often each piece was written, by its letters and digits.
     written: HashMap<String, usize>,
+    numbers: Numbers,
+}
+
+/// The numbers that passages are cited with: 1, 2, 3 … in the order of first mention. Holds, in that order, those they were found
+/// with.
+#[derive(Default)]
+struct Numbers(Vec<usize>);
+
+impl Numbers {
+    fn of(&mut self, found: usize) -> usize {
+        let place = self.0.iter().position(|n| *n == found).unwrap_or_else(|| {
+            self.0.push(found);
+            self.0.len() - 1
+        });
+        place + 1
+    }
 }
 
 impl Draft {
@@ -47,10 +64,8 @@ impl Draft {
             self.dropped += 1;
             return None;
         };
-        let shown = match self.text.is_empty() {
-            true => sentence.shown(),
-            false => format!(" {}", sentence.shown()),
-        };
+        let cited = sentence.shown(&mut |n| self.numbers.of(n));
+        let shown = if self.text.is_empty() { cited } else { format!(" {cited}") };
         self.text.push_str(&shown);
         self.places.push(place);
         self.sentences.push(sentence);
@@ -70,6 +85,12 @@ impl Draft {
     /// True when the generator writes the same over and over.
     pub(super) fn goes_in_circles(&self) -> bool {
         self.written.values().any(|times| *times >= TIMES)
+    }
+
+    /// Gives citations and passages, numbered as they were found, the numbers of the text; passages that it does not cite follow.
+    pub(super) fn number(&mut self, citations: &mut [Citation], passages: &mut [Passage]) {
+        citations.iter_mut().for_each(|c| c.n = self.numbers.of(c.n));
+        passages.iter_mut().for_each(|p| p.n = self.numbers.of(p.n));
     }
 
     /// Takes over what is known of the generation as a whole; of its tokens, those of the sentences let through.
@@ -100,5 +121,40 @@ impl Draft {
             None => self.dropped = 1,
         }
         self.end(generation, complete);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Material;
+    use super::super::screen::Screened;
+    use super::*;
+    use crate::retrieve::{Glossary, Translations};
+
+    #[test]
+    fn passages_are_numbered_in_the_order_in_which_the_text_cites_them() {
+        let texts = [
+            "The kiln stood in Tarn.",
+            "Glaze defects fell to 1.2 %.",
+            "The recuperator weighed 40 kg. Its tubes were made of silicon carbide.",
+        ];
+        let passages: Vec<Passage> = (1..).zip(texts).map(|(n, text)| Passage::whole(n, "Kilns", text)).collect();
+        let (screened, translations) = (Screened::new("", &passages, false), Translations::new().unwrap());
+        let material = Material { passages: &passages, screened: &screened, translations: &translations, read: None };
+        let glossary = Glossary::new(&[]);
+        let verifier = Verifier::new("What was found?", &material, &glossary);
+        let mut draft = Draft::default();
+        for piece in [
+            "The recuperator weighed 40 kg. [3]",
+            "Glaze defects fell to 1.2 %. [2]",
+            "Its tubes were made of silicon carbide. [3]",
+        ] {
+            assert!(draft.offer(piece, Span::default(), &verifier).is_some(), "{piece}");
+        }
+        let text = "The recuperator weighed 40 kg. [1] Glaze defects fell to 1.2 %. [2] Its tubes were made of silicon carbide. [1]";
+        assert_eq!(draft.text, text);
+        let mut shown = passages.clone();
+        draft.number(&mut [], &mut shown);
+        assert_eq!(shown.iter().map(|p| p.n).collect::<Vec<_>>(), [3, 2, 1], "those that are not cited follow");
     }
 }

@@ -60,7 +60,7 @@ pub struct Ask {
 /// What happens while an answer is made.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The passages the answer will rest on.
+    /// The passages the answer will rest on, numbered as they were found; the text numbers them in the order of mention.
     Passages(Vec<Passage>),
     /// The generator has made some text that is not shown yet; an occasion to break off between sentences.
     Writing,
@@ -71,7 +71,7 @@ pub enum Event {
 /// One link from a sentence of the answer to the words that support it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Citation {
-    /// Passage number, as in `[n]`.
+    /// Passage number, as in `[n]`: from 1 in the order of first mention.
     pub n: usize,
     /// Document id.
     pub doc_id: String,
@@ -127,7 +127,8 @@ pub struct Answer {
     pub generator: String,
     /// Where each sentence comes from.
     pub citations: Vec<Citation>,
-    /// What was retrieved, best first; with an abstention, the nearest there is.
+    /// What was retrieved, best first; with an abstention, the nearest there is. Each has the number of its citations; those that
+    /// are not cited have the next ones.
     pub passages: Vec<Passage>,
     /// How well the passages answer, 0 to 1, by their words and by reading them; without a reader the share of the question that the
     /// best one covers (across languages of what can be recognised).
@@ -241,7 +242,7 @@ pub fn answer(
 
     let asked = Asked { language, question: &question, own_from };
     let reading = Reading::of(parts, writer.reader, asked, &several, &passages, screened)?;
-    let Reading { screened, measure, support, asks_for_personal, .. } = &reading;
+    let Reading { screened, measure, read, support, asks_for_personal, .. } = &reading;
     let mut draft = Draft::default();
     let mut quoted_instead = false;
     if reading.is_asked(writer) {
@@ -273,23 +274,32 @@ pub fn answer(
             return Err(AnswerError::Cancelled);
         }
     }
-    let mut notes = set_aside.map(|aside| aside.messages(language)).unwrap_or_default();
+    let is_cited = |p: &&Passage| draft.sentences.iter().flat_map(|s| &s.quotes).any(|quote| quote.n == p.n);
+    let sources: Vec<&Passage> = passages.iter().filter(is_cited).collect();
+    let mut notes = set_aside.map(|aside| aside.unless_said(&sources).messages(language)).unwrap_or_default();
     notes.extend(undated.map(|undated| undated.message(language)));
     if ask.schema.is_none() {
         notes.extend(quoted_instead.then(|| prompt::quoted_instead(language).to_owned()));
-        notes.extend(remarks::remarks(asked, &several, measure.coverage(), &draft.sentences, &passages));
+        let (coverage, read) = (measure.coverage(), read.as_ref());
+        notes.extend(remarks::remarks(asked, &several, coverage, read, &draft.sentences, &passages));
+    }
+    let mut cited = citations(parts, &draft.sentences, &passages)?;
+    let mut shown = screened.shown(&passages);
+    // JSON stands as it was written: its marks, where it has any, name the passages as they were found.
+    if ask.schema.is_none() {
+        draft.number(&mut cited, &mut shown);
     }
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     Ok(Answer {
         notes,
-        citations: citations(parts, &draft.sentences, &passages)?,
+        citations: cited,
         question,
         respelt,
         answer: draft.text,
         abstained,
         generator: if quoted_instead { ExtractiveGenerator.name() } else { writer.generator.name() }.to_owned(),
         withheld: screened.counts(),
-        passages: screened.shown(&passages),
+        passages: shown,
         support: *support,
         dropped_sentences: draft.dropped,
         prompt_tokens: draft.prompt_tokens,

@@ -2,16 +2,21 @@
 //!
 //! In: the question, the sentences that were let through and the passages they cite. Out: remarks, a sentence each: a figure of the
 //! question that the source gives otherwise, a part of the question that no cited sentence answers, an aim where a result was asked
-//! for. By form, whoever wrote the answer; the texts themselves are in `prompt`.
+//! for. By form, whoever wrote the answer (a clause of the question also by what a reader found); the texts themselves are in `prompt`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::reading::Asked;
 use super::verify::Verified;
 use crate::document::Passage;
+use crate::generate::{Read, asks_for_a_figure};
 use crate::prompt;
 use crate::text::coverage::{Coverage, term_set};
-use crate::text::{Figure, QuestionPart, asks_for_a_result, fields, figures, rows, states_an_aim};
+use crate::text::width::narrowed;
+use crate::text::{
+    Figure, QuestionPart, asks_for_a_result, asks_for_an_aim, fields, figures, is_hangul, letters, names_only_aims,
+    rows, states_an_aim,
+};
 
 /// Share of what a part of a question asks that the cited sentences must hold.
 const PART: f32 = 0.5;
@@ -32,6 +37,7 @@ pub(super) fn remarks(
     Asked { language, question, own_from }: Asked<'_>,
     parts: &[QuestionPart],
     coverage: &Coverage,
+    read: Option<&Read>,
     sentences: &[Verified],
     passages: &[Passage],
 ) -> Vec<String> {
@@ -49,7 +55,7 @@ pub(super) fn remarks(
     let own = &question[own_from..];
     let contradicted = contradicted(own, &cited).into_iter();
     let figures = contradicted.map(|(asked, given)| prompt::other_figure(language, &asked, &given));
-    let unanswered = unanswered(question, parts, coverage, &cited);
+    let unanswered = unanswered(question, parts, coverage, read, &cited);
     let parts = (!unanswered.is_empty()).then(|| prompt::unanswered(language, &unanswered));
     let aim = only_aims(own, &cited).then(|| prompt::only_an_aim(language));
     figures.chain(parts).chain(aim.map(str::to_owned)).collect()
@@ -63,7 +69,18 @@ impl Cited<'_> {
     }
 
     fn is_aim(&self) -> bool {
-        states_an_aim(self.quote, &self.heading())
+        states_an_aim(self.quote, &self.heading()) || names_only_aims(self.columns())
+    }
+
+    fn has_a_figure(&self) -> bool {
+        self.quote.chars().any(char::is_numeric)
+    }
+
+    fn said(&self) -> Said {
+        let year = self.passage.metadata.year.map(|year| year.to_string()).unwrap_or_default();
+        let text = format!("{}\n{}\n{}\n{year}", self.quote, self.claim, self.columns().replace('_', " "));
+        let in_context = format!("{text}\n{}", self.heading());
+        Said { terms: term_set(&in_context), letters: letters(&narrowed(&in_context)), figures: figures(&text) }
     }
 
     fn columns(&self) -> &str {
@@ -74,9 +91,11 @@ impl Cited<'_> {
     }
 }
 
-/// True where a result is asked for and nothing but aims is cited.
+/// True where a result is asked for and nothing but aims is cited: of a question that a figure answers, among the sentences that
+/// hold one.
 fn only_aims(question: &str, cited: &[Cited<'_>]) -> bool {
-    asks_for_a_result(question) && cited.iter().all(Cited::is_aim)
+    let of_figures = asks_for_a_figure(question) && cited.iter().any(Cited::has_a_figure);
+    asks_for_a_result(question) && cited.iter().filter(|c| !of_figures || c.has_a_figure()).all(Cited::is_aim)
 }
 
 /// Figures of the question that no cited passage holds, each with those that the cited sentences give in the same unit.
@@ -89,7 +108,7 @@ fn contradicted(question: &str, cited: &[Cited<'_>]) -> Vec<(String, Vec<String>
             let year = p.metadata.year.map(|y| y.to_string());
             let texts =
                 [&p.title, &p.text, &p.path.join(" "), p.header.as_ref().unwrap_or(&String::new())].map(|t| figures(t));
-            texts.into_iter().flatten().map(|f| f.digits).chain(year).collect::<Vec<_>>()
+            texts.into_iter().flatten().map(|f| value(&f.digits).to_owned()).chain(year).collect::<Vec<_>>()
         })
         .collect();
     let mut out = Vec::new();
@@ -146,10 +165,15 @@ fn measures(text: &str, is_question: bool) -> Vec<(Measure, &str)> {
         let is_bound = is_question
             && (is_bounded(before, after) || (is_year && !states_a_year(before, after, &text[span.clone()])));
         if !is_code && !unit.is_empty() && !is_bound {
-            out.push((Measure { digits, unit }, &text[span.start..end]));
+            out.push((Measure { digits: value(&digits).to_owned(), unit }, &text[span.start..end]));
         }
     }
     out
+}
+
+/// The digits of a figure in one spelling: `2.50` is 2.5.
+fn value(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
 
 /// A unit that is written as a word behind a figure, and the bytes up to its end.
@@ -194,14 +218,8 @@ fn states_a_year(before: &str, after: &str, year: &str) -> bool {
         && (is_korean || ["in", "of", "the", "during", "year"].contains(&last.as_str()))
 }
 
-/// The known fields that a fact or a row of a form names.
-fn named_fields(claim: &str) -> Vec<&'static fields::FieldName> {
-    let pairs = rows::pairs(claim).unwrap_or_default().into_iter().map(|(name, _)| name);
-    pairs.chain(claim.split_once(": ").map(|(name, _)| name)).filter_map(fields::field).collect()
-}
-
 /// Quantities and the units they are given in.
-const QUANTITIES: [(&[&str], &[&str]); 8] = [
+const QUANTITIES: [(&[&str], &[&str]); 12] = [
     (&["농도", "concentration"], &["ppm", "ppb", "%", "mg", "g"]),
     (&["온도", "수온", "temperature"], &["°C", "K"]),
     (&["압력", "pressure"], &["Pa", "kPa", "MPa", "GPa", "bar"]),
@@ -213,6 +231,10 @@ const QUANTITIES: [(&[&str], &[&str]); 8] = [
     ),
     (&["용량", "capacity"], &["mAh", "Ah", "A", "Wh", "kWh", "MWh", "mAh/g", "L"]),
     (&["전압", "voltage"], &["V", "mV", "kV"]),
+    (&["무게", "중량", "질량", "weight", "mass"], &["mg", "g", "kg", "톤"]),
+    (&["면적", "area"], &["mm²", "cm²", "m²"]),
+    (&["출력", "전력", "power"], &["W", "mW", "kW", "MW", "GW"]),
+    (&["에너지", "energy"], &["Wh", "kWh", "MWh", "GWh", "Wh/kg", "Wh/L"]),
 ];
 
 /// True where a part names a quantity and the sentence gives one of its kind, without its name.
@@ -223,35 +245,124 @@ fn gives(part: &str, quote: &str) -> bool {
     !units.is_empty() && measures(quote, false).iter().any(|(m, _)| units.contains(&m.unit.as_str()))
 }
 
+/// What a cited sentence says, its columns, title and headings among it, ready to be looked up.
+struct Said {
+    terms: HashSet<String>,
+    /// By its letters and digits alone, whatever the blanks and hyphens between them.
+    letters: String,
+    /// Without those of title and headings, which are often only numbered.
+    figures: Vec<Figure>,
+}
+
 /// The parts of the question, as it has them, that no cited sentence speaks of.
-fn unanswered(question: &str, all: &[QuestionPart], coverage: &Coverage, cited: &[Cited<'_>]) -> Vec<String> {
-    let said: Vec<_> = cited
-        .iter()
-        .map(|c| {
-            let columns = c.columns().replace('_', " ");
-            term_set(&format!("{}\n{}\n{columns}\n{}", c.quote, c.claim, c.heading()))
-        })
-        .collect();
-    let own = |part: &QuestionPart| {
-        coverage.reweighed(|span| f32::from(u8::from(part.span.start <= span.start && span.end <= part.span.end)))
-    };
-    let owns: Vec<Coverage> = all.iter().map(own).collect();
-    let is_named = |part: &QuestionPart| {
-        let asked = fields::asked(&question[part.span.clone()]);
-        cited.iter().flat_map(|c| named_fields(c.claim)).any(|field| asked.contains(&field))
-    };
-    let missing = all.iter().zip(&owns).filter(|(part, own)| {
+fn unanswered(
+    question: &str,
+    all: &[QuestionPart],
+    coverage: &Coverage,
+    read: Option<&Read>,
+    cited: &[Cited<'_>],
+) -> Vec<String> {
+    let said: Vec<Said> = cited.iter().map(Cited::said).collect();
+    let is_missing = |(at, part): &(usize, &QuestionPart)| {
+        let text = &question[part.span.clone()];
+        let own = only(coverage, |at| part.span.contains(&at));
+        let fields = fields::asked(text);
+        let gives_field = |c: &Cited<'_>| [c.claim, c.quote].iter().any(|t| !fields::names_in(t, &fields).is_empty());
+        // By its words a name can be found; a clause may be answered in any.
+        let is_read =
+            |c: &Cited<'_>| part.is_clause && read.is_some_and(|read| read.answers_part(c.passage.n, c.quote, *at));
         !own.is_empty()
-            && !is_named(part)
-            && said.iter().all(|in_context| own.by(in_context) < if part.is_clause { CLAUSE } else { PART })
-            && !cited.iter().any(|c| gives(&question[part.span.clone()], c.quote))
-    });
-    missing.map(|(part, _)| part.shown(question).to_owned()).collect()
+            && !said.iter().any(|said| speaks_of(said, question, part, &own))
+            && !cited.iter().any(|c| gives(text, c.quote) || gives_field(c) || is_read(c))
+            && !is_of_the_kind(question, text, &own, cited)
+    };
+    let missing = all.iter().enumerate().filter(is_missing);
+    missing.map(|(_, part)| part.shown(question).to_owned()).collect()
+}
+
+/// The terms of a question that begin at one of these bytes.
+fn only(coverage: &Coverage, holds: impl Fn(usize) -> bool) -> Coverage {
+    coverage.reweighed(|span| f32::from(u8::from(holds(span.start))))
+}
+
+/// True where a sentence holds enough of what a part asks: in its words or their synonyms, joined or apart, or by its figures.
+fn speaks_of(said: &Said, question: &str, part: &QuestionPart, own: &Coverage) -> bool {
+    let spelt = own.terms().filter(|term| is_spelt(term, &said.letters)).map(str::to_owned);
+    let terms: HashSet<String> = said.terms.iter().cloned().chain(spelt).collect();
+    let same = |a: &Figure, b: &Figure| {
+        value(&a.digits) == value(&b.digits) && (a.unit == b.unit || a.unit.is_empty() || b.unit.is_empty())
+    };
+    // A figure with its unit and particle: `60도와` of what is said at 60 °C.
+    let text = &question[part.span.clone()];
+    let held: Vec<(usize, usize)> = figures(text)
+        .into_iter()
+        .filter(|figure| said.figures.iter().any(|other| same(figure, other)))
+        .map(|figure| (part.span.start + figure.span.start, part.span.start + word_end(text, figure.span.end)))
+        .collect();
+    let rest = only(own, |at| !held.iter().any(|(from, to)| (*from..*to).contains(&at)));
+    let least = if part.is_clause { CLAUSE } else { PART };
+    own.by(&terms) >= least || rest.is_empty() || rest.by(&terms) >= least
+}
+
+/// True for a term whose letters stand in these, joined to others or not: `용량` in `용량유지율`.
+fn is_spelt(term: &str, letters: &str) -> bool {
+    const SYLLABLES: usize = 2;
+    const LATIN: usize = 5;
+    let bare = term.trim_start_matches('~');
+    let least = if bare.chars().all(is_hangul) { SYLLABLES } else { LATIN };
+    let is_word = bare.chars().all(char::is_alphabetic);
+    is_word && bare.chars().count() >= least && letters.contains(bare)
+}
+
+/// Where the letters and digits from byte `at` on end.
+fn word_end(text: &str, at: usize) -> usize {
+    text[at..].find(|c: char| !c.is_alphanumeric()).map_or(text.len(), |length| at + length)
+}
+
+/// The word of `text` that holds byte `at`.
+fn word_at(text: &str, at: usize) -> &str {
+    let before = text[..at].rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    &text[at - before.len()..word_end(text, at)]
+}
+
+/// True for a part that asks for nothing but the aim, or what came out, where a sentence of that kind is cited: it has words of
+/// its own.
+fn is_of_the_kind(question: &str, part: &str, own: &Coverage, cited: &[Cited<'_>]) -> bool {
+    const GENERAL: [&str; 17] = [
+        "목표",
+        "목적",
+        "결과",
+        "성과",
+        "최종",
+        "달성",
+        "도달",
+        "aim",
+        "goal",
+        "objective",
+        "result",
+        "outcome",
+        "final",
+        "reach",
+        "achiev",
+        "attain",
+        "found",
+    ];
+    let is_general = |at: usize| {
+        let word = word_at(question, at).to_lowercase();
+        GENERAL.iter().any(|general| word.starts_with(general))
+    };
+    only(own, |at| !is_general(at)).is_empty()
+        && (asks_for_an_aim(part) && cited.iter().any(Cited::is_aim)
+            || asks_for_a_result(part) && !cited.iter().all(Cited::is_aim))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
+    use crate::generate::{Evidence, GenerateError, SpanFinder, read};
+    use crate::text::parts;
 
     fn contradicted_by(question: &str, text: &str) -> Vec<(String, Vec<String>)> {
         let passage = Passage::whole(1, "Cells", text);
@@ -270,6 +381,77 @@ mod tests {
         assert!(cited(&[&aim], question));
         assert!(!cited(&[&aim, &result], question) && !cited(&[&result], question));
         assert!(!cited(&[&aim], "How many hours is the skin planned to last?"));
+        let other = Passage::whole(3, "Skin", "The rig stands in Orvale.");
+        assert!(cited(&[&aim, &other], question), "no sentence without a figure says how many hours");
+        assert!(!cited(&[&aim, &other], "Where did the rig stand?"));
+    }
+
+    #[test]
+    fn a_row_of_a_table_of_aims_is_one() {
+        let row = |table: &str| {
+            let passage = Passage::whole(1, "Skin", table);
+            let quote = table.lines().last().unwrap();
+            only_aims("How many hours did the skin last?", &[Cited { claim: quote, quote, passage: &passage }])
+        };
+        assert!(row("| Item | Target |\n|---|---|\n| skin | 25 hours |"));
+        assert!(!row("| Item | Target | Result |\n|---|---|---|\n| skin | 25 hours | 26.8 hours |"));
+    }
+
+    /// The parts of a question that are missing where these sentences of one passage are cited.
+    fn missing(question: &str, sentences: &[&str], read: Option<&Read>) -> Vec<String> {
+        let passage = Passage::whole(1, "Cells", &sentences.join(" "));
+        let cited = sentences.iter().map(|s| Cited { claim: s, quote: s, passage: &passage }).collect::<Vec<_>>();
+        unanswered(question, &parts(question), &Coverage::of_question(question, &[]), read, &cited)
+    }
+
+    #[test]
+    fn a_part_is_spoken_of_in_another_spelling_too() {
+        for (question, text) in [
+            ("용량과 유지율은?", "용량유지율은 500회 뒤 83 %였다."),
+            ("60도와 90도에서 유지율은?", "At 60 °C they kept 83 %, at 90 °C 41 %."),
+            ("3 MPa와 1 MPa에서 저항은?", "3.0 MPa에서 12 mΩ, 1.0 MPa에서 15 mΩ였다."),
+            ("예산과 책임자는?", "lead: 정하늘 | budget_mkrw: 870"),
+        ] {
+            assert!(missing(question, &[text], None).is_empty(), "{question}");
+        }
+        assert_eq!(missing("60도와 90도에서 유지율은?", &["At 60 °C they kept 83 %."], None), ["90도"]);
+        assert_eq!(missing("3 MPa와 1 MPa에서 저항은?", &["3.0 MPa에서 12 mΩ였다."], None), ["1 MPa"]);
+        assert_eq!(missing("예산과 특허는?", &["lead: 정하늘 | budget_mkrw: 870"], None), ["특허"]);
+    }
+
+    #[test]
+    fn aim_and_result_are_spoken_of_by_sentences_of_that_kind() {
+        let (aim, result) = ("수명 500회를 얻고자 한다.", "500회에서 83 %를 유지하였다.");
+        let question = "목표는 무엇인가? 결과는?";
+        assert!(missing(question, &[aim, result], None).is_empty());
+        assert_eq!(missing(question, &[aim], None), ["결과는"]);
+        assert_eq!(missing(question, &[result], None), ["목표는 무엇인가"]);
+        let question = "What were the aim and the result of the cell project?";
+        assert_eq!(missing(question, &["We hope to cut the loss to 3 %."], None), ["result"]);
+        assert!(missing(question, &["We hope to cut the loss to 3 %.", "It was 4 %."], None).is_empty());
+    }
+
+    /// Finds these words wherever they stand, and is sure of it.
+    struct Finds(&'static str);
+
+    impl SpanFinder for Finds {
+        fn find(&self, _: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
+            let place = |text: &str| text.find(self.0).map_or((0..0, -9.0), |at| (at..at + self.0.len(), 9.0));
+            Ok(sentences.iter().map(|&(_, text)| place(text)).collect())
+        }
+    }
+
+    #[test]
+    fn a_clause_that_is_answered_in_other_words_is_spoken_of_where_a_reader_says_so() {
+        let question = "How thick is the felt, and why did the seal fail?";
+        let sentences = ["The felt is 2 mm thick.", "Moisture crept below the lid."];
+        assert_eq!(missing(question, &sentences, None), ["why did the seal fail"]);
+        let text = sentences.join(" ");
+        let evidence = [Evidence { n: 1, heading: "Cells".into(), text: &text, header: None }];
+        let coverage = Coverage::of_question(question, &[]);
+        let read = read(&Finds("Moisture"), (question, question), &parts(question), &coverage, &evidence).unwrap();
+        assert!(missing(question, &sentences, Some(&read)).is_empty());
+        assert_eq!(missing(question, &sentences[..1], Some(&read)), ["why did the seal fail"], "it is not cited");
     }
 
     #[test]

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{App, AppError, embedder, glossary, index_folder, store_place};
+use super::{App, AppError, embedder, glossary, index_folder, models, store_place};
 use crate::config::Config;
 use crate::embed::Embedder;
 use crate::error::{Classified, ErrorKind};
 use crate::index::{
     self, Archived, BackupOptions, Catalog, FillOptions, Index, IndexError, Next, Progress, Ready, Restored, StorePlace,
 };
-use crate::model_store::ModelStore;
 use crate::retrieve::Lexicon;
 use crate::sector::Sector;
 
@@ -156,8 +155,7 @@ impl Maintenance {
     }
 
     fn embedder(&self) -> Result<Option<Box<dyn Embedder>>, AppError> {
-        let models = ModelStore::open(&self.config.models_dir(), self.config.is_offline())?;
-        embedder(&self.config, &models)
+        embedder(&self.config, &models(&self.config)?)
     }
 
     /// As another process can find it: a folder by its whole path.
@@ -191,8 +189,7 @@ impl App {
 
     fn take_over(&self, folder: &Path, encoder: String, cancel: &AtomicBool) -> Result<App, AppError> {
         let config = Config { encoder, ..self.config.clone() };
-        let models = ModelStore::open(&config.models_dir(), config.is_offline())?;
-        let embedder = embedder(&config, &models)?;
+        let embedder = embedder(&config, &models(&config)?)?;
         let filling = FillOptions { sector: &self.sector.name, bm25: self.sector.bm25, cancel };
         let place = store_place(&config, &self.sector);
         let glossary = glossary(&config, &self.sector, &self.index.catalog)?;

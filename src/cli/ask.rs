@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 
-use super::{Context, Failure, Outcome, one_line};
+use super::{Context, Failure, Outcome};
 use crate::answer::{Answer, Ask, Event};
 use crate::app::App;
 use crate::config::Config;
@@ -11,6 +11,7 @@ use crate::document::{Access, Language};
 use crate::generate::{Message, Sampling};
 use crate::prompt;
 use crate::retrieve::{SearchMode, SearchOptions};
+use crate::text::spaced;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -179,7 +180,7 @@ pub(super) fn after(answer: &Answer, question: &str) -> String {
                     "  [{}] {}\n      “{}”\n",
                     c.n,
                     place(&c.title, c.page, &c.section, &c.source, ko),
-                    one_line(&c.quote)
+                    spaced(&c.quote)
                 ));
             }
         }

@@ -1,10 +1,11 @@
 use clap::Args;
 
 use super::overlap::budgets;
-use super::{Context, Failure, Outcome, one_line};
+use super::{Context, Failure, Outcome};
 use crate::document::{Access, Language};
 use crate::portfolio::consolidate::{ConsolidateOptions, Groups, consolidate};
 use crate::portfolio::{Holdings, Institutes, PortfolioError};
+use crate::text::spaced;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -98,7 +99,7 @@ fn text(found: &Groups, reader: Language) -> String {
         for m in &group.members {
             out.push_str(&format!("   - {} {} ({})\n", m.project_id, m.title, m.institution.as_deref().unwrap_or("?")));
             if let Some(aim) = &m.aim {
-                out.push_str(&format!("       “{}”\n", one_line(&aim.quote)));
+                out.push_str(&format!("       “{}”\n", spaced(&aim.quote)));
             }
             if !m.only_here.is_empty() {
                 let only = if korean { "여기에만" } else { "only here" };

@@ -1,9 +1,10 @@
 use clap::Args;
 
-use super::{Context, Failure, Outcome, one_line};
+use super::{Context, Failure, Outcome};
 use crate::document::{Access, Language};
 use crate::portfolio::matching::{self, MatchOptions, Matches, Openings};
 use crate::portfolio::{Holdings, Institutes};
+use crate::text::spaced;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -83,9 +84,10 @@ fn text(found: &Matches, language: Language) -> String {
         out.push_str(&format!("{:2}. {:.3}  {}{thin}\n", i + 1, m.score, m.institution));
         for c in &m.citations {
             out.push_str(&format!(
-                "      “{}” ({}, {}–{})\n",
-                one_line(&c.citation.quote),
+                "      “{}” ({} {}, {}–{})\n",
+                spaced(&c.citation.quote),
                 c.citation.project_id,
+                spaced(&c.citation.title),
                 c.citation.start,
                 c.citation.end
             ));
@@ -93,7 +95,7 @@ fn text(found: &Matches, language: Language) -> String {
         if let Some(gap) = m.gap.first() {
             let (name, and, more) = (say("남는 것", "gap"), say("외", "and"), m.gap.len() - 1);
             let more = if more > 0 { format!(" {and} {more}{}", say("개", " more")) } else { String::new() };
-            out.push_str(&format!("      {name}: “{}”{more}\n", one_line(gap)));
+            out.push_str(&format!("      {name}: “{}”{more}\n", spaced(gap)));
         }
     }
     out
@@ -111,8 +113,8 @@ fn openings(found: &Openings, language: Language) -> String {
     for (i, call) in found.calls.iter().enumerate() {
         out.push_str(&format!("{:2}. {:.3}  {} ({})\n", i + 1, call.score, call.title, call.doc_id));
         for (wanted, done) in call.pairs.iter().take(2) {
-            out.push_str(&format!("      {of_call}: “{}”\n", one_line(&wanted.quote)));
-            out.push_str(&format!("      {own}: “{}” ({})\n", one_line(&done.quote), done.project_id));
+            out.push_str(&format!("      {of_call}: “{}”\n", spaced(&wanted.quote)));
+            out.push_str(&format!("      {own}: “{}” ({})\n", spaced(&done.quote), done.project_id));
         }
     }
     out

@@ -231,11 +231,6 @@ fn reader(language: &str) -> Language {
     if language == "ko" { Language::Ko } else { Language::En }
 }
 
-/// A quote on one line.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// The program itself, to be started as a worker.
 fn this_program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|e| Failure::internal(format!("cannot find this program: {e}")))

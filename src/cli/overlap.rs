@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Context, Failure, Outcome, one_line, this_program};
+use super::{Context, Failure, Outcome, this_program};
 use crate::app::App;
 use crate::document::{Access, Language};
 use crate::portfolio::join::Join;
 use crate::portfolio::landscape::{End, Landscape, LandscapeOptions, landscape, remembered};
 use crate::portfolio::overlap::{self, Overlap, OverlapOptions};
+use crate::portfolio::project;
 use crate::portfolio::verdict::{WeightFile, read_weights};
-use crate::portfolio::{Holdings, Institutes, Kind, PortfolioError, Proposal, Sum};
-use crate::text::money;
+use crate::portfolio::{Holdings, Institutes, PortfolioError, Proposal, Sum};
+use crate::text::{money, spaced};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -155,7 +156,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         let text = |found: &Overlap| String::from_utf8_lossy(&arguments.format.report(found, language)).into_owned();
         context.output.result(&found, text);
     }
-    Ok(if arguments.fail_on.is_some_and(|p| fails(&found, p)) { Outcome::No } else { Outcome::Yes })
+    Ok(gate(arguments.fail_on, found.most_done))
 }
 
 /// `--all`.
@@ -177,10 +178,10 @@ fn whole(
     let join = if arguments.through_store { Join::Store } else { Join::Memory };
     let options = LandscapeOptions { limit, weights, remember, join, ..LandscapeOptions::default() };
     let found = landscape(&app.parts(), institutes, &holdings, &options)?;
-    let fails = arguments.fail_on.is_some_and(|p| found.pairs.iter().any(|pair| pair.done >= p));
+    let outcome = gate(arguments.fail_on, found.most_done);
     let reader = arguments.language.as_deref().map_or(Language::En, super::reader);
     context.output.result(&found, |found| all_text(found, reader));
-    Ok(if fails { Outcome::No } else { Outcome::Yes })
+    Ok(outcome)
 }
 
 fn all_text(found: &Landscape, reader: Language) -> String {
@@ -231,7 +232,7 @@ fn all_text(found: &Landscape, reader: Language) -> String {
         };
         let mut lines = format!("  {kind} {:.2}: {pair}\n", p.probability);
         for (a, b) in p.evidence.iter().take(1) {
-            lines.push_str(&format!("      “{}”\n      “{}”\n", one_line(&a.quote), one_line(&b.quote)));
+            lines.push_str(&format!("      “{}”\n      “{}”\n", spaced(&a.quote), spaced(&b.quote)));
         }
         lines
     });
@@ -270,8 +271,10 @@ fn amount(amount: f64, currency: Option<&str>, reader: Language) -> String {
     }
 }
 
-fn fails(found: &Overlap, at_least: f64) -> bool {
-    found.verdicts.iter().any(|v| v.kind == Kind::DoneAlready && v.probability >= at_least)
+/// No where the likeliest `done already` is as likely as `--fail-on` says.
+fn gate(fail_on: Option<f64>, most_done: Option<f64>) -> Outcome {
+    let fails = fail_on.zip(most_done).is_some_and(|(least, done)| done >= least);
+    if fails { Outcome::No } else { Outcome::Yes }
 }
 
 /// Weights from a file.
@@ -299,14 +302,17 @@ pub(super) fn read(app: &App, given: &str, institutes: &Institutes) -> Result<Pr
 
 /// A project of the index, by its own id, by document id or by path.
 fn indexed(app: &App, id: &str, institutes: &Institutes) -> Result<Proposal, Failure> {
-    let catalog = app.catalog();
-    let found = catalog.find_external(id)?.into_iter().next();
-    let document = match found {
-        Some(doc_id) => catalog.document(&doc_id)?,
-        None => match catalog.document(id) {
-            Ok(document) => document,
-            Err(_) => by_path(app, id)?.ok_or_else(|| PortfolioError::NoProject(id.to_owned()))?,
-        },
+    let mut found = project::called(app.catalog(), id)?;
+    if found.len() > 1 {
+        let paths: Vec<&str> = found.iter().map(|d| d.source.as_str()).collect();
+        return Err(Failure::bad_input(format!(
+            "{id}: several projects are called so; name one: {}",
+            paths.join(", ")
+        )));
+    }
+    let document = match (found.pop(), app.catalog().document(id)) {
+        (Some(document), _) | (None, Ok(document)) => document,
+        (None, Err(_)) => by_path(app, id)?.ok_or_else(|| PortfolioError::NoProject(id.to_owned()))?,
     };
     Ok(Proposal::of(document, institutes))
 }
@@ -332,6 +338,7 @@ mod tests {
     use clap::error::ErrorKind;
 
     use super::*;
+    use crate::portfolio::Kind;
     use crate::portfolio::landscape::{Avoidable, Cluster, Pair};
 
     #[derive(Parser)]
@@ -383,6 +390,7 @@ mod tests {
             avoidable_total: Vec::new(),
             avoidable_projects: 1,
             avoidable_unknown: 1,
+            most_done: Some(0.75),
         };
         let english = all_text(&found, Language::En);
         for part in ["estimated: unknown\n", "spent after the first: unknown\n", "done already 0.75: P-2 after P-1\n"] {

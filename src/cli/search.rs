@@ -2,10 +2,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::ask::SearchArguments;
-use super::{Context, Failure, Outcome, one_line};
+use super::{Context, Failure, Outcome};
 use crate::document::{Language, Passage};
 use crate::prompt;
 use crate::retrieve::{self, Respelling, SearchMode};
+use crate::text::spaced;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -47,6 +48,6 @@ fn text(found: &Found) -> String {
 
 fn line(p: &Passage) -> String {
     let page = p.page.map(|n| format!(" p. {n}")).unwrap_or_default();
-    let text: String = one_line(&p.text).chars().take(200).collect();
+    let text: String = spaced(&p.text).chars().take(200).collect();
     format!("{:2}. {:.3}  {}{page}  ({})\n      {text}", p.n, p.score, p.title, p.source)
 }

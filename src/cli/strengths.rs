@@ -2,10 +2,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Context, Failure, Outcome, one_line};
+use super::{Context, Failure, Outcome};
 use crate::document::{Access, Language};
 use crate::portfolio::strengths::{Profile, Share, Strengths, TopicRow, strengths};
 use crate::portfolio::{Citation, Holdings, Institutes};
+use crate::text::spaced;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -124,7 +125,7 @@ fn interval(share: &Share) -> String {
 }
 
 fn quoted(c: &Citation) -> String {
-    let quote = one_line(&c.quote);
+    let quote = spaced(&c.quote);
     format!("        “{quote}” ({}, {}–{})\n", c.project_id, c.start, c.end)
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::EvaluateError;
+use super::json_lines::json_lines;
 use super::metrics::Qrels;
 use super::trec::qrels;
 
@@ -50,8 +51,8 @@ pub(super) fn open(folder: &Path, split: Option<&str>) -> Result<Beir, EvaluateE
 fn queries(file: &Path, qrels: &Qrels) -> Result<BTreeMap<String, String>, EvaluateError> {
     let text = fs_err::read_to_string(file)?;
     let mut queries = BTreeMap::new();
-    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        let query: Query = serde_json::from_str(line).map_err(|e| wrong(file, format!("line {}: {e}", i + 1)))?;
+    for query in json_lines::<Query>(file, &text) {
+        let query = query?;
         if qrels.contains_key(&query.id) {
             queries.insert(query.id, query.text);
         }

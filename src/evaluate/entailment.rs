@@ -21,10 +21,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::EvaluateError;
+use super::json_lines::json_lines;
 use crate::document::{Language, Span};
 use crate::embed::{Embedder, NliModel, Side, StaticModel};
+use crate::portfolio::UnionFind;
 use crate::text::coverage::{Coverage, term_set, whole_words};
-use crate::text::sentences;
+use crate::text::{sentences, spaced};
 
 /// Sentences that may share a claim's evidence.
 const WINDOW: usize = 3;
@@ -158,8 +160,7 @@ pub fn score(context: &str, premise: &str, claim: &str) -> f32 {
     if !needed.is_subset(&all) {
         return 0.0;
     }
-    let told = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
-    if told(premise).contains(told(claim).as_str()) {
+    if spaced(premise).contains(&spaced(claim)) {
         return 1.0;
     }
     // Short windows first: of two that hold as much, the one with less beside it is the evidence.
@@ -303,40 +304,29 @@ pub fn scifact(by: &Entailment, folder: &Path) -> Result<Accuracy, EvaluateError
 /// Which pairs are of the second half: those that share a part, directly or through others, are of the same, and each such
 /// group goes to the half that has fewer so far.
 fn second_half(pairs: &[Pair]) -> Vec<bool> {
-    // Parts in the order in which they are first seen; each leads to one of its group, the first of all to itself.
-    let mut leads: Vec<usize> = Vec::new();
     let mut known: HashMap<&str, usize> = HashMap::new();
+    let mut linked = Vec::with_capacity(pairs.len());
     for pair in pairs {
-        let [a, b] = pair.parts.each_ref().map(|part| {
-            *known.entry(part.as_str()).or_insert_with(|| {
-                leads.push(leads.len());
-                leads.len() - 1
-            })
-        });
-        let (a, b) = (first_of(&leads, a), first_of(&leads, b));
-        leads[a.max(b)] = a.min(b);
+        linked.push(pair.parts.each_ref().map(|part| {
+            let next = known.len();
+            *known.entry(part.as_str()).or_insert(next)
+        }));
     }
-    let group = |pair: &Pair| first_of(&leads, known[pair.parts[0].as_str()]);
+    let mut sets = UnionFind::new(known.len());
+    linked.iter().for_each(|&[a, b]| sets.union(a, b));
+    let groups: Vec<usize> = linked.iter().map(|&[a, _]| sets.find(a)).collect();
     let mut sizes: HashMap<usize, usize> = HashMap::new();
-    pairs.iter().for_each(|pair| *sizes.entry(group(pair)).or_default() += 1);
+    groups.iter().for_each(|group| *sizes.entry(*group).or_default() += 1);
     let mut halves: HashMap<usize, bool> = HashMap::new();
     let mut filled = [0, 0];
-    let half_of = |pair: &Pair| {
-        let group = group(pair);
-        *halves.entry(group).or_insert_with(|| {
+    let half_of = |group: &usize| {
+        *halves.entry(*group).or_insert_with(|| {
             let second = filled[1] < filled[0];
-            filled[usize::from(second)] += sizes[&group];
+            filled[usize::from(second)] += sizes[group];
             second
         })
     };
-    pairs.iter().map(half_of).collect()
-}
-
-fn first_of(leads: &[usize], mut part: usize) -> usize {
-    while leads[part] != part {
-        part = leads[part];
-    }
-    part
+    groups.iter().map(half_of).collect()
 }
 
 /// The threshold is looked for on the first half, the accuracy measured on the second.
@@ -369,14 +359,7 @@ fn measured(name: &str, pairs: &[Pair], skipped: usize, used: f32, file: &Path) 
 
 fn each(file: &Path, on: &mut dyn FnMut(Value) -> Result<(), EvaluateError>) -> Result<(), EvaluateError> {
     let text = fs_err::read_to_string(file)?;
-    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        let wrong = |e: serde_json::Error| EvaluateError::Dataset {
-            path: file.display().to_string(),
-            what: format!("line {}: {e}", i + 1),
-        };
-        on(serde_json::from_str(line).map_err(wrong)?)?;
-    }
-    Ok(())
+    json_lines(file, &text).try_for_each(|row| on(row?))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod features;
 pub mod few;
 pub mod gate;
 pub mod groups;
+mod json_lines;
 pub mod judge;
 pub mod make;
 pub mod matching;

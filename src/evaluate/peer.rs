@@ -122,6 +122,17 @@ impl Peer {
         }
     }
 
+    /// Lets another generator write from now on, which only this process can be told; `name` as in [`App::write_with`].
+    pub fn write_with(&mut self, name: &str) -> Result<(), EvaluateError> {
+        match self {
+            Peer::Local(app) => Ok(app.write_with(name)?),
+            Peer::Server(server) => Err(server.wrong("it chooses its generator itself")),
+            Peer::Recorded(_) => {
+                Err(EvaluateError::Peer { url: "recorded answers".into(), what: "they are written already".into() })
+            }
+        }
+    }
+
     /// The stored text of a document, to hold a quote against; `None` where the peer keeps none.
     pub fn text(&self, doc_id: &str) -> Result<Option<String>, EvaluateError> {
         match self {
@@ -412,5 +423,11 @@ mod tests {
         let peer = Peer::Recorded([("1".to_owned(), "A".to_owned())].into());
         let ask = |id: &str| peer.ask(&Question { id: id.into(), ..Question::default() }).unwrap();
         assert!(!ask("1").abstained && ask("2").abstained);
+    }
+
+    #[test]
+    fn another_generator_for_answers_that_were_made_elsewhere_is_an_error() {
+        let error = Peer::Recorded(BTreeMap::new()).write_with("extractive").unwrap_err();
+        assert_eq!(error.to_string(), "recorded answers: they are written already");
     }
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
+use super::json_lines::json_lines;
 use crate::document::Span;
 use crate::release::{Action, Label, Policy, redact};
 
@@ -72,15 +73,8 @@ pub fn load(path: &Path, format: ReleaseFormat) -> Result<Vec<Labelled>, Evaluat
             rows.into_iter().map(Presidio::labelled).collect()
         }
         ReleaseFormat::KoPii => {
-            let row = |(i, line): (usize, &str)| {
-                let row: KoPii = serde_json::from_str(line).map_err(|e| wrong(format!("line {}: {e}", i + 1)))?;
-                Ok(row.labelled())
-            };
-            text.lines()
-                .enumerate()
-                .filter(|(_, l)| !l.trim().is_empty())
-                .map(row)
-                .collect::<Result<_, EvaluateError>>()?
+            let rows = json_lines(path, &text).map(|row| row.map(KoPii::labelled));
+            rows.collect::<Result<_, EvaluateError>>()?
         }
         ReleaseFormat::KlueNer => klue(&text),
     };

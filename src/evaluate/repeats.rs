@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
+use super::json_lines::json_lines;
 use crate::app::App;
 use crate::document::Document;
 use crate::portfolio::overlap::OverlapOptions;
@@ -88,10 +89,7 @@ pub(super) fn asked(app: &App, institutes: &Institutes) -> Result<HashMap<String
 }
 
 pub(super) fn read_pairs(file: &Path) -> Result<Vec<Planted>, EvaluateError> {
-    let text = fs_err::read_to_string(file)?;
-    let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
-    let invalid = |what: String| EvaluateError::Dataset { path: file.display().to_string(), what };
-    lines.map(|(n, l)| serde_json::from_str(l).map_err(|e| invalid(format!("line {}: {e}", n + 1)))).collect()
+    json_lines(file, &fs_err::read_to_string(file)?).collect()
 }
 
 /// Judges the pairs of a file on the index at hand. Ids may be written `file#id`.
@@ -117,7 +115,7 @@ pub fn planted(app: &App, file: &Path, weights: Option<Arc<WeightFile>>) -> Resu
             OverlapOptions { limit: 40, with_none: true, weights: weights.clone(), ..OverlapOptions::default() };
         let found = crate::portfolio::overlap::find(&app.parts(), &institutes, &proposal, &options)?;
         let prior = pair.prior_id();
-        let at = found.verdicts.iter().position(|v| v.project_id == prior);
+        let at = found.verdicts.iter().position(|v| id(&v.project_id) == prior);
         let verdict = at.map(|i| &found.verdicts[i]);
         let done = |v: &crate::portfolio::overlap::Verdict| v.probabilities.first().map_or(0.0, |p| p.1);
         rows.push(PlantedRow {
@@ -130,7 +128,7 @@ pub fn planted(app: &App, file: &Path, weights: Option<Arc<WeightFile>>) -> Resu
             others: found
                 .verdicts
                 .iter()
-                .filter(|v| v.project_id != prior && matches!(v.kind, Kind::DoneAlready | Kind::Continuation))
+                .filter(|v| id(&v.project_id) != prior && matches!(v.kind, Kind::DoneAlready | Kind::Continuation))
                 .map(|v| v.project_id.clone())
                 .collect(),
             evidence: verdict

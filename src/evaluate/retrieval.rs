@@ -2,31 +2,31 @@
 //!
 //! A document that is longer than a chunk is scored by its best chunk.
 
+mod asked;
+mod compared;
+mod scored;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
-use super::metrics::{self, PerQuery, Ranking, Run};
-use super::statistics::{self, Comparison, Estimate, Pair};
-use super::typing::{self, Typing};
+use super::metrics::{self, PerQuery, Qrels, Run};
+use super::statistics::{Comparison, Estimate};
+use super::typing::Typing;
 use super::{EvaluateError, beir, trec};
 use crate::config;
-use crate::embed::{Embedder, Encoded, EncoderOptions, Reranker, Side, StaticModel, TransformerEncoder, open_reranker};
-use crate::index::{self, EdgeOptions, Hit, Index, IndexError, Mode, Query, StorePlace, SyncOptions};
+use crate::embed::{Embedder, EncoderOptions, StaticModel, TransformerEncoder, open_reranker};
+use crate::index::{self, EdgeOptions, Index, StorePlace, SyncOptions};
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
-use crate::retrieve::fusion::{self, Join};
-use crate::retrieve::{Glossary, Lexicon, RetrieveError, Support, by_vocabulary};
+use crate::retrieve::{Glossary, Lexicon};
 use crate::text::bm25::Bm25;
-
-/// Documents of a run.
-const DEPTH: usize = 100;
-/// Chunks fetched to find them.
-const CHUNKS: usize = 300;
-/// Queries encoded at a time.
-const BATCH: usize = 256;
+use asked::Asked;
+pub(super) use compared::MAIN;
+use compared::{between_modes, confidence};
+pub use scored::{RunResult, score};
 
 /// What is downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -87,27 +87,14 @@ pub struct ModeResult {
     pub per_query: PerQuery,
 }
 
-/// An existing run against judgements.
-#[derive(Clone, Debug, Serialize)]
-pub struct RunResult {
-    /// The run's file.
-    pub run: String,
-    /// The judgements' file.
-    pub qrels: String,
-    /// Judged queries.
-    pub queries: usize,
-    /// Queries of the run that nobody judged; they are left out.
-    pub unjudged: usize,
-    /// By name.
-    pub metrics: BTreeMap<String, f64>,
-    /// 95 % bootstrap intervals of the main ones.
-    pub confidence: BTreeMap<String, Estimate>,
-    /// Against a second run, where one was given.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub comparisons: Vec<Comparison>,
-    /// Every metric of every query.
-    #[serde(skip)]
-    pub per_query: PerQuery,
+impl ModeResult {
+    fn of(mode: &'static str, run: &Run, mut times: Vec<f64>, qrels: &Qrels, seed: u64) -> ModeResult {
+        times.sort_by(f64::total_cmp);
+        let search_ms = times.get(times.len() / 2).copied().unwrap_or(0.0);
+        let per_query = metrics::per_query(run, qrels);
+        let confidence = confidence(&per_query, seed);
+        ModeResult { mode, metrics: metrics::means(&per_query), confidence, search_ms, per_query }
+    }
 }
 
 /// What was measured.
@@ -157,7 +144,7 @@ impl RetrievalResult {
 /// Whether a reranker pays on a collection.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Worth {
-    /// [`Reranker::id`].
+    /// [`crate::embed::Reranker::id`].
     pub id: String,
     /// nDCG@10 with it less that without.
     pub difference: f64,
@@ -204,14 +191,9 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     }
     let asked_in = modes.last().map_or("sparse", |m| m.mode);
     if let Some(reranker) = &reranker {
-        let mut times = Vec::with_capacity(data.queries.len());
-        for ((id, text), hits) in data.queries.iter().zip(&candidates) {
-            let begin = Instant::now();
-            let ordered = reranked(&index, &**reranker, text, hits, &options.search)?;
-            times.push(begin.elapsed().as_secs_f64() * 1e3);
-            run.insert(id.clone(), rank(ordered.into_iter(), &names));
-        }
-        modes.push(result("reranked", &run, times, &data.qrels, options.seed));
+        let (result, ranked) = bench.rerank(&**reranker, &data.queries, &candidates, &data.qrels)?;
+        run = ranked;
+        modes.push(result);
     }
     let measured = modes.len();
     let mode = modes.last().map_or("sparse", |m| m.mode);
@@ -239,196 +221,11 @@ pub fn run(options: &RetrievalOptions) -> Result<RetrievalResult, EvaluateError>
     })
 }
 
-fn result(mode: &'static str, run: &Run, mut times: Vec<f64>, qrels: &metrics::Qrels, seed: u64) -> ModeResult {
-    times.sort_by(f64::total_cmp);
-    let search_ms = times.get(times.len() / 2).copied().unwrap_or(0.0);
-    let per_query = metrics::per_query(run, qrels);
-    let confidence = confidence(&per_query, seed);
-    ModeResult { mode, metrics: metrics::means(&per_query), confidence, search_ms, per_query }
-}
-
-/// The chunks, those the reranker read within its time in its order, the others behind them as they were.
-fn reranked(
-    index: &Index,
-    reranker: &dyn Reranker,
-    question: &str,
-    hits: &[Hit],
-    search: &config::Search,
-) -> Result<Vec<(u64, f32)>, EvaluateError> {
-    let until = Instant::now() + Duration::from_millis(search.rerank_ms);
-    let mut texts = Vec::new();
-    for hit in hits.iter().take(search.rerank_candidates) {
-        let chunk = index.catalog.chunk(hit.id)?;
-        let text =
-            chunk.map(|c| Ok::<_, IndexError>(c.span.slice(&index.catalog.document(&c.doc_id)?.text).to_owned()));
-        texts.push(text.transpose()?.unwrap_or_default());
-    }
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let scores = reranker.score(question, &texts, until)?;
-    // Probabilities, so above every one of those that were not read.
-    let place = |(i, hit): (usize, &Hit)| (hit.id, scores.get(i).copied().unwrap_or(-1.0 - i as f32));
-    Ok(hits.iter().enumerate().map(place).collect())
-}
-
 fn worth(id: &str, modes: &[ModeResult], comparisons: &[Comparison]) -> Option<Worth> {
     let [.., before, _] = modes else { return None };
     let row = comparisons.iter().find(|c| c.metric == "ndcg@10" && c.b == before.mode)?;
     let (difference, p) = (row.difference, row.p_corrected);
     Some(Worth { id: id.to_owned(), difference, p, keep: difference > 0.0 && p < 0.05 })
-}
-
-/// An index and how it is asked.
-struct Asked<'a> {
-    index: &'a Index,
-    embedder: Option<&'a dyn Embedder>,
-    glossary: &'a Glossary,
-    lexicon: &'a Lexicon,
-    names: &'a HashMap<u64, String>,
-    options: &'a RetrievalOptions,
-}
-
-impl Asked<'_> {
-    /// All queries in mode `kind`; the row is called `name`.
-    fn ask(
-        &self,
-        name: &'static str,
-        kind: &str,
-        queries: &BTreeMap<String, String>,
-        qrels: &metrics::Qrels,
-    ) -> Result<(ModeResult, Run, Vec<Vec<Hit>>), EvaluateError> {
-        let encoded = self.embedder.map(|e| encode(e, queries.values())).transpose()?;
-        let mut times = Vec::with_capacity(queries.len());
-        let mut run = Run::new();
-        let mut found = Vec::with_capacity(queries.len());
-        for (i, (id, text)) in queries.iter().enumerate() {
-            let vector = encoded.as_ref().map(|e| &e[i]);
-            let begin = Instant::now();
-            let hits = self.find(mode(kind, text, vector, &self.options.search, self.glossary), text)?;
-            times.push(begin.elapsed().as_secs_f64() * 1e3);
-            run.insert(id.clone(), rank(hits.iter().map(|h| (h.id, h.score)), self.names));
-            found.push(hits);
-        }
-        Ok((result(name, &run, times, qrels, self.options.seed), run, found))
-    }
-
-    /// Adds the rows of questions with one typing error each, as they are and respelt, and of those without, respelt.
-    fn mistyped(&self, kind: &str, data: &beir::Beir, modes: &mut Vec<ModeResult>) -> Result<Typing, EvaluateError> {
-        let mut random = statistics::Random::new(self.options.seed);
-        let mut typing = Typing::default();
-        let [mut wrong, mut mended, mut clean] = [data.queries.clone(), data.queries.clone(), data.queries.clone()];
-        for (id, text) in &data.queries {
-            let respell = |text: &str| by_vocabulary(&self.index.catalog, self.glossary, text);
-            let (respelt, changes) = respell(text)?;
-            typing.clean_respelt += usize::from(!changes.is_empty());
-            for c in changes {
-                *typing.clean_changes.entry(format!("{} -> {}", c.from, c.to)).or_default() += 1;
-            }
-            clean.insert(id.clone(), respelt);
-            let Some(mistyped) = typing::mistype(text, &mut random) else { continue };
-            let (respelt, changes) = respell(&mistyped)?;
-            typing.mistyped += 1;
-            typing.respelt += usize::from(!changes.is_empty());
-            typing.restored += usize::from(respelt.to_lowercase() == text.to_lowercase());
-            wrong.insert(id.clone(), mistyped);
-            mended.insert(id.clone(), respelt);
-        }
-        for (name, queries) in [("mistyped", &wrong), ("mistyped, respelt", &mended), ("unmistyped, respelt", &clean)] {
-            modes.push(self.ask(name, kind, queries, &data.qrels)?.0);
-        }
-        Ok(typing)
-    }
-
-    /// As [`crate::retrieve::search`] finds chunks.
-    fn find(&self, mode: Mode, text: &str) -> Result<Vec<Hit>, RetrieveError> {
-        let index = self.index;
-        match (Join::of(&mode, self.embedder)?, mode) {
-            (Join::Scores(scale), Mode::Hybrid { dense, sparse, weights, prefetch, .. }) => {
-                let support = Support::new(text, self.glossary, &index.catalog)?;
-                let lexicon = self.options.search.across_words.then_some(self.lexicon);
-                let question = fusion::Question { text, support: &support, lexicon, dense, sparse, scale };
-                let weights = [weights[0], weights[1]];
-                fusion::search(&index.catalog, &*index.store, question, None, weights, prefetch, CHUNKS)
-            }
-            (Join::Scores(_) | Join::Ranks, mode) => {
-                Ok(index.store.query(&Query { mode, filter: None, limit: CHUNKS, exact: false })?)
-            }
-        }
-    }
-}
-
-/// Scores a run against judgements, and against a second run question by question.
-pub fn score(run: &Path, qrels: &Path, against: Option<&Path>, seed: u64) -> Result<RunResult, EvaluateError> {
-    let judged = trec::qrels(qrels)?;
-    let ranked = trec::read_run(run)?;
-    if !ranked.keys().any(|q| judged.contains_key(q)) {
-        return Err(EvaluateError::Dataset {
-            path: run.display().to_string(),
-            what: format!(
-                "none of its {} queries is judged in {}; do both use the same query ids?",
-                ranked.len(),
-                qrels.display()
-            ),
-        });
-    }
-    let per_query = metrics::per_query(&ranked, &judged);
-    let name = |p: &Path| p.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let comparisons = match against {
-        None => Vec::new(),
-        Some(file) => {
-            let other = metrics::per_query(&trec::read_run(file)?, &judged);
-            let (a, b) = (name(run), name(file));
-            compare(&[((&a, &per_query), (&b, &other))], seed)
-        }
-    };
-    Ok(RunResult {
-        run: run.display().to_string(),
-        qrels: qrels.display().to_string(),
-        queries: judged.len(),
-        unjudged: ranked.keys().filter(|q| !judged.contains_key(*q)).count(),
-        metrics: metrics::means(&per_query),
-        confidence: confidence(&per_query, seed),
-        comparisons,
-        per_query,
-    })
-}
-
-/// The metrics that intervals and tests are made for.
-const MAIN: [&str; 4] = ["ndcg@10", "mrr@10", "map", "recall@100"];
-
-fn confidence(values: &PerQuery, seed: u64) -> BTreeMap<String, Estimate> {
-    let estimate = |m: &&str| Some(((*m).to_owned(), statistics::bootstrap(&metrics::column(values, m), seed)?));
-    MAIN.iter().filter_map(estimate).collect()
-}
-
-/// The level's mode (the last of `kinds`) against the other rows, and mistyped questions against the same respelt.
-fn between_modes(modes: &[ModeResult], kinds: usize, seed: u64) -> Vec<Comparison> {
-    let Some(last) = modes.get(kinds - 1) else { return Vec::new() };
-    let mut pairs: Vec<(Named<'_>, Named<'_>)> =
-        modes.iter().filter(|m| m.mode != last.mode).map(|m| (named(last), named(m))).collect();
-    if let [wrong, mended, _] = &modes[kinds..] {
-        pairs.push((named(mended), named(wrong)));
-    }
-    compare(&pairs, seed)
-}
-
-/// A system's name and what it gave.
-type Named<'v> = (&'v str, &'v PerQuery);
-
-fn named(mode: &ModeResult) -> Named<'_> {
-    (mode.mode, &mode.per_query)
-}
-
-/// Every pair by every metric, corrected together: all that one table shows.
-fn compare(pairs: &[(Named<'_>, Named<'_>)], seed: u64) -> Vec<Comparison> {
-    let pairs = pairs.iter().flat_map(|(one, other)| {
-        MAIN.iter().map(move |metric| Pair {
-            metric,
-            names: (one.0, other.0),
-            a: metrics::column(one.1, metric),
-            b: metrics::column(other.1, metric),
-        })
-    });
-    statistics::compare(&pairs.collect::<Vec<_>>(), seed)
 }
 
 fn encoder(options: &RetrievalOptions) -> Result<(Level, Option<Box<dyn Embedder>>), EvaluateError> {
@@ -479,52 +276,9 @@ fn document_names(index: &Index) -> Result<HashMap<u64, String>, EvaluateError> 
     }
 }
 
-fn encode<'q>(
-    embedder: &dyn Embedder,
-    queries: impl Iterator<Item = &'q String>,
-) -> Result<Vec<Encoded>, EvaluateError> {
-    let texts: Vec<&str> = queries.map(String::as_str).collect();
-    let mut vectors = Vec::with_capacity(texts.len());
-    for batch in texts.chunks(BATCH) {
-        vectors.extend(embedder.encode(batch, Side::Query)?);
-    }
-    Ok(vectors)
-}
-
-fn mode(kind: &str, text: &str, encoded: Option<&Encoded>, search: &config::Search, glossary: &Glossary) -> Mode {
-    let sparse = || glossary.expand(text, search.glossary_weight);
-    match (kind, encoded) {
-        ("dense", Some(e)) => Mode::Dense(e.dense.clone()),
-        ("learned", Some(e)) => Mode::Learned(e.learned.clone().unwrap_or_default()),
-        ("hybrid", Some(e)) => Mode::Hybrid {
-            dense: e.dense.clone(),
-            sparse: sparse(),
-            learned: e.learned.clone(),
-            k: search.rrf_k,
-            weights: [search.dense_weight, search.sparse_weight, search.learned_weight],
-            prefetch: search.prefetch.max(CHUNKS),
-        },
-        _ => Mode::Sparse(sparse()),
-    }
-}
-
-/// Documents by their best chunk.
-fn rank(hits: impl Iterator<Item = (u64, f32)>, names: &HashMap<u64, String>) -> Ranking {
-    let mut best: BTreeMap<&String, f32> = BTreeMap::new();
-    for (id, score) in hits {
-        if let Some(name) = names.get(&id) {
-            let slot = best.entry(name).or_insert(score);
-            *slot = slot.max(score);
-        }
-    }
-    let mut ranking: Ranking = best.into_iter().map(|(name, score)| (name.clone(), score)).collect();
-    metrics::sort(&mut ranking);
-    ranking.truncate(DEPTH);
-    ranking
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::statistics;
     use super::*;
 
     /// A row in which each of 40 questions has `value` in every metric that is tested.

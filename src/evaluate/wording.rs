@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use crate::text::spaced;
+
 /// Whose definition of exact match and F1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Convention {
@@ -136,7 +138,7 @@ fn squad(text: &str) -> String {
         word.clear();
         out.push(c);
     }
-    out.split_whitespace().collect::<Vec<_>>().join(" ")
+    spaced(&out)
 }
 
 /// Quotes and brackets to blanks, lower case, no ASCII punctuation, single spaces; in that order.
@@ -144,7 +146,7 @@ fn korquad(text: &str) -> String {
     const TO_BLANK: [char; 12] = ['\'', '"', '《', '》', '<', '>', '〈', '〉', '(', ')', '‘', '’'];
     let blank: String = text.chars().map(|c| if TO_BLANK.contains(&c) { ' ' } else { c }).collect();
     let plain: String = blank.to_lowercase().chars().filter(|c| !c.is_ascii_punctuation()).collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    spaced(&plain)
 }
 
 #[cfg(test)]

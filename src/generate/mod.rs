@@ -11,7 +11,7 @@ mod remote;
 use std::ops::ControlFlow;
 
 pub use extractive::{ExtractiveGenerator, Read, SpanFinder, SpanGenerator};
-pub(crate) use extractive::{ranked, read};
+pub(crate) use extractive::{asks_for_a_figure, ranked, read};
 pub use local::{LocalGenerator, LocalOptions, PROMPT_KEY, READER, chat_message};
 pub use remote::{RemoteGenerator, RemoteOptions};
 pub use sectora_lm::Memory;

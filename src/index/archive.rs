@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::{CATALOG, Catalog, Fingerprint, IndexError, LAYOUT, Lock, Stats, StorePlace, generation, reembed};
+use super::{CATALOG, Catalog, Fingerprint, IndexError, LAYOUT, Lock, Stats, StorePlace, generation, reembed, sha256};
 use crate::embed::Embedder;
 
 const FORMAT: &str = "sectora index archive";
@@ -313,7 +313,7 @@ fn retire(target: &Path) -> Result<(), IndexError> {
 /// A generation that is nobody's.
 fn fresh(folder: &Path, manifest: &Manifest) -> Result<String, IndexError> {
     let hash = Sha256::digest(serde_json::to_vec(manifest).expect("plain data serialises"));
-    let name: String = hash.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    let name = sha256::hex(&hash[..4]);
     let current = folder.join(CATALOG);
     let taken = if current.exists() { Catalog::open(&current).and_then(|c| c.generation()).ok() } else { None };
     let free = |g: &String| Some(g) != taken.as_ref() && !generation::vectors(folder, g).exists();
@@ -354,17 +354,13 @@ fn unpack(file: &Path, manifest: &Manifest, folder: &Path) -> Result<(), IndexEr
         let target = folder.join(name);
         fs_err::create_dir_all(target.parent().unwrap_or(folder))?;
         let mut out = fs_err::File::create(&target)?;
-        let mut hasher = Sha256::new();
-        let bytes = copy(reader, |part| {
-            hasher.update(part);
-            out.write_all(part)
-        });
-        let bytes = bytes.map_err(|e| match e.kind() {
+        let copied = sha256::copy(reader, |part| out.write_all(part));
+        let (bytes, sha256) = copied.map_err(|e| match e.kind() {
             ErrorKind::InvalidData => wrong(file, format!("is damaged: {name}: {e}")),
             _ => e.into(),
         })?;
         out.sync_all()?;
-        Ok(Entry { bytes, sha256: hex(&hasher.finalize()) })
+        Ok(Entry { bytes, sha256 })
     })
 }
 
@@ -395,30 +391,8 @@ fn each(
 }
 
 fn digest(mut reader: impl Read) -> std::io::Result<Entry> {
-    let mut hasher = Sha256::new();
-    let bytes = copy(&mut reader, |part| {
-        hasher.update(part);
-        Ok(())
-    })?;
-    Ok(Entry { bytes, sha256: hex(&hasher.finalize()) })
-}
-
-/// What cannot be read is [`ErrorKind::InvalidData`], unlike what cannot be written.
-fn copy(reader: &mut dyn Read, mut to: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<u64> {
-    let mut buffer = vec![0; 1 << 20];
-    let mut bytes = 0;
-    loop {
-        let n = reader.read(&mut buffer).map_err(|e| std::io::Error::new(ErrorKind::InvalidData, e))?;
-        if n == 0 {
-            return Ok(bytes);
-        }
-        to(&buffer[..n])?;
-        bytes += n as u64;
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    let (bytes, sha256) = sha256::copy(&mut reader, |_| Ok(()))?;
+    Ok(Entry { bytes, sha256 })
 }
 
 /// Files below `root` by their names with `/`.

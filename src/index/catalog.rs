@@ -117,6 +117,28 @@ impl Catalog {
         })
     }
 
+    /// Ids and sources of the documents of a file, by its path or the end of it (`x.pdf` of `reports/x.pdf`), in their order there.
+    pub fn documents_of_file(&self, path: &str) -> Result<Vec<(String, String)>, IndexError> {
+        self.with(|c| {
+            let mut statement = c.prepare_cached(
+                "SELECT d.id, json_extract(d.body, '$.source')
+                 FROM source_documents s JOIN documents d ON d.id = s.doc_id
+                 WHERE s.path = ?1 OR substr(s.path, -length(?1) - 1) = '/' || ?1
+                 GROUP BY d.id ORDER BY min(s.path), min(s.position)",
+            )?;
+            statement.query_map([path], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+        })
+    }
+
+    /// Sources of all documents, ascending.
+    pub fn document_sources(&self) -> Result<Vec<String>, IndexError> {
+        self.with(|c| {
+            let mut statement =
+                c.prepare_cached("SELECT json_extract(body, '$.source') AS source FROM documents ORDER BY source")?;
+            statement.query_map([], |r| r.get(0))?.collect()
+        })
+    }
+
     /// A chunk by point id.
     pub fn chunk(&self, id: u64) -> Result<Option<Chunk>, IndexError> {
         let found = self.with(|c| {

@@ -20,6 +20,7 @@ mod qdrant;
 #[cfg(test)]
 mod qdrant_standin;
 mod reembed;
+mod sha256;
 mod space;
 mod sync;
 mod terms;

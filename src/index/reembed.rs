@@ -14,7 +14,9 @@ use sha2::{Digest, Sha256};
 
 use super::fill::{CHECKPOINT, Described, FillOptions, LENGTH_DRIFT, Pages};
 use super::terms::{TermCounts, count_terms};
-use super::{Catalog, Fingerprint, IndexError, LAYOUT, Lock, Phase, Progress, StorePlace, VectorStore, generation};
+use super::{
+    Catalog, Fingerprint, IndexError, LAYOUT, Lock, Phase, Progress, StorePlace, VectorStore, generation, sha256,
+};
 use crate::embed::Embedder;
 
 const FILE: &str = "next.sqlite3";
@@ -211,8 +213,7 @@ pub(super) fn abandon(folder: &Path) -> Result<(), IndexError> {
 /// Differs from the present one, and is the same whenever the same is built over the same.
 fn name(fingerprint: &Fingerprint, current: &str) -> String {
     let json = serde_json::to_vec(&(fingerprint, current)).expect("plain data serialises");
-    let hash: String = Sha256::digest(&json).iter().take(4).map(|b| format!("{b:02x}")).collect();
-    format!("-{hash}")
+    format!("-{}", sha256::hex(&Sha256::digest(&json)[..4]))
 }
 
 /// Takes out what a killed build wrote and the catalogue has lost since.

@@ -4,26 +4,26 @@
 //! (BM25 needs the mean length) and the chunks marked pending written to the store (`fill`). Whatever is
 //! interrupted is found by its marks and done again; every step may be repeated without harm.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod reading;
+mod report;
+mod sources;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::Instant;
 
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-
-use super::catalog::SourceRow;
 use super::fill::{FillOptions, fill};
 use super::{Catalog, IndexError, VectorStore};
-use crate::document::{Chunk, Document};
+use crate::document::UnitKind;
 use crate::embed::Embedder;
-use crate::ingest::{self, ChunkOptions, ExtractOptions, Extracted, Limits, Override, ReadError, RecordMapping};
-use crate::sector::SECTOR_FILE;
+use crate::ingest::{self, ChunkOptions, ExtractOptions, Limits, Override, RecordMapping};
 use crate::text::bm25::Bm25;
+use reading::{Outcome, Read, read_source};
+pub use report::{Phase, Progress, Report, ReportRow, Status};
+use sources::{Source, find_sources, prune};
 
-/// Version of everything between bytes and chunks; a change re-reads all sources.
-const PIPELINE: &str = "4";
 /// Worker processes at a time.
 pub const WORKERS: usize = 2;
 
@@ -50,117 +50,6 @@ pub struct SyncOptions<'a> {
     /// Set to stop between two steps.
     pub cancel: &'a AtomicBool,
 }
-
-/// Where the pipeline is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// Reading sources.
-    Reading,
-    /// Counting terms.
-    Counting,
-    /// Writing to the store.
-    Indexing,
-}
-
-impl Phase {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Reading => "reading",
-            Phase::Counting => "counting",
-            Phase::Indexing => "indexing",
-        }
-    }
-}
-
-/// One step done.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Progress {
-    /// Phase.
-    pub phase: Phase,
-    /// Sources (reading) or chunks (indexing) done.
-    pub done: u64,
-    /// Of how many.
-    pub total: u64,
-    /// The source just read.
-    pub path: Option<String>,
-    /// The source that is waited for.
-    pub next: Option<String>,
-}
-
-/// What became of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// New.
-    Added,
-    /// Changed.
-    Replaced,
-    /// As before.
-    Unchanged,
-    /// Gone, and forgotten (`prune`).
-    Removed,
-    /// Gave no document.
-    Failed,
-}
-
-/// One source.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ReportRow {
-    /// Path.
-    pub path: String,
-    /// What became of it.
-    pub status: Status,
-    /// Documents it gives.
-    pub documents: u64,
-    /// Pages of these.
-    pub pages: u64,
-    /// Chunks of these.
-    pub chunks: u64,
-    /// Why it failed.
-    pub error: Option<String>,
-    /// What was skipped.
-    pub warnings: Vec<String>,
-}
-
-/// What a run did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// Sources seen, by path.
-    pub rows: Vec<ReportRow>,
-    /// Sources seen.
-    pub files: u64,
-    /// New ones.
-    pub added: u64,
-    /// Changed ones.
-    pub replaced: u64,
-    /// Unchanged ones.
-    pub unchanged: u64,
-    /// Forgotten ones.
-    pub removed: u64,
-    /// Failed ones.
-    pub failed: u64,
-    /// Documents in the index now.
-    pub documents: u64,
-    /// Pages in the index now.
-    pub pages: u64,
-    /// Chunks in the index now.
-    pub chunks: u64,
-    /// Chunks written to the store in this run.
-    pub indexed: u64,
-    /// Encoder, `null` for search by words only.
-    pub encoder: Option<String>,
-    /// Seconds for reading, indexing, and all.
-    pub reading_s: f64,
-    /// Seconds for counting and indexing.
-    pub indexing_s: f64,
-    /// Seconds in all.
-    pub seconds: f64,
-}
-
-/// Reads a source; a parameter so that tests can do without worker processes.
-type Read<'a> = dyn Fn(&Path) -> Result<Vec<Extracted>, ReadError> + Sync + 'a;
 
 /// Makes catalogue and store say what the sources say.
 pub fn sync(
@@ -218,51 +107,6 @@ fn sync_with(
     })
 }
 
-/// A file to read: its key (absolute path) and the name shown to readers.
-struct Source {
-    path: PathBuf,
-    key: String,
-    shown: String,
-}
-
-/// All files under the roots in order of their keys. Hidden entries and `sector.toml` (what says how to read is not read) are
-/// skipped; links are not followed.
-fn find_sources(roots: &[PathBuf]) -> Result<Vec<Source>, IndexError> {
-    let mut found: BTreeMap<String, Source> = BTreeMap::new();
-    for root in roots {
-        let absolute = fs_err::canonicalize(root)?;
-        let visible = |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.');
-        for entry in walkdir::WalkDir::new(&absolute).follow_links(false).into_iter().filter_entry(visible) {
-            let entry = entry.map_err(|e| IndexError::Io(e.into()))?;
-            if entry.file_type().is_dir() || entry.file_type().is_symlink() || entry.file_name() == SECTOR_FILE {
-                continue;
-            }
-            let relative = entry.path().strip_prefix(&absolute).ok().filter(|p| !p.as_os_str().is_empty());
-            let shown = relative.or(entry.path().file_name().map(Path::new)).unwrap_or(entry.path());
-            let shown = shown.to_string_lossy().replace('\\', "/");
-            let key = entry.path().to_string_lossy().into_owned();
-            // The path as the user gave it, so that a sector's statements about files match.
-            let path = relative.map_or_else(|| root.clone(), |r| root.join(r));
-            found.insert(key.clone(), Source { path, key, shown });
-        }
-    }
-    Ok(found.into_values().collect())
-}
-
-/// What reading one source came to.
-struct Read1 {
-    row: SourceRow,
-    documents: Vec<(Document, Vec<Chunk>)>,
-}
-
-enum Outcome {
-    /// As the catalogue has it; `true` when only the time stamp moved.
-    Same(SourceRow, bool),
-    New(Box<Read1>),
-    /// Not read, and another try may: what was read of it before stays.
-    Unread(SourceRow),
-}
-
 fn read_sources(
     read: &Read<'_>,
     catalog: &Catalog,
@@ -316,155 +160,30 @@ fn read_sources(
     if options.cancel.load(Ordering::SeqCst) { Err(IndexError::Interrupted) } else { Ok(rows) }
 }
 
-fn read_source(
-    read: &Read<'_>,
-    catalog: &Catalog,
-    source: &Source,
-    options: &SyncOptions<'_>,
-) -> Result<Outcome, IndexError> {
-    let stated = (options.stated)(&source.path);
-    let settings = settings(options, stated.as_ref(), &source.shown);
-    let mut row = SourceRow {
-        path: source.key.clone(),
-        size: 0,
-        mtime_ns: 0,
-        sha256: String::new(),
-        settings,
-        error: None,
-        warnings: Vec::new(),
-    };
-    // More memory or time may do what was not done with these: a file that needs minutes is not tried at each run.
-    let within_limits = format!("{} {:?}", row.settings, options.limits);
-    let failed = |mut row: SourceRow, error: ReadError| {
-        row.error = Some(error.to_string());
-        if error.may_pass() {
-            let tried = matches!(error, ReadError::Limit(_));
-            row.settings = if tried { within_limits.clone() } else { String::new() };
-            return Ok(Outcome::Unread(row));
-        }
-        Ok(Outcome::New(Box::new(Read1 { row, documents: Vec::new() })))
-    };
-    // By the key: a root may be a link.
-    let meta = match fs_err::symlink_metadata(&source.key) {
-        Ok(meta) if meta.is_file() => meta,
-        Ok(_) => return failed(row, ReadError::Io("not a regular file".into())),
-        Err(e) => return failed(row, ReadError::Io(e.to_string())),
-    };
-    row.size = meta.len();
-    let modified = meta.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());
-    row.mtime_ns = modified.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
-    let known = catalog.source(&source.key)?;
-    let known = known.filter(|k| k.settings == row.settings || k.settings == within_limits);
-    if let Some(known) = &known
-        && (known.size, known.mtime_ns) == (row.size, row.mtime_ns)
-    {
-        return Ok(Outcome::Same(known.clone(), false));
-    }
-    if row.size > options.limits.input {
-        return failed(row.clone(), ReadError::TooLarge { bytes: row.size, limit: options.limits.input });
-    }
-    row.sha256 = match hash_file(&source.path) {
-        Ok(sha256) => sha256,
-        Err(e) => return failed(row, ReadError::Io(e.to_string())),
-    };
-    if let Some(mut known) = known.filter(|k| k.sha256 == row.sha256) {
-        (known.size, known.mtime_ns) = (row.size, row.mtime_ns);
-        return Ok(Outcome::Same(known, true));
-    }
-    match read(&source.path) {
-        Ok(extracted) => {
-            let documents = lay_out(extracted, source, stated.as_ref(), options.chunks, &mut row.warnings);
-            if documents.is_empty() {
-                return failed(row, ReadError::NoText("nothing is left after cleaning".into()));
-            }
-            Ok(Outcome::New(Box::new(Read1 { row, documents })))
-        }
-        Err(error @ ReadError::NoColumn { .. }) => {
-            Err(IndexError::Mapping { path: source.path.display().to_string(), source: error })
-        }
-        Err(error) => failed(row, error),
-    }
-}
-
-fn lay_out(
-    extracted: Vec<Extracted>,
-    source: &Source,
-    stated: Option<&Override>,
-    chunks: ChunkOptions,
-    warnings: &mut Vec<String>,
-) -> Vec<(Document, Vec<Chunk>)> {
-    let mut seen = HashSet::new();
-    let mut names = Names::default();
-    let mut documents = Vec::with_capacity(extracted.len());
-    for part in extracted {
-        let shown = match &part.record {
-            Some(record) => format!("{}#{record}", source.shown),
-            None => source.shown.clone(),
-        };
-        warnings.extend(part.warnings.iter().cloned());
-        let mut document = ingest::assemble(part, &shown, stated);
-        let cut = ingest::chunk(&document, chunks);
-        if cut.is_empty() {
-            warnings.push(format!("{shown}: no text"));
-        } else if seen.insert(document.id.clone()) {
-            document.source = names.unused(&shown);
-            if document.source != shown {
-                warnings.push(format!("{shown}: another sheet's record has this id; this one is {}", document.source));
-            }
-            documents.push((document, cut));
-        } else {
-            warnings.push(format!("{shown}: the same record as an earlier one"));
-        }
-    }
-    documents
-}
-
-/// The names of a source's documents. A reader tells the records of one table apart; those of several sheets meet here.
-#[derive(Default)]
-struct Names {
-    given: HashSet<String>,
-    /// The last number that a name got.
-    last: HashMap<String, usize>,
-}
-
-impl Names {
-    /// The name, or where it is given already `name~2`, `name~3` …
-    fn unused(&mut self, name: &str) -> String {
-        let last = self.last.entry(name.to_owned()).or_insert(1);
-        let mut own = name.to_owned();
-        while !self.given.insert(own.clone()) {
-            *last += 1;
-            own = format!("{name}~{last}");
-        }
-        own
-    }
-}
-
 fn commit(catalog: &Catalog, source: &Source, outcome: Outcome) -> Result<ReportRow, IndexError> {
-    let (row, status, [documents, pages, chunks]) = match outcome {
+    let (row, status, (documents, pages, chunks)) = match outcome {
         Outcome::Same(row, moved) => {
             if moved {
                 catalog.touch(&row.path, row.size, row.mtime_ns)?;
             }
-            let (documents, pages, chunks) = catalog.source_counts(&row.path)?;
-            (row, Status::Unchanged, [documents, pages, chunks])
+            let counts = catalog.source_counts(&row.path)?;
+            (row, Status::Unchanged, counts)
         }
         Outcome::Unread(mut row) => {
-            let (documents, pages, chunks) = catalog.source_counts(&row.path)?;
-            if let Some(error) = row.error.as_mut().filter(|_| documents > 0) {
+            let counts = catalog.source_counts(&row.path)?;
+            if let Some(error) = row.error.as_mut().filter(|_| counts.0 > 0) {
                 error.push_str("; what was read of it before stays in the index");
             }
             catalog.note(&row)?;
-            (row, Status::Failed, [documents, pages, chunks])
+            (row, Status::Failed, counts)
         }
-        Outcome::New(new) => {
-            let known = catalog.source(&new.row.path)?.is_some();
-            catalog.replace(&new.row, &new.documents)?;
-            let pages = new.documents.iter().flat_map(|(d, _)| &d.units);
-            let pages = pages.filter(|u| u.kind != crate::document::UnitKind::Body).count() as u64;
-            let chunks = new.documents.iter().map(|(_, c)| c.len() as u64).sum();
-            let status = if known { Status::Replaced } else { Status::Added };
-            (new.row, status, [new.documents.len() as u64, pages, chunks])
+        Outcome::New(row, new) => {
+            let known = catalog.source(&row.path)?.is_some();
+            catalog.replace(&row, &new)?;
+            let units = new.iter().flat_map(|(document, _)| &document.units);
+            let pages = units.filter(|unit| unit.kind != UnitKind::Body).count() as u64;
+            let chunks = new.iter().map(|(_, chunks)| chunks.len() as u64).sum();
+            (row, if known { Status::Replaced } else { Status::Added }, (new.len() as u64, pages, chunks))
         }
     };
     let status = if row.error.is_some() { Status::Failed } else { status };
@@ -479,60 +198,12 @@ fn commit(catalog: &Catalog, source: &Source, outcome: Outcome) -> Result<Report
     })
 }
 
-/// Forgets sources under the roots that were not found.
-fn prune(catalog: &Catalog, sources: &[Source], roots: &[PathBuf]) -> Result<Vec<ReportRow>, IndexError> {
-    let there: HashSet<&str> = sources.iter().map(|s| s.key.as_str()).collect();
-    let roots = roots.iter().map(fs_err::canonicalize).collect::<Result<Vec<_>, _>>()?;
-    let mut rows = Vec::new();
-    for path in catalog.source_paths()? {
-        if !there.contains(path.as_str()) && roots.iter().any(|r| Path::new(&path).starts_with(r)) {
-            catalog.remove(&path)?;
-            let (documents, pages, chunks) = (0, 0, 0);
-            rows.push(ReportRow {
-                path,
-                status: Status::Removed,
-                documents,
-                pages,
-                chunks,
-                error: None,
-                warnings: vec![],
-            });
-        }
-    }
-    Ok(rows)
-}
-
-/// Hash of everything besides the bytes that shapes what a source gives.
-fn settings(options: &SyncOptions<'_>, stated: Option<&Override>, shown: &str) -> String {
-    let ChunkOptions { max_tokens, min_tokens } = options.chunks;
-    let all = (PIPELINE, shown, &options.mapping, stated, max_tokens, min_tokens);
-    let json = serde_json::to_string(&all).expect("plain data serialises");
-    hex(&Sha256::digest(json.as_bytes()))
-}
-
-fn hash_file(path: &Path) -> std::io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut file = fs_err::File::open(path)?;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let n = std::io::Read::read(&mut file, &mut buffer)?;
-        if n == 0 {
-            return Ok(hex(&hasher.finalize()));
-        }
-        hasher.update(&buffer[..n]);
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Access, Format, Metadata, UnitKind};
-    use crate::index::{EdgeOptions, EdgeStore, Mode, Query, Vectors};
-    use crate::ingest::Part;
+    use crate::document::{Access, Format, Metadata};
+    use crate::index::{EdgeOptions, EdgeStore, Mode, Query, Vectors, sha256};
+    use crate::ingest::{Extracted, Part, ReadError};
     use crate::text::bm25;
 
     /// Reads a file as one Markdown document; `bad` in it is a failure.
@@ -545,7 +216,7 @@ mod tests {
             format: Format::Markdown,
             title: None,
             record: None,
-            sha256: hash_file(path).unwrap(),
+            sha256: sha256::of_file(path).unwrap(),
             metadata: Metadata::default(),
             parts: vec![Part { kind: UnitKind::Body, number: 1, label: None, markdown }],
             warnings: Vec::new(),

@@ -2,6 +2,7 @@
 //!
 //! Removed: headers and footers that repeat over pages, page numbers, tables of contents, pictures,
 //! control characters, blank rows and columns of tables. Kept exactly: everything else; spans are computed on the text as it is stored.
+//! A sentence that runs over the end of a page stays one: no blank line parts the pages there.
 
 mod contents;
 mod headings;
@@ -15,26 +16,32 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{Extracted, Override, institution, tables};
 use crate::document::{Document, Language, Span, Unit, UnitKind};
-use crate::text::fields;
+use crate::text::{begins_a_caption, fields, is_final_ending, is_hangul};
 use contents::remove_contents;
-use headings::{mark_headings, sections};
+use headings::{is_numbered, mark_headings, sections};
 use running::remove_running_lines;
 
 /// Characters in which the name of a field is looked for before its colon.
 const FIELD_NAME: usize = 40;
 /// A line of a form is no longer than this, in bytes.
 const FORM_LINE: usize = 4000;
+/// A paragraph of at least so many columns, two a syllable of Hangul, fills its last line but one.
+const FULL_LINE: usize = 60;
 
 /// Cleans the parts and lays them out as one document. `source` is the path shown to readers.
 pub fn assemble(extracted: Extracted, source: &str, stated: Option<&Override>) -> Document {
     let mut pages: Vec<Vec<String>> = extracted.parts.iter().map(|p| lines(&p.markdown)).collect();
     let paged = extracted.parts.first().is_some_and(|p| p.kind == UnitKind::Page);
+    let mut head = None;
     if paged {
         let whole = pages.clone();
-        remove_running_lines(&mut pages);
+        head = remove_running_lines(&mut pages);
+        let kept = head.as_ref().and_then(|head| head.line.clone());
         // A document that says the same on every page has no headers, only text.
         if pages.iter().flatten().all(|line| line.trim().is_empty()) {
             pages = whole;
+        } else if let Some((first, (above, line))) = pages.first_mut().zip(kept) {
+            first.insert(above, line);
         }
     }
     let mut in_contents = false;
@@ -50,13 +57,17 @@ pub fn assemble(extracted: Extracted, source: &str, stated: Option<&Override>) -
     }
     let mut text = String::new();
     let mut units = Vec::with_capacity(pages.len());
-    for (part, page) in extracted.parts.iter().zip(&pages) {
+    for (n, (part, page)) in extracted.parts.iter().zip(&pages).enumerate() {
         let start = text.len();
         for line in page {
             text.push_str(line);
             text.push('\n');
         }
-        if !page.is_empty() {
+        let next = pages[n + 1..].iter().find_map(|page| page.first()).filter(|_| paged);
+        let over = page.last().zip(next);
+        if over.is_some_and(|(last, next)| is_cut(last) && next.starts_with(|c: char| c.is_ascii_lowercase())) {
+            text.truncate(text.len() - "-\n".len());
+        } else if !page.is_empty() && !over.is_some_and(|(last, next)| goes_on(last, next)) {
             text.push('\n');
         }
         let span = Span { start, end: text.len() };
@@ -74,10 +85,13 @@ pub fn assemble(extracted: Extracted, source: &str, stated: Option<&Override>) -
     if metadata.institution.is_none() && extracted.record.is_none() {
         metadata.institution = institution::stated(&text);
     }
-    let first_heading = || sections.iter().find_map(|s| s.path.last().cloned());
+    let head = head.map(|head| head.title).filter(|title| is_a_title(title));
+    let first_heading = sections.iter().find_map(|s| s.path.last());
+    // The heading of a numbered section is the title only for want of another.
+    let heading = first_heading.filter(|heading| head.is_none() || !is_numbered(heading)).cloned();
     let stem = || Path::new(source).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let own = extracted.title.filter(|t| is_a_title(t));
-    let title = own.or_else(first_heading).unwrap_or_else(stem);
+    let title = own.or(heading).or(head).unwrap_or_else(stem);
     Document {
         id: extracted.sha256.chars().take(16).collect(),
         source: source.to_owned(),
@@ -145,6 +159,26 @@ fn join_hyphens(page: &mut Vec<String>) {
 
 fn is_cut(line: &str) -> bool {
     line.strip_suffix('-').is_some_and(|word| word.ends_with(|c: char| c.is_ascii_lowercase()))
+}
+
+/// True where the paragraph at the end of a page goes on at the top of the next: it fills a line, ends in no stop and is no caption or
+/// footnote, and what follows begins as no sentence does or, in a script without capitals, is prose as it is.
+fn goes_on(last: &str, next: &str) -> bool {
+    const STOPS: [char; 9] = ['.', '?', '!', '…', '。', ':', '：', ';', '|'];
+    let columns: usize = last.chars().map(|c| if is_hangul(c) { 2 } else { 1 }).sum();
+    let end = last.trim_end_matches(|c: char| c.is_numeric() || "()[]*\"”’".contains(c));
+    let is_open = !end.ends_with(STOPS) && !end.ends_with(is_final_ending) && !last.starts_with(['#', '|']);
+    let is_note = last.starts_with(|c: char| c.is_numeric() || "[†‡".contains(c));
+    let is_prose = |line: &str| {
+        let mut chars = line.chars();
+        let begin = (chars.next(), chars.next());
+        let is_item = matches!(begin, (_, Some('.' | ')')) | (Some('ㅇ' | 'o'), Some(' ')));
+        begin.0.is_some_and(char::is_alphabetic) && !is_item && !begins_a_caption(line)
+    };
+    let begins_a_sentence = next.starts_with(char::is_uppercase);
+    let is_wrapped = next.starts_with(char::is_lowercase) || (is_prose(last) && next.ends_with(STOPS));
+    let may_go_on = columns >= FULL_LINE && is_open && !is_note && !begins_a_caption(last);
+    may_go_on && is_prose(next) && !begins_a_sentence && is_wrapped
 }
 
 /// The lines of a form that were run together (`주관기관: 가람 참여기관: 남서풍`) are taken apart before each known name.
@@ -255,6 +289,39 @@ mod tests {
     fn words_cut_at_a_line_end_are_joined_in_paged_formats() {
         let document = assemble(pages(UnitKind::Page, &["The elec-\ntrode swelled."]), "r.pdf", None);
         assert!(document.text.starts_with("The electrode swelled."), "{}", document.text);
+    }
+
+    #[test]
+    fn a_sentence_that_runs_over_the_end_of_a_page_stays_one_and_begins_on_the_first() {
+        let korean = "이 과제는 저온에서 두 번 구운 도자기의 강도를 높이는 유약을 개발하고 그 성능을";
+        let english = "The kiln was fired at low heat for a day and a night before the glaze (Fig. 2)";
+        for (last, next, sentence) in [
+            (korean, "시험하였다. 결과는 좋았다.", format!("{korean}\n시험하였다.")),
+            (english, "was laid on. It held.", format!("{english}\nwas laid on.")),
+            ("The glaze of the elec-", "trode swelled. It held.", "The glaze of the electrode swelled.".into()),
+        ] {
+            let document = assemble(pages(UnitKind::Page, &[&format!("Aims.\n\n{last}"), "", next]), "r.pdf", None);
+            let found = crate::text::sentences(&document.text);
+            let said: Vec<&str> = found.iter().map(|span| span.slice(&document.text)).collect();
+            assert_eq!(said[1], sentence);
+            assert_eq!([1, 2].map(|i| document.page_at(found[i].start)), [Some(1), Some(3)], "{last}");
+        }
+        let ended = format!("{korean} 시험함");
+        let [item, caption, note] = ["- ", "그림 3. ", "1) "].map(|mark| format!("{mark}{korean}"));
+        let footnote = format!("2 {english}");
+        for (last, next) in [
+            (ended.as_str(), "결과는 좋았다."),
+            (item.as_str(), "결과는 좋았다."),
+            (caption.as_str(), "결과는 좋았다."),
+            (note.as_str(), "결과는 좋았다."),
+            (footnote.as_str(), "was laid on. It held."),
+            (korean, "그림 3. 도자기의 강도이다."),
+            (korean, "가. 결과는 좋았다."),
+            (english, "It held."),
+            ("도자기의 강도", "결과는 좋았다."),
+        ] {
+            assert_eq!(paged(&[last, next]).trim(), format!("{last}\n\n{next}"));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! In: a document's text. Out: the value of `Institution: X`, `수행기관: X` or `| 기관명 | X |`; `None` where the head names several. Knows field names
 //! ([`fields`]), not institutes: only of names that also mean something else (`기관`, an engine) the value must look like one.
 
-use crate::text::{fields, institutes, rows};
+use crate::text::{fields, institutes, names_nobody, rows};
 
 /// Bytes in which the line stands: a cover page, or what comes before the first section.
 const HEAD: usize = 4000;
@@ -66,11 +66,9 @@ fn value_of(name: &str, value: &str) -> Option<String> {
     let value = if company { value } else { value.trim_end_matches('.') };
     let letters = value.chars().filter(|c| c.is_alphabetic()).count();
     let placeholder = value.starts_with(['(', '[', '<']) || value.contains(['○', '〇', '◯']) || value.contains(COLON);
-    let nobody =
-        ["n/a", "tbd", "none", "없음", "미정", "해당 없음", "해당없음"].contains(&value.to_lowercase().as_str());
     let sentence = value.ends_with(['다', '요']) || value.contains(". ") || value.chars().count() > LONGEST;
     let vague = VAGUE.contains(&name.to_lowercase().as_str()) && institutes(value).next().is_none();
-    (letters >= 2 && !placeholder && !nobody && !sentence && !vague).then(|| value.to_owned())
+    (letters >= 2 && !placeholder && !names_nobody(value) && !sentence && !vague).then(|| value.to_owned())
 }
 
 #[cfg(test)]
@@ -110,6 +108,9 @@ mod tests {
             "기관: 4기통 디젤",
             "Coordinator: Ida Morrow",
             "주관기관: (기재)\n수행기관: ○○대학교\n기관명: 미정",
+            "주관기관: 비공개 (심사용)",
+            "수행기관: 추후 선정",
+            "Institution: to be determined",
             "참여기관: 한빛요업",
             "수행기관: 두 곳이 나누어 하였다",
             "We asked two things of the institution: its size and year",

@@ -40,8 +40,8 @@ pub struct ConsolidateOptions {
     pub must_not: Vec<String>,
     /// `θ`: two projects more alike than this gain from being together.
     pub threshold: f32,
-    /// Only projects with at most this budget, in the base unit of `currency`; without a known budget they count as small, in
-    /// another currency they are left out.
+    /// Only projects with at most this budget (of a range its upper end), in the base unit of `currency`; without a known budget
+    /// they count as small, in another currency they are left out.
     pub max_budget: Option<f64>,
     /// Of `max_budget`: an ISO 4217 code, or [`UNSTATED`]; needed where the known budgets are of several currencies.
     pub currency: Option<String>,
@@ -207,7 +207,7 @@ pub fn consolidate(
         (0..holdings.all.len()).filter(|i| key_of(*i).is_none_or(|k| !must_not.contains(k))).collect();
     let comparable = |i: usize| most.zip(money(i)).is_none_or(|((_, currency), own)| own.currency == currency);
     let other_currency = allowed.iter().filter(|i| !comparable(**i)).count();
-    let small = |i: usize| most.zip(money(i)).is_none_or(|((most, _), own)| own.amount <= most);
+    let small = |i: usize| most.is_none_or(|(most, _)| holdings.all[i].project.costs_at_most(most));
     let items: Vec<usize> = allowed.into_iter().filter(|i| comparable(*i) && small(*i)).collect();
     let gains = Gains::among(holdings, &items, options.threshold);
     let parts_of = partition(holdings.all.len(), &items, &gains);

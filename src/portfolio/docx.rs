@@ -9,8 +9,9 @@ use quick_xml::escape::escape;
 use zip::write::SimpleFileOptions;
 
 use super::overlap::{Evidence, NewSentence, Overlap, Verdict};
-use super::report::{Words, facts, line};
+use super::report::{Words, facts};
 use crate::document::Language;
+use crate::text::spaced;
 
 const TYPES: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 <Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/><Override PartName="/word/styles.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.styles+xml"/><Override PartName="/docProps/core.xml" ContentType="application/vnd.openxmlformats-package.core-properties+xml"/></Types>"#;
@@ -30,7 +31,7 @@ impl Overlap {
     pub fn docx(&self, language: Language) -> Vec<u8> {
         let t = Words::of(language);
         let mut body = Body { xml: String::new() };
-        body.paragraph("Heading1", &format!("{}: {}", t.title, line(&self.proposal.title)));
+        body.paragraph("Heading1", &format!("{}: {}", t.title, spaced(&self.proposal.title)));
         if let Some(applicant) = self.applicant(&t) {
             body.paragraph("Normal", &applicant);
         }
@@ -51,7 +52,7 @@ impl Overlap {
         }
         let (shown, more) = self.new_shown(&t);
         for NewSentence { quote: q, nearest } in shown {
-            let said = format!("• “{}” ({}–{}, {} {nearest:.2})", line(&q.quote), q.start, q.end, t.nearest);
+            let said = format!("• “{}” ({}–{}, {} {nearest:.2})", spaced(&q.quote), q.start, q.end, t.nearest);
             body.paragraph("Normal", &said);
         }
         if let Some(more) = more {
@@ -61,7 +62,7 @@ impl Overlap {
         let core = format!(
             r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 <cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>{}</dc:title><dc:creator>Sectora</dc:creator><dc:language>{}</dc:language></cp:coreProperties>"#,
-            text(&format!("{}: {}", t.title, line(&self.proposal.title))),
+            text(&format!("{}: {}", t.title, spaced(&self.proposal.title))),
             if language == Language::Ko { "ko-KR" } else { "en-GB" }
         );
         package(&[
@@ -86,19 +87,19 @@ impl Body {
     }
 
     fn verdict(&mut self, n: usize, v: &Verdict, t: &Words) {
-        let kind = format!("{n}. {} ({:.0} %): {}", t.kind(v.kind), v.probability * 100.0, line(&v.title));
+        let kind = format!("{n}. {} ({:.0} %): {}", t.kind(v.kind, v.later), v.probability * 100.0, spaced(&v.title));
         self.paragraph("Heading2", &kind);
         self.paragraph("Note", &facts(v, t));
         if let Some(r) = &v.reached {
-            self.paragraph("Normal", &format!("{}: “{}” ({}–{})", t.reached, line(&r.quote), r.start, r.end));
+            self.paragraph("Normal", &format!("{}: “{}” ({}–{})", t.reached, spaced(&r.quote), r.start, r.end));
         }
         if !v.evidence.is_empty() {
-            self.table(&v.project_id, &v.evidence, t);
+            self.table(v, t);
         }
     }
 
-    /// Three columns: the proposal's sentence, the earlier work's, how alike.
-    fn table(&mut self, project: &str, evidence: &[Evidence], t: &Words) {
+    /// Three columns: the proposal's sentence, the other work's, how alike.
+    fn table(&mut self, v: &Verdict, t: &Words) {
         const WIDTHS: [u32; 3] = [4250, 4250, 900];
         self.xml.push_str(r#"<w:tbl><w:tblPr><w:tblW w:w="9400" w:type="dxa"/><w:tblBorders>"#);
         for side in ["top", "left", "bottom", "right", "insideH", "insideV"] {
@@ -107,18 +108,18 @@ impl Body {
         self.xml.push_str(r#"</w:tblBorders><w:tblLayout w:type="fixed"/></w:tblPr><w:tblGrid>"#);
         WIDTHS.iter().for_each(|w| self.xml.push_str(&format!(r#"<w:gridCol w:w="{w}"/>"#)));
         self.xml.push_str("</w:tblGrid>");
-        let head = [t.proposal, t.source, t.alike].map(|cell| (run(cell, "<w:b/>"), String::new()));
+        let head = [t.proposal, t.source(v.later), t.alike].map(|cell| (run(cell, "<w:b/>"), String::new()));
         self.row("<w:trPr><w:tblHeader/></w:trPr>", head, WIDTHS);
-        for Evidence { proposal, source, alike } in evidence {
+        for Evidence { proposal, source, alike } in &v.evidence {
             let page = source.page.map(|p| format!(", p. {p}")).unwrap_or_default();
             let cells = [
                 (
-                    run(&format!("“{}”", line(&proposal.quote)), ""),
+                    run(&format!("“{}”", spaced(&proposal.quote)), ""),
                     run(&format!("{}–{}", proposal.start, proposal.end), SMALL),
                 ),
                 (
-                    run(&format!("“{}”", line(&source.quote)), ""),
-                    run(&format!("{project} {}–{}{page}", source.start, source.end), SMALL),
+                    run(&format!("“{}”", spaced(&source.quote)), ""),
+                    run(&format!("{} {}–{}{page}", v.project_id, source.start, source.end), SMALL),
                 ),
                 (run(&format!("{alike:.2}"), ""), String::new()),
             ];

@@ -35,7 +35,7 @@ pub struct Holding {
     pub aim: Option<Span>,
     /// The result with most figures.
     pub result: Option<Span>,
-    /// Hash of title, text and first year, which neighbours and verdicts are made of.
+    /// Hash of title, text, first year and group, which neighbours and verdicts are made of.
     pub(super) content: u64,
 }
 
@@ -84,6 +84,7 @@ impl Holdings {
             return Err(error);
         }
         name_alike(&mut all);
+        project::tell_apart(parts.catalog, all.iter_mut().map(|h| &mut h.project))?;
         if parts.embedder.is_some() {
             for (chunk, texts) in all.chunks_mut(256).zip(heads.chunks(256)) {
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -173,14 +174,15 @@ fn holding(weigher: &Weigher<'_>, document: &Document, mut project: Project) -> 
     let has_results = result.is_some_and(|s| digits(s) > 0);
     // Places of all sentences would be most of the memory; they are found again where needed.
     project.sentences = Vec::new();
-    let content = content(&document.title, &document.text, project.began());
+    let content = content(&document.title, &document.text, &project);
     let meaning = Meaning { terms: Terms::unit(entries), vector: None };
     Ok(Holding { project, meaning, has_results, aim, result, content })
 }
 
 /// The first eight bytes of a SHA-256, big endian.
-fn content(title: &str, text: &str, began: Option<i32>) -> u64 {
-    let digest = Sha256::digest(format!("{began:?} {} {title}{text}", title.len()));
+fn content(title: &str, text: &str, project: &Project) -> u64 {
+    let group = (project.institute.as_ref().map(|i| &i.key), &project.people);
+    let digest = Sha256::digest(format!("{:?} {group:?} {} {title}{text}", project.began(), title.len()));
     digest.iter().take(8).fold(0u64, |hash, &byte| (hash << 8) | u64::from(byte))
 }
 
@@ -338,14 +340,24 @@ mod tests {
     }
 
     #[test]
-    fn another_title_text_or_first_year_is_another_content() {
-        let same = content("Rain erosion", "Blades wear.", Some(2021));
-        assert_eq!(content("Rain erosion", "Blades wear.", Some(2021)), same);
+    fn another_title_text_first_year_or_group_is_another_content() {
+        let institutes = Institutes::new(&[]);
+        let of = |year: Option<i32>, institute: &str, person: &str| Project {
+            year,
+            institute: Some(institutes.find(institute)),
+            people: vec![person.to_owned()],
+            ..Project::read(&Document::plain("p", String::new()), &institutes)
+        };
+        let project = of(Some(2021), "Orvik", "Nora Lind");
+        let same = content("Rain erosion", "Blades wear.", &project);
+        assert_eq!(content("Rain erosion", "Blades wear.", &of(Some(2021), "Orvik", "Nora Lind")), same);
         for other in [
-            content("Rain", "erosionBlades wear.", Some(2021)),
-            content("Rain erosion", "Blades wear out.", Some(2021)),
-            content("Rain erosion", "Blades wear.", Some(2022)),
-            content("Rain erosion", "Blades wear.", None),
+            content("Rain", "erosionBlades wear.", &project),
+            content("Rain erosion", "Blades wear out.", &project),
+            content("Rain erosion", "Blades wear.", &of(Some(2022), "Orvik", "Nora Lind")),
+            content("Rain erosion", "Blades wear.", &of(None, "Orvik", "Nora Lind")),
+            content("Rain erosion", "Blades wear.", &of(Some(2021), "Calder", "Nora Lind")),
+            content("Rain erosion", "Blades wear.", &of(Some(2021), "Orvik", "Ida Moss")),
         ] {
             assert_ne!(other, same);
         }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::sector::InstituteRow;
+use crate::text::spaced;
 
 const TABLE: &str = include_str!("institutes.toml");
 
@@ -125,7 +126,7 @@ fn clean(written: &str) -> String {
     {
         text = text.replace(form, " ");
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    spaced(&text)
 }
 
 /// `X University, Dept. of Y` and `미르대학교 에너지공학과` are X University and 미르대학교.

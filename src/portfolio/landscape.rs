@@ -2,7 +2,8 @@
 //!
 //! In: the portfolio. Out: [`Landscape`]: judged pairs with evidence, clusters (connected by `done already`) with
 //! their timeline, a matrix institutes × institutes, and lists ranked by avoidable spending, one a currency. Of each pair
-//! the one that began later is taken as the proposal. Avoidable spending of a project is
+//! the one that began later is taken as the proposal, and what goes on with work of the same group is told apart, as for a
+//! single proposal (`judge.rs`). Avoidable spending of a project is
 //! `budget · max over earlier work of other groups of p(done already)`, in the budget's currency: an estimate of where to
 //! look, not a sum that can be saved. Work that runs side by side under one title (a joint project) looks the same.
 
@@ -20,6 +21,7 @@ use super::compare::{Side, compare};
 use super::holdings::{Citation, Holdings, cite};
 use super::institute::Institutes;
 use super::join::{Join, in_threads, join};
+use super::judge::judge;
 use super::overlap::model;
 use super::project::Project;
 use super::remembered::{Judged, Remembered};
@@ -102,6 +104,9 @@ pub struct Landscape {
     pub avoidable_projects: usize,
     /// Those of them without a known budget, which the sums and the list leave out.
     pub avoidable_unknown: usize,
+    /// Probability of the likeliest `done already` of all pairs, shown or not.
+    #[serde(skip)]
+    pub most_done: Option<f64>,
 }
 
 /// Two projects that overlap.
@@ -162,6 +167,7 @@ pub fn landscape(
     pairs.sort_by(|a, b| b.done.total_cmp(&a.done).then((a.later, a.earlier).cmp(&(b.later, b.earlier))));
     let (avoidable, avoidable_total, avoidable_unknown) = avoidable(holdings, &pairs);
     let clusters = clusters(holdings, &pairs, options.at_least);
+    let done = pairs.iter().filter(|p| p.kind == Kind::DoneAlready).map(|p| p.done);
     let mut out = Landscape {
         projects: holdings.all.len(),
         compared: changed.len(),
@@ -174,6 +180,7 @@ pub fn landscape(
         avoidable_projects: avoidable.len() + avoidable_unknown,
         avoidable_unknown,
         avoidable,
+        most_done: done.max_by(f64::total_cmp),
     };
     for judged in pairs.into_iter().take(options.limit) {
         out.pairs.push(pair(parts, holdings, judged)?);
@@ -191,7 +198,7 @@ fn made(parts: &Parts<'_>, model: Model<'_>, options: &LandscapeOptions) -> Stri
         Join::Memory => "",
         Join::Store => "; candidates from the store",
     };
-    let judged = if options.judges { "" } else { "; not judged" };
+    let judged = if options.judges { "; continuations told apart" } else { "; not judged" };
     format!("{encoder}; {}; {} neighbours from {}{judged}{join}", model.made(), options.neighbours, floor(model))
 }
 
@@ -290,18 +297,18 @@ impl Judge<'_> {
                 place.insert(read(self.parts, self.institutes, weigher, &self.holdings.all[k].project)?);
             }
         }
-        let own = &sides[&i];
+        let (own, later) = (&sides[&i], &self.holdings.all[i].project);
         let compared = compare(own, &others.iter().map(|j| &sides[j]).collect::<Vec<_>>());
         let mut pairs = Vec::new();
         for (&j, compared) in others.iter().zip(compared).filter(|(j, _)| mine.contains(j)) {
             let p = self.model.probabilities(&compared.features);
-            let best = (0..5).fold(0, |a, b| if p[b] > p[a] { b } else { a });
-            let kind = Kind::FITTED[best];
-            if matches!(kind, Kind::DoneAlready | Kind::SameAim | Kind::SameMethod) {
+            let earlier = &self.holdings.all[j].project;
+            let (kind, probability) = judge(&p, (later, own.sentences.len()), earlier, &compared.matches);
+            if matches!(kind, Kind::DoneAlready | Kind::SameAim | Kind::SameMethod | Kind::Continuation) {
                 let mut order = compared.matches;
                 order.sort_by(|a, b| b.alike.total_cmp(&a.alike));
                 let spans = order.iter().take(2).map(|m| (own.span(m.proposal), sides[&j].span(m.candidate))).collect();
-                pairs.push(Judged { later: i, earlier: j, kind, probability: p[best], done: p[0], spans });
+                pairs.push(Judged { later: i, earlier: j, kind, probability, done: p[0], spans });
             }
         }
         Ok((i, mine.len(), pairs))

@@ -5,9 +5,9 @@
 //! `(its share of what all compared projects score + 0.1) · (its passages in the index) ^ 0.5`, with a project's score
 //! `strongest⁴ · (0.5 + 0.5 · recency)`: who does much is likelier to do this too, and the text says how much likelier.
 //! Every match cites at least two sentences, of two projects where there are two: those that say what a sentence of the
-//! need asks for, word by word. Institutes without two such sentences are marked `thin` and stand behind those with
-//! them, whatever their scores. The gap is what none of its projects says. Lines of a form that say who asks are no part
-//! of a need.
+//! need asks for, word by word. Institutes without two such sentences, or one that says most of it alone, are marked `thin`
+//! and stand behind those with them, whatever their scores. The gap is what none of its projects says. Lines of a form that
+//! say who asks are no part of a need, nor what a sentence says of looking for somebody (`wanted.rs`).
 //! It knows nothing of people's time or prices.
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,27 +16,21 @@ use serde::Serialize;
 
 use super::PortfolioError;
 use super::compare::{Match as Pairing, Side};
-use super::facet::Facet;
 use super::fields::says_who_asks;
 use super::holdings::{Citation, Holdings, citation};
 use super::institute::Institutes;
 use super::overlap::{Compared, OverlapOptions, compared};
 use super::project::{Project, is_call};
 use super::proposal::Proposal;
+use super::said::{Asked, SAID, Said};
 use super::similarity::{Terms, Weigher};
-use super::words::Nearness;
+use super::wanted::wanted;
 use crate::document::{Access, CharIndex, Document, Span};
 use crate::index::{Filter, institutions};
 use crate::retrieve::Parts;
 
-/// Two sentences less alike than this do not speak of what the need asks for: not enough to rest a match on.
-const SAID: f32 = 0.12;
 /// A sentence of the need of which nothing says so much is a gap.
 const GAP: f32 = 0.15;
-/// What two sentences are worth that have one word in common at most.
-const ONE_WORD: f32 = 0.5;
-/// Words less near than this do not meet.
-const MET: f32 = 0.3;
 /// Sentences cited.
 const CITED: usize = 3;
 /// What standing out from the other works of its language counts beside what a work says.
@@ -46,7 +40,7 @@ const HALF_LIFE: f64 = 10.0;
 
 /// What an institute of which nothing compared speaks would still have.
 const UNSAID: f64 = 0.1;
-/// How much the size of an institute counts; 1 is best for naming the performer (`docs/portfolio.md`), less is kinder to small ones.
+/// How much the size of an institute counts; less is kinder to small ones.
 const SIZE: f64 = 0.5;
 
 /// How many, and what may be seen.
@@ -92,7 +86,7 @@ pub struct Match {
     pub citations: Vec<NeedCitation>,
     /// Sentences of the need that none of its projects speaks of.
     pub gap: Vec<String>,
-    /// True where fewer than two sentences say what the need asks for: look for yourself.
+    /// True where fewer than two sentences say what the need asks for, and none says most of it alone: look for yourself.
     pub thin: bool,
 }
 
@@ -119,7 +113,7 @@ pub fn for_need(
     need: &Proposal,
     options: &MatchOptions,
 ) -> Result<Matches, PortfolioError> {
-    let need = &without_who_asks(need);
+    let asked = &what_is_asked(need);
     let search = OverlapOptions {
         candidates: options.candidates,
         access: options.access,
@@ -127,7 +121,7 @@ pub fn for_need(
         until: options.until,
         ..OverlapOptions::default()
     };
-    let (own, found) = compared(parts, institutes, need, &search)?;
+    let (own, found) = compared(parts, institutes, asked, &search)?;
     let present = found.iter().filter_map(|c| c.project.year).max().unwrap_or(2000);
     let mut groups: BTreeMap<String, Vec<(f64, &Compared)>> = BTreeMap::new();
     for candidate in &found {
@@ -144,7 +138,7 @@ pub fn for_need(
         let share = members.iter().map(|m| m.0).sum::<f64>() / total;
         let size = sizes.get(&key).copied().unwrap_or(1).max(1) as f64;
         let score = (share + UNSAID) * size.powf(SIZE);
-        let Evidence { citations, gap, titles } = evidence(need, &own, &members, &index);
+        let Evidence { citations, gap, titles, alone } = evidence(need, &own, &members, &index);
         let mut people: Vec<String> = Vec::new();
         for (_, c) in &members {
             people.extend(c.project.people.iter().filter(|p| !people.contains(p)).cloned().collect::<Vec<_>>());
@@ -155,7 +149,7 @@ pub fn for_need(
             score,
             people,
             gap,
-            thin: citations.iter().filter(|c| c.alike >= SAID).count() + titles < 2,
+            thin: !alone && citations.iter().filter(|c| c.alike >= SAID).count() + titles < 2,
             citations,
         });
     }
@@ -164,14 +158,27 @@ pub fn for_need(
     Ok(Matches { matches, compared: found.len() })
 }
 
-/// The need without the lines of a form that say who asks for it; one of such lines alone as it is.
-fn without_who_asks(need: &Proposal) -> Proposal {
-    let (document, mut project) = (need.document.clone(), need.project.clone());
+/// The need without the lines of a form that say who asks for it, one of such lines alone as it is; of its title and of each
+/// sentence only what is wanted.
+fn what_is_asked(need: &Proposal) -> Proposal {
+    let (mut document, mut project) = (need.document.clone(), need.project.clone());
     project.sentences.retain(|s| !says_who_asks(s.span.slice(&document.text)));
     if project.sentences.is_empty() {
         project.sentences.clone_from(&need.project.sentences);
     }
+    for sentence in &mut project.sentences {
+        let part = wanted(sentence.span.slice(&document.text));
+        let start = sentence.span.start;
+        sentence.span = Span { start: start + part.start, end: start + part.end };
+    }
+    document.title = document.title[wanted(&document.title)].to_owned();
     Proposal { document, project, reading: None }
+}
+
+/// The whole sentence of the need around a part of it.
+fn around(need: &Proposal, part: Span) -> Span {
+    let holds = |span: &Span| span.start <= part.start && part.end <= span.end;
+    need.project.sentences.iter().map(|s| s.span).find(holds).unwrap_or(part)
 }
 
 /// By score, but a large institute of which nothing founded is known stands behind a small one of which something is.
@@ -210,81 +217,6 @@ fn score(candidate: &Compared, present: i32) -> f64 {
     strongest.powi(4) * (0.5 + 0.5 * 0.5f64.powf(age / HALF_LIFE))
 }
 
-/// What a work says of a need.
-struct Said {
-    /// Pairs of sentences, the most telling first; the title of the work counts as its last sentence.
-    pairs: Vec<Pairing>,
-    /// For each sentence of the need the largest share of its weight that a sentence of the work says.
-    nearest: Vec<f32>,
-}
-
-/// The words of a need and what they weigh in it.
-struct Asked<'n> {
-    side: &'n Side,
-    /// How much each sentence says what the need is about, as a share of the most telling one.
-    telling: Vec<f32>,
-    /// The words of each sentence, weighed by how much of the need is about them.
-    topical: Vec<Vec<(u32, f32)>>,
-}
-
-impl<'n> Asked<'n> {
-    fn new(side: &'n Side) -> Asked<'n> {
-        let sentences = || (0..side.sentences.len()).map(|i| side.words().sentence(i));
-        // How much of the need is about a word: its weight over all sentences, as a share of the heaviest word's.
-        let mut about: HashMap<u32, f32> = HashMap::new();
-        for (term, idf) in sentences().flatten() {
-            *about.entry(*term).or_insert(0.0) += idf;
-        }
-        let heaviest = about.values().copied().fold(f32::MIN_POSITIVE, f32::max);
-        about.values_mut().for_each(|w| *w /= heaviest);
-        let telling = |words: &[(u32, f32)]| share(words, |term| about[&term]);
-        let mut all: Vec<f32> = sentences().map(telling).collect();
-        let most = all.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-        all.iter_mut().for_each(|t| *t /= most);
-        let topical = sentences().map(|words| words.iter().map(|(t, idf)| (*t, idf * about[t])).collect()).collect();
-        Asked { side, telling: all, topical }
-    }
-
-    /// What `work` says of it, word by word: words meet as in [`Words`](super::words), in the same or another language. Words
-    /// that the need says most weightily count whole, what calls say in general (`expected`, `real time`) hardly.
-    fn said_by(&self, work: &Side) -> Said {
-        let near = Nearness::of(self.side.words(), work.words());
-        let mut found: Vec<Pairing> = Vec::new();
-        let mut nearest = vec![0f32; self.side.sentences.len()];
-        // The title of the work says something too.
-        for (j, meaning) in work.sentences.iter().map(|(_, m)| m).chain([&work.title]).enumerate() {
-            let met = near.met(self.side.words(), (work.words(), j), &meaning.terms);
-            let worth = |term: u32| {
-                let met = self.side.words().place(term).map_or(0.0, |at| met[at]);
-                if met < MET { 0.0 } else { met }
-            };
-            for (i, (sentence, _)) in self.side.sentences.iter().enumerate() {
-                let words = self.side.words().sentence(i);
-                let weight = self.telling[i] * if sentence.facet == Facet::Other { 0.5 } else { 1.0 };
-                // One word in common is no statement in common, nor is `20 kg`.
-                let spoken = words.iter().filter(|(t, _)| self.side.words().spoken(*t) && worth(*t) > 0.0);
-                let stated = if spoken.count() < 2 { ONE_WORD } else { 1.0 };
-                nearest[i] = nearest[i].max(stated * share(words, worth));
-                let alike = stated * weight * share(&self.topical[i], worth);
-                if alike > 0.0 {
-                    found.push(Pairing { proposal: i, candidate: j, alike });
-                }
-            }
-        }
-        found.sort_by(|a, b| {
-            b.alike.total_cmp(&a.alike).then((a.proposal, a.candidate).cmp(&(b.proposal, b.candidate)))
-        });
-        Said { pairs: found, nearest }
-    }
-}
-
-/// The mean of what words are worth, weighed.
-fn share(words: &[(u32, f32)], worth: impl Fn(u32) -> f32) -> f32 {
-    let total: f32 = words.iter().map(|w| w.1).sum();
-    let sum: f32 = words.iter().map(|(term, weight)| weight * worth(*term)).sum();
-    if total > 0.0 { sum / total } else { 0.0 }
-}
-
 /// What speaks for an institute.
 struct Evidence {
     /// Up to three, the best pair of each project first.
@@ -294,22 +226,30 @@ struct Evidence {
     /// Projects whose title says what the need asks for and stands outside their text, as a record's does: each citation of the
     /// project shows it.
     titles: usize,
+    /// A sentence or title of a cited project is enough by itself.
+    alone: bool,
 }
 
 fn evidence(need: &Proposal, own: &Side, members: &[(f64, &Compared)], index: &CharIndex) -> Evidence {
     let asked = Asked::new(own);
     let said: Vec<Said> = members.iter().map(|(_, c)| asked.said_by(&c.side)).collect();
     let unmet = (0..own.sentences.len()).filter(|i| said.iter().all(|s| s.nearest[*i] < GAP));
-    let gap = unmet.map(|i| own.span(i).slice(&need.document.text).to_owned()).collect();
+    let gap = unmet.map(|i| around(need, own.span(i)).slice(&need.document.text).to_owned()).collect();
     // What says it stands before what hardly does, then each project's best before any second.
     let mut order: Vec<(bool, usize, usize, Pairing)> = Vec::new();
-    for (m, pairs) in said.iter().enumerate() {
+    for (m, Said { pairs, alone, .. }) in said.iter().enumerate() {
         let mut sentences: Vec<usize> = Vec::new();
-        for pair in &pairs.pairs {
+        for pair in pairs {
             if !sentences.contains(&pair.candidate) && sentences.len() < CITED {
-                order.push((pair.alike < SAID, sentences.len(), m, *pair));
+                order.push((pair.alike < SAID && !alone, sentences.len(), m, *pair));
                 sentences.push(pair.candidate);
             }
+        }
+        // A title that says it, above a text that says nothing of it, is shown with the first sentence.
+        let c = members[m].1;
+        let is_placed = sentences.iter().any(|j| place(&c.side, &c.document, *j).is_some());
+        if let Some(best) = pairs.first().filter(|_| *alone && !is_placed) {
+            order.push((false, 0, m, Pairing { candidate: 0, alike: 0.0, ..*best }));
         }
     }
     order.sort_by_key(|o| (o.0, o.1));
@@ -317,7 +257,7 @@ fn evidence(need: &Proposal, own: &Side, members: &[(f64, &Compared)], index: &C
     for (_, _, m, pair) in order {
         let c = members[m].1;
         let Some(there) = place(&c.side, &c.document, pair.candidate) else { continue };
-        let (quote, here) = (there.slice(&c.document.text).to_owned(), own.span(pair.proposal));
+        let (quote, here) = (there.slice(&c.document.text).to_owned(), around(need, own.span(pair.proposal)));
         if out.len() == CITED || out.iter().any(|o| o.citation.quote == quote) {
             continue;
         }
@@ -335,7 +275,9 @@ fn evidence(need: &Proposal, own: &Side, members: &[(f64, &Compared)], index: &C
         place(&c.side, &c.document, title).is_none() && pairs.iter().any(|p| p.candidate == title && p.alike >= SAID)
     };
     let titles = members.iter().zip(&said).filter(|(m, s)| says_it(m, &s.pairs)).count();
-    Evidence { citations: out, gap, titles }
+    let is_cited = |doc_id: &str| out.iter().any(|o| o.citation.doc_id == doc_id);
+    let alone = members.iter().zip(&said).any(|(m, s)| s.alone && is_cited(&m.1.project.doc_id));
+    Evidence { citations: out, gap, titles, alone }
 }
 
 /// Where a sentence of a work stands, after the last one its title; `None` where the text does not hold the title.
@@ -471,13 +413,27 @@ mod tests {
         let text = "# 기술 수요\n\n기업명: 주식회사 바람결에너지\n담당자: 기술팀 이서준 책임\n\n\
                     요구 성능: 결빙 감지 정확도 95 % 이상\n\n겨울철 블레이드 결빙을 멀리서 감지하는 기술이 필요하다.\n";
         let need = Proposal::from_text(text, &Institutes::new(&[])).unwrap();
-        let asked = without_who_asks(&need);
+        let asked = what_is_asked(&need);
         let sentences: Vec<&str> = asked.project.sentences.iter().map(|s| s.span.slice(text)).collect();
         assert!(need.project.sentences.len() > sentences.len(), "{sentences:?}");
         assert!(sentences.iter().all(|s| !s.contains("바람결에너지") && !s.contains("이서준")), "{sentences:?}");
         assert!(sentences.iter().any(|s| s.contains("95 %")), "{sentences:?}");
         let alone = Proposal::from_text("기업명: 주식회사 바람결에너지 기술연구소", &Institutes::new(&[])).unwrap();
-        assert!(!without_who_asks(&alone).project.sentences.is_empty());
+        assert!(!what_is_asked(&alone).project.sentences.is_empty());
+    }
+
+    #[test]
+    fn that_somebody_is_looked_for_is_no_requirement_but_stays_in_what_is_shown() {
+        for (text, part) in [
+            ("농축수에서 리튬을 회수할 수 있는 기관을 찾습니다.", "농축수에서 리튬을 회수할"),
+            ("We need someone for lithium recovery from brine.", "lithium recovery from brine."),
+        ] {
+            let need = Proposal::from_text(text, &Institutes::new(&[])).unwrap();
+            let asked = what_is_asked(&need);
+            let [sentence] = asked.project.sentences[..] else { panic!("one sentence: {:?}", asked.project.sentences) };
+            assert_eq!((sentence.span.slice(text), asked.document.title.as_str()), (part, part));
+            assert_eq!(around(&need, sentence.span).slice(text), text);
+        }
     }
 
     #[test]

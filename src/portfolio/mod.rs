@@ -14,6 +14,7 @@ pub mod fields;
 pub mod holdings;
 pub mod institute;
 pub mod join;
+mod judge;
 pub mod landscape;
 pub mod matching;
 mod neighbours;
@@ -23,12 +24,15 @@ pub mod proposal;
 pub mod reading;
 mod remembered;
 mod report;
+mod said;
 pub mod similarity;
 mod store_join;
 pub mod strengths;
 pub mod sums;
 pub mod topics;
+mod union_find;
 pub mod verdict;
+mod wanted;
 mod words;
 
 pub use compare::{Comparison, Side, compare};
@@ -39,6 +43,7 @@ pub use overlap::Compared;
 pub use project::{Fact, Project};
 pub use proposal::Proposal;
 pub use sums::Sum;
+pub(crate) use union_find::UnionFind;
 pub use verdict::Kind;
 
 use crate::error::{Classified, ErrorKind};
@@ -54,6 +59,16 @@ pub enum PortfolioError {
     /// Nothing to check.
     #[error("the text is empty; give a proposal as a file, or `-` and its text on standard input")]
     Empty,
+    /// Too little to tell repeated work from a shared topic.
+    #[error(
+        "the text has too few words to be judged as a proposal (different ones: {words}, needed to say what is to be reached and how: {least}); `sectora match` finds institutes for a few words, `sectora search` passages"
+    )]
+    TooFewWords {
+        /// Different words that are more than figures.
+        words: usize,
+        /// How many there must be.
+        least: usize,
+    },
     /// More than is read.
     #[error("the text has {bytes} bytes, at most {limit} are compared; split it")]
     TooLong {
@@ -117,6 +132,7 @@ impl Classified for PortfolioError {
     fn kind(&self) -> ErrorKind {
         match self {
             PortfolioError::Empty
+            | PortfolioError::TooFewWords { .. }
             | PortfolioError::TooLong { .. }
             | PortfolioError::Records { .. }
             | PortfolioError::NoModel(_)
@@ -137,6 +153,9 @@ impl Classified for PortfolioError {
             PortfolioError::NoProject(id) => {
                 format!("no project `{id}` in this index; /v1/search shows `doc_id`, records are named by their own id")
             }
+            PortfolioError::TooFewWords { words, least } => format!(
+                "too few words to be judged as a proposal (different ones: {words}, needed to say what is to be reached and how: {least}); /v1/match finds institutes for a few words, /v1/search passages"
+            ),
             PortfolioError::Retrieve(e) => e.for_client(),
             PortfolioError::Index(e) => e.for_client(),
             PortfolioError::Generate(e) => e.for_client(),

@@ -2,8 +2,9 @@
 //!
 //! In: a [`Proposal`] and the index. Candidates come from hybrid search by title, by facet, by windows over
 //! the text, and once per language; each is compared sentence by sentence ([`super::compare`]) and judged
-//! ([`super::verdict`]). Out: [`Overlap`], every verdict with pairs of quotes. It judges what is in the index;
-//! what was never ingested it cannot know, and it says how many documents it looked at.
+//! ([`super::verdict`]). Out: [`Overlap`], every verdict with pairs of quotes. A work that began after the proposal is put in the
+//! proposal's place: its verdict says what the proposal is to it. It judges what is in the index; what was never ingested it
+//! cannot know, and it says how many documents it looked at.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use super::PortfolioError;
 use super::compare::{Comparison, Match, Side, compare};
 use super::facet::Facet;
 use super::institute::Institutes;
-use super::project::{Fact, Project, is_work};
+use super::judge::judge;
+use super::project::{Fact, Project, is_work, tell_apart};
 use super::proposal::Proposal;
 use super::reading::Reading;
 use super::similarity::Weigher;
@@ -23,6 +25,7 @@ use super::verdict::{FEATURES, Features, Kind, Model, WeightFile, severity, weig
 use crate::config::{self, Expand};
 use crate::document::{Access, CharIndex, Document, Language, Span};
 use crate::retrieve::{self, Parts, SearchMode, SearchOptions};
+use crate::text::analyse;
 
 /// Restrictions and size.
 #[derive(Clone, Debug)]
@@ -98,14 +101,14 @@ pub struct Evidence {
     pub alike: f32,
 }
 
-/// What one earlier work is to the proposal.
+/// What one earlier work is to the proposal; of a later one, what the proposal is to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
-    /// The source system's id, else the source's path.
+    /// As [`Project::id`].
     pub project_id: String,
     /// Document.
     pub doc_id: String,
-    /// Verdict.
+    /// Verdict; to be read the other way round where `later`.
     pub kind: Kind,
     /// Of this verdict.
     pub probability: f64,
@@ -135,7 +138,7 @@ pub struct Verdict {
     pub status: Option<Fact>,
     /// How far it got, in its own words.
     pub reached: Option<SourceQuote>,
-    /// It began after the proposal's own year.
+    /// It began after the proposal's own year: it cannot have been done before, but may do again what is proposed.
     pub later: bool,
     /// `ko`, `en`, `other`.
     pub language: &'static str,
@@ -192,6 +195,9 @@ pub struct Overlap {
     pub proposal: ProposalFacts,
     /// Best first.
     pub verdicts: Vec<Verdict>,
+    /// Probability of the likeliest `done already` of all verdicts, shown or not; what began later was not done before.
+    #[serde(skip)]
+    pub most_done: Option<f64>,
     /// What no candidate says, in order of the text.
     pub new_in_proposal: Vec<NewSentence>,
     /// How it was judged.
@@ -216,6 +222,11 @@ pub struct JudgedBy {
     pub weights_korean: String,
 }
 
+/// Different words a proposal has at least: it says what is to be reached and how, and nothing under three words is taken for a
+/// sentence ([`facets`](super::facet::facets)). Of fewer, every project that says them says all.
+const LEAST_WORDS: usize = 6;
+/// Works among which the proposal is seen by one that began later: as many as the whole portfolio judges a pair among.
+const AMONG: usize = 20;
 /// Sentences less alike than this to everything are new; measured in docs/portfolio.md.
 const NEW: f32 = 0.22;
 /// Sentences a window over the text holds, for the search.
@@ -239,24 +250,28 @@ pub fn find(
     options: &OverlapOptions,
 ) -> Result<Overlap, PortfolioError> {
     let begin = Instant::now();
+    let words = different_words(&proposal.document.text);
+    if words < LEAST_WORDS {
+        return Err(PortfolioError::TooFewWords { words, least: LEAST_WORDS });
+    }
     let (own, candidates) = compared(parts, institutes, proposal, options)?;
     let index = CharIndex::new(&proposal.document.text);
     let documents = parts.catalog.document_count()?;
     let model = model(options.weights.as_deref(), parts.embedder.is_some(), documents);
     let mut verdicts: Vec<(f64, Verdict)> = Vec::new();
     let mut nearest = vec![0f32; own.sentences.len()];
-    for candidate in &candidates {
+    for (at, candidate) in candidates.iter().enumerate() {
         for m in &candidate.comparison.matches {
             nearest[m.proposal] = nearest[m.proposal].max(m.alike);
         }
-        let p = model.probabilities(&candidate.comparison.features);
-        let severity = severity(&p);
-        let (kind, probability) = judge(&p, &proposal.project, &candidate.project, &own, &candidate.comparison);
-        if kind != Kind::None || options.with_none {
-            verdicts.push((severity, verdict(proposal, &own, candidate, kind, probability, &p, &index)));
+        let ruling = rule(model, &proposal.project, &own, &candidates, at);
+        if ruling.kind != Kind::None || options.with_none {
+            verdicts.push((severity(&ruling.probabilities), verdict(proposal, &own, candidate, &ruling, &index)));
         }
     }
     verdicts.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.project_id.cmp(&b.1.project_id)));
+    let done = verdicts.iter().map(|(_, v)| v).filter(|v| v.kind == Kind::DoneAlready && !v.later);
+    let most_done = done.map(|v| v.probability).max_by(f64::total_cmp);
     verdicts.truncate(options.limit);
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
     let mut counts: Vec<(Facet, usize)> = Vec::new();
@@ -271,6 +286,7 @@ pub fn find(
     Ok(Overlap {
         new_in_proposal: without_evidence(new_in_proposal, &verdicts),
         verdicts,
+        most_done,
         judged_by: JudgedBy {
             documents,
             compared: candidates.len(),
@@ -297,6 +313,48 @@ pub fn find(
         },
         took_ms: begin.elapsed().as_millis(),
     })
+}
+
+/// How many different words a text has, counted as far as [`LEAST_WORDS`] asks; figures are none.
+fn different_words(text: &str) -> usize {
+    let mut found: HashSet<String> = HashSet::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next().filter(|_| found.len() < LEAST_WORDS) {
+        let words = analyse(line).into_iter().filter(|t| t.weight >= 1.0 && t.text.contains(char::is_alphabetic));
+        found.extend(words.map(|t| t.text));
+    }
+    found.len()
+}
+
+/// How a pair is judged.
+struct Ruling {
+    kind: Kind,
+    probability: f64,
+    /// Of the kinds of [`Kind::FITTED`].
+    probabilities: [f64; 5],
+    features: Features,
+    later: bool,
+}
+
+/// Judges candidate `at`. As in the whole portfolio, the later of the two is taken as the proposal: one that began later than
+/// the `proposal` is compared with this among the other candidates, unless the two have nothing to do with each other.
+fn rule(model: Model<'_>, proposal: &Project, own: &Side, candidates: &[Compared], at: usize) -> Ruling {
+    let candidate = &candidates[at];
+    let of = |comparison: &Comparison, later: (&Project, usize), earlier: &Project| {
+        let probabilities = model.probabilities(&comparison.features);
+        let (kind, probability) = judge(&probabilities, later, earlier, &comparison.matches);
+        Ruling { kind, probability, probabilities, features: comparison.features, later: false }
+    };
+    let forward = of(&candidate.comparison, (proposal, own.sentences.len()), &candidate.project);
+    let later = candidate.project.began_after(proposal);
+    if !later || forward.kind == Kind::None {
+        return Ruling { later, ..forward };
+    }
+    let others = candidates.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, other)| &other.side);
+    let sides: Vec<&Side> = std::iter::once(own).chain(others).take(AMONG).collect();
+    let back = compare(&candidate.side, &sides);
+    let back = back.first().map(|c| of(c, (&candidate.project, candidate.side.sentences.len()), proposal));
+    Ruling { later, ..back.unwrap_or(forward) }
 }
 
 /// The weights to judge with: one's own, or the program's.
@@ -348,6 +406,7 @@ pub fn compared(
             break;
         }
     }
+    tell_apart(parts.catalog, found.iter_mut().map(|f| &mut f.1))?;
     let sides: Vec<&Side> = found.iter().map(|f| &f.2).collect();
     let comparisons = compare(&own, &sides);
     let candidates = found
@@ -439,41 +498,7 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
-/// The likeliest kind. Work of the same group that is not simply repeated is a continuation.
-fn judge(p: &[f64; 5], proposal: &Project, candidate: &Project, own: &Side, comparison: &Comparison) -> (Kind, f64) {
-    let best = (0..5).fold(0, |a, b| if p[b] > p[a] { b } else { a });
-    let kind = Kind::FITTED[best];
-    let overlapping = p[0] + p[1] + p[2];
-    let earlier = match (candidate.began(), proposal.began()) {
-        (Some(c), Some(p)) => c < p,
-        _ => true,
-    };
-    if overlapping > 0.5 && earlier && same_group(proposal, candidate) {
-        let covered = comparison.matches.iter().filter(|m| m.alike >= super::compare::STRONG).count();
-        let repeats_all = kind == Kind::DoneAlready && covered * 5 >= own.sentences.len() * 4;
-        if !repeats_all {
-            return (Kind::Continuation, overlapping);
-        }
-    }
-    (kind, p[best])
-}
-
-fn same_group(a: &Project, b: &Project) -> bool {
-    let institute = matches!((&a.institute, &b.institute), (Some(x), Some(y)) if x.key == y.key);
-    let person = a.people.iter().any(|p| b.people.iter().any(|q| p.eq_ignore_ascii_case(q)));
-    // A person who moved is still the same group; one institute with two known, different people is not.
-    person || (institute && (a.people.is_empty() || b.people.is_empty()))
-}
-
-fn verdict(
-    proposal: &Proposal,
-    own: &Side,
-    candidate: &Compared,
-    kind: Kind,
-    probability: f64,
-    p: &[f64; 5],
-    index: &CharIndex,
-) -> Verdict {
+fn verdict(proposal: &Proposal, own: &Side, candidate: &Compared, ruling: &Ruling, index: &CharIndex) -> Verdict {
     let project = &candidate.project;
     let text = &candidate.document.text;
     let there = CharIndex::new(text);
@@ -497,13 +522,12 @@ fn verdict(
             alike: m.alike,
         })
         .collect();
-    let features: &Features = &candidate.comparison.features;
     Verdict {
         project_id: project.id.clone(),
         doc_id: project.doc_id.clone(),
-        kind,
-        probability,
-        probabilities: Kind::FITTED.into_iter().zip(p.iter().copied()).collect(),
+        kind: ruling.kind,
+        probability: ruling.probability,
+        probabilities: Kind::FITTED.into_iter().zip(ruling.probabilities).collect(),
         title: project.title.clone(),
         institution: project.institute.as_ref().map(|i| i.name.clone()),
         year: project.year,
@@ -516,11 +540,11 @@ fn verdict(
         stage: project.stage.clone(),
         status: project.status.clone(),
         reached: reached(candidate).map(|(span, facet)| source(span, facet)),
-        later: matches!((project.began(), proposal.project.began()), (Some(c), Some(p)) if c > p),
+        later: ruling.later,
         language: project.language,
         left_out: candidate.side.left_out,
         evidence,
-        features: FEATURES.into_iter().zip(features.iter().copied()).collect(),
+        features: FEATURES.into_iter().zip(ruling.features).collect(),
     }
 }
 
@@ -637,6 +661,7 @@ impl Overlap {
                 text: "A <new> blade.".into(),
             },
             verdicts: vec![verdict],
+            most_done: None,
             new_in_proposal: vec![NewSentence { quote: quote(20, "It is new."), nearest: 0.1 }],
             judged_by: JudgedBy {
                 documents: 9,
@@ -653,6 +678,14 @@ impl Overlap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proposal_has_words_for_what_is_to_be_reached_and_how() {
+        let words = different_words;
+        assert_eq!((words("이리듐"), words("Iridium, 30 % less iridium"), words("\n 12")), (1, 2, 0));
+        assert!(words("Kilns\n\nThe aim is a quiet kiln. Burners are throttled by valves.") >= LEAST_WORDS);
+        assert!(words("가마의 소음을 줄이는 것이 목표이다. 버너의 밸브를 조인다.") >= LEAST_WORDS);
+    }
 
     #[test]
     fn a_sentence_stands_in_the_evidence_or_among_the_new_ones_never_in_both() {

@@ -2,6 +2,8 @@
 //!
 //! In: a [`Document`]. Out: a [`Project`]. The catalogue holds the texts; a project keeps places in them.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::facet::{Sentence, facets};
@@ -84,7 +86,7 @@ pub struct Fact {
 pub struct Project {
     /// [`Document::id`].
     pub doc_id: String,
-    /// The source system's id, else the source's path.
+    /// As [`id`] says; where two projects of different files that are shown together have one, their paths.
     pub id: String,
     /// Title.
     pub title: String,
@@ -105,6 +107,8 @@ pub struct Project {
     /// Budget in its currency's base unit: a record's, else what the document surely states with a currency. Sums are
     /// made of these only.
     pub budget: Option<f64>,
+    /// Where the source states a range, its upper end in the same unit; `budget` is the lower one.
+    pub budget_upper: Option<f64>,
     /// ISO 4217 code of the budget's currency, where the source states it.
     pub currency: Option<&'static str>,
     /// Budget as a document states it, with its own unit.
@@ -170,17 +174,21 @@ impl Project {
             .or(period.map(|p| p.0));
         let end = year_of(&["end", "end_date", "date_end_project", "end_year", "종료일", "연구종료일"])
             .or(period.map(|p| p.1));
-        let budget = match meta.budget {
+        let (budget, budget_upper) = match meta.budget {
             Some(amount) => {
                 let currency = money::of_fields(&meta.fields, amount).and_then(|(_, money)| money.currency);
-                Some(Money { amount, currency })
+                (Some(Money { amount, currency }), money::upper_of_fields(&meta.fields, amount))
             }
-            None => found.iter().find(|f| f.kind == FieldKind::Budget).and_then(|f| stated_budget(f, &document.text)),
+            None => {
+                let stated = found.iter().find(|f| f.kind == FieldKind::Budget);
+                let stated = stated.and_then(|f| stated_budget(f, &document.text));
+                (stated.map(|s| s.0), stated.and_then(|s| s.1))
+            }
         };
         let keywords = field(&["keywords", "keyword", "키워드", "핵심어"]).or_else(|| text_fact(FieldKind::Keywords));
         Project {
             doc_id: document.id.clone(),
-            id: meta.external_id.clone().unwrap_or_else(|| document.source.clone()),
+            id: id(document),
             title: document.title.clone(),
             institute: institution.as_ref().map(|f| institutes.find(&f.value)),
             people: people(document, text_fact(FieldKind::Person)),
@@ -190,6 +198,7 @@ impl Project {
             start,
             end,
             budget: budget.map(|money| money.amount),
+            budget_upper,
             currency: budget.and_then(|money| money.currency),
             budget_stated: text_fact(FieldKind::Budget),
             stage: field(&["stage", "trl", "TRL", "phase", "기술성숙도"]).or_else(|| text_fact(FieldKind::Stage)),
@@ -207,15 +216,64 @@ impl Project {
         Some(Money { amount: self.budget?, currency: self.currency })
     }
 
+    /// True where all of the budget, of a range its upper end, is at most this in its own currency, or nothing is known of it.
+    pub fn costs_at_most(&self, most: f64) -> bool {
+        self.budget_upper.or(self.budget).is_none_or(|amount| amount <= most)
+    }
+
     /// The year work began, as far as is known.
     pub fn began(&self) -> Option<i32> {
         self.start.or(self.year)
+    }
+
+    /// True where both years are known and this work began in a later one.
+    pub(super) fn began_after(&self, other: &Project) -> bool {
+        matches!((self.began(), other.began()), (Some(own), Some(other)) if own > other)
     }
 
     /// Places of the sentences with one of these facets.
     pub fn spans<'a>(&'a self, facets: &'a [super::Facet]) -> impl Iterator<Item = Span> + 'a {
         self.sentences.iter().filter(|s| facets.contains(&s.facet)).map(|s| s.span)
     }
+}
+
+/// What a document's project is called: the source system's id, with what ingest put behind it where another record of the file
+/// has that id (`P1~2`), else the source's path.
+pub fn id(document: &Document) -> String {
+    let Some(own) = &document.metadata.external_id else { return document.source.clone() };
+    let record = document.source.rsplit_once(&format!("#{own}")).map_or("", |(_, behind)| behind);
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let tells_apart = record.strip_prefix('~').is_some_and(|numbers| numbers.split('~').all(is_number));
+    if tells_apart { format!("{own}{record}") } else { own.clone() }
+}
+
+/// The documents whose project is called so; where there is none, those of the records with that id in the source system.
+pub fn called(catalog: &Catalog, name: &str) -> Result<Vec<Document>, IndexError> {
+    let of = |external: &str| -> Result<Vec<Document>, IndexError> {
+        catalog.find_external(external)?.iter().map(|id| catalog.document(id)).collect()
+    };
+    let mut found = Vec::new();
+    let mut external = Some(name);
+    while let Some(own) = external {
+        found.extend(of(own)?.into_iter().filter(|document| id(document) == name));
+        external = own.rsplit_once('~').map(|(own, _)| own);
+    }
+    if found.is_empty() { of(name) } else { Ok(found) }
+}
+
+/// Calls projects that would be shown under one id by their paths instead.
+pub(super) fn tell_apart<'p>(
+    catalog: &Catalog,
+    projects: impl Iterator<Item = &'p mut Project>,
+) -> Result<(), IndexError> {
+    let mut of_id: HashMap<String, Vec<&mut Project>> = HashMap::new();
+    for project in projects {
+        of_id.entry(project.id.clone()).or_default().push(project);
+    }
+    for project in of_id.into_values().filter(|same| same.len() > 1).flatten() {
+        project.id = catalog.document(&project.doc_id)?.source;
+    }
+    Ok(())
 }
 
 /// Every project of the index whose document `keep` accepts, with its text, in order of document id.
@@ -245,13 +303,14 @@ fn fact(field: &Field, text: &str, index: &CharIndex) -> Fact {
     Fact { value: field.span.slice(text).to_owned(), origin: Origin::Text { start, end }, confidence: field.confidence }
 }
 
-/// The number of a budget that a document surely states, with its currency. Its unit may stand in the label:
-/// `총연구비(천원)`.
-fn stated_budget(field: &Field, text: &str) -> Option<Money> {
+/// The number of a budget that a document surely states, with its currency, and the upper end where it is a range. Its unit may
+/// stand in the label: `총연구비(천원)`.
+fn stated_budget(field: &Field, text: &str) -> Option<(Money, Option<f64>)> {
     let before = text[..field.span.start].trim_end_matches([' ', '\t', '|', ':', '：', '*']);
     let label = &before[before.rfind(['\n', '|']).map_or(0, |at| at + 1)..];
     let money = money::in_column(label, field.span.slice(text))?;
-    (field.confidence >= SURE && money.currency.is_some()).then_some(money)
+    let upper = money::upper_in_column(label, field.span.slice(text));
+    (field.confidence >= SURE && money.currency.is_some()).then_some((money, upper))
 }
 
 /// The sentences that may be compared and quoted: none that holds personal data.
@@ -327,6 +386,37 @@ mod tests {
         record.metadata.fields.clear();
         let found = Project::read(&record, &Institutes::new(&[]));
         assert_eq!((found.budget, found.currency), (Some(2.35e9), None));
+    }
+
+    #[test]
+    fn of_a_range_sums_have_the_lower_end_and_a_largest_budget_is_held_against_the_upper_one() {
+        let mut record = Document::plain("p.jsonl#1", "A blade was tested.".to_owned());
+        record.metadata.budget = Some(3e6);
+        record.metadata.fields.insert("budget".into(), "EUR 3-5 million".into());
+        let of_record = Project::read(&record, &Institutes::new(&[]));
+        let of_document = project("# Blades\n\nTotal budget: EUR 3-5 million\n\nThe aim is a longer blade.\n");
+        for found in [of_record, of_document] {
+            assert_eq!((found.budget, found.budget_upper, found.currency), (Some(3e6), Some(5e6), Some("EUR")));
+            assert!(found.costs_at_most(5e6) && !found.costs_at_most(4e6));
+        }
+        let plain = project("# Blades\n\nTotal budget: EUR 3 million\n");
+        assert!(plain.budget_upper.is_none() && plain.costs_at_most(3e6) && !plain.costs_at_most(2e6));
+        assert!(project("# Blades\n\nBlades wear.\n").costs_at_most(1.0), "nothing is known");
+    }
+
+    #[test]
+    fn a_project_is_called_as_ingest_told_its_record_apart() {
+        let called = |source: &str, own: Option<&str>| {
+            let mut document = Document::plain(source, String::new());
+            document.metadata.external_id = own.map(str::to_owned);
+            id(&document)
+        };
+        assert_eq!(called("p.jsonl#P1", Some("P1")), "P1");
+        assert_eq!(called("p.jsonl#P1~2", Some("P1")), "P1~2");
+        assert_eq!(called("p.jsonl#P1~2~2", Some("P1~2")), "P1~2~2");
+        assert_eq!(called("P~2/p#7.jsonl#7", Some("7")), "7");
+        assert_eq!(called("p.jsonl#P1~b", Some("P1")), "P1");
+        assert_eq!(called("blades.pdf", None), "blades.pdf");
     }
 
     #[test]

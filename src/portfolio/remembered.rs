@@ -1,8 +1,8 @@
 //! What `overlap --all` found last time: each project's neighbours and judged pairs, so that only what is new is compared.
 //!
 //! In and out: one file of JSON lines, a header and a line a project, written beside and moved into place. A project is
-//! known by its document id and by what is compared of it (title, text, first year): its file may be read in another
-//! way, and its year be corrected. A file that was made in another way (other weights, encoder or options), or for a
+//! known by its document id and by what is compared of it (title, text, first year, institute, people): its file may be read in
+//! another way, and its year be corrected. A file that was made in another way (other weights, encoder or options), or for a
 //! portfolio that has since grown by more than a quarter (the rarity of words has moved), counts as none, and so does
 //! one that cannot be read.
 

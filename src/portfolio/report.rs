@@ -9,6 +9,7 @@ use super::reading::{Reading, Standing};
 use super::verdict::Kind;
 use crate::document::Language;
 use crate::text::money::{self, Money};
+use crate::text::spaced;
 
 /// New sentences that a report shows.
 const NEW_SHOWN: usize = 20;
@@ -22,7 +23,7 @@ impl Overlap {
     /// As Markdown.
     pub fn markdown(&self, language: Language) -> String {
         let t = Words::of(language);
-        let mut out = format!("# {}: {}\n\n", t.title, line(&self.proposal.title));
+        let mut out = format!("# {}: {}\n\n", t.title, spaced(&self.proposal.title));
         if let Some(applicant) = self.applicant(&t) {
             out.push_str(&format!("{applicant}\n\n"));
         }
@@ -44,7 +45,7 @@ impl Overlap {
         }
         let (shown, more) = self.new_shown(&t);
         for NewSentence { quote: q, nearest } in shown {
-            out.push_str(&format!("- “{}” ({}–{}, {} {nearest:.2})\n", line(&q.quote), q.start, q.end, t.nearest));
+            out.push_str(&format!("- “{}” ({}–{}, {} {nearest:.2})\n", spaced(&q.quote), q.start, q.end, t.nearest));
         }
         if let Some(more) = more {
             out.push_str(&format!("\n{more}\n"));
@@ -66,10 +67,12 @@ impl Overlap {
     }
 
     fn verdict_markdown(&self, n: usize, v: &Verdict, t: &Words) -> String {
-        let mut out = format!("## {n}. {} ({:.0} %): {}\n\n", t.kind(v.kind), v.probability * 100.0, line(&v.title));
+        let mut out =
+            format!("## {n}. {} ({:.0} %): {}\n\n", t.kind(v.kind, v.later), v.probability * 100.0, spaced(&v.title));
         out.push_str(&format!("{}\n\n", facts(v, t)));
         if let Some(reached) = &v.reached {
-            out.push_str(&format!("{}: “{}” ({}–{})\n\n", t.reached, line(&reached.quote), reached.start, reached.end));
+            let (quote, start, end) = (spaced(&reached.quote), reached.start, reached.end);
+            out.push_str(&format!("{}: “{quote}” ({start}–{end})\n\n", t.reached));
         }
         for Evidence { proposal, source, alike } in &v.evidence {
             let page = source.page.map(|p| format!(", p. {p}")).unwrap_or_default();
@@ -78,12 +81,12 @@ impl Overlap {
                 t.proposal,
                 proposal.start,
                 proposal.end,
-                line(&proposal.quote),
-                t.source,
+                spaced(&proposal.quote),
+                t.source(v.later),
                 v.project_id,
                 source.start,
                 source.end,
-                line(&source.quote),
+                spaced(&source.quote),
                 t.alike,
             ));
         }
@@ -118,7 +121,7 @@ impl Overlap {
             out.push_str(&format!(
                 "<section>\n<h2>{}. <span class=\"kind\">{}</span> {:.0} %</h2>\n<p>{}<br><small>{}</small></p>\n",
                 i + 1,
-                t.kind(v.kind),
+                t.kind(v.kind, v.later),
                 v.probability * 100.0,
                 escape(&v.title),
                 escape(&facts(v, &t))
@@ -134,7 +137,9 @@ impl Overlap {
             }
             out.push_str(&format!(
                 "<table><tr><th>{}</th><th>{}</th><th>{}</th></tr>\n",
-                t.proposal, t.source, t.alike
+                t.proposal,
+                t.source(v.later),
+                t.alike
             ));
             for e in &v.evidence {
                 let page = e.source.page.map(|p| format!(", p. {p}")).unwrap_or_default();
@@ -201,11 +206,6 @@ fn period(v: &Verdict) -> Option<String> {
     }
 }
 
-/// Text on one line.
-pub(super) fn line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Text as HTML content.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -219,7 +219,6 @@ pub(super) struct Words {
     pub(super) decides: &'static str,
     pub(super) reached: &'static str,
     pub(super) proposal: &'static str,
-    pub(super) source: &'static str,
     pub(super) alike: &'static str,
     pub(super) new: &'static str,
     pub(super) nothing_new: &'static str,
@@ -239,13 +238,12 @@ impl Words {
                 decides: "판정은 근거 문장을 보여 주는 참고 자료이며, 결정은 사람이 합니다. 확률은 추정값이며 아직 이 자료로 보정되지 않았습니다.",
                 reached: "도달 수준",
                 proposal: "제안서",
-                source: "선행 과제",
                 alike: "유사도",
                 new: "제안서에서 새로운 내용",
-                nothing_new: "선행 과제에 없는 문장을 찾지 못했습니다.",
+                nothing_new: "다른 과제에 없는 문장을 찾지 못했습니다.",
                 nearest: "가장 가까운 문장",
                 budget: "예산",
-                later: "제안보다 늦게 시작",
+                later: "제안보다 나중에 시작",
             },
             Language::En | Language::Other => Words {
                 ko: false,
@@ -255,24 +253,39 @@ impl Words {
                 decides: "A verdict shows its evidence; a person decides. The probability is an estimate that was not calibrated on your documents.",
                 reached: "How far it got",
                 proposal: "Proposal",
-                source: "Earlier work",
                 alike: "alike",
                 new: "New in the proposal",
-                nothing_new: "No sentence was found that earlier work does not say.",
+                nothing_new: "No sentence was found that other work does not say.",
                 nearest: "nearest",
                 budget: "budget",
-                later: "began later than the proposal",
+                later: "began after the proposal",
             },
         }
     }
 
-    pub(super) fn kind(&self, kind: Kind) -> &'static str {
-        if self.ko { kind.korean() } else { kind.name() }
+    /// What an earlier work is to the proposal; of a `later` one, what it does after it.
+    pub(super) fn kind(&self, kind: Kind, later: bool) -> &'static str {
+        match kind {
+            Kind::DoneAlready if later => self.say("나중에 다시 수행됨", "done again later"),
+            Kind::Continuation if later => self.say("같은 연구진이 나중에 이어감", "continued later by the same group"),
+            Kind::DoneAlready | Kind::SameAim | Kind::SameMethod | Kind::Continuation | Kind::Related | Kind::None => {
+                self.say(kind.korean(), kind.name())
+            }
+        }
+    }
+
+    /// Whose sentences stand beside the proposal's.
+    pub(super) fn source(&self, later: bool) -> &'static str {
+        if later { self.say("나중 과제", "Later work") } else { self.say("선행 과제", "Earlier work") }
+    }
+
+    fn say(&self, korean: &'static str, english: &'static str) -> &'static str {
+        if self.ko { korean } else { english }
     }
 
     /// A value, marked where it is not sure.
     fn fact(&self, fact: &Fact) -> String {
-        let value = line(&fact.value);
+        let value = spaced(&fact.value);
         if fact.confidence < SURE { format!("{value} ({})", self.unsure) } else { value }
     }
 
@@ -289,10 +302,10 @@ impl Words {
     pub(super) fn left_out(&self, n: usize) -> Option<String> {
         let said = match self.ko {
             true => format!(
-                "제안서가 길어 문장 {n}개는 비교하지 않았습니다. 목표·방법·결과를 말하고 드문 용어가 많은 문장 {SENTENCES}개를 골라 비교했으며, 나머지가 선행 과제에 있는지는 알 수 없습니다. 중요한 장은 따로 검토하십시오."
+                "제안서가 길어 문장 {n}개는 비교하지 않았습니다. 목표·방법·결과를 말하고 드문 용어가 많은 문장 {SENTENCES}개를 골라 비교했으며, 나머지가 다른 과제에 있는지는 알 수 없습니다. 중요한 장은 따로 검토하십시오."
             ),
             false => format!(
-                "The proposal is long: {n} of its sentences were not compared. The {SENTENCES} that say most of aims, methods and results in rare terms were; whether earlier work says the others is not known. Check chapters that matter by themselves."
+                "The proposal is long: {n} of its sentences were not compared. The {SENTENCES} that say most of aims, methods and results in rare terms were; whether other work says the others is not known. Check chapters that matter by themselves."
             ),
         };
         (n > 0).then_some(said)
@@ -310,12 +323,12 @@ impl Words {
         let by = &reading.by;
         let mut out: Vec<String> = Vec::new();
         for read in &reading.facts {
-            let (name, value) = (read.kind.name(), line(&read.fact.value));
+            let (name, value) = (read.kind.name(), spaced(&read.fact.value));
             let place = match &read.fact.origin {
                 Origin::Generator { start, end, .. } | Origin::Text { start, end } => format!("{start}–{end}"),
                 Origin::Field => String::new(),
             };
-            let known = read.known.as_ref().map_or_else(String::new, |k| line(&k.value));
+            let known = read.known.as_ref().map_or_else(String::new, |k| spaced(&k.value));
             out.push(match (read.standing, self.ko) {
                 (Standing::Taken, true) => format!("{by} 판독, {name}: “{value}” ({place}, {})", self.unsure),
                 (Standing::Taken, false) => format!("read by {by}, {name}: “{value}” ({place}, {})", self.unsure),
@@ -340,12 +353,17 @@ impl Words {
     }
 
     pub(super) fn summary(&self, overlap: &Overlap) -> String {
-        let of = |kind| overlap.verdicts.iter().filter(|v| v.kind == kind).count();
-        let counts: Vec<String> = Kind::ALL
-            .into_iter()
-            .filter(|k| *k != Kind::None && of(*k) > 0)
-            .map(|k| format!("{} {}", self.kind(k), of(k)))
-            .collect();
+        let mut kinds: Vec<(&str, usize)> = Vec::new();
+        for kind in Kind::ALL.into_iter().filter(|k| *k != Kind::None) {
+            for v in overlap.verdicts.iter().filter(|v| v.kind == kind) {
+                let name = self.kind(kind, v.later);
+                match kinds.iter_mut().find(|k| k.0 == name) {
+                    Some((_, n)) => *n += 1,
+                    None => kinds.push((name, 1)),
+                }
+            }
+        }
+        let counts: Vec<String> = kinds.iter().map(|(name, n)| format!("{name} {n}")).collect();
         let (compared, documents) = (overlap.judged_by.compared, overlap.judged_by.documents);
         match (self.ko, counts.is_empty()) {
             (true, true) => {
@@ -414,6 +432,34 @@ mod tests {
         for shape in shapes(&found, Language::Ko) {
             assert!(shape.contains("신청 기관: Calder & Sons (불확실)"), "{shape}");
             assert!(shape.contains("프로그램에 포함된 값") && !shape.contains("fitted"), "{shape}");
+        }
+    }
+
+    #[test]
+    fn what_began_after_the_proposal_is_no_earlier_work() {
+        let mut found = Overlap::sample();
+        found.verdicts[0].kind = Kind::DoneAlready;
+        for shape in shapes(&found, Language::En) {
+            assert!(shape.contains("done already 1.") && shape.contains("Earlier work"), "{shape}");
+        }
+        let mut later = found.verdicts[0].clone();
+        later.later = true;
+        found.verdicts.push(Verdict { kind: Kind::Continuation, ..later.clone() });
+        found.verdicts[0] = later;
+        for shape in shapes(&found, Language::En) {
+            for said in
+                ["done again later 1, continued later by the same group 1.", "Later work", "began after the proposal"]
+            {
+                assert!(shape.contains(said), "{said}: {shape}");
+            }
+            assert!(!shape.contains("done already") && !shape.contains("Earlier work"), "{shape}");
+        }
+        for shape in shapes(&found, Language::Ko) {
+            for said in ["나중에 다시 수행됨 1, 같은 연구진이 나중에 이어감 1.", "나중 과제", "제안보다 나중에 시작"]
+            {
+                assert!(shape.contains(said), "{said}: {shape}");
+            }
+            assert!(!shape.contains("이미 수행됨") && !shape.contains("선행 과제"), "{shape}");
         }
     }
 

@@ -18,6 +18,7 @@ mod support;
 mod understand;
 mod unmatched;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::{self, Expand};
@@ -27,7 +28,8 @@ use crate::error::{Classified, ErrorKind};
 use crate::index::{self, Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore};
 use crate::sector::Sector;
 use crate::text::bm25::SparseVector;
-use crate::text::{institutes, rows};
+use crate::text::width::narrowed;
+use crate::text::{institutes, letters, rows};
 
 pub use across::Translations;
 use diversity::{Candidate, Chooser, Seen};
@@ -261,32 +263,47 @@ pub fn search_with(
         passages.truncate(options.limit);
     }
     passages.iter_mut().zip(1..).for_each(|(passage, n)| passage.n = n);
-    set_aside.unnamed = unnamed(parts, question, &passages);
+    set_aside.unnamed = unnamed(parts, question, &passages)?;
     Ok(Found { passages, set_aside: Some(set_aside).filter(|s| *s != SetAside::default()) })
 }
 
-/// The institutes that a question names and none of these passages does, by none of the names that the sector gives them.
-fn unnamed(parts: &Parts<'_>, question: &str, passages: &[Passage]) -> Vec<String> {
-    let squash = |text: &str| text.to_lowercase().split_whitespace().collect::<String>();
+/// The institutes that a question names and none of the documents of these passages does, by none of the names that sector and
+/// glossary give them. Width, case, blanks and marks do not matter.
+fn unnamed(parts: &Parts<'_>, question: &str, passages: &[Passage]) -> Result<Vec<String>, RetrieveError> {
     let asked = institutes(question).map(|name| name.trim_start_matches(|c: char| !c.is_alphanumeric()));
     let asked: Vec<&str> = asked.filter(|name| !understand::asks(name)).collect();
     if asked.is_empty() || passages.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let said: Vec<String> = passages
-        .iter()
-        .flat_map(|p| [Some(&p.title), Some(&p.text), p.metadata.institution.as_ref()])
-        .flatten()
-        .map(|text| squash(text))
-        .collect();
-    let is_said = |name: &str| said.iter().any(|text| text.contains(&squash(name)));
-    let others = |name: &str| {
-        let rows = parts.sector.institutes.iter();
-        let row =
-            rows.map(|r| r.names.iter().chain(&r.former)).find(|row| row.clone().any(|n| squash(n) == squash(name)));
+    let mut seen = HashSet::new();
+    let mut said = String::new();
+    for passage in passages.iter().filter(|p| seen.insert(&p.doc_id)) {
+        let document = parts.catalog.document(&passage.doc_id)?;
+        let institution = document.metadata.institution.unwrap_or_default();
+        said.push_str(&narrowed(&format!("{}\n{institution}\n{}\n", document.title, document.text)));
+    }
+    let plain = |text: &str| letters(&narrowed(text));
+    let letters_said = letters(&said);
+    let is_said = |name: &str| letters_said.contains(&plain(name));
+    let of_sector = |name: &str| {
+        let mut rows = parts.sector.institutes.iter().map(|r| r.names.iter().chain(&r.former));
+        let row = rows.find(|row| row.clone().any(|n| plain(n) == plain(name)));
         row.is_some_and(|mut row| row.any(|n| is_said(n)))
     };
-    asked.into_iter().filter(|name| !is_said(name) && !others(name)).map(str::to_owned).collect()
+    let of_glossary = |name: &str| {
+        let others = parts.glossary.matches(name).into_iter().filter(|s| s.span == (0..name.len()));
+        others.flat_map(|s| s.others).any(|other| holds_word(&said, &other))
+    };
+    let unnamed = asked.into_iter().filter(|name| !is_said(name) && !of_sector(name) && !of_glossary(name));
+    Ok(unnamed.map(str::to_owned).collect())
+}
+
+/// True where a text has this name, and not within a longer one.
+fn holds_word(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let after = &text[at + name.len()..];
+        !text[..at].ends_with(char::is_alphanumeric) && !after.starts_with(|c: char| c.is_ascii_alphanumeric())
+    })
 }
 
 /// The first `limit` hits that are to be kept, with their text and where it comes from. What two of them would both show is
@@ -427,6 +444,12 @@ mod tests {
         let (told, client) = (error.to_string(), error.for_client());
         assert!(told.contains("at most 12288 ") && told.contains("sectora overlap"), "{told}");
         assert!(client.contains("at most 12288 ") && client.contains("/v1/overlap"), "{client}");
+    }
+
+    #[test]
+    fn a_short_name_is_not_found_within_a_longer_one() {
+        assert!(holds_word("Done at KIST.", "KIST") && holds_word("KIST가 하였다", "KIST"));
+        assert!(!holds_word("Done at KISTLER.", "KIST") && !holds_word("한국KIST", "KIST"));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! A reader who mistypes a document type must not be told that the documents hold no answer: nobody looked at them.
 
 use super::{Parts, RetrieveError, SearchOptions, filter};
-use crate::document::Language;
+use crate::document::{Language, Passage};
 use crate::index::{self, Filter};
+use crate::text::{figures, letters};
 
 /// Values of a field that are told, the most frequent first; of more only the number is.
 const TOLD: usize = 10;
@@ -122,6 +123,22 @@ pub struct SetAside {
 }
 
 impl SetAside {
+    /// Without the years and institutions that one of these passages states in its text, while no field of its document states any: no
+    /// filter lets it through, and it matches all the same.
+    pub fn unless_said(mut self, cited: &[&Passage]) -> SetAside {
+        let text = |p: &&Passage| format!("{}\n{}\n{}", p.title, p.path.join("\n"), p.text);
+        let mut undated = cited.iter().filter(|p| p.metadata.year.is_none()).map(text);
+        let [from, to] = self.years;
+        let is_within = |year: i64| from.is_none_or(|from| from <= year) && to.is_none_or(|to| year <= to);
+        if undated.any(|text| years_in(&text).into_iter().any(is_within)) {
+            self.years = [None, None];
+        }
+        let nobodys = cited.iter().filter(|p| p.metadata.institution.is_none()).map(text);
+        let nobodys: Vec<String> = nobodys.map(|text| letters(&text)).collect();
+        self.institutions.retain(|name| !nobodys.iter().any(|text| text.contains(&letters(name))));
+        self
+    }
+
     /// What a person is told, a sentence each.
     pub fn messages(&self, language: Language) -> Vec<String> {
         let institutions = (!self.institutions.is_empty()).then(|| self.institutions.join(", "));
@@ -142,6 +159,12 @@ impl SetAside {
         });
         left.into_iter().chain(unnamed).collect()
     }
+}
+
+/// The years that a text names.
+fn years_in(text: &str) -> Vec<i64> {
+    let plain = figures(text).into_iter().filter(|f| matches!(f.unit.as_str(), "" | "년"));
+    plain.filter_map(|f| f.digits.parse().ok()).filter(|year| (1900..2100).contains(year)).collect()
 }
 
 fn years(years: [Option<i64>; 2], language: Language) -> Option<String> {
@@ -221,6 +244,18 @@ mod tests {
         let ko = unmatched.message(Language::Ko);
         assert!(ko.contains("연도가 적히지 않은 문서 1건은"), "{ko}");
         assert!(Undated(3).message(Language::En).contains("3 documents without"));
+    }
+
+    #[test]
+    fn what_a_cited_text_states_was_not_left_aside() {
+        let aside = || SetAside { institutions: vec!["한빛".into()], years: [Some(2021), None], unnamed: Vec::new() };
+        let cited = Passage::whole(1, "Seals", "한빛 carried it out in 2022.");
+        assert_eq!(aside().unless_said(&[&cited]), SetAside::default());
+        let earlier = Passage::whole(1, "Seals", "It was carried out in 2019 at 2022 A.");
+        assert_eq!(aside().unless_said(&[&earlier]), aside());
+        let mut other = cited.clone();
+        (other.metadata.year, other.metadata.institution) = (Some(2019), Some("Dawon".into()));
+        assert_eq!(aside().unless_said(&[&other]), aside(), "its fields say otherwise");
     }
 
     #[test]

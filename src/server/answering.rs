@@ -5,7 +5,6 @@
 //! streaming alike: hyper drops the handler or the body, and with it the receiving end.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,19 +19,13 @@ use crate::app::App;
 /// What happens while an answer is made.
 pub(super) enum Step {
     /// The passages it will rest on.
-    Passages(Arc<Vec<wire::Passage>>),
+    Passages(Vec<wire::Passage>),
     /// The next verified sentence with its citations.
     Sentence(String),
     /// The end.
-    Done(Box<Finished>),
+    Done(Box<Answer>),
     /// The other end.
     Failed(ApiError),
-}
-
-/// A finished answer, its passages with offsets in characters.
-pub(super) struct Finished {
-    pub(super) answer: Answer,
-    pub(super) passages: Arc<Vec<wire::Passage>>,
 }
 
 /// The reader's end of an answer that is being made.
@@ -81,11 +74,11 @@ impl Answering {
     }
 
     /// The finished answer.
-    pub(super) async fn finished(mut self) -> Result<Finished, ApiError> {
+    pub(super) async fn finished(mut self) -> Result<Answer, ApiError> {
         loop {
             match self.steps.recv().await {
                 Some(Step::Passages(_) | Step::Sentence(_)) => {}
-                Some(Step::Done(finished)) => return Ok(*finished),
+                Some(Step::Done(answer)) => return Ok(*answer),
                 Some(Step::Failed(error)) => return Err(error),
                 None => return Err(ApiError::internal()),
             }
@@ -103,16 +96,12 @@ impl Answering {
 
 /// Computes the answer; on a blocking thread.
 fn work(server: &Server, app: &App, ask: &Ask, steps: &UnboundedSender<Step>) {
-    let mut passages = Arc::default();
     let mut hand_on = |event| {
         if server.stopping() || steps.is_closed() {
             return ControlFlow::Break(());
         }
         let step = match event {
-            Event::Passages(found) => {
-                passages = Arc::new(wire::passages(&found));
-                Step::Passages(Arc::clone(&passages))
-            }
+            Event::Passages(found) => Step::Passages(wire::unnumbered(&found)),
             Event::Writing => return ControlFlow::Continue(()),
             Event::Sentence(text) => Step::Sentence(text),
         };
@@ -123,7 +112,7 @@ fn work(server: &Server, app: &App, ask: &Ask, steps: &UnboundedSender<Step>) {
     };
     let outcome = app.answer(ask, &mut hand_on);
     let last = match outcome {
-        Ok(answer) => Step::Done(Box::new(Finished { answer, passages })),
+        Ok(answer) => Step::Done(Box::new(answer)),
         Err(error) => Step::Failed(error.into()),
     };
     // Nobody listens any more if the client has left.

@@ -98,6 +98,7 @@ fn refused(error: PortfolioError, name: String) -> ApiError {
             format!("{name} holds {records} records; a proposal is one. Send the text of one record to /v1/overlap"),
         ),
         other @ (PortfolioError::Empty
+        | PortfolioError::TooFewWords { .. }
         | PortfolioError::TooLong { .. }
         | PortfolioError::NoProject(_)
         | PortfolioError::Nothing(_)

@@ -21,6 +21,7 @@ use super::body::Body;
 use super::errors::{ApiError, ErrorBody};
 use crate::app::App;
 use crate::document::{Access, Language};
+use crate::error::Classified;
 use crate::portfolio::consolidate::{ConsolidateOptions, Refused, consolidate as group};
 use crate::portfolio::landscape::{LandscapeOptions, landscape, remembered};
 use crate::portfolio::matching::{MatchOptions, for_institute, for_need};
@@ -100,7 +101,7 @@ fn checked(app: &App, request: OverlapRequest, limit: usize) -> Result<Overlap, 
         proposal.read_with(app.generator(), &institutes).map_err(refused)?;
     }
     let options = OverlapOptions { limit, exclude: request.exclude, until: request.until, ..OverlapOptions::default() };
-    Ok(find(&app.parts(), &institutes, &proposal, &options)?)
+    find(&app.parts(), &institutes, &proposal, &options).map_err(refused)
 }
 
 /// The proposal that `field` of the request holds.
@@ -378,6 +379,7 @@ fn refused(error: PortfolioError) -> ApiError {
         PortfolioError::NoModel(name) => {
             ApiError::field("read", format!("{name} reads no proposals; this server runs no language model that could"))
         }
+        few @ PortfolioError::TooFewWords { .. } => ApiError::field("text", few.for_client()),
         other => other.into(),
     }
 }

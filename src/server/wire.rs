@@ -16,8 +16,9 @@ const MAX_PASSAGES: i64 = 50;
 /// A retrieved passage with where it comes from.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct Passage {
-    /// The number that citations `[n]` use.
-    n: usize,
+    /// The number that citations `[n]` use; absent from passages that come before the text which numbers them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<usize>,
     /// Document id, as in `/v1/documents/{id}`.
     doc_id: String,
     /// Title of the document.
@@ -51,7 +52,7 @@ pub(super) struct Passage {
 /// One link from a sentence of the answer to the words that support it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct Citation {
-    /// Passage number, as in `[n]`.
+    /// Passage number, as in `[n]`: from 1 in the order of first mention.
     n: usize,
     /// Which sentence of the answer, from 0.
     sentence: usize,
@@ -134,14 +135,14 @@ pub(super) struct Grounds {
     dropped_sentences: usize,
     /// Where each sentence comes from.
     citations: Vec<Citation>,
-    /// What was retrieved, best first.
+    /// What was retrieved, best first; what is not cited has the numbers behind those that are.
     passages: Vec<Passage>,
     /// Where the time went.
     timings_ms: TimingsMs,
 }
 
 impl Grounds {
-    pub(super) fn new(answer: &Answer, passages: &[Passage]) -> Grounds {
+    pub(super) fn new(answer: &Answer) -> Grounds {
         let citation = |c: &crate::answer::Citation| Citation {
             n: c.n,
             sentence: c.sentence,
@@ -164,7 +165,7 @@ impl Grounds {
             support: answer.support,
             dropped_sentences: answer.dropped_sentences,
             citations: answer.citations.iter().map(citation).collect(),
-            passages: passages.to_vec(),
+            passages: passages(&answer.passages),
             timings_ms: TimingsMs { condense, retrieve, first_token, generate, total },
         }
     }
@@ -175,9 +176,14 @@ pub(super) fn passages(found: &[document::Passage]) -> Vec<Passage> {
     found.iter().map(passage).collect()
 }
 
+/// The same ahead of the answer that numbers them.
+pub(super) fn unnumbered(found: &[document::Passage]) -> Vec<Passage> {
+    found.iter().map(|p| Passage { n: None, ..passage(p) }).collect()
+}
+
 fn passage(p: &document::Passage) -> Passage {
     Passage {
-        n: p.n,
+        n: Some(p.n),
         doc_id: p.doc_id.clone(),
         title: p.title.clone(),
         source: p.source.clone(),

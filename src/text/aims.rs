@@ -9,27 +9,67 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::coverage::Coverage;
+use super::rows;
 
 static AIM: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?i)목표(는|로|를|치는|값은)|목적(은|으로|을)|고자\s?(한다|하였다|했다|함|하며)|할\s?(계획|예정)|(하|얻|만드|높이|낮추|줄이|막)는\s?것(이다|을)\s?|개발한다|확보한다|검증한다|\b(we|this project|the project|it)\s+(aims?|intends?|plans?|seeks?|will)\b|\b(aims?|aimed|goals?|objectives?)\s+(is|are|was|to|of)\b|\btargets?\s+(is|are|was|were|of)\b|\b(is|are) (planned|expected) to\b|\bwill be\b",
-    )
+    pattern(concat!(
+        r"(?i)목표(치|값)?(는|은|로|를|을|이다|이며|이고|이었|였|임|입니다|다\b)|목표\s[가-힣]+[은는]\s|목적(은|으로|을|이다|이며|이고|임|입니다)",
+        // Wanting: `…고자 한다`, `…려(고) 한다`; a document that is considered (`고려한다`) wants nothing.
+        r"|고자\s?(한다|합니다|하였|했|함|하며|하고\s?있|하는\s?것)",
+        r"|(려고\s?|[가-힣]{2}려\s|\b하려\s)(한다|합니다|하였|했|함|하며|하고\s?있)",
+        // Planning and expecting.
+        r"|할\s?(계획|예정|것이다|것임|것입니다)|(계획|방침|예정|전망)(이다|이며|이고|이었|임|입니다)",
+        r"|것으로\s?(기대|예상|전망)[되된됨됩하한함합]|겠(다|습니다)\W*$",
+        r"|(하|얻|만드|높이|낮추|줄이|막)는\s?것(이다|을)\s?|개발한다|확보한다|검증한다",
+        r"|\b(we|it|project|study|work|programme?|consortium|team)\s+(aims?|intends?|plans?|seeks?|targets?|will|shall)\b",
+        r"|\b(aims?|aimed|aiming|intends?|plans?|seeks?|sought|hopes?|proposes?|goals?|objectives?)\s+to\b",
+        r"|\baims?\s+(at|for)\b|\bwe\s+(intend|plann|propos|hop)ed\s+to\b",
+        r"|\b(aims?|aimed|goals?|objectives?)\s+(is|are|was|were|of)\b|\bpurpose\s+(is|was)\b|\btargets?\s+(is|are|was|were|of)\b",
+        r"|\b(is|are|was|were)\s+(planned|expected|intended|scheduled|projected|anticipated|meant)\s+(to|for)\b",
+        r"|\b(is|are|was|were)\s+(yet\s+)?to\s+be\b|\b(is|are)\s+to\s+(reach|achieve|attain|exceed|demonstrate)\b|\bwill be\b",
+    ))
+});
+/// A line that is labelled so: `최종목표: …`, `| Target | …`.
+static AIM_LABEL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)^\W*(\w+\s?){0,2}?(목표|목적|aims?|objectives?|goals?|targets?)\s?(치|값|내용)?\s?[:：|]")
 });
 /// The aim is spoken of from the other end.
 static REACHED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?i)달성하였|달성했|달성되|넘었|넘어섰|초과하였|초과했|상회|만족하였|만족했|못\s?미쳤|미달|이루었|이뤘|(이루|달성하|만족하|도달하)지\s?못|도달하였|도달했|\b(reached|exceeded|achieved|attained|met|missed|fell short)\b",
-    )
+    pattern(concat!(
+        r"(?i)(달성|초과|만족|충족|도달)(하였|했|되었|됐|됨|된\s|되어\s)|넘었|넘겼|넘어섰|상회|못\s?미쳤|미달|이루었|이뤘|이루어졌",
+        r"|(이루|달성하|달성되|만족하|충족하|도달하)지\s?못|목표\s?(달성(률|율|도)|대비)",
+        r"|(목표로|목적으로|예정|계획|려고?|고자)\s?(이었|였|하였|했)(으나|지만|는데)",
+        r"|\b(reached|exceeded|achieved|attained|met|missed|fell short)\b",
+        r"|\b(aimed|planned|intended|hoped|sought)\b.*\b(but|yet|however)\b",
+    ))
 });
-static AIM_HEADING: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?i)^[\d.\s]*(aims?|objectives?|goals?|(연구|과제|개발|최종)?\s?(목표|목적))\s*$"));
+/// … but is still ahead.
+static TO_BE_REACHED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(to|will|shall|should|must|can|may)\s+be\s+(reached|exceeded|achieved|attained|met)\b")
+});
+static AIM_HEADING: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r"(?i)^[\d.\s]*(\w+\s+){0,2}(aims?|objectives?|goals?)(\s+(and|&)\s+(aims?|objectives?|goals?|scope))?(\s+of\s.*)?\s*$",
+        r"|(목표|목적)(\s?내용|\s?(및|와|과|·|,)\s?(내용|필요성|범위|배경|목적|목표|개요))?\s*$",
+        r"|^[\d.\s]*(기대\s?(효과|성과)|expected\s+(results?|outcomes?|effects?|impacts?|benefits?))",
+    ))
+});
+static AIM_NAMED: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)목표|목적|\b(aims?|goals?|objectives?|targets?)\b"));
 static RESULT_ASKED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?i)달성|결과|성과|실제로|\b(was|were|did|achieved|reached|obtained|attained|measured|results?|outcome)\b",
-    )
+    pattern(concat!(
+        r"(?i)달성|결과|성과|실적|실제|실측|\b(was|were|did|achieved|reached|obtained|attained|measured|results?|outcomes?)\b",
+        r"|\bactual(ly)?\b|\b(has|have|had)\b.*\bbeen\b",
+    ))
 });
 static AIM_ASKED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)목표|목적|계획|예정|\b(aims?|goals?|objectives?|targets?|targeted|planned|plans?|intend(s|ed)?)\b")
+});
+/// Beside [`REACHED`], what asks whether an aim was reached: `목표를 달성하지 …`, `Did it meet its target?`
+static REACHING_ASKED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r"(?i)(달성|도달|충족|만족)(하|되)지",
+        r"|\b(did|has|have|was|were)\b.*\b(reach|achieve|attain|meet|exceed|miss)\b.*\b(aims?|goals?|objectives?|targets?)\b",
+    ))
 });
 
 /// What `question` asks, taken apart as `coverage`, without the verbs of reaching: every aim has them, whatever it is about.
@@ -44,9 +84,23 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("constant pattern")
 }
 
-/// True for a question that asks what came out, not what was meant to.
+/// True for a question that asks what came out, not what was meant to: whether an aim was reached, too.
 pub fn asks_for_a_result(question: &str) -> bool {
-    (RESULT_ASKED.is_match(question) || is_past(question)) && !AIM_ASKED.is_match(question)
+    asks_whether_reached(question)
+        || ((RESULT_ASKED.is_match(question) || is_past(question)) && !AIM_ASKED.is_match(question))
+}
+
+/// True for a question, or a part of one, that asks what was meant to be.
+pub fn asks_for_an_aim(question: &str) -> bool {
+    AIM_ASKED.is_match(question) && !asks_whether_reached(question)
+}
+
+fn asks_whether_reached(question: &str) -> bool {
+    AIM_NAMED.is_match(question) && (is_reached(question) || REACHING_ASKED.is_match(question))
+}
+
+fn is_reached(text: &str) -> bool {
+    REACHED.is_match(&TO_BE_REACHED.replace_all(text, ""))
 }
 
 /// True where a Korean verb asks in the past: a syllable that ends in ㅆ before `나`, `는가`, `습니까` … (`있나`, `겠나` are none).
@@ -54,7 +108,7 @@ fn is_past(question: &str) -> bool {
     const SYLLABLES: std::ops::RangeInclusive<char> = '가'..='힣';
     let ends_in_past =
         |c: char| SYLLABLES.contains(&c) && (c as u32 - '가' as u32) % 28 == 20 && !matches!(c, '있' | '겠');
-    let asks = |c: char| matches!(c, '나' | '는' | '습' | '을' | '지' | '니' | '어');
+    let asks = |c: char| matches!(c, '나' | '는' | '습' | '을' | '지' | '니' | '어' | '던' | '냐' | '죠');
     question.chars().zip(question.chars().skip(1)).any(|(c, next)| ends_in_past(c) && asks(next))
 }
 
@@ -63,7 +117,14 @@ fn is_past(question: &str) -> bool {
 pub fn states_an_aim(sentence: &str, heading: &str) -> bool {
     let path = heading.split(" | ").next().unwrap_or_default();
     let last = path.rsplit(" > ").next().unwrap_or_default();
-    (AIM.is_match(sentence) || AIM_HEADING.is_match(last)) && !REACHED.is_match(sentence)
+    let is_aim = AIM.is_match(sentence) || AIM_LABEL.is_match(sentence) || AIM_HEADING.is_match(last);
+    is_aim && !is_reached(sentence)
+}
+
+/// True for a row of column names that, the first aside, are those of aims: `| 항목 | 목표 |`.
+pub fn names_only_aims(header: &str) -> bool {
+    let mut columns = rows::cells(header).skip(1).filter(|name| !name.is_empty()).peekable();
+    columns.peek().is_some() && columns.all(|name| AIM_NAMED.is_match(name) && !is_reached(name))
 }
 
 #[cfg(test)]
@@ -75,11 +136,28 @@ mod tests {
         for aim in [
             "최종 목표는 500회 수명을 얻는 것이다.",
             "초기 쿨롱 효율을 90 % 이상으로 올려 쓰는 것이 목표이며 리튬을 보충하고자 한다.",
+            "두께를 1 mm로 낮추려 한다.",
+            "효율을 높이려고 하였다.",
+            "수율 90 %를 목표로 한다.",
+            "수명 연장을 목적으로 하였다.",
+            "2027년까지 출력을 두 배로 늘릴 계획이다.",
+            "2027년 준공 예정임.",
+            "손실이 3 %로 줄어들 것으로 기대된다.",
+            "목표 수율은 95 %이다.",
+            "90 %가 달성되도록 하는 것을 목표로 한다.",
+            "최종목표: 500회 수명 80 % 이상",
+            "| 최종 목표 | 수명 500회 |",
             "The project aims to reach 90 % efficiency.",
+            "SALTWAY aims to cut the loss to 3 %.",
             "The target is 400 Wh/kg.",
             "A second kiln will be built.",
+            "The yield is to be raised to 90 %.",
+            "The line was expected to give 2 GWh.",
+            "The aim of 90 % is to be reached by 2027.",
+            "This study targets a loss of 3 %.",
+            "Objective: a loss under 3 %.",
         ] {
-            assert!(AIM.is_match(aim), "{aim}");
+            assert!(states_an_aim(aim, ""), "{aim}");
         }
         for result in [
             "가압 3 MPa에서 500회 유지율은 80.7 %로 최종 목표 80 %를 넘었다.",
@@ -88,22 +166,60 @@ mod tests {
             "효율은 91.8 %로 올랐다.",
             "수뢰부를 벗어난 낙뢰는 120회 가운데 5회(4.2 %)로, 목표를 이루지 못하였다.",
             "목표는 달성하지 못했다.",
+            "목표 달성률은 104 %였다.",
+            "수율 90 %를 목표로 하였으나 86 %에 그쳤다.",
+            "두께를 낮추려 하였으나 실패하였다.",
+            "전해질 두께를 고려 하였다.",
+            "개발 계획은 2019년에 승인되었다.",
+            "We aimed for 90 % but came to 86 %.",
+            "The drug targets the tumour.",
         ] {
             assert!(!states_an_aim(result, ""), "{result}");
         }
+    }
+
+    #[test]
+    fn a_heading_or_the_names_of_columns_say_that_aims_follow() {
         assert!(states_an_aim("쿨롱 효율을 90 %로 올린다.", "음극 과제 > aim | 다온셀테크 | 2018"));
-        assert!(states_an_aim("Losses below 5 %.", "Kilns > 2. Objectives"));
+        for heading in ["2. Objectives", "1.2 Aims and scope", "연구 목표 및 내용", "사업 목적", "5. 기대효과"]
+        {
+            assert!(states_an_aim("Losses below 5 %.", &format!("Kilns > {heading}")), "{heading}");
+        }
         assert!(!states_an_aim("효율은 91.8 %였다.", "음극 과제 > result"));
         assert!(!states_an_aim("Two pads were replaced.", "1. Objective > 3. Discussion | Orvik"));
+        assert!(names_only_aims("| 항목 | 목표 |") && names_only_aims("| Item | Target | Final goal |"));
+        assert!(!names_only_aims("| 항목 | 목표 | 달성 |") && !names_only_aims("| 항목 | 목표 대비(%) |"));
+        assert!(!names_only_aims("| 목표 |") && !names_only_aims(""));
     }
 
     #[test]
     fn a_question_for_what_was_reached_is_not_one_for_the_aim() {
-        assert!(asks_for_a_result("초기 효율은 얼마였나?") && asks_for_a_result("What efficiency was achieved?"));
-        assert!(asks_for_a_result("수율은 얼마까지 올랐나?"), "an ending of the past");
-        assert!(
-            !asks_for_a_result("초기 효율의 목표는 얼마였나?") && !asks_for_a_result("What was the target efficiency?")
-        );
-        assert!(!asks_for_a_result("두께는 얼마인가?") && !asks_for_a_result("What is the thickness?"));
+        for result in [
+            "초기 효율은 얼마였나?",
+            "What efficiency was achieved?",
+            "수율은 얼마까지 올랐나?",
+            "유지율이 얼마였죠?",
+            "결과는?",
+            "실제 수율은?",
+            "최종 목표 80 %를 달성하였는가?",
+            "목표 달성률은?",
+            "Did the project reach its targets?",
+            "Was the target of 90 % met?",
+            "How far has the loss been cut?",
+        ] {
+            assert!(asks_for_a_result(result) && !asks_for_an_aim(result), "{result}");
+        }
+        for aim in [
+            "초기 효율의 목표는 얼마였나?",
+            "달성하고자 한 목표는 얼마였나?",
+            "What was the target efficiency?",
+            "What target was to be reached?",
+            "무엇을 할 계획이었나?",
+        ] {
+            assert!(asks_for_an_aim(aim) && !asks_for_a_result(aim), "{aim}");
+        }
+        for neither in ["두께는 얼마인가?", "What is the thickness?"] {
+            assert!(!asks_for_a_result(neither) && !asks_for_an_aim(neither), "{neither}");
+        }
     }
 }

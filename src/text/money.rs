@@ -52,7 +52,7 @@ const LONGEST: usize = 200;
 struct Patterns {
     /// A figure, its thousands set apart by commas, dots, blanks or apostrophes.
     figure: Regex,
-    /// A currency before it, perhaps in thousands: `k€`.
+    /// A currency before it, perhaps in thousands: `k€`, `USD thousand`.
     before: Regex,
     /// Behind it: `억 5천만 원`; first with a currency at the end, then without.
     korean: Regex,
@@ -76,7 +76,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     let scale = format!(r"{ENGLISH}|1,?000,?000|1,?000");
     Patterns {
         figure: compiled(r"[0-9]{1,3}(?:[ \u{a0}\u{202f}'’][0-9]{3})+(?-u:\b)(?:[.,][0-9]+)?|[0-9][0-9,.]*"),
-        before: compiled(&format!(r"(?i)(?:^|[^a-z])(k|m|bn)?\s?({currency})\s*$")),
+        before: compiled(&format!(r"(?i)(?:^|[^a-z])(k|m|bn)?\s?({currency})(?:[\s(]+({ENGLISH})\)?)?\s*$")),
         korean: compiled(&format!(
             r"(?i)^\s*({KOREAN})({parts}(?:\s*{FIGURE})?)\s*({currency})(?:[^a-z]|$)|^\s*({KOREAN})({parts})"
         )),
@@ -86,12 +86,15 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         unit: compiled(&format!(
             r"(?i)(?:^|[\s_,:：(\[（/-])(?:({KOREAN})?\s*({currency})|({scale})\s*(?:of\s+)?({currency})|({currency})\s*({scale})|({KOREAN}|{ENGLISH}))\s*[)\]）]?\s*$"
         )),
-        range: compiled(&format!(r"(?i)^\s*(?:[-–—−~～∼〜]|to\s|에서\s)\s*(?:(?:k|m|bn)?\s?({currency})\s*)?$")),
+        range: compiled(&format!(
+            r"(?i)^\s*(?:[-–—−~～∼〜]|to\s|에서\s)\s*(?:(?:k|m|bn)?\s?({currency})(?:[\s(]+(?:{ENGLISH})\)?)?\s*)?$"
+        )),
     }
 });
 
 /// The amount that a text states: of several the first with a currency, else the first with a unit such as `백만`, else
-/// the only number. Of a range, whose unit and currency belong to both ends, that is the lower end.
+/// the only number. Of a range, whose unit and currency belong to both ends, that is the lower end; [`upper_in_column`] has the
+/// other.
 ///
 /// ```
 /// use sectora::text::money::{Money, stated};
@@ -106,11 +109,32 @@ pub fn stated(text: &str) -> Option<Money> {
 /// The amount in a cell of a column, whose name may say the unit: `2,100,000` under `총연구비(천원)` is 2,100,000,000 won.
 /// A cell that states a unit of its own, or another currency, stands for itself.
 pub fn in_column(name: &str, cell: &str) -> Option<Money> {
+    let (found, unit) = counted(name, cell)?;
+    Some(Money { amount: cents(found.number * unit.scale), currency: unit.currency })
+}
+
+/// The upper end of the range in a cell, in the same unit as [`in_column`]'s lower one; `None` where it states one amount.
+///
+/// ```
+/// use sectora::text::money::upper_in_column;
+/// assert_eq!(upper_in_column("Budget", "EUR 3-5 million"), Some(5e6));
+/// assert_eq!(upper_in_column("Budget", "EUR 3 million"), None);
+/// ```
+pub fn upper_in_column(name: &str, cell: &str) -> Option<f64> {
+    let (found, unit) = counted(name, cell)?;
+    let (number, own) = found.upper?;
+    let upper = cents(number * own.unwrap_or(unit.scale));
+    (upper > cents(found.number * unit.scale)).then_some(upper)
+}
+
+/// What a cell states, and what that is counted in: its own unit, else that of its column.
+fn counted(name: &str, cell: &str) -> Option<(Figure, Unit)> {
     let found = read(cell)?;
     let unit = unit(name).map_or(Unit { scale: 1.0, currency: None }, |(_, unit)| unit);
     let own = found.is_behind || found.currency.is_some() && found.currency != unit.currency;
     let scale = found.scale.unwrap_or(if own { 1.0 } else { unit.scale });
-    Some(Money { amount: cents(found.number * scale), currency: found.currency.or(unit.currency) })
+    let currency = found.currency.or(unit.currency);
+    Some((found, Unit { scale, currency }))
 }
 
 /// A column's name without the unit at its end: `총연구비` of `총연구비(천원)`.
@@ -120,13 +144,24 @@ pub fn bare(name: &str) -> &str {
 
 /// The field of a record that holds this amount, as written there, with the currency that its name or value states.
 pub fn of_fields(facts: &BTreeMap<String, String>, amount: f64) -> Option<(&str, Money)> {
+    field_of(facts, amount).map(|(_, value, money)| (value, money))
+}
+
+/// The upper end of the range whose lower end is this amount, where the field that holds it states one.
+pub fn upper_of_fields(facts: &BTreeMap<String, String>, amount: f64) -> Option<f64> {
+    let (name, value, _) = field_of(facts, amount)?;
+    upper_in_column(name, value)
+}
+
+/// The name of that field, what is written there, and the amount.
+fn field_of(facts: &BTreeMap<String, String>, amount: f64) -> Option<(&str, &str, Money)> {
     let is_budget = |name: &str| fields::field(bare(name)).is_some_and(|f| Some(f) == fields::field("budget"));
     let said = facts.iter().filter(|(_, value)| value.len() <= LONGEST).filter_map(|(name, value)| {
         let money = in_column(name, value).filter(|m| (m.amount - amount).abs() < 0.005)?;
         Some((name, value, money))
     });
     let best = said.max_by_key(|(name, _, money)| (is_budget(name), money.currency.is_some()));
-    best.map(|(_, value, money)| (value.as_str(), money))
+    best.map(|(name, value, money)| (name.as_str(), value.as_str(), money))
 }
 
 /// `1,420,000,000 KRW`.
@@ -156,13 +191,15 @@ struct Figure {
     /// The currency stands behind the number: a sign before it may be a cell's format.
     is_behind: bool,
     is_year: bool,
+    /// Where it is the lower end of a range: the other end and its own scale.
+    upper: Option<(f64, Option<f64>)>,
 }
 
 fn read(text: &str) -> Option<Figure> {
     let text: String = text.chars().take(LONGEST).collect();
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {
-        let plain = Figure { number, scale: None, currency: None, is_behind: false, is_year: false };
+        let plain = Figure { number, scale: None, currency: None, is_behind: false, is_year: false, upper: None };
         return number.is_finite().then_some(plain);
     }
     let mut all = figures(text);
@@ -194,13 +231,14 @@ fn figures(text: &str) -> Vec<Figure> {
         let of_ahead = |group: usize| ahead.as_ref().and_then(|c| c.get(group)).map(|m| m.as_str());
         let behind = behind(value, &text[end..]);
         until = end + behind.length;
-        let scale = behind.scale.or_else(|| of_ahead(1).and_then(scale));
+        let scale = behind.scale.or_else(|| of_ahead(1).or_else(|| of_ahead(3)).and_then(scale));
         let figure = Figure {
             number: behind.number,
             scale,
             currency: behind.currency.or_else(|| of_ahead(2).and_then(currency)),
             is_behind: behind.currency.is_some(),
             is_year: scale.is_none() && written.len() == 4 && (1900.0..2100.0).contains(&value),
+            upper: None,
         };
         // `Phase 2 - EUR 3 million`: a currency before the upper end alone makes no range.
         let is_range = |lower: &Figure| {
@@ -228,6 +266,7 @@ impl Figure {
         if self.currency.is_none() {
             (self.currency, self.is_behind) = (upper.currency, upper.is_behind);
         }
+        self.upper = Some((upper.number, upper.scale));
     }
 }
 
@@ -399,6 +438,9 @@ mod tests {
             ("k€ 450", 4.5e5, "EUR"),
             ("450k€", 4.5e5, "EUR"),
             ("MEUR 3", 3e6, "EUR"),
+            ("USD thousand 640", 6.4e5, "USD"),
+            ("EUR million 1.9", 1.9e6, "EUR"),
+            ("KRW (million) 870", 8.7e8, "KRW"),
             ("€ 1,499,900.50", 1_499_900.5, "EUR"),
             ("1.499.900,50 EUR", 1_499_900.5, "EUR"),
             ("1 499 900 €", 1_499_900.0, "EUR"),
@@ -432,6 +474,28 @@ mod tests {
             assert_eq!(stated(text), money(amount, currency), "{text}");
         }
         assert_eq!(in_column("Budget (EUR)", "3-5 million"), money(3e6, "EUR"));
+    }
+
+    #[test]
+    fn the_upper_end_of_a_range_is_in_the_unit_of_the_lower_one() {
+        for (column, cell, upper) in [
+            ("budget", "EUR 3-5 million", Some(5e6)),
+            ("budget", "USD 3 million to 5 million", Some(5e6)),
+            ("budget", "USD thousand 600-640", Some(6.4e5)),
+            ("budget", "USD thousand 600 - USD thousand 640", Some(6.4e5)),
+            ("budget", "USD 1-2 thousand", Some(2e3)),
+            ("Budget (k€)", "€ 450-500", Some(5e5)),
+            ("예산", "3~5억 원", Some(5e8)),
+            ("예산", "3억 5천만 ~ 5억 원", Some(5e8)),
+            ("예산", "5억 원", None),
+            ("budget", "USD 640", None),
+            ("budget", "2021-3 million EUR", None),
+            ("budget", "추후 협의", None),
+        ] {
+            assert_eq!(upper_in_column(column, cell), upper, "{column}: {cell}");
+        }
+        let facts: BTreeMap<String, String> = [("budget".to_owned(), "EUR 3-5 million".to_owned())].into();
+        assert_eq!((upper_of_fields(&facts, 3e6), upper_of_fields(&facts, 5e6)), (Some(5e6), None));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod stops;
 
 use crate::document::Span;
 use blocks::{BULLETS, Block, blocks};
+pub(crate) use stops::begins_a_caption;
 use stops::ends_sentence;
 
 /// Sentence spans of `text` in order (Korean and English; headings, list items and table rows are their own).
@@ -146,7 +147,7 @@ fn is_hangul(c: char) -> bool {
 }
 
 /// Syllables Korean sentences end with.
-fn is_final_ending(c: char) -> bool {
+pub(crate) fn is_final_ending(c: char) -> bool {
     matches!(c, '다' | '요' | '음' | '함' | '임' | '됨' | '까' | '죠' | '오')
 }
 

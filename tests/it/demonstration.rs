@@ -50,6 +50,14 @@ fn every_citation_can_be_opened_and_is_byte_exact() {
         for question in questions(sector).iter().filter(|q| q["answerable"] == true).step_by(9) {
             let (status, answer) = ask(sector, question["question"].as_str().unwrap());
             assert_eq!(status, i32::from(answer["abstained"] == true), "exit 1 means abstained");
+            let mut numbers: Vec<u64> = Vec::new();
+            for n in answer["citations"].as_array().unwrap().iter().map(|c| c["n"].as_u64().unwrap()) {
+                if !numbers.contains(&n) {
+                    numbers.push(n);
+                }
+            }
+            let in_order: Vec<u64> = (1..).take(numbers.len()).collect();
+            assert_eq!(numbers, in_order, "numbered in the order of first mention: {answer}");
             for citation in answer["citations"].as_array().unwrap() {
                 let document = show(sector, citation["doc_id"].as_str().unwrap());
                 let quote = characters(document["text"].as_str().unwrap(), &citation["start"], &citation["end"]);
@@ -63,6 +71,31 @@ fn every_citation_can_be_opened_and_is_byte_exact() {
         }
     }
     assert!(checked >= 10, "{checked} citations were checked");
+}
+
+#[test]
+fn a_document_is_shown_by_its_source_as_answers_print_it() {
+    let id = |given: &str| show("battery", given)["doc_id"].as_str().unwrap_or_else(|| panic!("{given}")).to_owned();
+    let report = id("reports/sulfide-pilot-line-final.pdf");
+    let file = "sectors/battery/documents/reports/sulfide-pilot-line-final.pdf";
+    let here = format!("./{file}");
+    for other in ["sulfide-pilot-line-final.pdf", file, here.as_str(), report.as_str()] {
+        assert_eq!(id(other), report, "{other}");
+    }
+    assert_eq!(id("projects.jsonl#NE-21-187"), id("NE-21-187"));
+    let run = |arguments: &[&str]| {
+        let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let output = sectora(&DATA).args(["--sector", "battery", "show"]).args(arguments).output().unwrap();
+        let said = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat();
+        (code(&output), said)
+    };
+    let (exit, page) = run(&[report.as_str(), "--page", "3"]);
+    assert!(exit == 0 && page.contains("80.7"), "{page}");
+    assert!(run(&[report.as_str()]).1.len() > page.len());
+    let (exit, several) = run(&["projects.jsonl"]);
+    assert!(exit == 2 && several.contains("`projects.jsonl` names ") && several.contains(" more\n"), "{several}");
+    let (exit, unknown) = run(&["NE-21-178"]);
+    assert!(exit == 2 && unknown.contains("spelt alike:\n  projects.jsonl#NE-21-187\n"), "{unknown}");
 }
 
 #[test]

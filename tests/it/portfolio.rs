@@ -380,6 +380,176 @@ fn a_largest_budget_counts_within_its_currency_and_is_refused_where_that_is_not_
     }
 }
 
+/// Ingests these records of projects.
+fn ingest_projects(dir: &Path, records: &[Value]) {
+    let file = dir.join("projects.jsonl");
+    std::fs::write(&file, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
+    run(dir, &["ingest", file.to_str().unwrap()]);
+}
+
+#[test]
+fn a_title_that_says_what_is_asked_founds_a_match_by_itself_and_a_word_in_common_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let projects = [
+        ("W-1", "소음이 적은 해상 풍력 기초 항타 공법", "고래가 다니는 바다에서 물속 울림을 누그러뜨린다.", "가람해양"),
+        ("W-2", "파랑 관측 기록의 선상 압축", "배가 오래 머무는 동안 저장 공간을 아낀다.", "나루부이"),
+        ("W-3", "갯벌 굴 양식장의 자동 세척", "사람 손을 덜어 어촌의 일을 쉽게 한다.", "다래수산"),
+        ("W-4", "겨울 도로의 결빙 예보", "다리 위 차량이 미끄러지지 않게 미리 알린다.", "라온도로"),
+        ("W-5", "산불 뒤 숲의 토양 회복", "비탈이 무너지기 전에 뿌리를 내리게 한다.", "마루숲"),
+        ("W-6", "한옥 목재의 흰개미 탐지", "기둥을 헐지 않고 속을 들여다본다.", "바른한옥"),
+    ];
+    let record = |(id, title, aim, institution): (&str, &str, &str, &str)| serde_json::json!({ "project_id": id, "title": title, "aim": aim, "institution": institution, "year": 2024 });
+    ingest_projects(dir.path(), &projects.map(record));
+    let founded = |need: &str| -> Vec<String> {
+        let found = run(dir.path(), &["match", need]);
+        let all = found["matches"].as_array().unwrap().iter().filter(|m| m["thin"] == false);
+        // Each is shown with the title that it rests on.
+        all.map(|m| format!("{}: {}", m["institution"], m["citations"][0]["project_id"]).replace('"', "")).collect()
+    };
+    assert_eq!(founded("소음을 줄인 해상 풍력 기초 항타 공법"), ["가람해양: W-1"]);
+    assert_eq!(founded("소음을 줄인 해상 풍력 기초 항타 공법을 맡을 기관을 찾습니다."), ["가람해양: W-1"]);
+    // Most of the title, less of the need.
+    assert_eq!(founded("파랑 관측 기록을 위성으로 보낼 장치"), ["나루부이: W-2"]);
+    for stranger in
+        ["해상 수영장의 안전 요원 교육", "도로 위 굴 껍데기로 만든 숲 그림책", "연구를 맡을 기관을 찾습니다."]
+    {
+        assert_eq!(founded(stranger), Vec::<String>::new(), "{stranger}");
+    }
+}
+
+#[test]
+fn a_pair_is_the_same_whether_one_project_or_all_are_asked_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let aim = "The aim is a silent hydraulic ram lifting canal water toward terraced orchards, vineyards, nurseries, dairies, \
+               villages, monasteries and quarries throughout drought, frost, harvest, siege and carnival seasons.";
+    let method = "Bronze valves, leather gaskets, larch pipes, basalt foundations, copper strainers, iron flywheels, brass \
+                  couplings, ceramic linings and granite cisterns follow drawings of medieval millwrights, surveyors, \
+                  masons and tinkers.";
+    let more = "Otters shun turbines. Swallows nest under gutters. Beekeepers dislike pollen dust.";
+    let record = |id: &str, year: i32, method: &str, pi: &str| {
+        serde_json::json!({
+            "project_id": id, "title": "A silent hydraulic ram", "year": year, "aim": aim, "method": method, "pi": pi,
+            "institution": "Brook Works"
+        })
+    };
+    let stranger = |(title, aim): (&str, &str)| {
+        let institution = format!("House of {title}");
+        serde_json::json!({ "project_id": title, "title": title, "year": 2010, "aim": aim, "institution": institution })
+    };
+    let strangers = [
+        ("Violin cases", "Carbon shells keep violins dry on ferries."),
+        ("Canoe paddles", "Spruce laminates flex without splitting."),
+        ("Saddle trees", "Beech frames spread riders evenly over withers."),
+        ("Kite tails", "Ribbons of silk steady flight above dunes."),
+        ("Lantern shades", "Oiled paper softens candles at festivals."),
+        ("Sledge runners", "Waxed ash glides across powder snow."),
+    ];
+    let mut records =
+        vec![record("R-1", 2015, method, "Mara Quill"), record("R-2", 2019, &format!("{method} {more}"), "Mara Quill")];
+    records.extend(strangers.map(stranger));
+    ingest_projects(dir.path(), &records);
+    let continuation = "continuation by the same group";
+    let all = run(dir.path(), &["overlap", "--all"]);
+    let pair = all["pairs"].as_array().unwrap().iter().find(|p| p["later"]["project_id"] == "R-2").unwrap();
+    assert_eq!((&pair["earlier"]["project_id"], &pair["kind"]), (&"R-1".into(), &continuation.into()), "{pair}");
+    assert_eq!((&all["clusters"], &all["avoidable_projects"]), (&serde_json::json!([]), &serde_json::json!(0)));
+    for (asked, other, later) in [("R-2", "R-1", false), ("R-1", "R-2", true)] {
+        let found = run(dir.path(), &["overlap", "--project", asked]);
+        let verdict = &found["verdicts"][0];
+        assert_eq!((&verdict["project_id"], &verdict["later"]), (&other.into(), &later.into()), "{asked}");
+        assert_eq!(verdict["kind"], continuation, "{asked}: {verdict}");
+    }
+    let report = sectora(dir.path()).args(["overlap", "--project", "R-1"]).output().unwrap();
+    let text = String::from_utf8_lossy(&report.stdout).into_owned();
+    for said in ["continued later by the same group", "began after the proposal", "Later work `R-2`"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+}
+
+#[test]
+fn what_began_later_was_not_done_already() {
+    let dir = tempfile::tempdir().unwrap();
+    repeats_in_several_currencies(dir.path());
+    for (asked, exit, said) in [("K-2", 1, "done already"), ("K-1", 0, "done again later")] {
+        let output = sectora(dir.path()).args(["overlap", "--project", asked, "--fail-on", "0.9"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(code(&output) == exit && text.contains(&format!("## 1. {said} (")), "{asked}: {text}");
+    }
+}
+
+#[test]
+fn a_repeat_fails_the_gate_though_the_limit_hides_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = |id: &str, year: i32| {
+        serde_json::json!({
+            "project_id": id, "title": "Anchoring kelp ropes on sandy seabeds", "year": year,
+            "aim": "The aim is to hold kelp farms on sandy seabeds through winter storms.",
+            "method": "Helical anchors are screwed into the sand by a guided tool and pulled in a wave basin.",
+            "institution": format!("Institute {id}")
+        })
+    };
+    ingest_projects(dir.path(), &[record("A-9", 2022), record("B-1", 2015), record("B-5", 2018)]);
+    let command = ["--json", "--quiet", "overlap", "--project", "B-5", "--limit", "1", "--fail-on", "0.9"];
+    let output = sectora(dir.path()).args(command).output().unwrap();
+    let verdicts = json(&output)["verdicts"].clone();
+    assert_eq!((verdicts.as_array().unwrap().len(), &verdicts[0]["project_id"]), (1, &"A-9".into()), "{verdicts}");
+    assert_eq!((verdicts[0]["later"].as_bool(), code(&output)), (Some(true), 1));
+}
+
+#[test]
+fn two_records_of_one_id_are_two_projects_with_names_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let record =
+        |title: &str, aim: &str| serde_json::json!({ "project_id": "Q-1", "title": title, "aim": aim, "year": 2020 });
+    let kiln =
+        record("Quiet kilns for small potteries", "The aim is a burner that whispers while bricks bake overnight.");
+    let loom = record("Looms for curved ribs", "The aim is to weave ribs for gliders in one piece without wrinkles.");
+    ingest_projects(dir.path(), &[kiln, loom]);
+    let title = |id: &str| run(dir.path(), &["overlap", "--project", id])["proposal"]["title"].clone();
+    assert_eq!(
+        (title("Q-1"), title("Q-1~2")),
+        ("Quiet kilns for small potteries".into(), "Looms for curved ribs".into())
+    );
+    let shown = |text: &str| -> Vec<String> {
+        let file = dir.path().join("proposal.md");
+        std::fs::write(&file, text).unwrap();
+        let found = run(dir.path(), &["overlap", file.to_str().unwrap(), "--with-none"]);
+        let mut ids: Vec<String> = found["verdicts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v["project_id"].as_str().unwrap().to_owned())
+            .collect();
+        ids.sort();
+        ids
+    };
+    let text = "# Ribs and kilns\n\nThe aim is a loom that weaves curved ribs and a quiet kiln that bakes bricks.\n";
+    assert_eq!(shown(text), ["Q-1", "Q-1~2"]);
+    // The same id in another file: told apart by the paths.
+    let file = dir.path().join("more.jsonl");
+    let again = record("Ribs of bamboo", "The aim is to weave curved bamboo ribs on a loom.");
+    std::fs::write(&file, format!("{again}\n")).unwrap();
+    run(dir.path(), &["ingest", file.to_str().unwrap()]);
+    let ids = shown(text);
+    assert!(ids.len() == 3 && ids.iter().any(|id| id == "Q-1~2"), "{ids:?}");
+    assert!(ids.iter().any(|id| id.ends_with("more.jsonl#Q-1")), "{ids:?}");
+    let refused = sectora(dir.path()).args(["overlap", "--project", "Q-1"]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(code(&refused) == 2 && said.contains("more.jsonl#Q-1"), "{said}");
+}
+
+#[test]
+fn a_word_or_two_are_no_proposal() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("few.txt");
+    for (text, words) in [("전해질", 1), ("dry electrodes", 2)] {
+        std::fs::write(&file, text).unwrap();
+        let output = sectora(dir.path()).args(["overlap", file.to_str().unwrap()]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(code(&output) == 2 && said.contains(&format!("different ones: {words}, needed")), "{said}");
+    }
+}
+
 #[test]
 fn whoever_is_not_disclosed_is_no_institution_to_filter_by() {
     let dir = tempfile::tempdir().unwrap();

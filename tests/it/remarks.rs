@@ -69,6 +69,23 @@ fn years_and_institutes_that_no_document_matches_are_said_in_both_languages() {
 }
 
 #[test]
+fn an_institute_that_the_document_names_in_another_spelling_or_place_is_not_said_to_be_missing() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("documents");
+    std::fs::create_dir_all(&folder).unwrap();
+    let hall: String = (1..=90).map(|i| format!("Bolt {i} of the hall was painted with {i} grams of zinc. ")).collect();
+    let built = "# Rain rig\n\nBuilt by the Orvik Marine Institute.\n\n## Hall\n\n";
+    let report = format!("{built}{hall}\n\n## Days\n\nThe rig ran for 41 days without a pit.\n");
+    std::fs::write(folder.join("rig.md"), report).unwrap();
+    let report = json(&sectora(data.path()).args(["--json", "ingest"]).arg(&folder).output().unwrap());
+    assert_eq!(report["documents"], 1, "{report}");
+    let (answer, _) = ask(data.path(), "How many days did the rig of the Orvik-Marine Institute run without a pit?");
+    assert!(notes(&answer).is_empty(), "{answer}");
+    let (answer, _) = ask(data.path(), "How many days did the rig of the Tessaly Institute run without a pit?");
+    assert_eq!(notes(&answer), ["None of the documents found names “Tessaly Institute”."], "{answer}");
+}
+
+#[test]
 fn rows_bear_the_names_of_their_columns_wherever_a_table_is_cut() {
     let data = tempfile::tempdir().unwrap();
     index(data.path());

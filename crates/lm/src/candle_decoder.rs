@@ -300,7 +300,7 @@ pub(crate) fn rope_factors(gguf: &mut Gguf, shape: &Shape, window: usize) -> Res
     let Some(name) = [long, "rope_freqs.weight"].into_iter().find(|name| gguf.info(name).is_some()) else {
         return Ok((None, 1.0));
     };
-    let factors: Vec<f32> = gguf.tensor(name, &Device::Cpu)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?;
+    let factors = gguf.numbers(name)?;
     if factors.len() != shape.rope_dim / 2 || factors.iter().any(|f| !f.is_finite() || *f <= 0.0) {
         let what = format!("{name} does not hold {} positive numbers", shape.rope_dim / 2);
         return Err(LmError::Gguf { path: gguf.path().to_owned(), what });

@@ -5,19 +5,19 @@
 //! made once. Weights have the names of the GGUF convention and are repacked at load; types without a
 //! kernel of their own (Q2_K, Q3_K) become f16, which is larger but not less exact.
 
+mod block;
+mod weights;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::Device;
-
 use crate::cache::CpuCache;
-use crate::cpu_rope::{Rope, Ropes};
+use crate::cpu_rope::Ropes;
 use crate::gguf::Gguf;
-use crate::kernels::{
-    Activations, Format, Heads, Kv, KvLayer, Matrix, Needs, Pages, Path, Pool, Source, Turn, View, add, add_product,
-    gated, gated_product, product, rms_norm, rms_norm_in_place,
-};
+use crate::kernels::{Activations, Heads, Kv, KvLayer, Matrix, Path, Pool, Source, Turn, product, rms_norm};
 use crate::{Architecture, LmError, Options, Shape};
+use block::Block;
+use weights::{Linear, Loader};
 
 /// A loaded model.
 pub(crate) struct CpuDecoder {
@@ -72,7 +72,7 @@ impl CpuDecoder {
         options: &Options,
     ) -> Result<CpuDecoder, LmError> {
         let ropes = Ropes::load(gguf, shape, window)?;
-        let mut load = Loader { gguf, shape, pages: Pages::default() };
+        let mut load = Loader::new(gguf, shape);
         let embedding = Arc::new(load.matrix("token_embd.weight", shape.vocabulary, shape.hidden)?);
         let output = match load.has("output.weight") {
             true => load.linear("output", shape.vocabulary, shape.hidden)?,
@@ -227,7 +227,7 @@ impl CpuDecoder {
         }
         let mut logits = vec![0.0; wanted.len() * shape.vocabulary];
         let (x, norm, epsilon) = (&buffers.x, &self.norm, shape.norm_epsilon as f32);
-        let needs = self.output.weight.format().needs();
+        let needs = self.output.needs();
         // Of a prompt few rows are wanted, usually one, which are not worth expanding the largest matrix for.
         let path = self.writing;
         let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[wanted[t] * hidden..][..hidden], norm, epsilon, out);
@@ -249,301 +249,4 @@ struct Step<'a, 'p> {
     index: usize,
     parts: &'a mut [Part<'p>],
     buffers: &'a mut Buffers,
-}
-
-struct Block {
-    attention_norm: Vec<f32>,
-    qkv: Qkv,
-    q_norm: Option<Vec<f32>>,
-    k_norm: Option<Vec<f32>>,
-    rope: Arc<Rope>,
-    window: Option<usize>,
-    attention_output: Linear,
-    post_attention_norm: Option<Vec<f32>>,
-    feed_forward_norm: Vec<f32>,
-    gate_up: GateUp,
-    down: Linear,
-    post_feed_forward_norm: Option<Vec<f32>>,
-}
-
-/// Queries, keys and values: three matrices, or one (Phi 3).
-enum Qkv {
-    Apart([Linear; 3]),
-    Joined(Linear),
-}
-
-/// Gate and up: two matrices, or one with the gate first (Phi 3).
-enum GateUp {
-    Apart([Linear; 2]),
-    Joined(Linear),
-}
-
-impl Block {
-    fn load(load: &mut Loader<'_>, index: usize, ropes: &Ropes) -> Result<Block, LmError> {
-        let shape = load.shape;
-        let name = |part: &str| format!("blk.{index}.{part}");
-        let weight = |part: &str| format!("blk.{index}.{part}.weight");
-        let Shape { heads, kv_heads, head_dim, hidden, feed_forward, .. } = *shape;
-        let (q, kv) = (heads * head_dim, kv_heads * head_dim);
-        let local = shape.is_local(index);
-        let qkv = match load.has(&weight("attn_qkv")) {
-            true => Qkv::Joined(load.linear(&name("attn_qkv"), q + 2 * kv, hidden)?),
-            false => Qkv::Apart([
-                load.linear(&name("attn_q"), q, hidden)?,
-                load.linear(&name("attn_k"), kv, hidden)?,
-                load.linear(&name("attn_v"), kv, hidden)?,
-            ]),
-        };
-        let gate_up = match load.has(&weight("ffn_gate")) {
-            true => GateUp::Apart([
-                load.linear(&name("ffn_gate"), feed_forward, hidden)?,
-                load.linear(&name("ffn_up"), feed_forward, hidden)?,
-            ]),
-            false => GateUp::Joined(load.linear(&name("ffn_up"), 2 * feed_forward, hidden)?),
-        };
-        Ok(Block {
-            attention_norm: load.vector(&weight("attn_norm"), hidden)?,
-            qkv,
-            q_norm: load.optional(&weight("attn_q_norm"), head_dim)?,
-            k_norm: load.optional(&weight("attn_k_norm"), head_dim)?,
-            rope: if local { ropes.local.clone() } else { ropes.global.clone() },
-            window: shape.window.filter(|_| local),
-            attention_output: load.linear(&name("attn_output"), hidden, q)?,
-            post_attention_norm: load.optional(&weight("post_attention_norm"), hidden)?,
-            feed_forward_norm: load.vector(&weight("ffn_norm"), hidden)?,
-            gate_up,
-            down: load.linear(&name("ffn_down"), hidden, feed_forward)?,
-            post_feed_forward_norm: load.optional(&weight("post_ffw_norm"), hidden)?,
-        })
-    }
-
-    fn matrices(&self) -> Vec<&Linear> {
-        let mut all = vec![&self.attention_output, &self.down];
-        match &self.qkv {
-            Qkv::Apart(some) => all.extend(some),
-            Qkv::Joined(one) => all.push(one),
-        }
-        match &self.gate_up {
-            GateUp::Apart(some) => all.extend(some),
-            GateUp::Joined(one) => all.push(one),
-        }
-        all
-    }
-
-    fn forward(&self, step: &mut Step<'_, '_>) {
-        self.attend(step);
-        self.feed(step);
-    }
-
-    fn attend(&self, step: &mut Step<'_, '_>) {
-        let Step { shape, path, pool, positions, index, parts, buffers } = step;
-        let (path, positions) = (*path, *positions);
-        let Shape { heads, kv_heads, head_dim, hidden, .. } = **shape;
-        let (q_width, kv_width) = (heads * head_dim, kv_heads * head_dim);
-        let epsilon = shape.norm_epsilon as f32;
-        let Buffers { x, q, k, v, joined, context, delta, rows, .. } = &mut **buffers;
-        let tokens = x.len() / hidden;
-        q.resize(tokens * q_width, 0.0);
-        k.resize(tokens * kv_width, 0.0);
-        v.resize(tokens * kv_width, 0.0);
-        context.resize(tokens * q_width, 0.0);
-        let norm = &self.attention_norm;
-        let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[t * hidden..][..hidden], norm, epsilon, out);
-        match &self.qkv {
-            Qkv::Apart([wq, wk, wv]) => {
-                let needs = wq.needs().or(wk.needs()).or(wv.needs());
-                rows.fill((&mut **pool, path, needs), (tokens, hidden), Source::Made(&normed));
-                product(pool, path, rows, &mut [(&wq.weight, q), (&wk.weight, k), (&wv.weight, v)]);
-                wq.add_bias(pool, path, q);
-                wk.add_bias(pool, path, k);
-                wv.add_bias(pool, path, v);
-            }
-            Qkv::Joined(all) => {
-                let width = q_width + 2 * kv_width;
-                joined.resize(tokens * width, 0.0);
-                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), Source::Made(&normed));
-                product(pool, path, rows, &mut [(&all.weight, joined)]);
-                all.add_bias(pool, path, joined);
-                for (t, row) in joined.chunks_exact(width).enumerate() {
-                    q[t * q_width..][..q_width].copy_from_slice(&row[..q_width]);
-                    k[t * kv_width..][..kv_width].copy_from_slice(&row[q_width..q_width + kv_width]);
-                    v[t * kv_width..][..kv_width].copy_from_slice(&row[q_width + kv_width..]);
-                }
-            }
-        }
-        let rope = &*self.rope;
-        for (all, width, norm) in [(&mut *q, q_width, &self.q_norm), (&mut *k, kv_width, &self.k_norm)] {
-            pool.chunks(all, width * 4, &|chunk, some| {
-                for (i, token) in some.chunks_exact_mut(width).enumerate() {
-                    for head in token.chunks_exact_mut(head_dim) {
-                        if let Some(norm) = norm {
-                            rms_norm_in_place(path, head, norm, epsilon);
-                        }
-                        rope.apply(path, head, positions[chunk * 4 + i]);
-                    }
-                }
-            });
-        }
-        let mut first = 0;
-        for part in parts.iter_mut() {
-            let layer = &mut part.cache.layers[*index];
-            for run in part.runs {
-                let (position, tokens) = (run.start, run.len());
-                let (queries, keys) =
-                    (first * q_width..(first + tokens) * q_width, first * kv_width..(first + tokens) * kv_width);
-                layer.write(pool, path, position, &k[keys.clone()], &v[keys]);
-                let view = View { position, tokens, window: self.window, scale: shape.attention_scale as f32 };
-                let path = if part.writes { path.for_writing() } else { path };
-                layer.attend(pool, path, view, &q[queries.clone()], &mut context[queries]);
-                first += tokens;
-            }
-        }
-        rows.fill((&mut **pool, path, self.attention_output.needs()), (tokens, q_width), Source::Rows(context));
-        let norm = (self.post_attention_norm.as_deref(), epsilon);
-        self.attention_output.add_to(pool, path, rows, norm, (x, delta));
-    }
-
-    fn feed(&self, step: &mut Step<'_, '_>) {
-        let Step { shape, path, pool, buffers, .. } = step;
-        let path = *path;
-        let Shape { hidden, feed_forward: width, .. } = **shape;
-        let (epsilon, gelu) = (shape.norm_epsilon as f32, shape.architecture == Architecture::Gemma3);
-        let Buffers { x, joined, gate, up, delta, rows, gates, .. } = &mut **buffers;
-        let tokens = x.len() / hidden;
-        let norm = &self.feed_forward_norm;
-        let normed = |t: usize, out: &mut [f32]| rms_norm(path, &x[t * hidden..][..hidden], norm, epsilon, out);
-        let down = self.down.needs();
-        match &self.gate_up {
-            GateUp::Apart([wg, wu]) => {
-                rows.fill((&mut **pool, path, wg.needs().or(wu.needs())), (tokens, hidden), Source::Made(&normed));
-                let plain = wg.bias.is_none() && wu.bias.is_none();
-                if plain && gated_product(pool, path, rows, [&wg.weight, &wu.weight], gelu, (gates, down)) {
-                    std::mem::swap(rows, gates);
-                } else {
-                    gate.resize(tokens * width, 0.0);
-                    up.resize(tokens * width, 0.0);
-                    product(pool, path, rows, &mut [(&wg.weight, gate), (&wu.weight, up)]);
-                    wg.add_bias(pool, path, gate);
-                    wu.add_bias(pool, path, up);
-                    let row = |t: usize, out: &mut [f32]| {
-                        gated(path, gelu, &gate[t * width..][..width], &up[t * width..][..width], out);
-                    };
-                    rows.fill((&mut **pool, path, down), (tokens, width), Source::Made(&row));
-                }
-            }
-            GateUp::Joined(all) => {
-                joined.resize(tokens * 2 * width, 0.0);
-                rows.fill((&mut **pool, path, all.needs()), (tokens, hidden), Source::Made(&normed));
-                product(pool, path, rows, &mut [(&all.weight, joined)]);
-                all.add_bias(pool, path, joined);
-                let row = |t: usize, out: &mut [f32]| {
-                    let (gate, up) = joined[t * 2 * width..][..2 * width].split_at(width);
-                    gated(path, gelu, gate, up, out);
-                };
-                rows.fill((&mut **pool, path, down), (tokens, width), Source::Made(&row));
-            }
-        }
-        let norm = (self.post_feed_forward_norm.as_deref(), epsilon);
-        self.down.add_to(pool, path, rows, norm, (x, delta));
-    }
-}
-
-struct Linear {
-    weight: Arc<Matrix>,
-    bias: Option<Vec<f32>>,
-}
-
-impl Linear {
-    fn needs(&self) -> Needs {
-        self.weight.format().needs()
-    }
-
-    fn add_bias(&self, pool: &mut Pool, path: Path, rows: &mut [f32]) {
-        if let Some(bias) = &self.bias {
-            pool.chunks(rows, bias.len() * 16, &|_, rows| {
-                rows.chunks_exact_mut(bias.len()).for_each(|row| add(path, row, bias));
-            });
-        }
-    }
-
-    /// `x += rows Wᵀ`, or `x += norm(rows Wᵀ)`; `delta` is used where that takes two steps.
-    fn add_to(
-        &self,
-        pool: &mut Pool,
-        path: Path,
-        rows: &Activations,
-        (norm, epsilon): (Option<&[f32]>, f32),
-        (x, delta): (&mut [f32], &mut Vec<f32>),
-    ) {
-        if norm.is_none() && self.bias.is_none() {
-            return add_product(pool, path, rows, &self.weight, x);
-        }
-        delta.resize(x.len(), 0.0);
-        product(pool, path, rows, &mut [(&self.weight, delta)]);
-        self.add_bias(pool, path, delta);
-        let (hidden, delta) = (self.weight.rows(), &*delta);
-        pool.chunks(x, hidden * 16, &|index, rows| {
-            for (i, row) in rows.chunks_exact_mut(hidden).enumerate() {
-                let delta = &delta[(index * 16 + i) * hidden..][..hidden];
-                match norm {
-                    None => add(path, row, delta),
-                    Some(norm) => {
-                        let mut normed = vec![0.0; hidden];
-                        rms_norm(path, delta, norm, epsilon, &mut normed);
-                        add(path, row, &normed);
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// Reads weights by name and refuses a shape that the metadata does not announce.
-struct Loader<'a> {
-    gguf: &'a mut Gguf,
-    shape: &'a Shape,
-    pages: Pages,
-}
-
-impl Loader<'_> {
-    fn has(&self, name: &str) -> bool {
-        self.gguf.info(name).is_some()
-    }
-
-    fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Matrix, LmError> {
-        self.gguf.check_dims(name, &[rows, columns])?;
-        let (dtype, bytes) = self.gguf.bytes(name)?;
-        let packed = match Format::of(dtype) {
-            Some(format) => Matrix::pack(&mut self.pages, format, (rows, columns), &bytes),
-            None => {
-                let numbers: Vec<f32> = self.numbers(name)?;
-                let half: Vec<u8> = numbers.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect();
-                Matrix::pack(&mut self.pages, Format::F16, (rows, columns), &half)
-            }
-        };
-        packed
-            .map_err(|what| LmError::Gguf { path: self.gguf.path().to_owned(), what: format!("tensor {name}: {what}") })
-    }
-
-    fn linear(&mut self, name: &str, rows: usize, columns: usize) -> Result<Linear, LmError> {
-        let weight = Arc::new(self.matrix(&format!("{name}.weight"), rows, columns)?);
-        Ok(Linear { weight, bias: self.optional(&format!("{name}.bias"), rows)? })
-    }
-
-    fn vector(&mut self, name: &str, width: usize) -> Result<Vec<f32>, LmError> {
-        self.gguf.check_dims(name, &[width])?;
-        self.numbers(name)
-    }
-
-    fn optional(&mut self, name: &str, width: usize) -> Result<Option<Vec<f32>>, LmError> {
-        match self.has(name) {
-            true => self.vector(name, width).map(Some),
-            false => Ok(None),
-        }
-    }
-
-    fn numbers(&mut self, name: &str) -> Result<Vec<f32>, LmError> {
-        let tensor = self.gguf.tensor(name, &Device::Cpu)?;
-        Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
-    }
 }

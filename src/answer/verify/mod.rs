@@ -62,9 +62,9 @@ pub(super) struct Quote {
 }
 
 impl Verified {
-    /// The sentence with its citations at the end.
-    pub(super) fn shown(&self) -> String {
-        let marks: String = self.quotes.iter().map(|q| format!("[{}]", q.n)).collect();
+    /// The sentence with its citations at the end, under the numbers that `number` gives the passages.
+    pub(super) fn shown(&self, number: &mut dyn FnMut(usize) -> usize) -> String {
+        let marks: String = self.quotes.iter().map(|q| format!("[{}]", number(q.n))).collect();
         format!("{} {marks}", self.text)
     }
 }

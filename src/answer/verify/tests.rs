@@ -16,7 +16,7 @@ fn check(piece: &str) -> Option<(String, Vec<Quote>)> {
         GlossaryRow { terms: vec!["폴리아크릴산".into(), "polyacrylic acid".into()] },
     ]);
     with(&passages, |material| {
-        Verifier::new("What was kept?", material, &glossary).check(piece).map(|v| (v.shown(), v.quotes))
+        Verifier::new("What was kept?", material, &glossary).check(piece).map(|v| (v.shown(&mut |n| n), v.quotes))
     })
 }
 
@@ -94,7 +94,9 @@ fn a_fragment_stands_only_where_its_sentence_bears_on_the_question() {
         let passages = [passage(1, EN), passage(2, "Gas was measured at 60 degrees in room 383.")];
         let glossary = Glossary::new(&[]);
         with(&passages, |material| {
-            Verifier::new(question, material, &glossary).check(piece).map(|v| (v.shown(), v.quotes[0].clone()))
+            Verifier::new(question, material, &glossary)
+                .check(piece)
+                .map(|v| (v.shown(&mut |n| n), v.quotes[0].clone()))
         })
     };
     let (shown, quote) = asked("How much capacity did the pouch cell keep?", "83 % [1].").unwrap();

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::{Context, Failure, Outcome};
+use super::threads;
 use crate::embed::{Embedder, EncoderOptions, Side, StaticModel, TransformerEncoder};
 use crate::text::tokens;
 
@@ -71,10 +72,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
         Some(file) => lines(file)?,
         None => documents(context)?,
     };
-    let threads = match context.config.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        some => some,
-    };
+    let threads = threads(context.config.threads);
     let pool = pool(threads)?;
     let mut engines: Vec<(String, Engine)> = Vec::new();
     match &arguments.folder {

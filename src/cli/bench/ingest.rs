@@ -12,6 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Context, Failure, Outcome, this_program};
+use super::temporary;
 use crate::app::{App, IngestRequest};
 use crate::index::{ReportRow, Status, WORKERS};
 
@@ -73,7 +74,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
 
 /// Reads `paths` into an index that is thrown away; the files that were looked at come along.
 fn measure(context: &Context, paths: &[PathBuf]) -> Result<(Report, BTreeSet<PathBuf>), Failure> {
-    let folder = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
+    let folder = temporary()?;
     let mut config = context.config.clone();
     config.data_dir = folder.path().display().to_string();
     let app = App::open_for_ingest(config, false)?;

@@ -14,7 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Context, Failure, Outcome, this_program};
-use super::retrieve::memory;
+use super::{memory, temporary};
 use crate::document::Access;
 use crate::embed::{Embedder, StaticModel};
 use crate::evaluate::statistics::Random;
@@ -111,7 +111,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     if arguments.projects < 2 || arguments.neighbours == 0 {
         return Err(Failure::bad_input("--projects must be at least 2, --neighbours at least 1"));
     }
-    let folder = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
+    let folder = temporary()?;
     let embedder = StaticModel::embedded()?;
     let sector = Sector::open(&context.config.sector, Path::new(&context.config.sectors_dir))?;
     let institutes = Institutes::new(&[]);

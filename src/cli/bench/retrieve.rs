@@ -3,6 +3,8 @@
 //! Points are made up: dense vectors around random centres (as texts gather around subjects), sparse vectors with terms
 //! drawn by Zipf's law, years and institutions to filter on. Recall is taken against exact search of the same store.
 
+mod world;
+
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,24 +14,16 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Context, Failure, Outcome};
-use crate::embed::normalise;
-use crate::evaluate::statistics::Random;
-use crate::index::{EdgeOptions, EdgeStore, Filter, Hit, Mode, Payload, Point, Query, VectorStore, Vectors};
+use super::{memory, temporary, threads};
+use crate::evaluate::statistics::percentile;
+use crate::index::{EdgeOptions, EdgeStore, Filter, Hit, IndexError, Mode, Query, VectorStore, Vectors};
 use crate::retrieve::fusion;
-use crate::text::bm25::SparseVector;
+use world::{Asked, World};
 
 /// The program that runs usearch.
 const PEER: &str = include_str!("../../../tools/vector_peer/peer.py");
 /// Points written at a time.
 const BATCH: usize = 512;
-/// Subjects the vectors gather around: one a hundred chunks.
-const CHUNKS_A_CENTRE: usize = 100;
-/// How far a vector lies from its centre, as a share of the centre's length.
-const SPREAD: f32 = 0.9;
-const VOCABULARY: usize = 50_000;
-const TERMS_A_CHUNK: usize = 80;
-const TERMS_A_QUERY: usize = 6;
-const INSTITUTIONS: usize = 10;
 /// Candidates of each side before they are joined, as `search.prefetch`.
 const PREFETCH: usize = 100;
 
@@ -126,7 +120,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     if arguments.chunks == 0 || arguments.queries == 0 || arguments.limit == 0 {
         return Err(Failure::bad_input("--chunks, --queries and --limit must be at least 1"));
     }
-    let temporary = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
+    let temporary = temporary()?;
     let folder = arguments.keep.clone().unwrap_or_else(|| temporary.path().join("store"));
     if folder.exists() {
         return Err(Failure::bad_input(format!("{}: exists already; name a new folder", folder.display())));
@@ -150,9 +144,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     store.maintain()?;
     let optimise_s = begin.elapsed().as_secs_f64();
     let optimise_cpu_s = processor_s().zip(used).map(|(after, before)| after - before);
-    let modes = world.measure(&store, arguments)?;
+    let modes = measure(&world, &store, arguments)?;
     let peers = match &arguments.usearch {
-        Some(python) => world.usearch(&store, arguments, python)?,
+        Some(python) => usearch(&world, &store, arguments, python)?,
         None => Vec::new(),
     };
     let report = Report {
@@ -174,139 +168,60 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Outcome, F
     Ok(Outcome::Yes)
 }
 
-/// What the made-up points are drawn from.
-struct World {
-    seed: u64,
-    dim: usize,
-    centres: Vec<Vec<f32>>,
-    /// Cumulative Zipf weights of the vocabulary.
-    zipf: Vec<f64>,
+fn measure(world: &World, store: &EdgeStore, arguments: &Arguments) -> Result<Vec<Measured>, Failure> {
+    let questions: Vec<Asked> = (0..arguments.queries).map(|i| world.asked(i)).collect();
+    let tenth = Filter::default().institutions(&["institution 3".to_owned()]).years(Some(2005), None);
+    let limit = arguments.limit;
+    let ask = |mode: Mode, filter: Option<&Filter>, limit: usize, exact: bool| {
+        store.query(&Query { mode, filter: filter.cloned(), limit, exact })
+    };
+    let dense = |q: &Asked, filter, exact| ask(Mode::Dense(q.dense.clone()), filter, limit, exact);
+    let both = |q: &Asked, filter: Option<&Filter>, exact| {
+        let dense = ask(Mode::Dense(q.dense.clone()), filter, PREFETCH, exact)?;
+        let sparse = ask(Mode::Sparse(q.sparse.clone()), filter, PREFETCH, exact)?;
+        let sides = fusion::Sides { sparse: &sparse, dense: &dense, across: &[], found: 0.5 };
+        Ok(fusion::by_score(&sides, [1.0, 1.0], limit))
+    };
+    let mut modes = Vec::new();
+    let exact = timed("dense, exact", &questions, &mut modes, None, &|q| dense(q, None, true))?;
+    timed("dense", &questions, &mut modes, Some(&exact), &|q| dense(q, None, false))?;
+    timed("sparse", &questions, &mut modes, None, &|q| ask(Mode::Sparse(q.sparse.clone()), None, limit, false))?;
+    let exact = timed("hybrid, exact", &questions, &mut modes, None, &|q| both(q, None, true))?;
+    timed("hybrid", &questions, &mut modes, Some(&exact), &|q| both(q, None, false))?;
+    let exact = timed("hybrid, filtered, exact", &questions, &mut modes, None, &|q| both(q, Some(&tenth), true))?;
+    timed("hybrid, filtered", &questions, &mut modes, Some(&exact), &|q| both(q, Some(&tenth), false))?;
+    Ok(modes)
 }
 
-struct Asked {
-    dense: Vec<f32>,
-    sparse: SparseVector,
-}
-
-impl World {
-    fn new(arguments: &Arguments) -> World {
-        let mut random = Random::new(arguments.seed);
-        let centres = (0..arguments.chunks.div_ceil(CHUNKS_A_CENTRE)).map(|_| gaussian(&mut random, arguments.dim));
-        let mut total = 0.0;
-        let zipf = (0..VOCABULARY).map(|rank| {
-            total += 1.0 / (rank as f64 + 10.0);
-            total
-        });
-        World { seed: arguments.seed, dim: arguments.dim, centres: centres.collect(), zipf: zipf.collect() }
+/// The same vectors and questions in usearch; its recall is against our exact search.
+fn usearch(world: &World, store: &EdgeStore, arguments: &Arguments, python: &Path) -> Result<Vec<Peer>, Failure> {
+    let work = temporary()?;
+    let file = |name: &str| work.path().join(name);
+    let mut vectors = BufWriter::new(create(&file("vectors"))?);
+    for i in 0..arguments.chunks {
+        write_f32(&mut vectors, &world.dense(&mut world.random(i)))?;
     }
-
-    fn random(&self, i: usize) -> Random {
-        Random::new(self.seed ^ (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    let (mut questions, mut exact) =
+        (BufWriter::new(create(&file("questions"))?), BufWriter::new(create(&file("exact"))?));
+    for asked in (0..arguments.queries).map(|i| world.asked(i)) {
+        write_f32(&mut questions, &asked.dense)?;
+        let mode = Mode::Dense(asked.dense);
+        let hits = store.query(&Query { mode, filter: None, limit: arguments.limit, exact: true })?;
+        let missing = arguments.limit.saturating_sub(hits.len());
+        let mut ids = hits.iter().map(|h| h.id).chain(std::iter::repeat_n(u64::MAX, missing));
+        ids.try_for_each(|id| exact.write_all(&id.to_le_bytes())).map_err(failed)?;
     }
-
-    /// Near a centre, with as much noise as [`SPREAD`] says.
-    fn dense(&self, random: &mut Random) -> Vec<f32> {
-        let centre = &self.centres[random.below(self.centres.len())];
-        let noise = gaussian(random, self.dim);
-        let mut vector: Vec<f32> = centre.iter().zip(noise).map(|(c, n)| c + SPREAD * n).collect();
-        normalise(&mut vector);
-        vector
+    for mut written in [vectors, questions, exact] {
+        written.flush().map_err(failed)?;
     }
-
-    fn term(&self, random: &mut Random) -> u32 {
-        let all = self.zipf.last().copied().unwrap_or(1.0);
-        let at = unit_interval(random) * all;
-        self.zipf.partition_point(|c| *c < at).min(VOCABULARY - 1) as u32
-    }
-
-    fn point(&self, i: usize) -> Point {
-        let mut random = self.random(i);
-        let dense = self.dense(&mut random);
-        let terms = (0..TERMS_A_CHUNK).map(|_| self.term(&mut random)).collect();
-        let payload = Payload {
-            sector: "bench".into(),
-            doc_id: format!("d{}", i / 8),
-            institution: Some(format!("institution {}", random.below(INSTITUTIONS))),
-            year: Some(2000 + random.below(25) as i64),
-            doc_type: Some("report".into()),
-            language: "en".into(),
-            access: "public".into(),
-        };
-        Point {
-            id: i as u64,
-            dense: Some(dense),
-            sparse: sparse(terms, |random| 0.5 + unit_interval(random) as f32, &mut random),
-            learned: None,
-            payload,
-        }
-    }
-
-    fn asked(&self, i: usize) -> Asked {
-        let mut random = Random::new(!self.seed ^ (i as u64).wrapping_mul(0xBF58_476D_1CE4_E5B9));
-        let dense = self.dense(&mut random);
-        let terms = (0..TERMS_A_QUERY).map(|_| self.term(&mut random)).collect();
-        Asked { dense, sparse: sparse(terms, |_| 1.0, &mut random) }
-    }
-
-    fn measure(&self, store: &EdgeStore, arguments: &Arguments) -> Result<Vec<Measured>, Failure> {
-        let questions: Vec<Asked> = (0..arguments.queries).map(|i| self.asked(i)).collect();
-        let tenth = Filter::default().institutions(&["institution 3".to_owned()]).years(Some(2005), None);
-        let limit = arguments.limit;
-        let ask = |mode: Mode, filter: Option<&Filter>, limit: usize, exact: bool| {
-            store.query(&Query { mode, filter: filter.cloned(), limit, exact })
-        };
-        let dense = |q: &Asked, filter, exact| ask(Mode::Dense(q.dense.clone()), filter, limit, exact);
-        let both = |q: &Asked, filter: Option<&Filter>, exact| {
-            let dense = ask(Mode::Dense(q.dense.clone()), filter, PREFETCH, exact)?;
-            let sparse = ask(Mode::Sparse(q.sparse.clone()), filter, PREFETCH, exact)?;
-            let sides = fusion::Sides { sparse: &sparse, dense: &dense, across: &[], found: 0.5 };
-            Ok(fusion::by_score(&sides, [1.0, 1.0], limit))
-        };
-        let mut modes = Vec::new();
-        let exact = timed("dense, exact", &questions, &mut modes, None, &|q| dense(q, None, true))?;
-        timed("dense", &questions, &mut modes, Some(&exact), &|q| dense(q, None, false))?;
-        timed("sparse", &questions, &mut modes, None, &|q| ask(Mode::Sparse(q.sparse.clone()), None, limit, false))?;
-        let exact = timed("hybrid, exact", &questions, &mut modes, None, &|q| both(q, None, true))?;
-        timed("hybrid", &questions, &mut modes, Some(&exact), &|q| both(q, None, false))?;
-        let exact = timed("hybrid, filtered, exact", &questions, &mut modes, None, &|q| both(q, Some(&tenth), true))?;
-        timed("hybrid, filtered", &questions, &mut modes, Some(&exact), &|q| both(q, Some(&tenth), false))?;
-        Ok(modes)
-    }
-}
-
-impl World {
-    /// The same vectors and questions in usearch; its recall is against our exact search.
-    fn usearch(&self, store: &EdgeStore, arguments: &Arguments, python: &Path) -> Result<Vec<Peer>, Failure> {
-        let work = tempfile::tempdir().map_err(|e| Failure::internal(format!("no temporary folder: {e}")))?;
-        let file = |name: &str| work.path().join(name);
-        let mut vectors = BufWriter::new(create(&file("vectors"))?);
-        for i in 0..arguments.chunks {
-            write_f32(&mut vectors, &self.dense(&mut self.random(i)))?;
-        }
-        let (mut questions, mut exact) =
-            (BufWriter::new(create(&file("questions"))?), BufWriter::new(create(&file("exact"))?));
-        for asked in (0..arguments.queries).map(|i| self.asked(i)) {
-            write_f32(&mut questions, &asked.dense)?;
-            let mode = Mode::Dense(asked.dense);
-            let hits = store.query(&Query { mode, filter: None, limit: arguments.limit, exact: true })?;
-            let missing = arguments.limit.saturating_sub(hits.len());
-            let mut ids = hits.iter().map(|h| h.id).chain(std::iter::repeat_n(u64::MAX, missing));
-            ids.try_for_each(|id| exact.write_all(&id.to_le_bytes())).map_err(failed)?;
-        }
-        for mut written in [vectors, questions, exact] {
-            written.flush().map_err(failed)?;
-        }
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let done = std::process::Command::new(python)
-            .args(["-c", PEER])
-            .args(["vectors", "questions", "exact"].map(file))
-            .args([arguments.dim, arguments.limit, threads].map(|n| n.to_string()))
-            .stderr(std::process::Stdio::inherit())
-            .output()
-            .map_err(|e| Failure::bad_input(format!("{}: {e}", python.display())))?;
-        serde_json::from_slice(&done.stdout)
-            .map_err(|_| Failure::bad_input("usearch did not run; its message is above"))
-    }
+    let done = std::process::Command::new(python)
+        .args(["-c", PEER])
+        .args(["vectors", "questions", "exact"].map(file))
+        .args([arguments.dim, arguments.limit, threads(0)].map(|n| n.to_string()))
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|e| Failure::bad_input(format!("{}: {e}", python.display())))?;
+    serde_json::from_slice(&done.stdout).map_err(|_| Failure::bad_input("usearch did not run; its message is above"))
 }
 
 fn create(file: &Path) -> Result<fs_err::File, Failure> {
@@ -332,7 +247,7 @@ fn ratios(modes: &[Measured], peers: &[Peer], build_cpu_s: Option<f64>) -> BTree
     peers.iter().map(|peer| (format!("sectora / {}", peer.engine), ratio(peer))).collect()
 }
 
-type Asking<'a> = &'a dyn Fn(&Asked) -> Result<Vec<Hit>, crate::index::IndexError>;
+type Asking<'a> = &'a dyn Fn(&Asked) -> Result<Vec<Hit>, IndexError>;
 
 /// Asks every question twice and takes the second time (the first maps the files into memory).
 fn timed(
@@ -354,33 +269,13 @@ fn timed(
         found.push(hits.iter().map(|h| h.id).collect::<Vec<u64>>());
     }
     times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+    let at = |share| percentile(&times, share).unwrap_or(f64::NAN);
     let recall = exact.map(|exact| {
         let kept = exact.iter().zip(&found).map(|(e, f)| e.iter().filter(|id| f.contains(id)).count()).sum::<usize>();
         kept as f64 / exact.iter().map(Vec::len).sum::<usize>().max(1) as f64
     });
     modes.push(Measured { mode, p50_ms: at(0.5), p95_ms: at(0.95), p99_ms: at(0.99), recall });
     Ok(found)
-}
-
-fn sparse(mut terms: Vec<u32>, value: impl Fn(&mut Random) -> f32, random: &mut Random) -> SparseVector {
-    terms.sort_unstable();
-    terms.dedup();
-    SparseVector { values: terms.iter().map(|_| value(random)).collect(), indices: terms }
-}
-
-fn unit_interval(random: &mut Random) -> f64 {
-    (random.bits() >> 11) as f64 / (1u64 << 53) as f64
-}
-
-/// A random direction of expected length 1 (Box and Muller).
-fn gaussian(random: &mut Random, dim: usize) -> Vec<f32> {
-    let scale = 1.0 / (dim.max(1) as f64).sqrt();
-    let mut draw = || {
-        let (u, v) = (1.0 - unit_interval(random), unit_interval(random));
-        ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos() * scale) as f32
-    };
-    (0..dim).map(|_| draw()).collect()
 }
 
 fn bytes_below(folder: &Path) -> Result<u64, Failure> {
@@ -402,13 +297,6 @@ fn on_disk(meta: &std::fs::Metadata) -> u64 {
 #[cfg(not(unix))]
 fn on_disk(meta: &std::fs::Metadata) -> u64 {
     meta.len()
-}
-
-/// A line of `/proc/self/status`, bytes; nothing where there is no such file.
-pub(super) fn memory(key: &str) -> Option<u64> {
-    let status = fs_err::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|l| l.starts_with(key))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 /// Processor seconds that all threads of this process have used; nothing where there is no `/proc`.
@@ -484,27 +372,10 @@ mod tests {
         let store = EdgeStore::open(&dir.path().join("s"), Vectors::dense(16), EdgeOptions::default()).unwrap();
         let world = World::new(&arguments);
         store.upsert((0..300).map(|i| world.point(i)).collect()).unwrap();
-        let modes = world.measure(&store, &arguments).map_err(|f| f.message).unwrap();
+        let modes = measure(&world, &store, &arguments).map_err(|f| f.message).unwrap();
         assert_eq!(modes.len(), 7);
         // So few points are compared one by one: nothing can be missed.
         assert!(modes.iter().filter_map(|m| m.recall).all(|r| (r - 1.0).abs() < 1e-9));
         assert!(bytes_below(dir.path()).map_err(|f| f.message).unwrap() > 300 * 16 * 4);
-    }
-
-    #[test]
-    fn the_same_seed_makes_the_same_points() {
-        let arguments = Arguments {
-            chunks: 50,
-            dim: 8,
-            queries: 1,
-            limit: 1,
-            quantized: false,
-            payload_links: false,
-            usearch: None,
-            seed: 7,
-            keep: None,
-        };
-        assert_eq!(World::new(&arguments).point(3), World::new(&arguments).point(3));
-        assert_ne!(World::new(&arguments).point(3).dense, World::new(&arguments).point(4).dense);
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::super::{Context, Failure, Outcome, one_line};
+use super::super::{Context, Failure, Outcome};
 use crate::evaluate::at_recall::AtRecall;
 use crate::evaluate::calls::{Opened, Supported, openings, supported};
 use crate::evaluate::few::HeldOut;
@@ -15,6 +15,7 @@ use crate::evaluate::overlap::{OverlapEvaluation, constructed};
 use crate::evaluate::repeats::{PlantedRow, planted};
 use crate::evaluate::statistics::Estimate;
 use crate::portfolio::Kind;
+use crate::text::spaced;
 
 /// Verdicts of `overlap` against labels; without an option, proposals made from the index's own projects.
 #[derive(Args)]
@@ -223,7 +224,7 @@ fn planted_text(p: &Planted) -> String {
             r.others.join(" ")
         ));
         if let Some((a, b)) = &r.evidence {
-            out.push_str(&format!("      “{}”\n      “{}”\n", one_line(a), one_line(b)));
+            out.push_str(&format!("      “{}”\n      “{}”\n", spaced(a), spaced(b)));
         }
     }
     out

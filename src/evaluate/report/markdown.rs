@@ -1,6 +1,7 @@
 use std::fmt::Write;
 
 use super::{Report, Table};
+use crate::text::spaced;
 
 /// Tables and cases; plots are in the HTML form only.
 pub fn markdown(report: &Report) -> String {
@@ -18,10 +19,10 @@ pub fn markdown(report: &Report) -> String {
             let _ = write!(out, "\n**{}** {}\n\n", case.id, case.why);
             let lines = [("Q", &case.question), ("A", &case.answer), ("정답 · reference", &case.reference)];
             for (label, text) in lines.into_iter().filter(|(_, t)| !t.is_empty()) {
-                let _ = writeln!(out, "- {label}: {}", one_line(text));
+                let _ = writeln!(out, "- {label}: {}", spaced(text));
             }
             for (label, text) in &case.passages {
-                let _ = writeln!(out, "- {label}: {}", one_line(text));
+                let _ = writeln!(out, "- {label}: {}", spaced(text));
             }
         }
     }
@@ -32,13 +33,9 @@ fn table(out: &mut String, table: &Table) {
     if !table.caption.is_empty() {
         let _ = write!(out, "\n{}\n", table.caption);
     }
-    let cells = |row: &[String]| row.iter().map(|c| one_line(c).replace('|', "\\|")).collect::<Vec<_>>().join(" | ");
+    let cells = |row: &[String]| row.iter().map(|c| spaced(c).replace('|', "\\|")).collect::<Vec<_>>().join(" | ");
     let _ = write!(out, "\n| {} |\n|{}\n", cells(&table.columns), "---|".repeat(table.columns.len()));
     for row in &table.rows {
         let _ = writeln!(out, "| {} |", cells(row));
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -42,6 +42,11 @@ fn names_a_quantity(lower: &str) -> bool {
         || QUANTITY_KO.iter().any(|w| asked.ends_with(w))
 }
 
+/// True for a question that a figure answers: an amount, a quantity, a time.
+pub(crate) fn asks_for_a_figure(question: &str) -> bool {
+    Cue::of(question).is_required()
+}
+
 impl Cue {
     pub(super) fn of(question: &str) -> Cue {
         let lower = question.to_lowercase();

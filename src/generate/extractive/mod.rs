@@ -24,6 +24,7 @@ use crate::text::coverage::Coverage;
 use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, rows, tokens, without_reaching};
 use candidates::{Candidate, Fields, Kind, candidates};
 use cue::Cue;
+pub(crate) use cue::asks_for_a_figure;
 pub(crate) use reading::read;
 pub use reading::{Read, SpanFinder};
 pub use span::SpanGenerator;

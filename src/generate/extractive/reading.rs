@@ -61,6 +61,12 @@ impl Read {
         !words.is_empty() && found.into_iter().any(|found| found.is_sure() && found.words == words)
     }
 
+    /// True where words that answer part `part` (from 0) of the question, likelier than not, stand in this sentence of a passage.
+    pub fn answers_part(&self, n: usize, sentence: &str, part: usize) -> bool {
+        let mut found = self.sentences.iter().filter(|s| s.n == n).filter_map(|s| s.found.get(part + 1)?.as_ref());
+        found.any(|found| found.is_sure() && !found.words.is_empty() && sentence.contains(&found.words))
+    }
+
     /// Says of each candidate what was found in it.
     pub(super) fn mark(&self, candidates: &mut [Candidate<'_>]) {
         for c in candidates {
@@ -185,5 +191,8 @@ mod tests {
         let (read, answer) = read_and_answered(&[("ten days", 5.0), ("second kiln", -1.0)], TEXT, question);
         assert!(read.sentences.iter().any(|s| s.found.len() == 3 && s.found.iter().all(Option::is_some)));
         assert!(answer.contains("ten days"), "{answer}");
+        let frost = "Frost had split the bricks after ten days.";
+        assert!(read.answers_part(3, frost, 0) && read.answers_part(3, frost, 1));
+        assert!(!read.answers_part(2, frost, 0) && !read.answers_part(3, "The pilot plant has a second kiln.", 0));
     }
 }

@@ -7,13 +7,19 @@ use regex::Regex;
 use crate::document::{Section, Span, Unit, UnitKind};
 use crate::text::figures;
 
+static NUMBERED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(\*\*)?(제\s?[0-9]+\s?[장절]|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ]+\.|[0-9]{1,2}(\.[0-9]{1,2}){0,2}\.?)\s+\S.{0,58}$")
+        .expect("a constant pattern")
+});
+
+/// True for the heading of a numbered section: `1. Aims`, `제2장 …`.
+pub(super) fn is_numbered(heading: &str) -> bool {
+    NUMBERED.is_match(heading)
+}
+
 /// Numbered headings that a paged format shows as plain short lines become Markdown headings. Figures that begin a line (`12 Ah급 셀`)
 /// are none, nor are the items of a list: numbered lines that follow each other, each alone, with nothing between.
 pub(super) fn mark_headings(page: &mut [String]) {
-    static NUMBERED: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^(\*\*)?(제\s?[0-9]+\s?[장절]|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ]+\.|[0-9]{1,2}(\.[0-9]{1,2}){0,2}\.?)\s+\S.{0,58}$")
-            .expect("a constant pattern")
-    });
     let is_blank = |i: Option<usize>| i.and_then(|i| page.get(i)).is_none_or(|line| line.trim().is_empty());
     let filled: Vec<usize> = (0..page.len()).filter(|i| !is_blank(Some(*i))).collect();
     let alone: Vec<bool> = filled.iter().map(|i| is_blank(i.checked_sub(1)) && is_blank(Some(i + 1))).collect();
@@ -28,7 +34,7 @@ pub(super) fn mark_headings(page: &mut [String]) {
         let verb = line.trim_end_matches('*').ends_with(['다', '음', '임']) && line.chars().count() > 25;
         let own = labels.get(n);
         let is_item = is_next(own, labels.get(n + 1)) || is_next(n.checked_sub(1).and_then(|n| labels.get(n)), own);
-        if alone[n] && ends && !verb && !is_item && NUMBERED.is_match(line) && !begins_with_a_figure(line) {
+        if alone[n] && ends && !verb && !is_item && is_numbered(line) && !begins_with_a_figure(line) {
             let depth = line.chars().take_while(|c| !c.is_whitespace()).filter(|c| *c == '.').count().clamp(1, 3);
             let text = line.replace("**", "");
             page[i] = format!("{} {text}", "#".repeat(depth + 1));

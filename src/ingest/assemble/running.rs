@@ -14,9 +14,17 @@ const REPEATED_SHARE: f32 = 0.5;
 /// … and no longer than this, in characters: a paragraph said twice is not a header.
 const RUNNING_LENGTH: usize = 150;
 
+/// A running line at the top of the first page that may be the title.
+pub(super) struct Head {
+    /// Its words, without the number of the page.
+    pub(super) title: String,
+    /// The line, if it is the same on all pages, and how many of those that are left stand above it on the first.
+    pub(super) line: Option<(usize, String)>,
+}
+
 /// Takes away what stands at the top or bottom of most pages, page numbers aside, and bare page numbers. Rows of tables stay: the
-/// header of one that goes on over pages repeats, too.
-pub(super) fn remove_running_lines(pages: &mut [Vec<String>]) {
+/// header of one that goes on over pages repeats, too. Gives back what may be the title among it.
+pub(super) fn remove_running_lines(pages: &mut [Vec<String>]) -> Option<Head> {
     let edges = |page: &[String]| -> Vec<usize> {
         let filled: Vec<usize> = (0..page.len()).filter(|i| !page[*i].trim().is_empty()).collect();
         let head = filled.iter().take(EDGE_LINES);
@@ -35,16 +43,57 @@ pub(super) fn remove_running_lines(pages: &mut [Vec<String>]) {
     let count = pages.len();
     let needed = REPEATED_PAGES.max((count as f32 * REPEATED_SHARE).ceil() as usize);
     let numbering = numbering(pages.iter().map(|page| edges(page).iter().map(|i| page[*i].as_str()).collect()));
+    let is_repeated = |shape: &Shape| seen.get(shape).is_some_and(|pages| *pages >= needed);
+    let is_running = |line: &str, n: usize| {
+        let counted = page_number(line).is_some_and(|value| numbering == Some(value - n as i64));
+        counted || names_a_page(line, count) || shapes(line, n).iter().any(is_repeated)
+    };
+    let head = pages.first().and_then(|page| {
+        let edges = edges(page);
+        let (i, title, is_numbered) = title(page, count, is_repeated)?;
+        let above = i - edges.iter().filter(|edge| **edge < i && is_running(&page[**edge], 0)).count();
+        Some(Head { title, line: (!is_numbered).then(|| (above, page[i].clone())) })
+    });
     for (n, page) in pages.iter_mut().enumerate() {
         for i in edges(page).into_iter().rev() {
-            let repeated = shapes(&page[i], n).iter().any(|shape| seen.get(shape).is_some_and(|n| *n >= needed));
-            let number = page_number(&page[i]);
-            let counted = number.is_some_and(|value| numbering == Some(value - n as i64));
-            if repeated || counted || names_a_page(&page[i], count) {
+            if is_running(&page[i], n) {
                 page.remove(i);
             }
         }
     }
+    head
+}
+
+/// Which running line at the top of the first page may be the title, its words, and whether it has the number of the page in it: one
+/// that is a heading there, else the first. A mark of one word (`대외비`) is none.
+fn title(page: &[String], pages: usize, is_repeated: impl Fn(&Shape) -> bool) -> Option<(usize, String, bool)> {
+    let filled = (0..page.len()).filter(|i| !page[*i].trim().is_empty()).take(EDGE_LINES);
+    let filled = filled.filter(|i| !page[*i].trim_start().starts_with('|') && !names_a_page(&page[*i], pages));
+    let mut found = filled.filter_map(|i| {
+        let (words, ahead) = shapes(&page[i], 0).into_iter().find(&is_repeated)?;
+        let title = with_blanks(&page[i], &words).filter(|title| title.contains(' '))?;
+        Some((i, title.replace("**", ""), ahead.is_some()))
+    });
+    let first = found.next()?;
+    if page[first.0].starts_with('#') {
+        return Some(first);
+    }
+    Some(found.find(|(i, ..)| page[*i].starts_with('#')).unwrap_or(first))
+}
+
+/// The part of a line that has these words, which [`shapes`] took the blanks out of.
+fn with_blanks<'l>(line: &'l str, words: &str) -> Option<&'l str> {
+    let kept: Vec<(usize, char)> = line.char_indices().filter(|(_, c)| !is_left_out(*c)).collect();
+    let bare: String = kept.iter().map(|(_, c)| c).collect();
+    let first = bare[..bare.find(words)?].chars().count();
+    let (start, _) = kept.get(first)?;
+    let (last, c) = kept.get(first + words.chars().count().checked_sub(1)?)?;
+    Some(&line[*start..last + c.len_utf8()])
+}
+
+/// What two lines may differ in and be the same.
+fn is_left_out(c: char) -> bool {
+    matches!(c, '#' | '*' | ' ')
 }
 
 /// What bare numbers at the edges of pages are ahead of the count of pages, if they go with it on two pages or more:
@@ -69,7 +118,7 @@ fn shapes(line: &str, n: usize) -> Vec<Shape> {
     if line.chars().count() > RUNNING_LENGTH || !line.contains(char::is_alphabetic) {
         return Vec::new();
     }
-    let bare: String = line.chars().filter(|c| !matches!(c, '#' | '*' | ' ')).collect();
+    let bare: String = line.chars().filter(|c| !is_left_out(*c)).collect();
     let numbered = bare.trim_matches(is_ornament);
     let ahead = |number: &str| -> Option<i64> { Some(whole_number(number)? - n as i64) };
     let (words, last) = split_last_number(numbered);
@@ -143,6 +192,34 @@ mod tests {
         assert!(!document.text.contains("Gaon Report") && !document.text.contains("- 2 -"), "{}", document.text);
         let at = document.text.find("Finding 3").unwrap();
         assert_eq!(document.page_at(at), Some(3));
+    }
+
+    #[test]
+    fn a_running_head_that_is_the_title_stays_on_the_first_page_and_names_the_document() {
+        let laid_out = |first: &str, head: &str| {
+            let texts = [(1, "Aims"), (2, "Firing"), (3, "Waste"), (4, "Costs")].map(|(n, part)| {
+                let head = if n == 1 { first } else { head }.replace('@', &n.to_string());
+                format!("{head}\n\n## {n}. {part}\n\nFinding {n} holds.\n")
+            });
+            assemble(pages(UnitKind::Page, &texts.each_ref().map(String::as_str)), "r.pdf", None)
+        };
+        for (first, head, title, times) in [
+            ("# Kilns (2024)", "Kilns (2024)", "Kilns (2024)", 1),
+            ("Less gas in kilns", "Less gas in kilns", "Less gas in kilns", 1),
+            ("GN-24\n\n**Less gas** in kilns", "Less gas in kilns", "Less gas in kilns", 1),
+            ("DRAFT\n\nOf Norwind\n\n# Less gas", "DRAFT\n\nOf Norwind\n\nLess gas", "Less gas", 1),
+            ("Less gas | @", "Less gas | @", "Less gas", 0),
+            ("@ | Less gas", "@ | Less gas", "Less gas", 0),
+            ("DRAFT", "DRAFT", "1. Aims", 1),
+        ] {
+            let document = laid_out(first, head);
+            assert_eq!(document.title, title, "{first}");
+            assert_eq!(document.text.replace("**", "").matches(title).count(), times, "{first}: {}", document.text);
+        }
+        let document = laid_out("GN-24\n\nLess gas in kilns", "Less gas in kilns");
+        assert!(document.text.starts_with("GN-24\n\nLess gas in kilns\n\n## 1. Aims"), "{}", document.text);
+        let other = laid_out("Norwind Ltd\n\n# Less gas in kilns", "Norwind Ltd");
+        assert_eq!(other.title, "Less gas in kilns", "a heading that begins no numbered section");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use htmd::element_handler::{HandlerResult, Handlers};
 use htmd::{Element, Node};
 use markup5ever_rcdom::NodeData;
 
+use crate::text::spaced;
+
 /// A cell that spans rows is repeated in each, so that every row can be quoted alone; not if it is longer than this.
 const REPEATED: usize = 80;
 /// Widest table, in columns, and longest span of rows: more is not a table but an attack.
@@ -117,7 +119,7 @@ fn on_one_line(content: &str) -> String {
         (!item.trim().is_empty()).then(|| item.trim().trim_start_matches('#').trim().to_owned())
     };
     let text = content.lines().filter_map(line).collect::<Vec<_>>().join(" ");
-    text.trim_end_matches(';').split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "/")
+    spaced(text.trim_end_matches(';')).replace('|', "/")
 }
 
 fn markdown(rows: Vec<Vec<Cell>>) -> String {

@@ -3,6 +3,7 @@
 //! The format is decided by content ([`recognise`]); a file's name only breaks ties between kinds of text.
 
 mod docx;
+mod html_style;
 mod html_table;
 mod hwp;
 mod hwp5;
@@ -25,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Extracted, Part, ReadError, RecordMapping};
 use crate::document::{Format, Metadata, UnitKind};
+use crate::text::spaced;
 
 /// Ranges of pages named in one warning.
 const RANGES: usize = 20;
@@ -101,11 +103,6 @@ fn body(markdown: String) -> Vec<Part> {
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// In one line, one blank between words.
-fn spaced(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A parser's words in one line of at most 200 characters.

@@ -5,6 +5,7 @@ use quick_xml::events::{BytesStart, Event};
 use super::{Input, damaged, document, package};
 use crate::document::{Format, UnitKind};
 use crate::ingest::{Extracted, Part, ReadError};
+use crate::text::spaced;
 
 /// A cell or row that is said to repeat more often than this stands for the rest of a sheet, not for content.
 const REPEAT: usize = 64;
@@ -131,7 +132,7 @@ impl Walk {
             "table-cell" | "covered-table-cell" => {
                 let Some(table) = self.tables.last_mut() else { return };
                 let text = table.cell.take().unwrap_or_default();
-                let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "/");
+                let text = spaced(&text).replace('|', "/");
                 table.row.extend(std::iter::repeat_n(text, table.repeat.clamp(1, REPEAT)));
             }
             "table-row" => {

@@ -5,6 +5,7 @@
 use quick_xml::events::{BytesStart, Event};
 
 use super::package;
+use crate::text::spaced;
 
 /// Deeper equations are shown as their characters in a row.
 const DEEPEST: usize = 60;
@@ -43,7 +44,7 @@ impl Equation {
                 let done = self.open.pop()?;
                 match self.open.last_mut() {
                     Some(parent) => parent.children.push(done),
-                    None => return Some(line(&done).split_whitespace().collect::<Vec<_>>().join(" ")),
+                    None => return Some(spaced(&line(&done))),
                 }
             }
             other => {

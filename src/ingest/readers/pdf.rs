@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use unpdf::model::{Document, FieldValue, FormField, Page};
+use unpdf::model::{Block, Document, FieldValue, FormField, InlineContent, Page, Paragraph, TextRun};
 use unpdf::render::{PageSelection, RenderOptions};
 
-use super::{Input, damaged, document, numbers, pdf_cmap, spaced};
+use super::{Input, damaged, document, docx, numbers, pdf_cmap};
 use crate::document::{Format, UnitKind};
 use crate::ingest::{Extracted, Part, ReadError};
+use crate::text::spaced;
 
 pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
     let mut options = unpdf::ParseOptions::new();
@@ -37,6 +38,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
 /// The pages; what was filled into a form stands below the last one, because the parser does not say where it belongs.
 fn parts(parsed: &mut Document) -> Result<Vec<Part>, ReadError> {
     let filled: Vec<String> = std::mem::take(&mut parsed.form_fields).iter().filter_map(filled).collect();
+    parsed.pages.iter_mut().for_each(raise);
     let mut parts = Vec::with_capacity(parsed.pages.len());
     for page in &parsed.pages {
         let mut render = RenderOptions::new();
@@ -49,6 +51,39 @@ fn parts(parsed: &mut Document) -> Result<Vec<Part>, ReadError> {
         last.markdown.push_str(&format!("\n\n## Form Fields\n\n{}\n", filled.join("\n")));
     }
     Ok(parts)
+}
+
+/// Writes raised figures as such, for `10` with a raised `6` is no 106: the parser knows them by size and place, its Markdown does not.
+fn raise(page: &mut Page) {
+    for block in &mut page.elements {
+        match block {
+            Block::Paragraph(paragraph) => raise_in(paragraph),
+            Block::Table(table) => {
+                let cells = table.rows.iter_mut().flat_map(|row| &mut row.cells);
+                cells.flat_map(|cell| &mut cell.content).for_each(raise_in);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A figure that touches no letter or number before it may be small type beside large.
+fn raise_in(paragraph: &mut Paragraph) {
+    let mut before = ' ';
+    for inline in &mut paragraph.content {
+        let (InlineContent::Text(TextRun { text, style }) | InlineContent::Link { text, style, .. }) = inline else {
+            before = ' ';
+            continue;
+        };
+        let touches = before.is_alphanumeric() || matches!(before, ')' | ']' | '⁻' | '⁺');
+        if style.superscript
+            && touches
+            && let Some(raised) = docx::shifted(text, true)
+        {
+            *text = raised;
+        }
+        before = text.chars().next_back().unwrap_or(before);
+    }
 }
 
 /// A field of a form that says something.
@@ -147,7 +182,7 @@ fn error(error: unpdf::Error) -> ReadError {
 
 #[cfg(test)]
 mod tests {
-    use unpdf::model::{FieldType, Paragraph};
+    use unpdf::model::{FieldType, Table, TableCell, TableRow, TextStyle};
 
     use super::*;
 
@@ -183,6 +218,28 @@ mod tests {
         let parts = parts(&mut document).unwrap();
         let text: Vec<&str> = parts.iter().map(|p| p.markdown.trim()).collect();
         assert_eq!(text, ["one", "two", "three\n\n## Form Fields\n\n- **Name**: Kim Bora\n- **Visited**: [x]"]);
+    }
+
+    #[test]
+    fn raised_figures_are_no_digits_of_what_stands_before() {
+        let raised = |text: &str| {
+            let style = TextStyle { superscript: true, ..TextStyle::default() };
+            InlineContent::Text(TextRun { text: text.into(), style })
+        };
+        let plain = |text: &str| InlineContent::Text(TextRun::new(text));
+        let paragraph = |content: Vec<InlineContent>| Paragraph { content, ..Paragraph::new() };
+        let mut document = pages(&["At"]);
+        let page = &mut document.pages[0];
+        page.add_paragraph(paragraph(vec![plain("up to 10"), raised("6"), plain(" Pa, 10"), raised("-"), raised("3")]));
+        page.add_paragraph(paragraph(vec![plain("the 4"), raised("th"), plain(" report "), raised("2024")]));
+        let cell = TableCell::with_content(vec![paragraph(vec![plain("m"), raised("2")])]);
+        let mut table = Table::with_header(1);
+        table.add_row(TableRow::header(vec![TableCell::text("area"), cell]));
+        table.add_row(TableRow::from_strings(["kiln", "3"]));
+        page.add_table(table);
+        let text = parts(&mut document).unwrap().remove(0).markdown;
+        assert!(text.contains("up to 10⁶ Pa, 10⁻³") && text.contains("the 4th report 2024"), "{text}");
+        assert!(text.contains("| area | m² |"), "{text}");
     }
 
     #[test]

@@ -6,17 +6,21 @@
 
 mod documents;
 mod fields;
+mod header;
 mod json;
 mod rows;
 
 use serde_json::{Map, Value};
 
-use super::{Input, body, damaged, document, one_line, spaced, text};
+use super::{Input, body, damaged, document, one_line, text};
 use crate::document::Format;
 use crate::ingest::{Extracted, ReadError, RecordMapping};
+use crate::text::spaced;
 use documents::documents;
 pub(super) use fields::sheets_have_columns;
-use fields::{fields, has_columns, missing, names_columns};
+use fields::{Fields, fields, has_columns, missing, names_columns};
+pub(super) use header::rows_above;
+use header::{in_unit, left_above, unit_line};
 use json::{listed_records, parse};
 pub(super) use rows::delimiter;
 use rows::{column_names, markdown, ragged, records, rows, separator};
@@ -73,33 +77,70 @@ pub(super) fn read_csv(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError> {
     let text = decode(input, "CSV")?.replace("\r\n", "\n").replace('\r', "\n");
     let text = text.trim_start_matches('\u{feff}');
     let (rows, mut warnings) = rows(text, separator(text, input.mapping))?;
-    warnings.extend(ragged(&rows));
+    let above = rows_above(rows.iter().map(|row| row.cells.iter().map(String::as_str)), input.mapping);
+    let (above, rows) = rows.split_at(above);
+    let above = above.iter().flat_map(|row| &row.cells).map(String::as_str).filter(|cell| !cell.is_empty());
+    let above: Vec<&str> = above.collect();
+    warnings.extend(ragged(rows));
     let cells: Vec<&[String]> = rows.iter().map(|row| row.cells.as_slice()).collect();
     let columns = column_names(&cells);
     names_columns(columns.iter().cloned(), input.mapping)?;
-    let records = records(&columns, rows.iter().skip(1).map(|row| (row.line, row.cells.as_slice())));
-    if let Some(fields) = fields(records.iter().map(|(_, r)| r), input.mapping) {
+    let below = rows.iter().skip(1).map(|row| (row.line, row.cells.as_slice()));
+    if let Some((records, fields)) = of_table(columns, below, &above, input.mapping) {
+        warnings.extend(left_above(&above));
         return Ok(documents(records, &fields, Format::Csv, "line", warnings));
     }
-    let whole = document(input, Format::Csv, None, body(markdown(&cells)))?;
+    let above: String = above.iter().map(|line| format!("{}\n\n", spaced(&line.replace('|', "/")))).collect();
+    let whole = document(input, Format::Csv, None, body(above + &markdown(&cells)))?;
     Ok(vec![Extracted { warnings, ..whole }])
 }
 
-/// The rows of tables as records, if their header names a title and a text; `None` if it does not.
-pub(super) fn from_tables(
-    tables: &[Vec<Vec<String>>],
-    format: Format,
-    mapping: &RecordMapping,
-) -> Option<Vec<Extracted>> {
+/// A table of a workbook.
+pub(super) struct Table {
+    /// What stands above the names of its columns, a text a cell.
+    pub(super) above: Vec<String>,
+    /// The names of its columns.
+    pub(super) names: Vec<String>,
+    /// The rows below them, each with its number in the sheet.
+    pub(super) rows: Vec<(usize, Vec<String>)>,
+}
+
+/// The rows of tables as records, if their header names a text; `None` if it does not.
+pub(super) fn from_tables(tables: &[Table], format: Format, mapping: &RecordMapping) -> Option<Vec<Extracted>> {
     let mut found = Vec::new();
     for table in tables {
-        let rows: Vec<&[String]> = table.iter().map(Vec::as_slice).collect();
-        let records = records(&column_names(&rows), (1..).zip(rows).skip(1));
-        if let Some(fields) = fields(records.iter().map(|(_, r)| r), mapping) {
-            found.extend(documents(records, &fields, format, "row", Vec::new()));
+        let below = table.rows.iter().map(|(number, cells)| (*number, cells.as_slice()));
+        let cells = std::iter::once(table.names.as_slice()).chain(below.clone().map(|(_, cells)| cells));
+        let columns = column_names(&cells.collect::<Vec<_>>());
+        let above: Vec<&str> = table.above.iter().map(String::as_str).collect();
+        if let Some((records, fields)) = of_table(columns, below, &above, mapping) {
+            found.extend(documents(records, &fields, format, "row", left_above(&above).into_iter().collect()));
         }
     }
     (!found.is_empty()).then_some(found)
+}
+
+/// Rows as records, and what their fields mean; `None` where no column is their text. What stands above the names of the columns says
+/// what the amounts are counted in: of each record, and behind the names of those that are sums.
+fn of_table<'r>(
+    columns: Vec<String>,
+    rows: impl Iterator<Item = (usize, &'r [String])>,
+    above: &[&str],
+    mapping: &RecordMapping,
+) -> Option<(Vec<(usize, Record)>, Fields)> {
+    let unit = above.iter().find_map(|line| unit_line(line));
+    let columns = match unit {
+        Some((_, unit)) => in_unit(&columns, unit, mapping),
+        None => columns,
+    };
+    let mut records = records(&columns, rows);
+    if let Some((name, unit)) = unit {
+        for (_, record) in &mut records {
+            record.entry(name).or_insert_with(|| unit.into());
+        }
+    }
+    let fields = fields(records.iter().map(|(_, record)| record), mapping)?;
+    Some((records, fields))
 }
 
 /// Warnings of one kind, the first of them one by one.

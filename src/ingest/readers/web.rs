@@ -6,12 +6,12 @@ use htmd::element_handler::{HandlerResult, Handlers};
 use htmd::{Element, HtmlToMarkdown, Node};
 use markup5ever_rcdom::NodeData;
 
-use super::{Input, body, damaged, document, docx, html_table, text};
+use super::{Input, body, damaged, document, docx, html_style, html_table, text};
 use crate::document::Format;
 use crate::ingest::{Extracted, ReadError};
 
 /// Elements that are never content.
-const SKIPPED: [&str; 12] = [
+pub(super) const SKIPPED: [&str; 12] = [
     "script", "style", "nav", "footer", "aside", "noscript", "head", "svg", "select", "button", "textarea", "template",
 ];
 /// The article is believed only if it keeps this share of the page's text outside of links; else the whole body is taken.
@@ -26,10 +26,11 @@ const FORM_TEXT: usize = 500;
 
 pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
     let decoded = text::decode_html(input.bytes).ok_or_else(|| damaged("HTML", "not text"))?;
-    let html = decoded.text.as_str();
+    let seen = html_style::without_hidden(&decoded.text);
+    let html = seen.as_deref().unwrap_or(&decoded.text);
     let (all, prose) = (converter(true), converter(false));
     let whole = markdown(&all, html)?;
-    let article = dom_smoothie::Readability::new(html, None, None).and_then(|mut r| r.parse());
+    let article = dom_smoothie::Readability::new(html, None, None).and_then(|mut page| page.parse());
     let (title, text) = match article {
         Ok(article) => {
             let words = |text: String| text.chars().filter(|c| c.is_alphanumeric()).count() as f32;
@@ -41,6 +42,9 @@ pub(super) fn read(input: &Input<'_>) -> Result<Extracted, ReadError> {
         Err(_) => (None, whole),
     };
     let mut read = document(input, Format::Html, title, body(text))?;
+    if seen.is_some() {
+        read.warnings.push("text that a style sheet of the page hides was left out".into());
+    }
     read.warnings.extend(decoded.warning);
     Ok(read)
 }
@@ -84,15 +88,13 @@ fn raise(node: &Node) {
     }
 }
 
-/// Hidden by an attribute or a style of its own; pages that a script is to show hide their body first.
+/// Hidden by an attribute or a style of its own (what style sheets hide is gone by then); pages that a script is to show hide their
+/// body first.
 fn is_hidden(node: &Node) -> bool {
     let NodeData::Element { attrs, .. } = &node.data else { return false };
     let hides = |name: &str, value: &str| match name {
         "hidden" => !value.eq_ignore_ascii_case("until-found"),
-        "style" => {
-            let style: String = value.chars().filter(|c| !c.is_whitespace()).collect();
-            style.to_ascii_lowercase().split(';').any(|rule| rule.starts_with("display:none"))
-        }
+        "style" => html_style::hides(value) == Some(true),
         _ => false,
     };
     !is_named(node, &["html", "body"]) && attrs.borrow().iter().any(|a| hides(a.name.local.as_ref(), &a.value))
@@ -202,10 +204,25 @@ mod tests {
     #[test]
     fn what_the_author_hid_is_no_text() {
         let text = converted(
-            "<p>Seen.</p><p hidden>Draft.</p><div style='color:red; Display : none'><p>Trap.</p></div>\
+            "<p>Seen.</p><p hidden>Draft.</p><div style='color:red; Display : none'><p>Trap.</p></div><p style='visibility:hidden'>Trap.</p>\
              <table><tr><th>a</th><th>b</th></tr><tr style='display:none'><td>7</td><td>8</td></tr><tr><td>1</td><td>2</td></tr></table>",
         );
         assert!(text.contains("Seen.") && text.contains("| 1 | 2 |"), "{text}");
         assert!(!text.contains("Draft") && !text.contains("Trap") && !text.contains('7'), "{text}");
+    }
+
+    #[test]
+    fn what_a_style_sheet_hides_is_neither_in_the_article_nor_in_the_rest_and_the_report_says_so() {
+        let long = "The kiln was fired twice and cooled for a day. ".repeat(60);
+        let html = format!(
+            "<html><head><style>.draft {{ display: none }}</style></head><body><article><h1>Kilns</h1><p>{long}</p>\
+             <p class='draft'>Draft.</p></article></body></html>"
+        );
+        let mapping = crate::ingest::RecordMapping::default();
+        let read = read(&Input { bytes: html.as_bytes(), name: "a.html", mapping: &mapping }).unwrap();
+        let text = &read.parts[0].markdown;
+        assert!(text.contains("fired twice") && !text.contains("Draft"), "{text}");
+        assert_eq!(read.warnings, ["text that a style sheet of the page hides was left out"]);
+        assert_eq!(self::text("<style>.x { display: none }</style><p>Seen.</p><p class=x>Trap.</p>").trim(), "Seen.");
     }
 }

@@ -1,7 +1,7 @@
 //! Excel workbooks, new and old, through undoc: sheets whose rows are records, and all others as a document of sheets.
 //!
 //! New ones are rewritten first (`xlsx`). What is merged is repeated in each of its rows, and a merged head in each of its
-//! columns, so that a row can be read alone; a head of several rows is joined.
+//! columns, so that a row can be read alone; a head of several rows is joined. A title and a unit above the heads are no rows.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use undoc::model::{Block, Cell, Row, Table};
 
 use super::{Input, document, office, records, xlsx};
 use crate::document::Format;
-use crate::ingest::{Extracted, Part, ReadError};
+use crate::ingest::{Extracted, Part, ReadError, RecordMapping};
 
 /// A merged text longer than this, in characters, stands once in a sheet that is a document. Records have it in every row.
 const REPEATED: usize = 80;
@@ -43,22 +43,29 @@ pub(super) fn read(input: &Input<'_>, format: Format) -> Result<Vec<Extracted>, 
             warnings.push(format!("the hidden sheet `{name}` was left out; show it and ingest the file again"));
             continue;
         }
-        let hidden = sheets.get(i).map(|sheet| sheet.hidden_rows.as_slice()).unwrap_or_default();
+        let held = sheets.get(i).map(|sheet| sheet.rows.as_slice()).unwrap_or_default();
         let (mut tables, mut hidden_rows, mut comments) = (Vec::new(), 0, 0);
-        for block in &mut section.content {
-            if let Block::Table(table) = block {
+        for mut block in std::mem::take(&mut section.content) {
+            if let Block::Table(table) = &mut block {
                 if format == Format::Xls {
                     round(table);
                 }
-                let grid = Grid::of(table, hidden);
+                let grid = Grid::of(table, held, input.mapping);
                 hidden_rows +=
-                    hidden.iter().zip(&table.rows).filter(|(hidden, row)| **hidden && !row.is_empty()).count();
+                    held.iter().zip(&table.rows).filter(|(held, row)| held.hidden && !row.is_empty()).count();
                 comments += table.rows.iter().flat_map(|row| &row.cells).filter(|c| is_commented(c)).count();
-                tables.push(rows(table, &grid));
-                if table.has_merged_cells() || hidden_rows > 0 {
+                let above = above(table, &grid);
+                section.content.extend(above.iter().flat_map(|cell| cell.content.clone()).map(Block::Paragraph));
+                tables.push(records::Table {
+                    above: above.iter().map(|cell| value(cell).to_owned()).collect(),
+                    names: names(table, &grid),
+                    rows: rows(table, &grid, held),
+                });
+                if table.has_merged_cells() || hidden_rows > 0 || !grid.above.is_empty() {
                     *table = laid_out(table, &grid);
                 }
             }
+            section.content.push(block);
         }
         if hidden_rows > 0 {
             warnings.push(format!(
@@ -74,7 +81,7 @@ pub(super) fn read(input: &Input<'_>, format: Format) -> Result<Vec<Extracted>, 
                 warnings.push(format!("comments on records of the sheet `{name}` were left out: {comments}"));
             }
         }
-        columns.extend(tables.iter().filter_map(|rows| rows.first()).flatten().cloned());
+        columns.extend(tables.into_iter().flat_map(|table| table.names));
     }
     records::sheets_have_columns(columns, !found.is_empty(), input.mapping)?;
     let (title, parts) = office::parts(&parsed, format)?;
@@ -125,14 +132,21 @@ fn rounded(text: &str) -> Option<String> {
 struct Grid {
     /// For each row its places, a cell by its row and its place in that row. Hidden rows are empty.
     places: Vec<Vec<Option<(usize, usize)>>>,
+    /// The rows above the heads of the columns: a title, a unit.
+    above: Range<usize>,
     /// The rows with the heads of the columns.
     heads: Range<usize>,
 }
 
 impl Grid {
-    fn of(table: &Table, hidden: &[bool]) -> Grid {
-        let is_hidden = |row: usize| hidden.get(row).is_some_and(|hidden| *hidden);
-        let first = (0..table.rows.len()).find(|row| !is_hidden(*row)).unwrap_or(0);
+    fn of(table: &Table, held: &[xlsx::Row], mapping: &RecordMapping) -> Grid {
+        let is_hidden = |row: usize| held.get(row).is_some_and(|row| row.hidden);
+        let visible = (0..table.rows.len()).find(|row| !is_hidden(*row)).unwrap_or(0);
+        let texts = table.rows.iter().enumerate().skip(visible).map(|(r, row)| {
+            let cells: &[Cell] = if is_hidden(r) { &[] } else { &row.cells };
+            cells.iter().map(value)
+        });
+        let first = visible + records::rows_above(texts, mapping);
         let first_cells = table.rows.get(first).map(|row| row.cells.as_slice()).unwrap_or_default();
         let deepest = first_cells.iter().map(|cell| cell.row_span as usize).max().unwrap_or(1);
         let fits = (1..=HEADS).contains(&deepest) && first + deepest <= table.rows.len();
@@ -159,33 +173,48 @@ impl Grid {
         for (_, row) in places.iter_mut().enumerate().filter(|(row, _)| is_hidden(*row)) {
             row.clear();
         }
-        Grid { places, heads }
+        Grid { places, above: visible..first, heads }
     }
 }
 
-/// The values of a sheet, its heads in one row at the top.
-fn rows(table: &Table, grid: &Grid) -> Vec<Vec<String>> {
-    let text = |place: &Option<(usize, usize)>| place.map_or("", |(row, i)| value(&table.rows[row].cells[i]));
-    let Some(levels) = grid.places.get(grid.heads.clone()) else { return Vec::new() };
+/// The cells above the heads of the columns that say something.
+fn above<'t>(table: &'t Table, grid: &Grid) -> Vec<&'t Cell> {
+    let seen = grid.above.clone().filter(|row| !grid.places[*row].is_empty());
+    seen.flat_map(|row| &table.rows[row].cells).filter(|cell| !value(cell).is_empty()).collect()
+}
+
+/// The text at a place of a sheet.
+fn text(table: &Table, place: Option<(usize, usize)>) -> &str {
+    place.map_or("", |(row, i)| value(&table.rows[row].cells[i]))
+}
+
+/// The heads of the columns, each in one line.
+fn names(table: &Table, grid: &Grid) -> Vec<String> {
+    let levels = grid.places.get(grid.heads.clone()).unwrap_or_default();
     let width = levels.iter().map(Vec::len).max().unwrap_or(0);
     let head = |column: usize| {
-        let mut parts: Vec<&str> = levels.iter().filter_map(|row| row.get(column)).map(text).collect();
+        let places = levels.iter().filter_map(|row| row.get(column));
+        let mut parts: Vec<&str> = places.map(|place| text(table, *place)).collect();
         parts.retain(|part| !part.is_empty());
         parts.dedup();
         parts.join(" ")
     };
-    let mut rows: Vec<Vec<String>> = vec![(0..width).map(head).collect()];
-    // Records are numbered by their rows.
-    rows.resize(levels.len(), Vec::new());
-    let below = grid.places[grid.heads.end..].iter();
-    rows.extend(below.map(|row| row.iter().map(|place| text(place).to_owned()).collect::<Vec<String>>()));
-    rows
+    (0..width).map(head).collect()
 }
 
-/// The sheet without merged cells and hidden rows.
+/// The values of the rows below the heads, with the numbers of the rows in the sheet, as far as the file says them.
+fn rows(table: &Table, grid: &Grid, held: &[xlsx::Row]) -> Vec<(usize, Vec<String>)> {
+    let number = |row: usize| held.get(row).map_or(row + 1, |row| row.number);
+    let values = |row: &Vec<Option<(usize, usize)>>| row.iter().map(|place| text(table, *place).to_owned()).collect();
+    let below = grid.places.iter().enumerate().skip(grid.heads.end);
+    below.map(|(r, row)| (number(r), values(row))).collect()
+}
+
+/// The table without merged cells, hidden rows and what stands above its heads.
 fn laid_out(table: &Table, grid: &Grid) -> Table {
     let mut rows = Vec::new();
-    for (r, places) in grid.places.iter().enumerate().filter(|(_, places)| !places.is_empty()) {
+    let from_heads = grid.places.iter().enumerate().skip(grid.heads.start);
+    for (r, places) in from_heads.filter(|(_, places)| !places.is_empty()) {
         let cell = |(column, place): (usize, &Option<(usize, usize)>)| match place {
             None => Cell::new(),
             Some((row, i)) => {
@@ -310,6 +339,33 @@ mod tests {
             })
             .collect();
         assert_eq!(read, [(Some("P1"), Some("가온"), "10", "20"), (Some("P2"), Some("가온"), "30", "40")]);
+    }
+
+    #[test]
+    fn a_title_and_a_unit_above_the_heads_are_no_records_and_rows_keep_their_numbers() {
+        let rows: &[&[&str]] = &[
+            &["2024년 과제 현황"],
+            &["", "", "", "(단위: 천원)"],
+            &["과제번호", "과제명", "내용", "연구비"],
+            &["P1", "양극재", "본문", "870"],
+            &["", "분리막", "본문"],
+        ];
+        // The file does not hold the blank rows 5 and 6.
+        let content = sheet(rows, &["A1:C1"]).replace("5\"", "7\"");
+        let found = read_all(&workbook(&[("과제", "", content)], ""));
+        assert_eq!(found.iter().map(|d| d.record.as_deref()).collect::<Vec<_>>(), [Some("P1"), Some("row 7")]);
+        assert_eq!(found[0].metadata.budget, Some(870_000.0));
+        assert_eq!((field(&found[0], "연구비 (천원)"), field(&found[1], "단위")), (Some("870"), Some("천원")));
+        assert_eq!(found[0].warnings, ["above the names of the columns and in no record: 2024년 과제 현황"]);
+    }
+
+    #[test]
+    fn the_title_of_a_sheet_that_is_a_document_stands_above_its_table() {
+        let rows: &[&[&str]] = &[&["전도도 측정"], &["전해질", "값"], &["LGPS", "12"]];
+        let found = read_all(&workbook(&[("표", "", sheet(rows, &[]))], ""));
+        let text = &found[0].parts[0].markdown;
+        assert!(text.lines().any(|line| line.trim() == "전도도 측정"), "{text}");
+        assert!(text.contains("| 전해질 | 값 |") && text.contains("| LGPS | 12 |"), "{text}");
     }
 
     #[test]

@@ -32,9 +32,17 @@ const LAST_DAY: i64 = 2_958_465;
 pub(super) struct Sheet {
     pub(super) name: String,
     pub(super) hidden: bool,
-    /// For each row that the file holds, in order, whether it is hidden by hand. What a filter or a closed group hides is
-    /// the state of a view and counts as seen.
-    pub(super) hidden_rows: Vec<bool>,
+    /// The rows that the file holds, in order.
+    pub(super) rows: Vec<Row>,
+}
+
+/// A row of a sheet.
+#[derive(Debug, PartialEq)]
+pub(super) struct Row {
+    /// Its number, from 1: a file need not hold blank rows.
+    pub(super) number: usize,
+    /// Hidden by hand. What a filter or a closed group hides is the state of a view and counts as seen.
+    pub(super) hidden: bool,
 }
 
 /// The package with its numbers as text, `None` when it can stay as it is; and its sheets.
@@ -45,17 +53,17 @@ pub(super) fn rewrite(bytes: &[u8]) -> Result<(Option<Vec<u8>>, Vec<Sheet>), Rea
     let relations = package::relations(&mut archive, "xl/workbook.xml", "XLSX")?;
     let styles = package::part(&mut archive, "xl/styles.xml", "XLSX")?.map(|xml| formats(&xml)).unwrap_or_default();
     let targets: Vec<Option<&str>> = found.iter().map(|(_, id)| relations.get(id).map(|r| r.target.as_str())).collect();
-    let mut rows: HashMap<String, Vec<bool>> = HashMap::new();
+    let mut rows: HashMap<String, Vec<Row>> = HashMap::new();
     let wanted = |name: &str| targets.contains(&Some(name));
     let new = package::rewrite(bytes, "XLSX", wanted, |name, xml| {
-        let (new, hidden) = rewritten(xml, &styles, from_1904)?;
-        rows.insert(name.to_owned(), hidden);
+        let (new, of_sheet) = rewritten(xml, &styles, from_1904)?;
+        rows.insert(name.to_owned(), of_sheet);
         Some(new)
     })?;
     let mut sheets = Vec::with_capacity(targets.len());
     for ((sheet, _), target) in found.into_iter().zip(&targets) {
-        let hidden_rows = target.and_then(|target| rows.remove(target)).unwrap_or_default();
-        sheets.push(Sheet { hidden_rows, ..sheet });
+        let rows = target.and_then(|target| rows.remove(target)).unwrap_or_default();
+        sheets.push(Sheet { rows, ..sheet });
     }
     Ok((new, sheets))
 }
@@ -72,7 +80,7 @@ fn sheets(workbook: &str) -> (Vec<(Sheet, String)>, bool) {
                     let name = package::attribute(e, "name").unwrap_or_default();
                     let hidden = package::attribute(e, "state").is_some_and(|s| s != "visible");
                     if !name.is_empty() {
-                        let sheet = Sheet { name, hidden, hidden_rows: Vec::new() };
+                        let sheet = Sheet { name, hidden, rows: Vec::new() };
                         sheets.push((sheet, package::attribute(e, "id").unwrap_or_default()));
                     }
                 }
@@ -175,10 +183,10 @@ struct Cell {
     in_value: bool,
 }
 
-/// A sheet with its numbers as text, and for each of its rows whether it is hidden by hand.
-fn rewritten(xml: &str, formats: &[Shown], from_1904: bool) -> Option<(String, Vec<bool>)> {
+/// A sheet with its numbers as text, and its rows.
+fn rewritten(xml: &str, formats: &[Shown], from_1904: bool) -> Option<(String, Vec<Row>)> {
     let mut out = String::with_capacity(xml.len());
-    let mut rows = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     let mut filtered = false;
     let mut cell: Option<Cell> = None;
     package::events(xml, |event| {
@@ -189,7 +197,9 @@ fn rewritten(xml: &str, formats: &[Shown], from_1904: bool) -> Option<(String, V
                 "filterColumn" | "tablePart" => filtered = true,
                 "row" if matches!(event, Event::Start(_)) => {
                     let grouped = package::attribute(e, "outlineLevel").is_some_and(|level| level != "0");
-                    rows.push(package::is_on(e, "hidden") && !grouped);
+                    let next = || rows.last().map_or(1, |row| row.number.saturating_add(1));
+                    let number = package::attribute(e, "r").and_then(|r| r.parse().ok()).unwrap_or_else(next);
+                    rows.push(Row { number, hidden: package::is_on(e, "hidden") && !grouped });
                 }
                 "c" if matches!(event, Event::Start(_)) => cell = number_cell(e, formats, out.len()),
                 "v" => {
@@ -227,7 +237,7 @@ fn rewritten(xml: &str, formats: &[Shown], from_1904: bool) -> Option<(String, V
     })
     .ok()?;
     if filtered {
-        rows.fill(false);
+        rows.iter_mut().for_each(|row| row.hidden = false);
     }
     Some((out, rows))
 }
@@ -374,14 +384,24 @@ mod tests {
         let expected = "<sheetData><row r=\"1\"><c r=\"A1\" t=\"str\"><v>80.7%</v></c>\
             <c r=\"B1\" t=\"s\"><v>3</v></c><c r=\"C1\" s=\"1\"/></row></sheetData>";
         let (new, rows) = rewritten(xml, &[Shown::Plain, Shown::Percent], false).unwrap();
-        assert_eq!((new.as_str(), rows), (expected, vec![false]));
+        assert_eq!((new.as_str(), rows), (expected, vec![Row { number: 1, hidden: false }]));
+    }
+
+    #[test]
+    fn rows_have_the_numbers_of_the_sheet() {
+        let xml = "<s><row r=\"2\"><c/></row><row><c/></row><row r=\"7\"><c/></row></s>";
+        let (_, rows) = rewritten(xml, &[], false).unwrap();
+        assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [2, 3, 7]);
     }
 
     #[test]
     fn rows_hidden_by_hand_are_told_from_those_of_a_filter_or_a_closed_group() {
         let rows =
             "<row hidden=\"1\"><c><v>1</v></c></row><row hidden=\"1\" outlineLevel=\"1\"><c/></row><row><c/></row>";
-        let hidden = |after: &str| rewritten(&format!("<s>{rows}{after}</s>"), &[], false).unwrap().1;
+        let hidden = |after: &str| -> Vec<bool> {
+            let (_, rows) = rewritten(&format!("<s>{rows}{after}</s>"), &[], false).unwrap();
+            rows.iter().map(|row| row.hidden).collect()
+        };
         assert_eq!(hidden(""), [true, false, false]);
         assert_eq!(hidden("<autoFilter ref=\"A1:B9\"/>"), [true, false, false], "it filters nothing");
         assert_eq!(hidden("<autoFilter ref=\"A1:B9\"><filterColumn colId=\"0\"/></autoFilter>"), [false; 3]);

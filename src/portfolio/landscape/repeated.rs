@@ -1,7 +1,7 @@
 //! What the judged pairs come to: who repeats whom, in what order of time, between which institutes, for how much?
 //!
-//! In: pairs, likeliest first. Out: [`Cluster`]s, a matrix of institutes, [`Avoidable`] spending. Knows nothing of texts and
-//! of how pairs are judged.
+//! In: pairs, likeliest first. Out: [`Cluster`]s, a matrix of institutes, [`Avoidable`] spending. What goes on with work of the
+//! same group repeats nothing. Knows nothing of texts and of how pairs are judged.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,6 +10,8 @@ use serde::Serialize;
 use super::super::holdings::Holdings;
 use super::super::remembered::Judged;
 use super::super::sums::{Sum, by_currency, place};
+use super::super::union_find::UnionFind;
+use super::super::verdict::Kind;
 use crate::text::money::Money;
 
 /// One side of a pair.
@@ -71,21 +73,12 @@ fn budgets(projects: &[End]) -> impl Iterator<Item = Money> {
 }
 
 pub(super) fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) -> Vec<Cluster> {
-    let mut root: Vec<usize> = (0..holdings.all.len()).collect();
-    fn find(root: &mut [usize], mut i: usize) -> usize {
-        while root[i] != i {
-            root[i] = root[root[i]];
-            i = root[i];
-        }
-        i
-    }
-    for pair in pairs.iter().filter(|p| p.done >= at_least) {
-        let (a, b) = (find(&mut root, pair.later), find(&mut root, pair.earlier));
-        root[a.max(b)] = a.min(b);
-    }
+    let mut sets = UnionFind::new(holdings.all.len());
+    let repeats = pairs.iter().filter(|p| p.done >= at_least && p.kind != Kind::Continuation);
+    repeats.for_each(|p| sets.union(p.later, p.earlier));
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for i in 0..holdings.all.len() {
-        groups.entry(find(&mut root, i)).or_default().push(i);
+        groups.entry(sets.find(i)).or_default().push(i);
     }
     let mut out: Vec<Cluster> = groups
         .into_values()
@@ -135,7 +128,7 @@ pub(super) fn matrix(holdings: &Holdings, pairs: &[&Judged]) -> Vec<(String, Str
 /// Each project's likeliest repetition of another group's earlier work, their sums, and how many that repeat have no known budget.
 pub(super) fn avoidable(holdings: &Holdings, pairs: &[&Judged]) -> (Vec<Avoidable>, Vec<Sum>, usize) {
     let mut best: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
-    for pair in pairs {
+    for pair in pairs.iter().filter(|p| p.kind != Kind::Continuation) {
         let (i, j) = (pair.later, pair.earlier);
         let institute = |k: usize| holdings.all[k].project.institute.as_ref().map(|x| &x.key);
         let other_group = institute(i).is_none() || institute(i) != institute(j);
@@ -178,7 +171,6 @@ pub(super) fn first_of_each_currency(rows: &mut Vec<Avoidable>, limit: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::portfolio::Kind;
 
     fn repeats(later: usize, earlier: usize) -> Judged {
         Judged { later, earlier, kind: Kind::DoneAlready, probability: 0.75, done: 0.75, spans: Vec::new() }
@@ -203,6 +195,17 @@ mod tests {
         let spent: Vec<(usize, Vec<Sum>, usize)> =
             found.into_iter().map(|c| (c.timeline.len(), c.spent_after, c.spent_after_unknown)).collect();
         assert_eq!(spent, [(3, vec![sum(None, 40.0, 1)], 1), (2, Vec::new(), 1)]);
+    }
+
+    #[test]
+    fn what_goes_on_with_ones_own_work_is_neither_repeated_nor_avoidable() {
+        let mut holdings = Holdings::of_terms(vec![Vec::new(); 2]);
+        holdings.all.iter_mut().for_each(|holding| holding.project.budget = Some(40.0));
+        let goes_on = Judged { kind: Kind::Continuation, ..repeats(1, 0) };
+        assert!(clusters(&holdings, &[&goes_on], 0.5).is_empty());
+        let (rows, sums, unknown) = avoidable(&holdings, &[&goes_on]);
+        assert!(rows.is_empty() && sums.is_empty() && unknown == 0);
+        assert_eq!(clusters(&holdings, &[&repeats(1, 0)], 0.5).len(), 1);
     }
 
     #[test]

@@ -101,7 +101,7 @@ async fn respond(server: Server, door: Door, asked: Asked) -> Result<Response, A
         (None, Door::Chat) => {
             Ok(Json(ChatCompletion::new(head, answering.finished().await?, structured)).into_response())
         }
-        (None, Door::Completions) => Ok(Json(TextCompletion::new(head, answering.finished().await?)).into_response()),
+        (None, Door::Completions) => Ok(Json(TextCompletion::new(head, &answering.finished().await?)).into_response()),
     }
 }
 

@@ -13,7 +13,7 @@ use futures_core::Stream;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::answering::{Answering, Finished, Step};
+use super::super::answering::{Answering, Step};
 use super::super::wire::{Grounds, Passage};
 use super::request::Streaming;
 use crate::answer::Answer;
@@ -72,8 +72,8 @@ struct ChatChoice {
 /// How likely the generator's tokens were.
 #[derive(Debug, Serialize, ToSchema)]
 struct Logprobs {
-    /// The tokens of the sentences that were let through, as the generator wrote them: its citation marks may
-    /// differ from those in the message.
+    /// The tokens of the sentences that were let through, as the generator wrote them: its citation marks
+    /// differ from those in the message, which are numbered in the order of mention.
     content: Vec<Logprob>,
     refusal: Option<()>,
 }
@@ -188,7 +188,7 @@ struct Delta {
 enum Extension {
     /// When search is done and writing begins.
     Found {
-        /// What the answer will rest on.
+        /// What the answer will rest on, without numbers.
         passages: Vec<Passage>,
     },
     /// At the end.
@@ -197,15 +197,14 @@ enum Extension {
 
 impl ChatCompletion {
     /// `structured`: JSON was asked for, so that a sentence in its place is a refusal.
-    pub(super) fn new(head: Head, finished: Finished, structured: bool) -> ChatCompletion {
-        let Finished { answer, passages } = finished;
+    pub(super) fn new(head: Head, answer: Answer, structured: bool) -> ChatCompletion {
         ChatCompletion {
             id: head.id,
             object: "chat.completion",
             created: head.created,
             model: head.model,
             usage: usage(&answer),
-            sectora: Grounds::new(&answer, &passages),
+            sectora: Grounds::new(&answer),
             choices: [ChatChoice {
                 index: 0,
                 logprobs: Logprobs::of(&answer),
@@ -226,16 +225,12 @@ impl ChatCompletion {
 }
 
 impl TextCompletion {
-    pub(super) fn new(head: Head, finished: Finished) -> TextCompletion {
-        let Finished { answer, passages } = finished;
+    pub(super) fn new(head: Head, answer: &Answer) -> TextCompletion {
+        let text = answer.answer.clone() + &notes(answer).unwrap_or_default();
         TextCompletion {
-            usage: Some(Some(usage(&answer))),
-            sectora: Some(Extension::Whole(Box::new(Grounds::new(&answer, &passages)))),
-            ..TextCompletion::piece(
-                head,
-                finish_reason(&answer).into(),
-                answer.answer.clone() + &notes(&answer).unwrap_or_default(),
-            )
+            usage: Some(Some(usage(answer))),
+            sectora: Some(Extension::Whole(Box::new(Grounds::new(answer)))),
+            ..TextCompletion::piece(head, finish_reason(answer).into(), text)
         }
     }
 
@@ -294,16 +289,14 @@ impl Chunks {
         match step {
             Step::Passages(passages) => {
                 let delta = Delta { role: Some("assistant"), content: Some(String::new()) };
-                let found = Extension::Found { passages: passages.to_vec() };
-                self.push(delta, (None, None), Some(found));
+                self.push(delta, (None, None), Some(Extension::Found { passages }));
             }
             Step::Sentence(text) => self.push(Delta { role: None, content: Some(text) }, (None, None), None),
-            Step::Done(finished) => {
-                let Finished { answer, passages } = *finished;
+            Step::Done(answer) => {
                 if let Some(notes) = notes(&answer).filter(|_| !self.structured) {
                     self.push(Delta { role: None, content: Some(notes) }, (None, None), None);
                 }
-                let whole = Extension::Whole(Box::new(Grounds::new(&answer, &passages)));
+                let whole = Extension::Whole(Box::new(Grounds::new(&answer)));
                 let end = (Some(finish_reason(&answer)), Logprobs::of(&answer));
                 self.push(Delta::default(), end, Some(whole));
                 if self.streaming.include_usage {

@@ -82,6 +82,15 @@ fn is_caption_label(label: &str) -> bool {
     has_number && CAPTIONS.contains(&name.trim_end_matches(['.', ' ', '\u{A0}']).to_lowercase().as_str())
 }
 
+/// True for a line that begins as the caption of a figure or table does: `Fig. 2. The kiln`, `[그림 3-1] 전극`; not for a sentence of
+/// one: `그림 3과 같이`.
+pub(crate) fn begins_a_caption(line: &str) -> bool {
+    let line = line.trim_start_matches(['(', '*', '<', '[']);
+    let Some(number) = line.find(|c: char| c.is_ascii_digit()) else { return false };
+    let rest = line[number..].trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'));
+    !rest.starts_with(is_hangul) && is_caption_label(&line[..line.len() - rest.len()])
+}
+
 /// True after `2024. 3`, `2024. 3. 15` or `3. 15`: dates are written with stops in Korean. `3.15` is a decimal.
 fn ends_with_date(before: &str) -> bool {
     let is_apart = before.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_whitespace));
@@ -227,5 +236,15 @@ mod tests {
         check("20 °C … 40 °C에서 보았다.", &["20 °C … 40 °C에서 보았다."]);
         check("시험은 끝났다… 2021년에 다시 하였다.", &["시험은 끝났다…", "2021년에 다시 하였다."]);
         check("It broke at last... 3 cells were left.", &["It broke at last...", "3 cells were left."]);
+    }
+    #[test]
+    fn a_caption_is_told_from_a_sentence_of_a_figure() {
+        for caption in ["Fig. 2. The kiln", "Table 4: Cells", "[그림 3-1] 전극", "<표 4> 결과", "**표 2-1. 셀**"]
+        {
+            assert!(super::begins_a_caption(caption), "{caption}");
+        }
+        for other in ["그림 3과 같이 구웠다", "표준 3종", "The kiln of 1921", "2021. 3", "그림"] {
+            assert!(!super::begins_a_caption(other), "{other}");
+        }
     }
 }

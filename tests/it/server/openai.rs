@@ -35,7 +35,13 @@ async fn an_answer_cites_words_that_stand_at_its_offsets() {
         let (start, end) = (citation["start"].as_u64().unwrap() as usize, citation["end"].as_u64().unwrap() as usize);
         assert_eq!(letters[start..end].iter().collect::<String>(), citation["quote"].as_str().unwrap());
     }
-    for passage in answer["sectora"]["passages"].as_array().unwrap() {
+    let passages = answer["sectora"]["passages"].as_array().unwrap();
+    assert_eq!(citations[0]["n"], 1, "{answer}");
+    for citation in citations {
+        let cited: Vec<&Value> = passages.iter().filter(|p| p["n"] == citation["n"]).collect();
+        assert!(cited.len() == 1 && cited[0]["doc_id"] == citation["doc_id"], "{answer}");
+    }
+    for passage in passages {
         let document = fetch(&format!("/v1/documents/{}", passage["doc_id"].as_str().unwrap())).await;
         let letters: Vec<char> = document["text"].as_str().unwrap().chars().collect();
         let (start, end) = (passage["start"].as_u64().unwrap() as usize, passage["end"].as_u64().unwrap() as usize);
@@ -61,7 +67,8 @@ async fn a_stream_is_the_plain_answer_in_pieces() {
 
     assert!(chunks.iter().all(|c| c["object"] == "chat.completion.chunk" && c["id"] == chunks[0]["id"]));
     assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
-    assert!(chunks[0]["sectora"]["passages"].is_array());
+    let found = chunks[0]["sectora"]["passages"].as_array().unwrap();
+    assert!(!found.is_empty() && found.iter().all(|p| p.get("n").is_none()), "the text numbers them: {}", chunks[0]);
     let text: String = chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
     assert_eq!(text, plain["choices"][0]["message"]["content"].as_str().unwrap());
 

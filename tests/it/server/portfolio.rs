@@ -112,6 +112,8 @@ async fn a_refusal_names_the_field_of_the_request_and_no_option_of_the_command_l
     for (path, body, status, param) in [
         ("/v1/overlap", json!({ "text": " " }), StatusCode::BAD_REQUEST, "text"),
         ("/v1/overlap", json!({ "text": "A kiln.", "read": true }), StatusCode::BAD_REQUEST, "read"),
+        ("/v1/overlap", json!({ "text": "A kiln." }), StatusCode::BAD_REQUEST, "text"),
+        ("/v1/overlap/report", json!({ "text": "A kiln.", "format": "html" }), StatusCode::BAD_REQUEST, "text"),
         ("/v1/match", json!({ "need": "" }), StatusCode::BAD_REQUEST, "need"),
         ("/v1/consolidate", json!({ "threshold": 1.5 }), StatusCode::BAD_REQUEST, "threshold"),
         ("/v1/consolidate", json!({ "min_size": 1 }), StatusCode::BAD_REQUEST, "min_size"),

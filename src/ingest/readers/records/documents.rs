@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::super::{body, sha256};
 use super::fields::{Fields, entries, listed};
-use super::{Record, Several, WARNINGS, spaced};
+use super::{Record, Several, WARNINGS};
 use crate::document::{Access, Format, Metadata};
 use crate::ingest::Extracted;
-use crate::text::money;
+use crate::text::{Numbered, money, spaced};
 
 /// Characters of a fact; a longer text is a section of its own.
 pub(super) const FACT: usize = 200;
@@ -63,8 +63,7 @@ struct Noted {
 struct Names {
     /// Where the record of each name is.
     given: HashMap<String, String>,
-    /// The last number that an id got.
-    last: HashMap<String, usize>,
+    numbered: Numbered,
     /// Hashes of the records; what is the same twice is dropped later.
     seen: HashSet<String>,
     twice: Several,
@@ -76,12 +75,7 @@ impl Names {
         if !self.seen.insert(document.sha256.clone()) {
             return;
         }
-        let mut name = id.clone();
-        let last = self.last.entry(id.clone()).or_insert(1);
-        while self.given.contains_key(&name) {
-            *last += 1;
-            name = format!("{id}~{last}");
-        }
+        let name = self.numbered.free(&id, "~", |name| !self.given.contains_key(name));
         if name != id {
             let first = self.given.get(&id).map_or("", String::as_str);
             self.twice.add(format!("{at}: the id `{id}` is that of {first}, too; this record is called `{name}`"));
@@ -96,7 +90,8 @@ fn record_document(at: &str, record: &Record, fields: &Fields, format: Format, n
     let value = |name: &String| entries.iter().find(|(n, _)| n == name).and_then(|(_, value)| plain(value));
     let get = |name: &Option<String>| name.as_ref().and_then(value);
     let id = get(&fields.id);
-    let institution = get(&fields.institution);
+    let object = || fields.institution.as_ref().and_then(|name| record.get(name));
+    let institution = get(&fields.institution).or_else(|| object().and_then(named_in));
     let year = get(&fields.year);
     let budget = fields.budget.as_deref().zip(get(&fields.budget));
     let used = |name: &String| fields.text.contains(name) || fields.title.as_ref() == Some(name);
@@ -177,6 +172,15 @@ fn plain(value: &Value) -> Option<String> {
         Value::Null | Value::Object(_) => return None,
     };
     (!text.is_empty()).then_some(text)
+}
+
+/// The name of an object, or of the first that has one in a list of objects: `[{"name": "가온"}, {"name": "다온"}]`.
+fn named_in(value: &Value) -> Option<String> {
+    match value {
+        Value::Object(inner) => inner.get("name").and_then(plain),
+        Value::Array(items) => items.iter().find_map(named_in),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
 }
 
 /// The first four-digit year, 1900 to 2099, in a text such as `2021-03-01` or `03/2021`.
@@ -277,6 +281,20 @@ mod tests {
         assert_eq!(found[0].parts[0].markdown, "id: 1 | org.name: 가온\n\n가\n\n");
         assert_eq!(found[0].metadata.institution.as_deref(), Some("가온"));
         assert!(found[0].warnings[0].ends_with(": `notes`"), "{:?}", found[0].warnings);
+    }
+
+    #[test]
+    fn an_institution_that_is_an_object_or_a_list_of_them_is_called_by_its_name() {
+        let lines = r#"{"id":"1","text":"a","organisation":{"name":"가온","city":"대전"}}
+{"id":"2","text":"b","organisation":[{"role":"lead"},{"name":"다온"},{"name":"라온"}]}
+{"id":"3","text":"c","organisation":"마온"}
+"#;
+        let of = |lines: &str| -> Vec<Option<String>> {
+            found(lines, "p.jsonl").into_iter().map(|d| d.metadata.institution).collect()
+        };
+        assert_eq!(of(lines), ["가온", "다온", "마온"].map(|name| Some(name.to_owned())));
+        let objects = "{\"id\":\"1\",\"text\":\"a\",\"company\":{\"name\":\"가온\"}}\n{\"id\":\"2\",\"text\":\"b\"}\n";
+        assert_eq!(of(objects), [Some("가온".to_owned()), None]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Record;
 use crate::ingest::{ReadError, RecordMapping};
-use crate::text::{letters, money};
+use crate::text::{fields::field, letters, money};
 
 /// Common names, best first, compared without case, blanks and underscores.
 const ID: [&str; 13] = [
@@ -81,6 +81,14 @@ pub(super) fn is_known(name: &str, mapping: &RecordMapping) -> bool {
             || mapping.pairs().any(|(_, column)| is_named(name, column)))
 }
 
+/// True for the name of an amount of money.
+pub(super) fn is_amount(name: &str, mapping: &RecordMapping) -> bool {
+    let is_mapped = mapping.budget.as_deref().is_some_and(|budget| is_named(name, budget));
+    is_mapped
+        || BUDGET.iter().any(|common| is_named(name, common))
+        || field(name).is_some_and(|known| Some(known) == field("budget"))
+}
+
 /// Which field means what in this file.
 pub(super) struct Fields {
     pub(super) id: Option<String>,
@@ -120,7 +128,10 @@ pub(super) fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &Re
     let pick = |mapped: &Option<String>, common: &[&str]| {
         mapped.as_deref().and_then(named).or_else(|| common.iter().find_map(|c| named(c)))
     };
-    let with_unit = || names.iter().find(|n| BUDGET.iter().any(|common| is_named(money::bare(n), common)));
+    let with_unit =
+        |wanted: &[&str]| names.iter().find(|n| wanted.iter().any(|budget| is_named(money::bare(n), budget))).cloned();
+    // A unit that stands above the table is put behind the name, which a mapping does not know.
+    let mapped_budget = mapping.budget.as_deref().and_then(|budget| named(budget).or_else(|| with_unit(&[budget])));
     let mapped: Vec<String> = mapping.text.iter().filter_map(|t| named(t)).collect();
     let is_mapped = !mapped.is_empty();
     let text = if is_mapped { mapped } else { TEXT.iter().find_map(|c| named(c)).into_iter().collect() };
@@ -130,9 +141,10 @@ pub(super) fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &Re
     Some(Fields {
         id: pick(&mapping.id, &ID),
         title: pick(&mapping.title, &TITLE),
-        institution: pick(&mapping.institution, &INSTITUTION),
+        institution: pick(&mapping.institution, &INSTITUTION)
+            .or_else(|| INSTITUTION.iter().find_map(|c| named(&format!("{c}.name")))),
         year: pick(&mapping.year, &YEAR),
-        budget: pick(&mapping.budget, &BUDGET).or_else(|| with_unit().cloned()),
+        budget: mapped_budget.or_else(|| pick(&None, &BUDGET)).or_else(|| with_unit(&BUDGET)),
         doc_type: mapping.doc_type.as_deref().and_then(named),
         access: mapping.access.as_deref().and_then(named),
         text,

@@ -3,14 +3,16 @@
 //! In: text, or rows of cells. Out: which character separates cells, rows with their lines, the names of columns, records, or the
 //! rows as a Markdown table.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
 use super::super::damaged;
 use super::fields::is_known;
-use super::{Record, WARNINGS, spaced};
+use super::header::ABOVE;
+use super::{Record, WARNINGS};
 use crate::ingest::{ReadError, RecordMapping};
+use crate::text::{Numbered, spaced};
 
 /// A data row is shown under its header again after this many rows.
 const TABLE_ROWS: usize = 50;
@@ -87,23 +89,11 @@ pub(super) fn column_names(rows: &[&[String]]) -> Vec<String> {
     let header: Vec<String> = rows.iter().take(1).copied().flatten().map(|name| spaced(name)).collect();
     let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
     let own: HashSet<&str> = header.iter().map(String::as_str).collect();
-    let mut taken: HashSet<String> = HashSet::new();
-    // The last number that a name got.
-    let mut last: HashMap<String, usize> = HashMap::new();
+    let (mut taken, mut numbered) = (HashSet::new(), Numbered::default());
     let name = |i: usize| {
         let name = header.get(i).filter(|name| !name.is_empty()).cloned();
         let name = name.unwrap_or_else(|| format!("column {}", i + 1));
-        if taken.insert(name.clone()) {
-            return name;
-        }
-        let last = last.entry(name.clone()).or_insert(1);
-        loop {
-            *last += 1;
-            let other = format!("{name} {last}");
-            if !own.contains(other.as_str()) && taken.insert(other.clone()) {
-                return other;
-            }
-        }
+        numbered.free(&name, " ", |other| (other == name || !own.contains(other)) && taken.insert(other.to_owned()))
     };
     (0..width).map(name).collect()
 }
@@ -133,12 +123,13 @@ pub(in crate::ingest::readers) fn delimiter(text: &str) -> Option<u8> {
     widths.max_by_key(|(width, _)| *width).map(|(_, s)| s)
 }
 
-/// The same for a file that is known to hold rows, some of which may have a cell too many or too few: the character that splits the
+/// The same for a file that is known to hold rows, some of which may have a cell too many or too few: the character that splits a
 /// header into names that are known, else [`delimiter`]'s, else the one that most rows agree on.
 pub(super) fn separator(text: &str, mapping: &RecordMapping) -> u8 {
     let known = |separator: u8| {
         let rows = first_rows(text, separator);
-        rows.first().map_or(0, |header| header.iter().filter(|name| is_known(name.trim(), mapping)).count())
+        let known = |row: &csv::StringRecord| row.iter().filter(|name| is_known(name.trim(), mapping)).count();
+        rows.iter().take(ABOVE + 1).map(known).max().unwrap_or(0)
     };
     let agreeing = |separator: u8| {
         let rows = first_rows(text, separator);

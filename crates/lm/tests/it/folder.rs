@@ -1,7 +1,5 @@
 //! A Hugging Face folder gives what the GGUF file of the same weights gives.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

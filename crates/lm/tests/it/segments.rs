@@ -1,32 +1,14 @@
 //! Segments of prompts, computed once and used again at another place: what must stay exact, and what may change.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
-
 use std::ops::{ControlFlow, Range};
 
 use candle_core::quantized::GgmlDType;
-use sectora_lm::random::{RandomShape, write_gguf};
+use sectora_lm::random::RandomShape;
 use sectora_lm::{
     Architecture, ChatMessage, Engine, Generation, Kv, Memory, Model, Options, Prompt, Request, Sampling,
 };
 
-struct Tiny(tempfile::TempDir);
-
-impl Tiny {
-    fn new(shape: &RandomShape) -> Tiny {
-        Tiny::of(shape, GgmlDType::F32)
-    }
-
-    fn of(shape: &RandomShape, quant: GgmlDType) -> Tiny {
-        let dir = tempfile::tempdir().unwrap();
-        write_gguf(shape, quant, &dir.path().join("tiny.gguf"), 11).unwrap();
-        Tiny(dir)
-    }
-
-    fn open(&self, options: &Options) -> Model {
-        Model::open(&self.0.path().join("tiny.gguf"), options).unwrap()
-    }
-}
+use super::Tiny;
 
 /// Room for every segment of a test.
 fn apart(reread: f64) -> Options {
@@ -69,7 +51,7 @@ fn largest(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn a_segment_at_its_own_place_changes_no_bit() {
     let families = [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3, Architecture::Phi3];
-    let floats = families.map(|architecture| (architecture, Tiny::new(&RandomShape::tiny(architecture))));
+    let floats = families.map(|architecture| (architecture, Tiny::new(architecture)));
     // Quantized, as most are: with AMX prompts have products and attention of their own.
     let shape = RandomShape { hidden: 256, feed_forward: 256, head_dim: 64, ..RandomShape::tiny(Architecture::Qwen3) };
     let eight = (Architecture::Qwen3, Tiny::of(&shape, GgmlDType::Q8_0));
@@ -94,7 +76,7 @@ fn a_segment_at_its_own_place_changes_no_bit() {
 
 #[test]
 fn a_segment_read_again_as_a_whole_changes_no_bit() {
-    let tiny = Tiny::new(&RandomShape::tiny(Architecture::Qwen3));
+    let tiny = Tiny::new(Architecture::Qwen3);
     let (mut apart, mut plain) = (tiny.open(&apart(1.0)), tiny.open(&plain()));
     for order in [&[1, 2, 3][..], &[3, 1, 2]] {
         assert!(apart.logits(prompt(order)).unwrap() == plain.logits(prompt(order)).unwrap());
@@ -106,7 +88,7 @@ fn a_segment_read_again_as_a_whole_changes_no_bit() {
 #[test]
 fn with_one_layer_segments_at_any_place_are_as_if_read_there() {
     for architecture in Architecture::ALL {
-        let tiny = Tiny::new(&RandomShape { layers: 1, ..RandomShape::tiny(architecture) });
+        let tiny = Tiny::of(&RandomShape { layers: 1, ..RandomShape::tiny(architecture) }, GgmlDType::F32);
         for (kv, tolerance) in [(Kv::F32, 2e-4), (Kv::F16, 0.01), (Kv::Q8, 0.15)] {
             for reread in [0.0, 0.1, 0.5] {
                 let mut apart = tiny.open(&Options { kv, ..apart(reread) });
@@ -123,7 +105,7 @@ fn with_one_layer_segments_at_any_place_are_as_if_read_there() {
 #[test]
 fn what_was_at_hand_changes_the_work_and_not_a_bit_of_the_logits() {
     for architecture in Architecture::ALL {
-        let tiny = Tiny::new(&RandomShape::tiny(architecture));
+        let tiny = Tiny::new(architecture);
         for reread in [0.0, 0.2] {
             let mut model = tiny.open(&apart(reread));
             let first = model.logits(prompt(&[2, 4, 1])).unwrap();
@@ -144,7 +126,7 @@ fn what_was_at_hand_changes_the_work_and_not_a_bit_of_the_logits() {
 
 #[test]
 fn passages_in_another_order_are_not_read_again() {
-    let tiny = Tiny::new(&RandomShape::tiny(Architecture::Qwen3));
+    let tiny = Tiny::new(Architecture::Qwen3);
     let mut model = tiny.open(&apart(0.0));
     let reused = |model: &mut Model, order: &[u32]| write(model, &prompt(order)).1.reused_tokens;
     assert_eq!(reused(&mut model, &[1, 2, 3]), 0);
@@ -160,7 +142,7 @@ fn passages_in_another_order_are_not_read_again() {
 #[test]
 fn the_budget_is_kept_and_a_segment_beyond_it_is_read_in_its_place() {
     let shape = RandomShape::tiny(Architecture::Qwen3);
-    let tiny = Tiny::new(&shape);
+    let tiny = Tiny::of(&shape, GgmlDType::F32);
     // Keys and values of two layers in f16.
     let position = shape.layers * shape.kv_heads * shape.head_dim * 2 * 2;
     let room = |positions: usize| Options { segment_bytes: positions * position, ..apart(0.0) };
@@ -177,14 +159,14 @@ fn the_budget_is_kept_and_a_segment_beyond_it_is_read_in_its_place() {
     let mut none = tiny.open(&room(48));
     let order = prompt(&[1, 2, 3]);
     assert!(none.logits(&order).unwrap() == tiny.open(&plain()).logits(&order).unwrap());
-    let file = tiny.0.path().join("tiny.gguf");
+    let file = tiny.path();
     let (with, without) = (Memory::plan(&file, &room(96)).unwrap(), Memory::plan(&file, &plain()).unwrap());
     assert_eq!((with.segments as usize, with.peak() - without.peak()), (96 * position, with.segments));
 }
 
 #[test]
 fn a_request_without_segments_takes_nothing_that_was_computed_apart() {
-    let tiny = Tiny::new(&RandomShape::tiny(Architecture::Qwen3));
+    let tiny = Tiny::new(Architecture::Qwen3);
     let (mut both, mut fresh) = (tiny.open(&apart(0.0)), tiny.open(&plain()));
     let marked = prompt(&[1, 2, 3]);
     let bare = Prompt::from(&marked.tokens);
@@ -223,7 +205,7 @@ fn run(engine: &Engine, request: Request) -> (String, Generation) {
 #[test]
 fn requests_with_segments_and_without_do_not_disturb_each_other() {
     for architecture in [Architecture::Qwen3, Architecture::Gemma3, Architecture::Llama] {
-        let tiny = Tiny::new(&RandomShape::tiny(architecture));
+        let tiny = Tiny::new(architecture);
         let requests: Vec<Request> = (0..8)
             .map(|i| {
                 let order = [[0, 1, 2], [2, 0, 1], [3, 2, 0], [0, 1, 2]][i % 4];
@@ -250,7 +232,7 @@ fn requests_with_segments_and_without_do_not_disturb_each_other() {
 
 #[test]
 fn texts_are_found_in_the_messages_and_used_again() {
-    let tiny = Tiny::new(&RandomShape::tiny(Architecture::Qwen3));
+    let tiny = Tiny::new(Architecture::Qwen3);
     let engine = Engine::start(tiny.open(&apart(0.0)), 1).unwrap();
     run(&engine, ask(&[0, 1, 2], true, "why?"));
     let (_, again) = run(&engine, ask(&[2, 0, 1], true, "how long did it last?"));
