@@ -1,4 +1,4 @@
-"""Small indexes of one field each, for fitting the verdicts of `overlap` (docs/portfolio.md, "Measured").
+"""Small indexes of one field each, for fitting the verdicts of `overlap` (docs/verdicts.md).
 
 make.py NSF.jsonl ERC.jsonl written.jsonl rewritten.jsonl OUT [documents]
 
