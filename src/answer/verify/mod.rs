@@ -260,11 +260,17 @@ impl<'a> Verifier<'a> {
         if let Some(fact) = fields::shown_fact(row, self.language) {
             return fact;
         }
-        let plain = row.trim_start_matches(['#', '>', '-', '*', '•', ' ']).replace("**", "").replace("__", "");
+        let plain = without_marks(row).replace("**", "").replace("__", "");
         // Extracted text is broken into lines; the quote keeps them, the sentence need not.
         let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
         if plain.is_empty() { row.to_owned() } else { plain }
     }
+}
+
+/// A line without the marks of headings, quotations and lists before it; a minus before a figure is none.
+fn without_marks(line: &str) -> &str {
+    let bare = line.trim_start_matches(['#', '>', '*', '•', ' ']);
+    bare.strip_prefix("- ").map_or(bare, without_marks)
 }
 
 /// Whether a fragment of this sentence answers.

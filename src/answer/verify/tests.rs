@@ -59,6 +59,24 @@ fn a_sentence_of_the_passage_stands_with_itself_as_quote() {
 }
 
 #[test]
+fn a_minus_before_a_figure_is_no_mark_of_a_list() {
+    let text =
+        "-40 °C was reached by the pouch cell twice.\n\n- -25 °C was reached by the coin cell.\n\n> **The seal** held.";
+    with(&[passage(1, text)], |material| {
+        let glossary = Glossary::new(&[]);
+        let verifier = Verifier::new("What was reached?", material, &glossary);
+        let shown = |claim: &str| verifier.check(claim).map(|v| v.shown(&mut |n| n));
+        let kept = "-40 °C was reached by the pouch cell twice.";
+        assert_eq!(shown(kept).as_deref(), Some(format!("{kept} [1]").as_str()));
+        assert_eq!(
+            shown("- -25 °C was reached by the coin cell.").as_deref(),
+            Some("-25 °C was reached by the coin cell. [1]")
+        );
+        assert_eq!(shown("> **The seal** held.").as_deref(), Some("The seal held. [1]"));
+    });
+}
+
+#[test]
 fn an_invented_figure_is_left_out() {
     assert!(check("The pouch cell kept 93 % of its capacity after 500 cycles [1].").is_none());
     assert!(check("After 500 cycles the pouch cell kept 83 % of capacity [1].").is_some());
