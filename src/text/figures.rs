@@ -1,7 +1,7 @@
 //! Figures with their units: `60 °C`, `-20 °C`, `500회`, `1,200 mAh/g`, `100 m²`.
 //!
-//! By pattern, not by reading: a figure is a run of digits (thousands separators aside), with the minus that touches it. A dash
-//! behind a letter or another figure is none: `NCM-811`, `3-5 %`, `20 °C -40 °C`.
+//! By pattern, not by reading: a figure is a run of digits (thousands separators aside), with the minus that touches it or is said
+//! (`영하 20 °C`). A dash behind a letter or another figure is none: `NCM-811`, `3-5 %`, `20 °C -40 °C`.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -40,7 +40,8 @@ pub fn figures(text: &str) -> Vec<Figure> {
         let unit = found.get(2).filter(|u| ends(u.as_str(), &text[u.end()..]));
         let end = unit.map_or(digits.end(), |u| u.end());
         let unit = one_spelling(unit.map_or("", |u| u.as_str()));
-        let minus = minus(&text[..digits.start()]);
+        let before = &text[..digits.start()];
+        let minus = minus(before).max(minus_in_words(before, &unit));
         let sign = if minus > 0 { "-" } else { "" };
         let digits_of = format!("{sign}{}", plain(digits.as_str()));
         Some(Figure { digits: digits_of, unit, span: digits.start() - minus..end })
@@ -72,6 +73,19 @@ fn minus(before: &str) -> usize {
     let said = rest.trim_end_matches(' ');
     let is_range = said.ends_with(|c: char| c.is_ascii_digit() || matches!(c, '%' | '℃')) || said.ends_with("°C");
     if apart && !is_range { dash.len_utf8() } else { 0 }
+}
+
+/// Bytes of a minus in words: `영하 40도`, `minus 40 °C`; `plus or minus 2 °C` has none.
+fn minus_in_words(before: &str, unit: &str) -> usize {
+    let said = before.trim_end_matches(' ');
+    let korean = said.strip_suffix("영하").filter(|rest| !rest.ends_with(char::is_alphanumeric));
+    let english = || {
+        let rest = said.strip_suffix("minus").or_else(|| said.strip_suffix("Minus"))?;
+        let is_sign = rest.is_empty() || rest.ends_with(char::is_whitespace);
+        let is_tolerance = ["or", "plus", "/"].iter().any(|word| rest.trim_end().ends_with(word));
+        (unit == "°C" && is_sign && !is_tolerance).then_some(rest)
+    };
+    korean.or_else(english).map_or(0, |rest| before.len() - rest.len())
 }
 
 /// A Latin unit must not be the beginning of a word or of another unit (`5 month` is no metre, `5 m/day` neither); a quarter
@@ -138,6 +152,19 @@ mod tests {
 
     fn one(digits: &str, unit: &str) -> (String, String) {
         (digits.to_owned(), unit.to_owned())
+    }
+
+    #[test]
+    fn a_minus_in_words_is_one_too() {
+        for text in ["영하 20 °C에서", "영하20℃", "(영하 20℃)", "at minus 20 °C", "Minus 20 °C"] {
+            assert_eq!(found(text), [one("-20", "°C")], "{text}");
+        }
+        assert_eq!(found("영하 40도에서"), [one("-40", "")]);
+        for text in ["plus or minus 20 °C", "+/minus 20 °C", "terminus 20 °C", "운영하 20 °C"] {
+            assert_eq!(found(text), [one("20", "°C")], "{text}");
+        }
+        assert_eq!(found("10 minus 3 samples"), [one("10", ""), one("3", "")]);
+        assert_eq!(&"at 영하 20 °C"[figures("at 영하 20 °C")[0].span.clone()], "영하 20 °C");
     }
 
     #[test]
