@@ -71,7 +71,7 @@ pub enum Event {
 /// One link from a sentence of the answer to the words that support it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Citation {
-    /// Passage number, as in `[n]`: from 1 in the order of first mention.
+    /// Passage number, as in `[n]`: from 1 in the order of first mention; of JSON that a schema asked for, as the passage was found.
     pub n: usize,
     /// Document id.
     pub doc_id: String,

@@ -4,24 +4,19 @@
 //! question that the source gives otherwise, a part of the question that no cited sentence answers, an aim where a result was asked
 //! for. By form, whoever wrote the answer (a clause of the question also by what a reader found); the texts themselves are in `prompt`.
 
-use std::collections::{BTreeSet, HashSet};
+mod unanswered;
+
+use std::collections::BTreeSet;
 
 use super::reading::Asked;
 use super::verify::Verified;
 use crate::document::Passage;
 use crate::generate::{Read, asks_for_a_figure};
 use crate::prompt;
-use crate::text::coverage::{Coverage, term_set};
-use crate::text::width::narrowed;
-use crate::text::{
-    Figure, QuestionPart, asks_for_a_result, asks_for_an_aim, fields, figures, is_hangul, letters, names_only_aims,
-    rows, states_an_aim,
-};
+use crate::text::coverage::Coverage;
+use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, names_only_aims, rows, states_an_aim};
+use unanswered::unanswered;
 
-/// Share of what a part of a question asks that the cited sentences must hold.
-const PART: f32 = 0.5;
-/// The same of a clause, whose verb is seldom the source's.
-const CLAUSE: f32 = 0.3;
 /// Figures of the source that are told, at most.
 const TOLD: usize = 3;
 
@@ -74,13 +69,6 @@ impl Cited<'_> {
 
     fn has_a_figure(&self) -> bool {
         self.quote.chars().any(char::is_numeric)
-    }
-
-    fn said(&self) -> Said {
-        let year = self.passage.metadata.year.map(|year| year.to_string()).unwrap_or_default();
-        let text = format!("{}\n{}\n{}\n{year}", self.quote, self.claim, self.columns().replace('_', " "));
-        let in_context = format!("{text}\n{}", self.heading());
-        Said { terms: term_set(&in_context), letters: letters(&narrowed(&in_context)), figures: figures(&text) }
     }
 
     fn columns(&self) -> &str {
@@ -151,29 +139,40 @@ const YEAR: &str = "year";
 /// `more than 80 %` is none.
 fn measures(text: &str, is_question: bool) -> Vec<(Measure, &str)> {
     let mut out = Vec::new();
-    for Figure { digits, unit, span } in figures(text) {
+    for Figure { digits, unit, span } in spelt_out(text) {
         let (before, after) = (&text[..span.start], &text[span.end..]);
         // The 811 of NCM811 and the 2 of 3-2 are no measures.
         let is_code = before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '/' | '_'));
-        let is_year =
-            digits.parse().is_ok_and(|y: u32| (1900..2100).contains(&y)) && matches!(unit.as_str(), "" | "년");
-        let (unit, end) = match unit.as_str() {
-            _ if is_year => (YEAR.to_owned(), span.end),
-            "" => spelt(after).map_or((String::new(), span.end), |(unit, length)| (unit.to_owned(), span.end + length)),
-            _ => (unit, span.end),
-        };
+        let is_year = may_be_year(&digits) && matches!(unit.as_str(), "" | "년");
+        let unit = if is_year { YEAR.to_owned() } else { unit };
         let is_bound = is_question
             && (is_bounded(before, after) || (is_year && !states_a_year(before, after, &text[span.clone()])));
         if !is_code && !unit.is_empty() && !is_bound {
-            out.push((Measure { digits: value(&digits).to_owned(), unit }, &text[span.start..end]));
+            out.push((Measure { digits: value(&digits).to_owned(), unit }, &text[span]));
         }
     }
     out
 }
 
+fn may_be_year(digits: &str) -> bool {
+    digits.parse().is_ok_and(|year: u32| (1900..2100).contains(&year))
+}
+
 /// The digits of a figure in one spelling: `2.50` is 2.5.
 fn value(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}
+
+/// The figures of a text, also those whose unit is written as a word.
+fn spelt_out(text: &str) -> Vec<Figure> {
+    let mut found = figures(text);
+    for figure in found.iter_mut().filter(|f| f.unit.is_empty() && !may_be_year(&f.digits)) {
+        if let Some((unit, length)) = spelt(&text[figure.span.end..]) {
+            figure.unit = unit.to_owned();
+            figure.span.end += length;
+        }
+    }
+    found
 }
 
 /// A unit that is written as a word behind a figure, and the bytes up to its end.
@@ -218,151 +217,9 @@ fn states_a_year(before: &str, after: &str, year: &str) -> bool {
         && (is_korean || ["in", "of", "the", "during", "year"].contains(&last.as_str()))
 }
 
-/// Quantities and the units they are given in.
-const QUANTITIES: [(&[&str], &[&str]); 12] = [
-    (&["농도", "concentration"], &["ppm", "ppb", "%", "mg", "g"]),
-    (&["온도", "수온", "temperature"], &["°C", "K"]),
-    (&["압력", "pressure"], &["Pa", "kPa", "MPa", "GPa", "bar"]),
-    (&["시간", "기간", "time", "duration"], &["초", "분", "시간", "일", "개월", "년"]),
-    (&["두께", "길이", "폭", "thickness", "length", "width"], &["nm", "μm", "mm", "cm", "m", "km"]),
-    (
-        &["비용", "가격", "단가", "예산", "cost", "price", "budget"],
-        &["원", "만원", "억원", "백만원", "euro", "dollar", "million"],
-    ),
-    (&["용량", "capacity"], &["mAh", "Ah", "A", "Wh", "kWh", "MWh", "mAh/g", "L"]),
-    (&["전압", "voltage"], &["V", "mV", "kV"]),
-    (&["무게", "중량", "질량", "weight", "mass"], &["mg", "g", "kg", "톤"]),
-    (&["면적", "area"], &["mm²", "cm²", "m²"]),
-    (&["출력", "전력", "power"], &["W", "mW", "kW", "MW", "GW"]),
-    (&["에너지", "energy"], &["Wh", "kWh", "MWh", "GWh", "Wh/kg", "Wh/L"]),
-];
-
-/// True where a part names a quantity and the sentence gives one of its kind, without its name.
-fn gives(part: &str, quote: &str) -> bool {
-    let lower = part.to_lowercase();
-    let asked = QUANTITIES.iter().filter(|(names, _)| names.iter().any(|name| lower.contains(name)));
-    let units: Vec<&str> = asked.flat_map(|(_, units)| units.iter().copied()).collect();
-    !units.is_empty() && measures(quote, false).iter().any(|(m, _)| units.contains(&m.unit.as_str()))
-}
-
-/// What a cited sentence says, its columns, title and headings among it, ready to be looked up.
-struct Said {
-    terms: HashSet<String>,
-    /// By its letters and digits alone, whatever the blanks and hyphens between them.
-    letters: String,
-    /// Without those of title and headings, which are often only numbered.
-    figures: Vec<Figure>,
-}
-
-/// The parts of the question, as it has them, that no cited sentence speaks of.
-fn unanswered(
-    question: &str,
-    all: &[QuestionPart],
-    coverage: &Coverage,
-    read: Option<&Read>,
-    cited: &[Cited<'_>],
-) -> Vec<String> {
-    let said: Vec<Said> = cited.iter().map(Cited::said).collect();
-    let is_missing = |(at, part): &(usize, &QuestionPart)| {
-        let text = &question[part.span.clone()];
-        let own = only(coverage, |at| part.span.contains(&at));
-        let fields = fields::asked(text);
-        let gives_field = |c: &Cited<'_>| [c.claim, c.quote].iter().any(|t| !fields::names_in(t, &fields).is_empty());
-        // By its words a name can be found; a clause may be answered in any.
-        let is_read =
-            |c: &Cited<'_>| part.is_clause && read.is_some_and(|read| read.answers_part(c.passage.n, c.quote, *at));
-        !own.is_empty()
-            && !said.iter().any(|said| speaks_of(said, question, part, &own))
-            && !cited.iter().any(|c| gives(text, c.quote) || gives_field(c) || is_read(c))
-            && !is_of_the_kind(question, text, &own, cited)
-    };
-    let missing = all.iter().enumerate().filter(is_missing);
-    missing.map(|(_, part)| part.shown(question).to_owned()).collect()
-}
-
-/// The terms of a question that begin at one of these bytes.
-fn only(coverage: &Coverage, holds: impl Fn(usize) -> bool) -> Coverage {
-    coverage.reweighed(|span| f32::from(u8::from(holds(span.start))))
-}
-
-/// True where a sentence holds enough of what a part asks: in its words or their synonyms, joined or apart, or by its figures.
-fn speaks_of(said: &Said, question: &str, part: &QuestionPart, own: &Coverage) -> bool {
-    let spelt = own.terms().filter(|term| is_spelt(term, &said.letters)).map(str::to_owned);
-    let terms: HashSet<String> = said.terms.iter().cloned().chain(spelt).collect();
-    let same = |a: &Figure, b: &Figure| {
-        value(&a.digits) == value(&b.digits) && (a.unit == b.unit || a.unit.is_empty() || b.unit.is_empty())
-    };
-    // A figure with its unit and particle: `60도와` of what is said at 60 °C.
-    let text = &question[part.span.clone()];
-    let held: Vec<(usize, usize)> = figures(text)
-        .into_iter()
-        .filter(|figure| said.figures.iter().any(|other| same(figure, other)))
-        .map(|figure| (part.span.start + figure.span.start, part.span.start + word_end(text, figure.span.end)))
-        .collect();
-    let rest = only(own, |at| !held.iter().any(|(from, to)| (*from..*to).contains(&at)));
-    let least = if part.is_clause { CLAUSE } else { PART };
-    own.by(&terms) >= least || rest.is_empty() || rest.by(&terms) >= least
-}
-
-/// True for a term whose letters stand in these, joined to others or not: `용량` in `용량유지율`.
-fn is_spelt(term: &str, letters: &str) -> bool {
-    const SYLLABLES: usize = 2;
-    const LATIN: usize = 5;
-    let bare = term.trim_start_matches('~');
-    let least = if bare.chars().all(is_hangul) { SYLLABLES } else { LATIN };
-    let is_word = bare.chars().all(char::is_alphabetic);
-    is_word && bare.chars().count() >= least && letters.contains(bare)
-}
-
-/// Where the letters and digits from byte `at` on end.
-fn word_end(text: &str, at: usize) -> usize {
-    text[at..].find(|c: char| !c.is_alphanumeric()).map_or(text.len(), |length| at + length)
-}
-
-/// The word of `text` that holds byte `at`.
-fn word_at(text: &str, at: usize) -> &str {
-    let before = text[..at].rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-    &text[at - before.len()..word_end(text, at)]
-}
-
-/// True for a part that asks for nothing but the aim, or what came out, where a sentence of that kind is cited: it has words of
-/// its own.
-fn is_of_the_kind(question: &str, part: &str, own: &Coverage, cited: &[Cited<'_>]) -> bool {
-    const GENERAL: [&str; 17] = [
-        "목표",
-        "목적",
-        "결과",
-        "성과",
-        "최종",
-        "달성",
-        "도달",
-        "aim",
-        "goal",
-        "objective",
-        "result",
-        "outcome",
-        "final",
-        "reach",
-        "achiev",
-        "attain",
-        "found",
-    ];
-    let is_general = |at: usize| {
-        let word = word_at(question, at).to_lowercase();
-        GENERAL.iter().any(|general| word.starts_with(general))
-    };
-    only(own, |at| !is_general(at)).is_empty()
-        && (asks_for_an_aim(part) && cited.iter().any(Cited::is_aim)
-            || asks_for_a_result(part) && !cited.iter().all(Cited::is_aim))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
-
     use super::*;
-    use crate::generate::{Evidence, GenerateError, SpanFinder, read};
-    use crate::text::parts;
 
     fn contradicted_by(question: &str, text: &str) -> Vec<(String, Vec<String>)> {
         let passage = Passage::whole(1, "Cells", text);
@@ -395,63 +252,6 @@ mod tests {
         };
         assert!(row("| Item | Target |\n|---|---|\n| skin | 25 hours |"));
         assert!(!row("| Item | Target | Result |\n|---|---|---|\n| skin | 25 hours | 26.8 hours |"));
-    }
-
-    /// The parts of a question that are missing where these sentences of one passage are cited.
-    fn missing(question: &str, sentences: &[&str], read: Option<&Read>) -> Vec<String> {
-        let passage = Passage::whole(1, "Cells", &sentences.join(" "));
-        let cited = sentences.iter().map(|s| Cited { claim: s, quote: s, passage: &passage }).collect::<Vec<_>>();
-        unanswered(question, &parts(question), &Coverage::of_question(question, &[]), read, &cited)
-    }
-
-    #[test]
-    fn a_part_is_spoken_of_in_another_spelling_too() {
-        for (question, text) in [
-            ("용량과 유지율은?", "용량유지율은 500회 뒤 83 %였다."),
-            ("60도와 90도에서 유지율은?", "At 60 °C they kept 83 %, at 90 °C 41 %."),
-            ("3 MPa와 1 MPa에서 저항은?", "3.0 MPa에서 12 mΩ, 1.0 MPa에서 15 mΩ였다."),
-            ("예산과 책임자는?", "lead: 정하늘 | budget_mkrw: 870"),
-        ] {
-            assert!(missing(question, &[text], None).is_empty(), "{question}");
-        }
-        assert_eq!(missing("60도와 90도에서 유지율은?", &["At 60 °C they kept 83 %."], None), ["90도"]);
-        assert_eq!(missing("3 MPa와 1 MPa에서 저항은?", &["3.0 MPa에서 12 mΩ였다."], None), ["1 MPa"]);
-        assert_eq!(missing("예산과 특허는?", &["lead: 정하늘 | budget_mkrw: 870"], None), ["특허"]);
-    }
-
-    #[test]
-    fn aim_and_result_are_spoken_of_by_sentences_of_that_kind() {
-        let (aim, result) = ("수명 500회를 얻고자 한다.", "500회에서 83 %를 유지하였다.");
-        let question = "목표는 무엇인가? 결과는?";
-        assert!(missing(question, &[aim, result], None).is_empty());
-        assert_eq!(missing(question, &[aim], None), ["결과는"]);
-        assert_eq!(missing(question, &[result], None), ["목표는 무엇인가"]);
-        let question = "What were the aim and the result of the cell project?";
-        assert_eq!(missing(question, &["We hope to cut the loss to 3 %."], None), ["result"]);
-        assert!(missing(question, &["We hope to cut the loss to 3 %.", "It was 4 %."], None).is_empty());
-    }
-
-    /// Finds these words wherever they stand, and is sure of it.
-    struct Finds(&'static str);
-
-    impl SpanFinder for Finds {
-        fn find(&self, _: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
-            let place = |text: &str| text.find(self.0).map_or((0..0, -9.0), |at| (at..at + self.0.len(), 9.0));
-            Ok(sentences.iter().map(|&(_, text)| place(text)).collect())
-        }
-    }
-
-    #[test]
-    fn a_clause_that_is_answered_in_other_words_is_spoken_of_where_a_reader_says_so() {
-        let question = "How thick is the felt, and why did the seal fail?";
-        let sentences = ["The felt is 2 mm thick.", "Moisture crept below the lid."];
-        assert_eq!(missing(question, &sentences, None), ["why did the seal fail"]);
-        let text = sentences.join(" ");
-        let evidence = [Evidence { n: 1, heading: "Cells".into(), text: &text, header: None }];
-        let coverage = Coverage::of_question(question, &[]);
-        let read = read(&Finds("Moisture"), (question, question), &parts(question), &coverage, &evidence).unwrap();
-        assert!(missing(question, &sentences, Some(&read)).is_empty());
-        assert_eq!(missing(question, &sentences[..1], Some(&read)), ["why did the seal fail"], "it is not cited");
     }
 
     #[test]

@@ -15,6 +15,8 @@ const TOLD: usize = 10;
 const NEAREST: usize = 5;
 /// From this likeness on, in percent, a name is near another.
 const NEAR: usize = 50;
+/// Characters of an unknown name that are repeated, at most.
+const REPEATED: usize = 200;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -66,9 +68,12 @@ fn named(app: &App, given: &str) -> Result<Document, Failure> {
     }
     let path = given.strip_prefix("./").unwrap_or(given);
     let mut found = catalog.documents_of_file(path)?;
-    if let Some((file, record)) = path.split_once('#').filter(|_| found.is_empty()) {
-        found = catalog.documents_of_file(file)?;
-        found.retain(|(_, source)| source.split_once('#').is_some_and(|(_, id)| id == record));
+    // The name of a file may have the mark, and the id of a record.
+    for (file, record) in [path.split_once('#'), path.rsplit_once('#')].into_iter().flatten() {
+        if found.is_empty() {
+            found = catalog.documents_of_file(file)?;
+            found.retain(|(_, source)| is_record(source, file, record));
+        }
     }
     if found.is_empty() {
         for id in catalog.find_external(given)? {
@@ -84,6 +89,12 @@ fn named(app: &App, given: &str) -> Result<Document, Failure> {
     }
 }
 
+/// True for the source of this record of a file, which is given by its path or the end of it.
+fn is_record(source: &str, file: &str, record: &str) -> bool {
+    let of = source.strip_suffix(record).and_then(|rest| rest.strip_suffix('#'));
+    of.is_some_and(|of| of.ends_with(file) || file.ends_with(of))
+}
+
 fn ambiguous(given: &str, found: &[(String, String)]) -> Failure {
     let told = found.iter().take(TOLD).map(|(id, source)| format!("\n  {source}  ({id})")).collect::<String>();
     let more = found.len().saturating_sub(TOLD);
@@ -97,6 +108,7 @@ fn ambiguous(given: &str, found: &[(String, String)]) -> Failure {
 fn unknown(given: &str, sources: Vec<String>) -> Failure {
     let near: String = nearest(given, sources).iter().map(|source| format!("\n  {source}")).collect();
     let near = if near.is_empty() { near } else { format!("; spelt alike:{near}") };
+    let given: String = given.chars().take(REPEATED).collect();
     Failure::bad_input(format!(
         "no document `{given}` in this index; a document is called by its `doc_id`, or by its source as answers and searches print it{near}"
     ))
@@ -152,6 +164,20 @@ mod tests {
         assert!(near("0123456789abcdef").is_empty() && near("").is_empty());
         let message = unknown("kilns.pdf", sources().map(str::to_owned).to_vec()).message;
         assert!(message.ends_with("; spelt alike:\n  reports/kiln.pdf"), "{message}");
+        assert!(unknown(&"가".repeat(9000), Vec::new()).message.chars().count() < 400);
+    }
+
+    #[test]
+    fn a_record_is_called_by_its_file_and_its_id_whichever_has_the_mark() {
+        for (source, file, record) in [
+            ("sub/p.jsonl#A", "p.jsonl", "A"),
+            ("p.jsonl#A", "/data/p.jsonl", "A"),
+            ("sub/q#r.jsonl#A", "sub/q#r.jsonl", "A"),
+            ("p.jsonl#A#1", "p.jsonl", "A#1"),
+        ] {
+            assert!(is_record(source, file, record), "{source}");
+        }
+        assert!(!is_record("p.jsonl#A#1", "p.jsonl", "1") && !is_record("p.jsonl#A", "p.jsonl", ""));
     }
 
     #[test]

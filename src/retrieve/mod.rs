@@ -288,7 +288,7 @@ fn unnamed(parts: &Parts<'_>, question: &str, passages: &[Passage]) -> Result<Ve
     let of_sector = |name: &str| {
         let mut rows = parts.sector.institutes.iter().map(|r| r.names.iter().chain(&r.former));
         let row = rows.find(|row| row.clone().any(|n| plain(n) == plain(name)));
-        row.is_some_and(|mut row| row.any(|n| is_said(n)))
+        row.is_some_and(|mut row| row.any(|n| holds_name(&said, &letters_said, n)))
     };
     let of_glossary = |name: &str| {
         let others = parts.glossary.matches(name).into_iter().filter(|s| s.span == (0..name.len()));
@@ -296,6 +296,15 @@ fn unnamed(parts: &Parts<'_>, question: &str, passages: &[Passage]) -> Result<Ve
     };
     let unnamed = asked.into_iter().filter(|name| !is_said(name) && !of_sector(name) && !of_glossary(name));
     Ok(unnamed.map(str::to_owned).collect())
+}
+
+/// True where a text, its letters at hand, has this name: an abbreviation as a word, since `metric` and `task is to` have the letters
+/// of ETRI and KIST; a longer one whatever its blanks, marks and case.
+fn holds_name(text: &str, letters_of_text: &str, name: &str) -> bool {
+    const SYLLABLES: usize = 4;
+    let name = narrowed(name);
+    let is_abbreviation = !name.contains(' ') && (name.is_ascii() || name.chars().count() <= SYLLABLES);
+    if is_abbreviation { holds_word(text, &name) } else { letters_of_text.contains(&letters(&name)) }
 }
 
 /// True where a text has this name, and not within a longer one.
@@ -450,6 +459,11 @@ mod tests {
     fn a_short_name_is_not_found_within_a_longer_one() {
         assert!(holds_word("Done at KIST.", "KIST") && holds_word("KIST가 하였다", "KIST"));
         assert!(!holds_word("Done at KISTLER.", "KIST") && !holds_word("한국KIST", "KIST"));
+        let holds = |text: &str, name: &str| holds_name(text, &letters(text), name);
+        assert!(!holds("A geometric task is to be solved.", "ETRI") && !holds("Its task is to last.", "KIST"));
+        assert!(!holds("유한 전지", "한전") && holds("한전이 하였다", "한전"));
+        assert!(holds("Done at (KIST).", "ＫＩＳＴ") && holds("한국 오르빅 연구원", "한국오르빅연구원"));
+        assert!(holds("Orvik-Marine  institute", "Orvik Marine Institute"));
     }
 
     #[test]

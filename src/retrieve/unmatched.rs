@@ -3,10 +3,10 @@
 //!
 //! A reader who mistypes a document type must not be told that the documents hold no answer: nobody looked at them.
 
-use super::{Parts, RetrieveError, SearchOptions, filter};
+use super::{Parts, RetrieveError, SearchOptions, filter, holds_word};
 use crate::document::{Language, Passage};
 use crate::index::{self, Filter};
-use crate::text::{figures, letters};
+use crate::text::figures;
 
 /// Values of a field that are told, the most frequent first; of more only the number is.
 const TOLD: usize = 10;
@@ -124,18 +124,23 @@ pub struct SetAside {
 
 impl SetAside {
     /// Without the years and institutions that one of these passages states in its text, while no field of its document states any: no
-    /// filter lets it through, and it matches all the same.
+    /// filter lets it through, and it matches all the same. Of an open span of years all that are stated must lie in it: a goal for
+    /// 2050 is not of a project since 2021.
     pub fn unless_said(mut self, cited: &[&Passage]) -> SetAside {
         let text = |p: &&Passage| format!("{}\n{}\n{}", p.title, p.path.join("\n"), p.text);
         let mut undated = cited.iter().filter(|p| p.metadata.year.is_none()).map(text);
         let [from, to] = self.years;
         let is_within = |year: i64| from.is_none_or(|from| from <= year) && to.is_none_or(|to| year <= to);
-        if undated.any(|text| years_in(&text).into_iter().any(is_within)) {
+        let is_open = from.is_none() || to.is_none();
+        let is_stated = |text: String| {
+            let years = years_in(&text);
+            years.iter().copied().any(is_within) && (!is_open || years.iter().copied().all(is_within))
+        };
+        if undated.any(is_stated) {
             self.years = [None, None];
         }
-        let nobodys = cited.iter().filter(|p| p.metadata.institution.is_none()).map(text);
-        let nobodys: Vec<String> = nobodys.map(|text| letters(&text)).collect();
-        self.institutions.retain(|name| !nobodys.iter().any(|text| text.contains(&letters(name))));
+        let nobodys: Vec<String> = cited.iter().filter(|p| p.metadata.institution.is_none()).map(text).collect();
+        self.institutions.retain(|name| !nobodys.iter().any(|text| holds_word(text, name)));
         self
     }
 
@@ -253,6 +258,10 @@ mod tests {
         assert_eq!(aside().unless_said(&[&cited]), SetAside::default());
         let earlier = Passage::whole(1, "Seals", "It was carried out in 2019 at 2022 A.");
         assert_eq!(aside().unless_said(&[&earlier]), aside());
+        let planned = Passage::whole(1, "Seals", "달한빛 carried it out in 2019, and 2050 is the goal.");
+        assert_eq!(aside().unless_said(&[&planned]), aside());
+        let closed = || SetAside { years: [Some(2019), Some(2019)], ..aside() };
+        assert_eq!(closed().unless_said(&[&planned]), SetAside { years: [None, None], ..aside() });
         let mut other = cited.clone();
         (other.metadata.year, other.metadata.institution) = (Some(2019), Some("Dawon".into()));
         assert_eq!(aside().unless_said(&[&other]), aside(), "its fields say otherwise");

@@ -52,7 +52,7 @@ pub(super) struct Passage {
 /// One link from a sentence of the answer to the words that support it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct Citation {
-    /// Passage number, as in `[n]`: from 1 in the order of first mention.
+    /// Passage number, as in `[n]`: from 1 in the order of first mention; of JSON that a schema asked for, as the passage was found.
     n: usize,
     /// Which sentence of the answer, from 0.
     sentence: usize,

@@ -33,6 +33,10 @@ static AIM: LazyLock<Regex> = LazyLock::new(|| {
 static AIM_LABEL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)^\W*(\w+\s?){0,2}?(목표|목적|aims?|objectives?|goals?|targets?)\s?(치|값|내용)?\s?[:：|]")
 });
+/// … but what came out follows beside it: `목표: 90 % | 실적: 86 %`.
+static RESULT_LABEL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)[|;,]\s*(최종\s?)?(실적|결과|성과|달성|results?|actual|achieved|outcomes?)\s?(치|값|내용)?\s?[:：|]")
+});
 /// The aim is spoken of from the other end.
 static REACHED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
@@ -54,6 +58,9 @@ static AIM_HEADING: LazyLock<Regex> = LazyLock::new(|| {
         r"|^[\d.\s]*(기대\s?(효과|성과)|expected\s+(results?|outcomes?|effects?|impacts?|benefits?))",
     ))
 });
+/// … and such that results follow: `Progress towards objectives`.
+static REACHED_HEADING: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\b(towards?|against|versus|vs)\b|\b(achiev|attain|fulfil)\w*\s+of\b"));
 static AIM_NAMED: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)목표|목적|\b(aims?|goals?|objectives?|targets?)\b"));
 static RESULT_ASKED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
@@ -62,7 +69,10 @@ static RESULT_ASKED: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 static AIM_ASKED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)목표|목적|계획|예정|\b(aims?|goals?|objectives?|targets?|targeted|planned|plans?|intend(s|ed)?)\b")
+    pattern(concat!(
+        r"(?i)목표|목적|계획|예정|\b(aims?|goals?|objectives?|targets?|targeted|planned|plans?|intend(s|ed)?)\b",
+        r"|(기대|예상)\s?(성과|결과)[은는이가]?\s*(무엇|[?？]|$)|\bwhat\s+(\w+\s+)?(is|are)\s+(the\s+)?expected\b",
+    ))
 });
 /// Beside [`REACHED`], what asks whether an aim was reached: `목표를 달성하지 …`, `Did it meet its target?`
 static REACHING_ASKED: LazyLock<Regex> = LazyLock::new(|| {
@@ -117,8 +127,9 @@ fn is_past(question: &str) -> bool {
 pub fn states_an_aim(sentence: &str, heading: &str) -> bool {
     let path = heading.split(" | ").next().unwrap_or_default();
     let last = path.rsplit(" > ").next().unwrap_or_default();
-    let is_aim = AIM.is_match(sentence) || AIM_LABEL.is_match(sentence) || AIM_HEADING.is_match(last);
-    is_aim && !is_reached(sentence)
+    let is_below_aims = AIM_HEADING.is_match(last) && !REACHED_HEADING.is_match(last) && !is_reached(last);
+    let is_labelled = AIM_LABEL.is_match(sentence) && !RESULT_LABEL.is_match(sentence);
+    (AIM.is_match(sentence) || is_labelled || is_below_aims) && !is_reached(sentence)
 }
 
 /// True for a row of column names that, the first aside, are those of aims: `| 항목 | 목표 |`.
@@ -147,6 +158,7 @@ mod tests {
             "90 %가 달성되도록 하는 것을 목표로 한다.",
             "최종목표: 500회 수명 80 % 이상",
             "| 최종 목표 | 수명 500회 |",
+            "목표: 수율 90 % 달성 | 기간: 2년",
             "The project aims to reach 90 % efficiency.",
             "SALTWAY aims to cut the loss to 3 %.",
             "The target is 400 Wh/kg.",
@@ -173,6 +185,8 @@ mod tests {
             "개발 계획은 2019년에 승인되었다.",
             "We aimed for 90 % but came to 86 %.",
             "The drug targets the tumour.",
+            "목표: 90 % | 실적: 86 %",
+            "| Target | 90 % | Result | 86 % |",
         ] {
             assert!(!states_an_aim(result, ""), "{result}");
         }
@@ -184,6 +198,9 @@ mod tests {
         for heading in ["2. Objectives", "1.2 Aims and scope", "연구 목표 및 내용", "사업 목적", "5. 기대효과"]
         {
             assert!(states_an_aim("Losses below 5 %.", &format!("Kilns > {heading}")), "{heading}");
+        }
+        for heading in ["2. Progress towards goals", "Results against goals", "Achievement of goals", "Achieved aims"] {
+            assert!(!states_an_aim("Losses fell to 4 %.", &format!("Kilns > {heading}")), "{heading}");
         }
         assert!(!states_an_aim("효율은 91.8 %였다.", "음극 과제 > result"));
         assert!(!states_an_aim("Two pads were replaced.", "1. Objective > 3. Discussion | Orvik"));
@@ -204,6 +221,8 @@ mod tests {
             "최종 목표 80 %를 달성하였는가?",
             "목표 달성률은?",
             "Did the project reach its targets?",
+            "Were the expected results obtained?",
+            "예상 결과는 실제로 나타났나?",
             "Was the target of 90 % met?",
             "How far has the loss been cut?",
         ] {
@@ -215,6 +234,9 @@ mod tests {
             "What was the target efficiency?",
             "What target was to be reached?",
             "무엇을 할 계획이었나?",
+            "이 과제의 기대 성과는?",
+            "What are the expected results of the project?",
+            "What outcome is expected?",
         ] {
             assert!(asks_for_an_aim(aim) && !asks_for_a_result(aim), "{aim}");
         }

@@ -255,7 +255,8 @@ impl<'a> Verifier<'a> {
         if rows::is_row(row) {
             let passage = self.passages.iter().find(|p| p.passage.n == quote.n).map(|p| p.passage);
             let header = passage.and_then(|p| rows::header_of(&p.text, quote.span.start).or(p.header.as_deref()));
-            return rows::read(row, header, self.language);
+            // A reference in the name of a column would be taken for a citation.
+            return split_citations(&rows::read(row, header, self.language)).0;
         }
         if let Some(fact) = fields::shown_fact(row, self.language) {
             return fact;

@@ -52,6 +52,17 @@ fn across_languages_translations_stand_and_other_sentences_fall() {
 }
 
 #[test]
+fn a_reference_in_the_name_of_a_column_is_no_citation() {
+    let passages = [passage(1, "| Part | Life [7] |\n|---|---|\n| felt skin | 25 hours |\n")];
+    let glossary = Glossary::new(&[]);
+    let shown = with(&passages, |material| {
+        let verifier = Verifier::new("How long did the felt skin last?", material, &glossary);
+        verifier.check("| felt skin | 25 hours |").map(|v| v.shown(&mut |n| n))
+    });
+    assert_eq!(shown.as_deref(), Some("Part: felt skin; Life: 25 hours [1]"));
+}
+
+#[test]
 fn a_sentence_of_the_passage_stands_with_itself_as_quote() {
     let (shown, quotes) = check("The binder was polyacrylic acid. [1]").unwrap();
     assert_eq!(shown, "The binder was polyacrylic acid. [1]");
