@@ -418,9 +418,10 @@ class Turn {
 
   finish(grounds, finishReason) {
     this.grounds = grounds;
-    // The notes end the content for clients that show nothing else; here they stand by themselves.
-    const notes = grounds?.notes?.length ? `\n\n${grounds.notes.join("\n")}` : "";
-    if (notes && this.text.endsWith(notes)) this.text = this.text.slice(0, -notes.length);
+    // What was respelt, and the notes, end the content for clients that show nothing else; here they stand by themselves.
+    const notes = (grounds.notes ?? []).join("\n");
+    const below = this.text.lastIndexOf("\n\n", this.text.length - notes.length);
+    if ((notes || grounds.respelt?.length) && below >= 0 && this.text.endsWith(notes)) this.text = this.text.slice(0, below);
     this.end(finishReason === "length" ? "cutOff" : "complete");
   }
 

@@ -83,8 +83,12 @@ const PROVISIONS = {
   public: "may be public",
 };
 
-let language = localStorage.getItem("language") || (navigator.language.startsWith("ko") ? "ko" : "en");
+// Storage may be switched off, or hold what another program left there.
+const stored = (use) => { try { return use(); } catch { return null; } };
+let language = [stored(() => localStorage.getItem("language")), navigator.language.slice(0, 2)].find((l) => Object.hasOwn(TEXTS, l)) || "en";
 let last = null;
+// Counts what was asked or read: of anything but the last, what comes later is not shown.
+let turn = 0;
 const $ = (id) => document.getElementById(id);
 const t = () => TEXTS[language];
 
@@ -380,9 +384,11 @@ async function ask(what, path, body, of) {
   $("problem").hidden = true;
   $("saves").hidden = true;
   last = null;
+  const mine = ++turn;
   out.replaceChildren(element("p", t().working));
   try {
     const [found, source] = await Promise.all([call(path, body), of && call(of)]);
+    if (mine !== turn) return;
     out.replaceChildren();
     last = { what, body, found, original: source ? source.text : body?.text, of: source };
     const kinds = {
@@ -393,6 +399,7 @@ async function ask(what, path, body, of) {
     document.querySelectorAll("[data-save]").forEach((b) => { b.hidden = !kinds.includes(b.dataset.save); });
     draw();
   } catch (error) {
+    if (mine !== turn) return;
     out.replaceChildren();
     $("problem").textContent = error.message || t().broken;
     $("problem").hidden = false;
@@ -436,6 +443,8 @@ $("file").addEventListener("change", async () => {
   $("problem").hidden = true;
   $("saves").hidden = true;
   last = null;
+  const mine = ++turn;
+  const isChosen = () => $("file").files[0] === file;
   $("out").replaceChildren(element("p", t().reading));
   try {
     const response = await fetch(`/v1/extract?name=${encodeURIComponent(file.name)}`, {
@@ -443,12 +452,14 @@ $("file").addEventListener("change", async () => {
     });
     const found = await response.json();
     if (!response.ok) throw new Error(found.error?.message || t().broken);
-    $("text").value = found.text;
+    if (isChosen()) $("text").value = found.text;
   } catch (error) {
-    $("problem").textContent = error.message || t().broken;
-    $("problem").hidden = false;
+    if (isChosen()) {
+      $("problem").textContent = error.message || t().broken;
+      $("problem").hidden = false;
+    }
   }
-  $("out").replaceChildren();
+  if (mine === turn) $("out").replaceChildren();
 });
 
 function keep(blob, name) {
@@ -460,24 +471,25 @@ function keep(blob, name) {
 }
 
 async function save(kind) {
-  if (kind === "json") return keep(new Blob([JSON.stringify(last.found, null, 2)], { type: "application/json" }), "sectora-portfolio.json");
-  if (kind === "text") return keep(new Blob([last.found.text], { type: "text/plain;charset=utf-8" }), `sectora-${last.what}.txt`);
-  const response = kind === "svg"
-    ? await fetch(`/v1/strengths.svg?language=${language}`)
-    : await fetch("/v1/overlap/report", {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...last.body, format: kind, language }),
+  // Something else may be asked before the file is there.
+  const { what, body, found } = last;
+  if (kind === "json") return keep(new Blob([JSON.stringify(found, null, 2)], { type: "application/json" }), "sectora-portfolio.json");
+  if (kind === "text") return keep(new Blob([found.text], { type: "text/plain;charset=utf-8" }), `sectora-${what}.txt`);
+  const asked = kind === "svg"
+    ? fetch(`/v1/strengths.svg?language=${language}`)
+    : fetch("/v1/overlap/report", {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...body, format: kind, language }),
     });
-  if (!response.ok) {
-    $("problem").textContent = t().broken;
-    $("problem").hidden = false;
-    return undefined;
-  }
-  return keep(await response.blob(), `sectora-${last.what}.${kind === "markdown" ? "md" : kind}`);
+  const file = await asked.then((response) => (response.ok ? response.blob() : null)).catch(() => null);
+  if (file) return keep(file, `sectora-${what}.${kind === "markdown" ? "md" : kind}`);
+  $("problem").textContent = t().broken;
+  $("problem").hidden = false;
+  return undefined;
 }
 document.querySelectorAll("[data-save]").forEach((b) => b.addEventListener("click", () => save(b.dataset.save)));
 document.querySelectorAll("[data-language]").forEach((b) => b.addEventListener("click", () => {
   language = b.dataset.language;
-  localStorage.setItem("language", language);
+  stored(() => localStorage.setItem("language", language));
   speak();
   // Sentences that the program writes are asked for again; everything else is at hand.
   const again = { strengths, consolidate }[last?.what];

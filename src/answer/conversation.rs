@@ -159,14 +159,26 @@ pub(super) fn fit(
 ) -> Result<Vec<Message>, AnswerError> {
     // Chat templates add a few tokens around each message.
     let size = |m: &[Message]| m.iter().map(|m| generator.count_tokens(&m.content) + 8).sum::<usize>();
-    let mut from = 0;
-    loop {
-        let messages = render(&history[from..])?;
-        if from >= history.len() || size(&messages) <= room {
+    // What is too long by itself is not rendered: a client may send tens of thousands of turns.
+    let mut alone = 0;
+    let latest = history.iter().rev().take_while(|turn| {
+        alone += generator.count_tokens(&turn.content) + 1;
+        alone <= room
+    });
+    let (mut from, mut to) = (history.len() - latest.count(), history.len());
+    let mut at = from;
+    while from < to {
+        let messages = render(&history[at..])?;
+        if size(&messages) > room {
+            from = at + 1;
+        } else if at == from {
             return Ok(messages);
+        } else {
+            to = at;
         }
-        from += 1;
+        at = from + (to - from) / 2;
     }
+    Ok(render(&history[to..])?)
 }
 
 fn points_back(question: &str) -> bool {
@@ -241,6 +253,27 @@ mod tests {
         let messages = fit(&Echo, 250, &history, |h| prompt::answer(Language::En, "s", "q?", &[], h)).unwrap();
         let kept: Vec<_> = messages.iter().filter(|m| m.content.starts_with('q')).map(|m| &m.content[..2]).collect();
         assert_eq!(kept, ["q5"]);
+    }
+
+    #[test]
+    fn as_many_turns_as_fit_are_found_among_any_number_in_a_few_steps() {
+        let turns = |count: usize| (0..count).map(|i| turn(Role::User, format!("q{i} word"))).collect::<Vec<_>>();
+        let rendered = std::cell::Cell::new(0);
+        let kept = |room: usize, history: &[Message]| {
+            rendered.set(0);
+            let render = |h: &[Message]| {
+                rendered.set(rendered.get() + 1);
+                Ok([&[turn(Role::System, "rule ".repeat(92))][..], h].concat())
+            };
+            fit(&Echo, room, history, render).unwrap().len() - 1
+        };
+        // A rule of 100 tokens with its frame, turns of 10.
+        for (room, expected) in [(100, 0), (109, 0), (110, 1), (255, 15), (90, 0), (0, 0)] {
+            assert_eq!(kept(room, &turns(20_000)), expected, "{room}");
+            assert!(rendered.get() < 20, "{room}: {}", rendered.get());
+        }
+        assert_eq!((kept(300, &turns(12)), rendered.get()), (12, 1));
+        assert_eq!((kept(300, &[]), rendered.get()), (0, 1));
     }
 
     #[test]

@@ -14,7 +14,9 @@ use crate::document::Passage;
 use crate::generate::{Read, asks_for_a_figure};
 use crate::prompt;
 use crate::text::coverage::Coverage;
-use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, names_only_aims, rows, states_an_aim};
+use crate::text::{
+    Figure, QuestionPart, asks_for_a_result, figures, may_be_year, names_only_aims, rows, states_an_aim,
+};
 use unanswered::unanswered;
 
 /// Figures of the source that are told, at most.
@@ -152,10 +154,6 @@ fn measures(text: &str, is_question: bool) -> Vec<(Measure, &str)> {
         }
     }
     out
-}
-
-fn may_be_year(digits: &str) -> bool {
-    digits.parse().is_ok_and(|year: u32| (1900..2100).contains(&year))
 }
 
 /// The digits of a figure in one spelling: `2.50` is 2.5.

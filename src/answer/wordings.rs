@@ -31,16 +31,22 @@ pub fn wordings(
     if settings.wordings > 0 {
         let messages = prompt::wordings(language, question, settings.wordings)?;
         let text = written(generator, question, &messages, WORDING_TOKENS * settings.wordings, Vec::new())?;
-        let bare =
-            |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || "-*.) ".contains(c)).trim().to_owned();
-        let lines = text.lines().map(bare).filter(|l| !l.is_empty() && l != question);
-        texts.extend(lines.take(settings.wordings));
+        let lines = text.lines().map(bare).filter(|l| l.contains(char::is_alphabetic) && *l != question);
+        texts.extend(lines.take(settings.wordings).map(str::to_owned));
     }
     if settings.hyde {
         let text = written(generator, question, &prompt::hyde(language, question)?, PASSAGE_TOKENS, Vec::new())?;
         texts.extend(Some(text.trim().to_owned()).filter(|t| !t.is_empty()));
     }
     Ok(texts)
+}
+
+/// A line of a list without its number or mark; figures at its beginning (`2차전지`, `-20 °C`, `3.5 V`) stay.
+fn bare(line: &str) -> &str {
+    let line = line.trim();
+    let behind = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let item = if behind.len() < line.len() { behind.strip_prefix(['.', ')']) } else { line.strip_prefix(['-', '*']) };
+    item.filter(|item| !item.starts_with(|c: char| c.is_ascii_digit())).map_or(line, bare)
 }
 
 #[cfg(test)]
@@ -83,6 +89,8 @@ mod tests {
         assert_eq!(asked(&says, 2, false), ["What is its thickness?", "How wide?"]);
         assert!(asked(&says, 0, false).is_empty());
         assert_eq!(asked(&Says(" It was thick. "), 0, true), ["It was thick."]);
+        let says = Says("1. 2차전지는 얼마나 두꺼운가?\n- -20 °C에서는?\n** 3.5 V에서는?\n3D 막은?\n4.\n5\n");
+        assert_eq!(asked(&says, 9, false), ["2차전지는 얼마나 두꺼운가?", "-20 °C에서는?", "3.5 V에서는?", "3D 막은?"]);
     }
 
     #[test]

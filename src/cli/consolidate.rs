@@ -29,8 +29,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "CODE", requires = "max_budget")]
     currency: Option<String>,
     /// Groups shown
-    #[arg(long, default_value_t = 20)]
-    limit: usize,
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
     /// Language of the text and the reasons
     #[arg(long, value_parser = ["ko", "en"], default_value = "en")]
     language: String,
@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
         threshold: arguments.threshold,
         max_budget: arguments.max_budget,
         currency: arguments.currency,
-        limit: arguments.limit,
+        limit: arguments.limit as usize,
         reader,
     };
     options.check().map_err(PortfolioError::from)?;
@@ -108,4 +108,24 @@ fn text(found: &Groups, reader: Language) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn no_group_at_all_cannot_be_asked_for() {
+        let limit =
+            |given: &str| Line::try_parse_from(["consolidate", "--limit", given]).ok().map(|l| l.arguments.limit);
+        assert_eq!((limit("0"), limit("1"), limit("100000")), (None, Some(1), Some(100_000)));
+    }
 }

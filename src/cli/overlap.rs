@@ -302,7 +302,8 @@ pub(super) fn read(app: &App, given: &str, institutes: &Institutes) -> Result<Pr
 
 /// A project of the index, by its own id, by document id or by path.
 fn indexed(app: &App, id: &str, institutes: &Institutes) -> Result<Proposal, Failure> {
-    let mut found = project::called(app.catalog(), id)?;
+    let catalog = app.catalog();
+    let mut found = project::called(catalog, id)?;
     if found.len() > 1 {
         let paths: Vec<&str> = found.iter().map(|d| d.source.as_str()).collect();
         return Err(Failure::bad_input(format!(
@@ -310,26 +311,14 @@ fn indexed(app: &App, id: &str, institutes: &Institutes) -> Result<Proposal, Fai
             paths.join(", ")
         )));
     }
-    let document = match (found.pop(), app.catalog().document(id)) {
-        (Some(document), _) | (None, Ok(document)) => document,
-        (None, Err(_)) => by_path(app, id)?.ok_or_else(|| PortfolioError::NoProject(id.to_owned()))?,
+    let document = match found.pop().or_else(|| catalog.document(id).ok()) {
+        Some(document) => document,
+        None => {
+            let found = catalog.find_source(id)?;
+            catalog.document(&found.ok_or_else(|| PortfolioError::NoProject(id.to_owned()))?)?
+        }
     };
     Ok(Proposal::of(document, institutes))
-}
-
-fn by_path(app: &App, source: &str) -> Result<Option<crate::document::Document>, Failure> {
-    let mut after = String::new();
-    loop {
-        let ids = app.catalog().document_ids(&after, 500)?;
-        let Some(last) = ids.last() else { return Ok(None) };
-        after.clone_from(last);
-        for id in &ids {
-            let document = app.catalog().document(id)?;
-            if document.source == source {
-                return Ok(Some(document));
-            }
-        }
-    }
 }
 
 #[cfg(test)]

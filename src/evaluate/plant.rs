@@ -23,15 +23,6 @@ pub enum Plant {
 }
 
 impl Plant {
-    /// All of them.
-    pub const ALL: [Plant; 5] = [
-        Plant::ShuffledRanking,
-        Plant::DroppedCitations,
-        Plant::FabricatedNumber,
-        Plant::AlwaysAnswer,
-        Plant::AlwaysAbstain,
-    ];
-
     /// The broken response.
     pub fn apply(self, mut response: Response, seed: u64) -> Response {
         match self {

@@ -16,7 +16,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{Extracted, Override, institution, tables};
 use crate::document::{Document, Language, Span, Unit, UnitKind};
-use crate::text::{begins_a_caption, fields, is_final_ending, is_hangul};
+use crate::text::{begins_a_caption, columns, fields, is_final_ending};
 use contents::remove_contents;
 use headings::{is_numbered, mark_headings, sections};
 use running::remove_running_lines;
@@ -165,7 +165,6 @@ fn is_cut(line: &str) -> bool {
 /// footnote, and what follows begins as no sentence does or, in a script without capitals, is prose as it is.
 fn goes_on(last: &str, next: &str) -> bool {
     const STOPS: [char; 9] = ['.', '?', '!', '…', '。', ':', '：', ';', '|'];
-    let columns: usize = last.chars().map(|c| if is_hangul(c) { 2 } else { 1 }).sum();
     let end = last.trim_end_matches(|c: char| c.is_numeric() || "()[]*\"”’".contains(c));
     let is_open = !end.ends_with(STOPS) && !end.ends_with(is_final_ending) && !last.starts_with(['#', '|']);
     let is_note = last.starts_with(|c: char| c.is_numeric() || "[†‡".contains(c));
@@ -177,7 +176,7 @@ fn goes_on(last: &str, next: &str) -> bool {
     };
     let begins_a_sentence = next.starts_with(char::is_uppercase);
     let is_wrapped = next.starts_with(char::is_lowercase) || (is_prose(last) && next.ends_with(STOPS));
-    let may_go_on = columns >= FULL_LINE && is_open && !is_note && !begins_a_caption(last);
+    let may_go_on = columns(last) >= FULL_LINE && is_open && !is_note && !begins_a_caption(last);
     may_go_on && is_prose(next) && !begins_a_sentence && is_wrapped
 }
 

@@ -2,11 +2,12 @@
 //!
 //! In: extracted text. Out: [`Field`]s, each with the place it was read from and a confidence: a label at
 //! the start of a line or cell is sure, the same label inside a sentence is not. Nothing is guessed
-//! without a label, except a year in the first lines.
+//! without a label, except a TRL and what kind of document it is.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Match, Regex};
 use serde::Serialize;
 
 use crate::document::Span;
@@ -120,6 +121,8 @@ static STATUS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)(최종보고서|중간보고서|결과보고서|final report|interim report|제안서|proposal)")
         .expect("a constant pattern")
 });
+/// What goes on behind its full stop, in names of persons and institutes.
+const IN_NAMES: [&str; 10] = ["dr", "prof", "mr", "mrs", "ms", "assoc", "univ", "tech", "inst", "dept"];
 static SENTENCE_END: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"다\.(?:\s|$)|[a-z)]\. +[A-Z가-힣]|\.\s*$").expect("a constant pattern"));
 
@@ -241,6 +244,9 @@ pub fn fields(text: &str) -> Vec<Field> {
                 continue;
             };
             let span = value_span(head, value.start(), value.end());
+            if names_no_value(head, mark.range(), span) {
+                continue;
+            }
             let is_name = matches!(kind, FieldKind::Institution | FieldKind::Person);
             if span.is_empty()
                 || (*kind == FieldKind::Stage && !span.slice(head).contains(|c: char| c.is_ascii_digit()))
@@ -272,10 +278,27 @@ pub fn fields(text: &str) -> Vec<Field> {
     surest(found)
 }
 
+/// True for what stands behind the mark of a label and is no value of it: the next name in a table's header, what follows
+/// the table, or, where a form was left empty, its next entry or a heading.
+fn names_no_value(text: &str, mark: Range<usize>, value: Span) -> bool {
+    let is_below = text[mark.end..value.start].contains('\n');
+    let said = value.slice(text);
+    match &text[mark] {
+        "|" => is_below || crate::text::fields::field(said).is_some(),
+        _ => is_below && (said.starts_with('#') || is_labelled(said)),
+    }
+}
+
 /// Trims, and cuts where a sentence ends.
 fn value_span(text: &str, start: usize, end: usize) -> Span {
     let raw = &text[start..end];
-    let cut = SENTENCE_END.find(raw).map_or(raw.len(), |m| {
+    let in_name = |stop: usize| {
+        let word = raw[..stop].rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        IN_NAMES.contains(&word.to_lowercase().as_str())
+    };
+    // The full stop stands behind the letter that a match begins with.
+    let ends = |m: &Match<'_>| m.as_str().starts_with(['다', '.']) || !in_name(m.start() + 1);
+    let cut = SENTENCE_END.find_iter(raw).find(ends).map_or(raw.len(), |m| {
         m.start() + raw[m.start()..].chars().next().map_or(0, |c| if c == '.' { 0 } else { c.len_utf8() })
     });
     let raw = &raw[..cut];
@@ -355,6 +378,32 @@ mod tests {
         assert_eq!(of("연구책임자: 공개하지 않음\n주관기관: 비공개\n", FieldKind::Person), None);
         let second = "Principal investigator: TBD\n\nproject leader: Nora Lind\n";
         assert_eq!(of(second, FieldKind::Person).as_deref(), Some("Nora Lind"));
+    }
+
+    #[test]
+    fn what_follows_an_empty_entry_is_not_its_value() {
+        let form = "연구책임자:\n주관기관: 가온대학교\n과제명:\n\n# 연구 목표\n\n| 기간 |\n\n연구비가 부족하였다.\n";
+        assert_eq!(of(form, FieldKind::Person), None);
+        assert_eq!(of(form, FieldKind::Institution).as_deref(), Some("가온대학교"));
+        assert_eq!((of(form, FieldKind::Title), of(form, FieldKind::Period)), (None, None));
+        let below = "Project title:\nQuiet pumps\n";
+        assert_eq!(of(below, FieldKind::Title).as_deref(), Some("Quiet pumps"));
+    }
+
+    #[test]
+    fn the_names_of_a_tables_columns_are_not_each_others_values() {
+        let columns = "| 과제명 | 주관기관 | 사업비 |\n|---|---|---|\n| 나트륨 음극 | 가온 | 10억 원 |\n";
+        assert_eq!((of(columns, FieldKind::Title), of(columns, FieldKind::Institution)), (None, None));
+        let form = "| 과제명 | 나트륨 음극 |\n|---|---|\n| 주관기관 | 가온 |\n";
+        assert_eq!(of(form, FieldKind::Title).as_deref(), Some("나트륨 음극"));
+        assert_eq!(of(form, FieldKind::Institution).as_deref(), Some("가온"));
+    }
+
+    #[test]
+    fn a_name_is_not_cut_behind_its_title() {
+        let led = |by: &str| of(&format!("Principal investigator: {by}\n"), FieldKind::Person);
+        assert_eq!(led("Prof. Dr. Nora Lind. The aim is a pump.").as_deref(), Some("Prof. Dr. Nora Lind"));
+        assert_eq!(led("Nora Lind. The aim is a pump.").as_deref(), Some("Nora Lind"));
     }
 
     #[test]

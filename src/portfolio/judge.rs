@@ -35,9 +35,15 @@ pub(super) fn judge(
 
 fn same_group(a: &Project, b: &Project) -> bool {
     let institute = matches!((&a.institute, &b.institute), (Some(x), Some(y)) if x.key == y.key);
-    let person = a.people.iter().any(|p| b.people.iter().any(|q| p.eq_ignore_ascii_case(q)));
+    let (of_a, of_b) = (named(a), named(b));
+    let person = of_a.iter().any(|p| of_b.iter().any(|q| p.eq_ignore_ascii_case(q)));
     // A person who moved is still the same group; one institute with two known, different people is not.
-    person || (institute && (a.people.is_empty() || b.people.is_empty()))
+    person || (institute && (of_a.is_empty() || of_b.is_empty()))
+}
+
+/// The people whose names are known: of a mailbox alone there are dots, the same as of anybody else's.
+fn named(project: &Project) -> Vec<&str> {
+    project.people.iter().map(String::as_str).filter(|name| name.contains(char::is_alphabetic)).collect()
 }
 
 #[cfg(test)]
@@ -63,5 +69,17 @@ mod tests {
         }
         assert_eq!(judge(&done, (&project(None, "Mara Quill"), 5), &first, &strong(3)).0, Kind::Continuation);
         assert_eq!(judge(&[0.2, 0.1, 0.1, 0.6, 0.0], (&next, 5), &first, &[]), (Kind::Related, 0.6));
+    }
+
+    #[test]
+    fn two_persons_of_whom_only_blotted_mailboxes_are_known_are_not_one() {
+        let read = |year, mailbox: &str| {
+            let mut record = Document::plain("p.jsonl#1", String::new());
+            record.metadata.fields.insert("pi".into(), mailbox.into());
+            Project { year: Some(year), ..Project::read(&record, &Institutes::new(&[])) }
+        };
+        let (first, next) = (read(2015, "mara@gaon.kr"), read(2018, "ines@miru.kr"));
+        assert_eq!(first.people, next.people);
+        assert_eq!(judge(&[0.9, 0.0, 0.0, 0.1, 0.0], (&next, 5), &first, &[]).0, Kind::DoneAlready);
     }
 }

@@ -393,20 +393,43 @@ pub fn for_institute(
             }
         }
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.start.cmp(&b.1.start)));
-        let mut seen: Vec<(usize, String)> = Vec::new();
-        pairs.retain(|(_, a, b)| {
-            let new = !seen.iter().any(|(start, quote)| *start == a.start || *quote == b.quote);
-            seen.push((a.start, b.quote.clone()));
-            new
-        });
-        opening.pairs = pairs.into_iter().take(CITED).map(|(_, a, b)| (a, b)).collect();
+        opening.pairs = cited(pairs.into_iter().map(|(_, a, b)| (a, b)));
     }
     Ok(Openings { institution: wanted.name, projects: sides.len(), calls })
+}
+
+/// The first pairs of a call's sentence and an institute's, each sentence in one pair only.
+fn cited(pairs: impl Iterator<Item = (Citation, Citation)>) -> Vec<(Citation, Citation)> {
+    let mut out: Vec<(Citation, Citation)> = Vec::new();
+    for (call, own) in pairs {
+        let is_shown = out.iter().any(|(a, b)| a.start == call.start || b.quote == own.quote);
+        if out.len() < CITED && !is_shown {
+            out.push((call, own));
+        }
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_sentence_of_a_call_and_of_an_institute_is_shown_once_and_those_not_shown_bar_none() {
+        let quote = |start, quote: &str| Citation {
+            project_id: "P-1".into(),
+            doc_id: "d".into(),
+            title: "Kilns".into(),
+            year: None,
+            start,
+            end: start + 9,
+            quote: quote.into(),
+        };
+        let pair = |start, own: &str| (quote(start, "Asked."), quote(0, own));
+        let shown = cited([pair(0, "a"), pair(0, "b"), pair(10, "b"), pair(20, "a"), pair(30, "c")].into_iter());
+        let shown: Vec<(usize, &str)> = shown.iter().map(|(call, own)| (call.start, own.quote.as_str())).collect();
+        assert_eq!(shown, [(0, "a"), (10, "b"), (30, "c")]);
+    }
 
     #[test]
     fn who_asks_is_no_requirement() {

@@ -326,14 +326,14 @@ fn named(document: &Document, name: &str) -> Option<String> {
 
 fn people(document: &Document, found: Option<Fact>) -> Vec<String> {
     let get = |name: &str| named(document, name).filter(|value| !names_nobody(value));
-    if let (Some(first), Some(last)) = (get("pi_first"), get("pi_last")) {
-        return vec![format!("{first} {last}")];
-    }
     let one = ["main_researcher", "pi", "principal_investigator", "연구책임자", "leader", "researcher"];
-    match one.iter().find_map(|n| get(n)).or(found.map(|f| f.value)) {
-        Some(name) => vec![personal::without_personal_data(&name.chars().take(60).collect::<String>())],
-        None => Vec::new(),
-    }
+    let name = match (get("pi_first"), get("pi_last")) {
+        (Some(first), Some(last)) => Some(format!("{first} {last}")),
+        _ => one.iter().find_map(|n| get(n)).or(found.map(|f| f.value)),
+    };
+    // Blotted before it is cut: half a number is not known as one.
+    let shown = name.map(|name| personal::without_personal_data(&name).chars().take(60).collect::<String>());
+    shown.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -356,6 +356,20 @@ mod tests {
         let found = Project::read(&record, &Institutes::new(&[]));
         assert!(found.institution.is_none());
         assert_eq!(found.people, ["Nora Lind"]);
+    }
+
+    #[test]
+    fn nothing_of_a_number_beside_a_name_is_left_wherever_the_name_is_cut() {
+        let of = |fields: &[(&str, &str)]| {
+            let mut record = Document::plain("p.jsonl#1", "A blade was tested for two years.".to_owned());
+            record.metadata.fields.extend(fields.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+            Project::read(&record, &Institutes::new(&[])).people
+        };
+        let long = format!("Nora {} 010-2345-6789", "A".repeat(44));
+        let cut = of(&[("pi", long.as_str())]);
+        assert!(cut.len() == 1 && cut[0].chars().count() == 60 && !cut[0].contains("2345"), "{cut:?}");
+        assert_eq!(of(&[("pi_first", "Nora"), ("pi_last", "Lind")]), ["Nora Lind"]);
+        assert!(!of(&[("pi_first", "Nora"), ("pi_last", "Lind 010-2345-6789")])[0].contains("2345"));
     }
 
     #[test]

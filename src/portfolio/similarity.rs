@@ -153,13 +153,6 @@ impl Terms {
         sum
     }
 
-    /// Terms that both texts have.
-    pub fn shared(&self, other: &Terms) -> usize {
-        let mut n = 0;
-        merge(&self.entries, &other.entries, |_, _| n += 1);
-        n
-    }
-
     /// The share of this text's weight that occurs in the other.
     pub fn covered_by(&self, other: &Terms) -> f32 {
         let (mut sum, total) = (0.0, self.entries.iter().map(|(_, w)| w).sum::<f32>());
@@ -271,7 +264,6 @@ mod tests {
         let b = Terms::unit(vec![(2, 1.0), (5, 0.0)]);
         assert!((a.cosine(&b) - 0.8).abs() < 1e-6);
         assert!((a.covered_by(&b) - 4.0 / 7.0).abs() < 1e-6);
-        assert_eq!((a.shared(&b), a.shared(&a)), (1, 2));
         assert_eq!(a.mass, 7.0);
         assert_eq!(Terms::default().cosine(&a), 0.0);
         assert_eq!(Terms::default().covered_by(&a), 0.0);

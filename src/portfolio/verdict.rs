@@ -309,6 +309,7 @@ pub fn weights(with_encoder: bool, documents: u64) -> Model<'static> {
 pub fn read_weights(text: &str) -> Result<WeightFile, String> {
     let file: WeightFile = toml::from_str(text).map_err(|e| e.to_string())?;
     let n = FEATURES.len();
+    let all = || [&file.words, &file.vectors].into_iter().chain(&file.few);
     let fits = |w: &Weights| {
         w.features == FEATURES
             && w.rows.len() == Kind::FITTED.len()
@@ -316,16 +317,18 @@ pub fn read_weights(text: &str) -> Result<WeightFile, String> {
             && w.mean.len() == n
             && w.deviation.len() == n
     };
-    if [&file.words, &file.vectors].into_iter().chain(&file.few).all(fits) {
-        Ok(file)
-    } else {
-        Err(format!(
+    if !all().all(fits) {
+        return Err(format!(
             "weights need {} rows of {} numbers for the features {}",
             Kind::FITTED.len(),
             n + 1,
             FEATURES.join(", ")
-        ))
+        ));
     }
+    if !all().all(Weights::are_numbers) {
+        return Err("weights are finite numbers; `strewn`, `vector` and `whole` go from a lower one to a higher".into());
+    }
+    Ok(file)
 }
 
 /// The shipped file, to be refitted in part.
@@ -334,6 +337,13 @@ pub fn weight_file() -> WeightFile {
 }
 
 impl Weights {
+    /// False where no probability would come out: of `nan` and `inf`, and of bounds between which nothing lies.
+    fn are_numbers(&self) -> bool {
+        let mut bounds = self.floor.iter().flat_map(|floor| [floor.vector, floor.whole]).chain(self.strewn);
+        let finite = self.rows.iter().flatten().chain(&self.mean).chain(&self.deviation).all(|x| x.is_finite());
+        finite && bounds.all(|[from, to]| from.is_finite() && to.is_finite() && from < to)
+    }
+
     /// Probabilities of the kinds of [`Kind::FITTED`], which sum to 1. A copy is `done already` whatever stands beside
     /// it: from a cosine of the whole texts of `COPY` up, by which no pair was fitted, the fitted figures fade out.
     pub fn probabilities(&self, features: &Features) -> [f64; 5] {
@@ -474,6 +484,26 @@ mod tests {
             let sum: f64 = w.probabilities(&[0.3; FEATURES.len()]).iter().sum();
             assert!((sum - 1.0).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn weights_from_which_no_probability_would_come_are_refused() {
+        let read = |change: &dyn Fn(&mut WeightFile)| {
+            let mut file = weight_file();
+            change(&mut file);
+            read_weights(&toml::to_string(&file).unwrap())
+        };
+        assert_eq!(read(&|_| ()), Ok(weight_file()));
+        let wrong: [&dyn Fn(&mut WeightFile); 4] = [
+            &|file| file.words.rows[0][0] = f64::NAN,
+            &|file| file.vectors.mean[3] = f64::INFINITY,
+            &|file| file.vectors.strewn = Some([0.4, 0.4]),
+            &|file| file.few.iter_mut().for_each(|few| few.floor = Some(Floor { whole: [0.2, 0.1], ..FLOOR })),
+        ];
+        for change in wrong {
+            assert!(read(change).unwrap_err().contains("finite numbers"));
+        }
+        assert!(read(&|file| drop(file.words.rows.pop())).unwrap_err().contains("rows of"));
     }
 
     /// Features of a pair whose figures are all `alone`, and which stands among the others as `among`.

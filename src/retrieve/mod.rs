@@ -307,11 +307,15 @@ fn holds_name(text: &str, letters_of_text: &str, name: &str) -> bool {
     if is_abbreviation { holds_word(text, &name) } else { letters_of_text.contains(&letters(&name)) }
 }
 
-/// True where a text has this name, and not within a longer one.
 fn holds_word(text: &str, name: &str) -> bool {
-    text.match_indices(name).any(|(at, _)| {
-        let after = &text[at + name.len()..];
-        !text[..at].ends_with(char::is_alphanumeric) && !after.starts_with(|c: char| c.is_ascii_alphanumeric())
+    word_places(text, name).next().is_some()
+}
+
+/// What stands before and behind each place where a text has this name, and not within a longer one.
+fn word_places<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = (&'t str, &'t str)> {
+    let places = text.match_indices(name).map(move |(at, name)| (&text[..at], &text[at + name.len()..]));
+    places.filter(|(before, after)| {
+        !before.ends_with(char::is_alphanumeric) && !after.starts_with(|c: char| c.is_ascii_alphanumeric())
     })
 }
 

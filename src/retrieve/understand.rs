@@ -97,12 +97,8 @@ fn did(question: &str, institution: &str) -> bool {
     let short = name.rsplit_once('(').map(|(_, s)| s.trim_end_matches([')', ' ']).to_owned());
     let long = name.split('(').next().unwrap_or_default().trim().to_owned();
     [Some(long), short].into_iter().flatten().filter(|n| n.chars().count() >= 2).any(|name| {
-        question.match_indices(&name).any(|(at, _)| {
-            let (before, after) = (&question[..at], &question[at + name.len()..]);
-            let whole =
-                !before.ends_with(char::is_alphanumeric) && !after.starts_with(|c: char| c.is_ascii_alphanumeric());
-            whole && (DONE_KO.is_match(after) || DONE_EN.is_match(before) || after.starts_with("'s "))
-        })
+        super::word_places(&question, &name)
+            .any(|(before, after)| DONE_KO.is_match(after) || DONE_EN.is_match(before) || after.starts_with("'s "))
     })
 }
 

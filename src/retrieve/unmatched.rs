@@ -6,7 +6,7 @@
 use super::{Parts, RetrieveError, SearchOptions, filter, holds_word};
 use crate::document::{Language, Passage};
 use crate::index::{self, Filter};
-use crate::text::figures;
+use crate::text::{figures, may_be_year};
 
 /// Values of a field that are told, the most frequent first; of more only the number is.
 const TOLD: usize = 10;
@@ -169,7 +169,7 @@ impl SetAside {
 /// The years that a text names.
 fn years_in(text: &str) -> Vec<i64> {
     let plain = figures(text).into_iter().filter(|f| matches!(f.unit.as_str(), "" | "년"));
-    plain.filter_map(|f| f.digits.parse().ok()).filter(|year| (1900..2100).contains(year)).collect()
+    plain.filter(|f| may_be_year(&f.digits)).filter_map(|f| f.digits.parse().ok()).collect()
 }
 
 fn years(years: [Option<i64>; 2], language: Language) -> Option<String> {

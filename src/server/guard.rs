@@ -88,7 +88,7 @@ pub(super) async fn secure(request: Request, next: Next) -> axum::response::Resp
     response
 }
 
-/// Gives every request an id of ours.
+/// Gives every request an id that brings none.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FreshIds;
 

@@ -1,4 +1,4 @@
-//! The page at `/`: three files embedded in the program, nothing from elsewhere.
+//! The page at `/`: files embedded in the program, nothing from elsewhere; and how the files of any page are served.
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -17,9 +17,14 @@ const FILES: [(&str, &str, &str); 4] = [
 
 /// The routes.
 pub(super) fn routes() -> Router<Server> {
-    FILES
-        .into_iter()
-        .fold(Router::new(), |router, (path, kind, content)| router.route(path, get(move || file(kind, content))))
+    serving(&FILES)
+}
+
+/// Routes of files: address, media type, content.
+pub(super) fn serving(files: &[(&'static str, &'static str, &'static str)]) -> Router<Server> {
+    files
+        .iter()
+        .fold(Router::new(), |router, &(path, kind, content)| router.route(path, get(move || file(kind, content))))
 }
 
 async fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {

@@ -9,7 +9,6 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
-use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -19,6 +18,7 @@ use utoipa_axum::routes;
 use super::Server;
 use super::body::Body;
 use super::errors::{ApiError, ErrorBody};
+use super::page::serving;
 use crate::app::App;
 use crate::document::{Access, Language};
 use crate::error::Classified;
@@ -38,9 +38,7 @@ const FILES: [(&str, &str, &str); 3] = [
 
 /// The page.
 pub(super) fn page() -> Router<Server> {
-    FILES.into_iter().fold(Router::new(), |router, (path, kind, content)| {
-        router.route(path, get(move || async move { ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], content) }))
-    })
+    serving(&FILES)
 }
 
 /// The routes.

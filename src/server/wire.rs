@@ -77,7 +77,7 @@ pub(super) struct Citation {
 /// Milliseconds spent.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(super) struct TimingsMs {
-    /// Making a follow-up question stand alone.
+    /// Making a follow-up question stand alone, and wording it otherwise.
     condense: f64,
     /// Search.
     retrieve: f64,
@@ -129,7 +129,8 @@ pub(super) struct Grounds {
     abstained: bool,
     /// What wrote the answer: `extractive`, `span`, `local:<model>` or `remote:<model>`.
     generator: String,
-    /// Share of the question that the best passage covers, 0 to 1.
+    /// How well the passages answer, 0 to 1, by their words and by reading them; without a reader the share of the question that the
+    /// best one covers.
     support: f32,
     /// Sentences that were left out because no passage supports them.
     dropped_sentences: usize,

@@ -49,6 +49,11 @@ pub fn figures(text: &str) -> Vec<Figure> {
     FIGURE.captures_iter(text).filter_map(figure).collect()
 }
 
+/// True for a whole number that may be a year, 1900 to 2099.
+pub fn may_be_year(digits: &str) -> bool {
+    digits.parse().is_ok_and(|year: u32| (1900..2100).contains(&year))
+}
+
 /// `1,200` is 1200; `3,4` and `1,2,3` are lists, whose first figure stands for the rest here and there alike.
 fn plain(digits: &str) -> String {
     let digits: String = digits.chars().map(narrow).collect();

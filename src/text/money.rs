@@ -103,14 +103,19 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
 /// ```
 pub fn stated(text: &str) -> Option<Money> {
     let found = read(text)?;
-    Some(Money { amount: cents(found.number * found.scale.unwrap_or(1.0)), currency: found.currency })
+    of_amount(found.number * found.scale.unwrap_or(1.0), found.currency)
 }
 
 /// The amount in a cell of a column, whose name may say the unit: `2,100,000` under `총연구비(천원)` is 2,100,000,000 won.
 /// A cell that states a unit of its own, or another currency, stands for itself.
 pub fn in_column(name: &str, cell: &str) -> Option<Money> {
     let (found, unit) = counted(name, cell)?;
-    Some(Money { amount: cents(found.number * unit.scale), currency: unit.currency })
+    of_amount(found.number * unit.scale, unit.currency)
+}
+
+/// None of a number that is too large to be one: `1e308`.
+fn of_amount(amount: f64, currency: Option<&'static str>) -> Option<Money> {
+    Some(Money { amount: cents(amount), currency }).filter(|money| money.amount.is_finite())
 }
 
 /// The upper end of the range in a cell, in the same unit as [`in_column`]'s lower one; `None` where it states one amount.
@@ -124,7 +129,7 @@ pub fn upper_in_column(name: &str, cell: &str) -> Option<f64> {
     let (found, unit) = counted(name, cell)?;
     let (number, own) = found.upper?;
     let upper = cents(number * own.unwrap_or(unit.scale));
-    (upper > cents(found.number * unit.scale)).then_some(upper)
+    (upper.is_finite() && upper > cents(found.number * unit.scale)).then_some(upper)
 }
 
 /// What a cell states, and what that is counted in: its own unit, else that of its column.
@@ -507,9 +512,10 @@ mod tests {
         assert_eq!(stated("1,200"), money(1200.0, ""));
         assert_eq!(stated("-5"), money(-5.0, ""));
         assert_eq!(stated("A$ 5,000"), money(5000.0, ""), "no dollar of the United States");
-        for text in ["", "-", "추후 협의", "NaN", "2021-2023", "2021-03-01"] {
+        for text in ["", "-", "추후 협의", "NaN", "1e308", "-1e308", "2021-2023", "2021-03-01"] {
             assert_eq!(stated(text), None, "{text}");
         }
+        assert_eq!(in_column("총연구비(천원)", "1e305"), None);
     }
 
     #[test]

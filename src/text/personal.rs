@@ -68,6 +68,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?i)여권|passport|운전\s?면허|driv(er|ing)'?s? licen[cs]e",
         ),
         rule(Personal::Card, r"(^|[^0-9])([0-9][ -]?){12,18}[0-9]($|[^0-9])", ""),
+        // In the groups that cards have, between other figures: `4111-1111-1111-1111 12/27`.
+        rule(
+            Personal::Card,
+            r"(^|[^0-9])([0-9]{4}([ -]?[0-9]{4}){2}[ -]?[0-9]{1,7}|[0-9]{4}[ -]?[0-9]{6}[ -]?[0-9]{5})($|[^0-9])",
+            "",
+        ),
         rule(
             Personal::Account,
             r"(?-u:\b)[0-9]{2,6}-[0-9]{2,6}-[0-9]{2,8}(-[0-9]{1,6})?(?-u:\b)|(?-u:\b)[0-9]{10,14}(?-u:\b)",
@@ -259,6 +265,9 @@ mod tests {
             ("Her social security number is 078-05-1120.", Personal::NationalId),
             ("The passport number of Ida Morrow is K1234567.", Personal::Passport),
             ("카드번호 4111-1111-1111-1111로 결제하였다.", Personal::Card),
+            ("결제: 4111-1111-1111-1111 12/27", Personal::Card),
+            ("Paid with 3782 822463 10005 03/28.", Personal::Card),
+            ("법인카드 2 4111 1111 1111 1111", Personal::Card),
             ("급여 계좌번호는 다온은행 301-22-445566이다.", Personal::Account),
             ("담당: 010 2345 6789", Personal::Phone),
             ("Jane Holloway can be reached on +44 20 7946 0123.", Personal::Phone),

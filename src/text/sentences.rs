@@ -146,6 +146,11 @@ fn is_hangul(c: char) -> bool {
     ('\u{AC00}'..='\u{D7A3}').contains(&c)
 }
 
+/// How wide a line is: two columns a syllable of Hangul, one any other character.
+pub(crate) fn columns(line: &str) -> usize {
+    line.chars().map(|c| if is_hangul(c) { 2 } else { 1 }).sum()
+}
+
 /// Syllables Korean sentences end with.
 pub(crate) fn is_final_ending(c: char) -> bool {
     matches!(c, '다' | '요' | '음' | '함' | '임' | '됨' | '까' | '죠' | '오')

@@ -5,13 +5,13 @@
 
 use std::collections::HashSet;
 
-use super::{Cited, may_be_year, measures, spelt_out, value};
+use super::{Cited, measures, spelt_out, value};
 use crate::generate::Read;
 use crate::text::coverage::{Coverage, term_set};
 use crate::text::fields::FieldName;
 use crate::text::width::narrowed;
 use crate::text::{
-    Figure, QuestionPart, asks_for_a_result, asks_for_an_aim, fields, figures, is_hangul, letters, rows,
+    Figure, QuestionPart, asks_for_a_result, asks_for_an_aim, fields, figures, is_hangul, letters, may_be_year, rows,
 };
 
 /// Share of what a part of a question asks that the cited sentences must hold.

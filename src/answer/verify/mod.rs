@@ -268,9 +268,13 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// A line without the marks of headings, quotations and lists before it; a minus before a figure is none.
+/// A line without the marks of headings, quotations and lists before it; a minus or `>` before a figure is none.
 fn without_marks(line: &str) -> &str {
     let bare = line.trim_start_matches(['#', '>', '*', '•', ' ']);
+    let marks = line[..line.len() - bare.len()].trim_end();
+    if marks.ends_with('>') && bare.starts_with(|c: char| c.is_ascii_digit()) {
+        return &line[marks.len() - 1..];
+    }
     bare.strip_prefix("- ").map_or(bare, without_marks)
 }
 

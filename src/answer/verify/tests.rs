@@ -70,9 +70,9 @@ fn a_sentence_of_the_passage_stands_with_itself_as_quote() {
 }
 
 #[test]
-fn a_minus_before_a_figure_is_no_mark_of_a_list() {
-    let text =
-        "-40 °C was reached by the pouch cell twice.\n\n- -25 °C was reached by the coin cell.\n\n> **The seal** held.";
+fn a_minus_before_a_figure_is_no_mark_of_a_list_and_more_than_one_no_quotation() {
+    let text = "-40 °C was reached by the pouch cell twice.\n\n- -25 °C was reached by the coin cell.\n\n\
+                > **The seal** held.\n\n> 95 % of the coin cells passed.";
     with(&[passage(1, text)], |material| {
         let glossary = Glossary::new(&[]);
         let verifier = Verifier::new("What was reached?", material, &glossary);
@@ -84,6 +84,10 @@ fn a_minus_before_a_figure_is_no_mark_of_a_list() {
             Some("-25 °C was reached by the coin cell. [1]")
         );
         assert_eq!(shown("> **The seal** held.").as_deref(), Some("The seal held. [1]"));
+        assert_eq!(
+            shown("- > 95 % of the coin cells passed.").as_deref(),
+            Some("> 95 % of the coin cells passed. [1]")
+        );
     });
 }
 

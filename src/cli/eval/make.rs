@@ -213,12 +213,17 @@ fn number_on(proposals: &mut [Proposal], ids: &BTreeSet<String>) {
     }
 }
 
+/// Opens the file to write behind its last line, which an editor may have left without an end.
 fn append(file: &Path) -> Result<fs_err::File, Failure> {
     let open = || -> std::io::Result<fs_err::File> {
         if let Some(parent) = file.parent() {
             fs_err::create_dir_all(parent)?;
         }
-        fs_err::OpenOptions::new().create(true).append(true).open(file)
+        let mut opened = fs_err::OpenOptions::new().create(true).append(true).open(file)?;
+        if fs_err::read(file)?.last().is_some_and(|byte| *byte != b'\n') {
+            opened.write_all(b"\n")?;
+        }
+        Ok(opened)
     };
     open().map_err(|e| Failure::bad_input(e.to_string()))
 }
@@ -267,6 +272,18 @@ mod tests {
         assert!(matches!(decide_on(&["83"], edited), Decision::Accept(p) if p.must_include == ["85 %"]));
         assert!(matches!(decide_on(&[], edited), Decision::Accept(p) if p.must_include.is_empty()));
         assert!(matches!(decide_on(&["83"], "e\nBetter?\n\na\n"), Decision::Accept(p) if p.must_include == ["83"]));
+    }
+
+    #[test]
+    fn a_question_is_added_on_a_line_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("questions.jsonl");
+        let line = |id: &str| format!("{{\"id\": \"{id}\", \"question\": \"Q {id}?\", \"answerable\": true}}");
+        for id in ["m001", "m002"] {
+            write!(append(&file).ok().unwrap(), "{}", line(id)).unwrap();
+        }
+        assert_eq!(fs_err::read_to_string(&file).unwrap(), format!("{}\n{}", line("m001"), line("m002")));
+        assert_eq!(known(&file).ok().unwrap().1.len(), 2);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One rule a kind of evidence: a document in, proposals out.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -138,10 +139,14 @@ fn tables(document: &Document) -> Vec<Proposal> {
     let ko = document.language == Language::Ko;
     let lines: Vec<&str> = document.text.lines().map(str::trim).collect();
     let cells = |row: &str| rows::cells(row).map(str::to_owned).collect::<Vec<String>>();
+    let mut rows_of: HashMap<&str, usize> = HashMap::new();
+    for label in lines.iter().filter(|l| l.starts_with('|')).filter_map(|l| rows::cells(l).next()) {
+        *rows_of.entry(label).or_default() += 1;
+    }
     let mut out = Vec::new();
     let mut head: Option<Vec<String>> = None;
-    for pair in lines.windows(2) {
-        let (row, next) = (pair[0], pair[1]);
+    for (i, row) in lines.iter().enumerate() {
+        let next = lines.get(i + 1).copied().unwrap_or_default();
         if row.starts_with('|') && rows::is_rule(next) {
             head = Some(cells(row));
         } else if !row.starts_with('|') {
@@ -150,7 +155,7 @@ fn tables(document: &Document) -> Vec<Proposal> {
             let values = cells(row);
             let Some(label) = values.first().filter(|l| is_name(l)) else { continue };
             // A label that stands in two rows does not say which is meant.
-            let same = lines.iter().filter(|l| l.starts_with('|') && cells(l).first() == Some(label)).count();
+            let same = rows_of.get(label.as_str()).copied().unwrap_or_default();
             // One column a row: the first with a figure and a name.
             let found = values.iter().zip(names).skip(1).find(|(v, n)| is_value(v) && is_name(n));
             if let (1, Some((value, name))) = (same, found) {
@@ -370,6 +375,13 @@ mod tests {
             ("3.5 %", &vec!["3.5".to_owned()])
         );
         assert_eq!(of_kind("number").question, "According to “Ageing” in “Cell report”, what is the loss?");
+    }
+
+    #[test]
+    fn the_last_row_of_a_text_is_asked_for_like_the_others() {
+        let rows: String = (1..=30_000).map(|i| format!("\n| Kiln {i}a | {i} |")).collect();
+        let made = tables(&document("a.md", &format!("| Kiln | Loss (%) |\n|---|---|{rows}"), &[]));
+        assert_eq!((made.len(), made.last().map(|p| p.answer.as_str())), (30_000, Some("30000")));
     }
 
     #[test]

@@ -276,10 +276,10 @@ impl Asked {
     }
 }
 
-/// Names with a number: `HD-077`, `NCM811`, as (letters, number).
+/// Names with a number: `HD-077`, `NCM811`, as (letters, number); a Korean particle may touch them.
 fn codes(text: &str) -> Vec<(String, String)> {
     static CODE: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\b([A-Za-z]{1,8})[-_]?(\d{1,6})(?:\b|[^\d.,\w])").expect("constant pattern"));
+        LazyLock::new(|| Regex::new(r"(?-u:\b)([A-Za-z]{1,8})[-_]?([0-9]{1,6})(?-u:\b)").expect("constant pattern"));
     CODE.captures_iter(text).map(|c| (c[1].to_lowercase(), c[2].to_owned())).collect()
 }
 
@@ -519,6 +519,9 @@ mod tests {
         assert!(
             chosen("What is the salt rejection of HD-079?", "Screening", text).iter().all(|row| !row.contains("HD-"))
         );
+        let text = "| 시료 | 염 제거율 (%) |\n|---|---|\n| HD-076 | 97.8 |\n| HD-077 | 99.2 |\n";
+        assert_eq!(chosen("HD-077의 염 제거율은?", "선별", text), ["| HD-077 | 99.2 |"]);
+        assert!(chosen("HD-079의 염 제거율은?", "선별", text).is_empty());
     }
 
     #[test]

@@ -24,6 +24,10 @@ struct Rule {
 
 /// The page without what its style sheets hide; `None` where they hide no text, or most of it: that waits for a script to show it.
 pub(super) fn without_hidden(html: &str) -> Option<String> {
+    // A page without a sheet need not be parsed for one.
+    if !html.to_ascii_lowercase().contains("<style") {
+        return None;
+    }
     let page = Readability::from(html);
     // Those in `noscript` are for browsers without scripts.
     let sheets = page.doc.select(":not(noscript) > style");

@@ -1,7 +1,7 @@
 //! Blocks of Markdown: which lines are one heading, table row, list item or paragraph.
 
 use super::super::figures;
-use super::{is_final_ending, is_hangul, is_stop};
+use super::{columns, is_final_ending, is_hangul, is_stop};
 use crate::document::Span;
 
 pub(super) enum Block {
@@ -77,8 +77,7 @@ fn states_a_value(line: &str) -> bool {
 
 /// True where the value of `line` was wrapped: its line is full, or what follows begins as no sentence does.
 fn goes_on(line: &str, next: &str) -> bool {
-    let columns: usize = line.trim_end().chars().map(|c| if is_hangul(c) { 2 } else { 1 }).sum();
-    columns > 60
+    columns(line.trim_end()) > 60
         || line.trim_end().ends_with([',', '-', '·'])
         || next.starts_with(|c: char| c.is_whitespace() || c.is_lowercase())
 }

@@ -83,10 +83,8 @@ pub(super) fn is_known(name: &str, mapping: &RecordMapping) -> bool {
 
 /// True for the name of an amount of money.
 pub(super) fn is_amount(name: &str, mapping: &RecordMapping) -> bool {
-    let is_mapped = mapping.budget.as_deref().is_some_and(|budget| is_named(name, budget));
-    is_mapped
-        || BUDGET.iter().any(|common| is_named(name, common))
-        || field(name).is_some_and(|known| Some(known) == field("budget"))
+    let mut names = mapping.budget.as_deref().into_iter().chain(BUDGET);
+    names.any(|budget| is_named(name, budget)) || field(name) == field("budget")
 }
 
 /// Which field means what in this file.

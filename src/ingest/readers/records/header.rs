@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::fields::{is_amount, is_known};
 use super::one_line;
 use crate::ingest::RecordMapping;
-use crate::text::{is_hangul, letters, money};
+use crate::text::{is_hangul, letters, may_be_year, money};
 
 /// Most rows above the names of columns.
 pub(super) const ABOVE: usize = 6;
@@ -38,8 +38,7 @@ pub(in crate::ingest::readers) fn rows_above<'c, Cells: Iterator<Item = &'c str>
 
 /// A number, with a unit perhaps that is no word; a year may name a column.
 fn is_figure(cell: &str) -> bool {
-    let is_year = cell.parse::<u32>().is_ok_and(|year| (1900..2100).contains(&year));
-    !is_year && cell.contains(|c: char| c.is_ascii_digit()) && !cell.contains(char::is_alphabetic)
+    !may_be_year(cell) && cell.contains(|c: char| c.is_ascii_digit()) && !cell.contains(char::is_alphabetic)
 }
 
 /// Name and value of a cell that says in what a table counts: `(단위: 백만원, 명)`, `[Unit: million KRW]`, `(천원)`.
