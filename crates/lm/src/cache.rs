@@ -34,6 +34,12 @@ impl CpuCache {
         self.position = positions;
     }
 
+    /// Bytes of its memory.
+    #[cfg(test)]
+    pub(crate) fn allocated(&self) -> usize {
+        self.layers.iter().map(KvLayer::allocated).sum()
+    }
+
     /// Room for `capacity` positions, which must hold what is there; `layer` makes an empty layer of that
     /// size. One layer at a time exists twice.
     pub(crate) fn resize(&mut self, capacity: usize, layer: impl Fn() -> KvLayer) {

@@ -116,6 +116,22 @@ impl CpuDecoder {
         matrices.map(|linear| linear.weight.bytes()).sum::<usize>() + positions * position
     }
 
+    /// Bytes of all weights, norms and rotary tables; what is shared counts once.
+    #[cfg(test)]
+    pub(crate) fn allocated(&self) -> usize {
+        use std::collections::HashMap;
+
+        let linears: Vec<&Linear> = self.blocks.iter().flat_map(Block::matrices).chain([&self.output]).collect();
+        let matrices = linears.iter().map(|linear| &linear.weight).chain([&self.embedding]);
+        let matrices: HashMap<_, _> = matrices.map(|matrix| (Arc::as_ptr(matrix), matrix.allocated())).collect();
+        let ropes = self.blocks.iter().map(|block| &block.rope);
+        let ropes: HashMap<_, _> = ropes.map(|rope| (Arc::as_ptr(rope), rope.numbers())).collect();
+        let biases = linears.iter().filter_map(|linear| linear.bias.as_ref());
+        let vectors = self.blocks.iter().flat_map(Block::norms).chain(biases).chain([&self.norm]);
+        let numbers = vectors.map(Vec::len).sum::<usize>() + ropes.values().sum::<usize>();
+        matrices.values().sum::<usize>() + 4 * numbers
+    }
+
     /// An empty cache with room for `positions`.
     pub(crate) fn cache(&self, positions: usize) -> CpuCache {
         let layers = self.blocks.iter().map(|_| self.layer(positions)).collect();

@@ -35,6 +35,12 @@ impl Rope {
         (row(&self.cos), row(&self.sin))
     }
 
+    /// Cosines and sines of all positions.
+    #[cfg(test)]
+    pub(crate) fn numbers(&self) -> usize {
+        self.cos.len() + self.sin.len()
+    }
+
     /// Which two dimensions turn together.
     pub(crate) fn rotation(&self) -> Rotation {
         self.rotation

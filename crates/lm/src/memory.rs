@@ -72,9 +72,12 @@ impl Memory {
         let tiles = kernels::tile_bytes(path, window, heads, Pool::count(options.threads)) as u64;
         let work = [times(&[rows, row * 4 + widest * 7]), times(&[logits, shape.vocabulary, 4]), tiles];
         let position = KvLayer::position_bytes(heads, options.kv);
+        // A cache is made of whole sixteens of positions, also where the window, its largest size, is not.
+        let filled = (window.next_multiple_of(16) - window).saturating_mul(limits.positions / window);
+        let positions = limits.positions.saturating_add(filled).div_ceil(16);
         Ok(Memory {
             weights,
-            kv: times(&[limits.positions.div_ceil(16), 16, position, shape.layers]),
+            kv: times(&[positions, 16, position, shape.layers]),
             segments: limits.segment_bytes as u64,
             work: work.into_iter().fold(0, u64::saturating_add),
             vocabulary: shape.vocabulary as u64 * TOKEN,
@@ -115,7 +118,10 @@ mod tests {
     use candle_core::quantized::GgmlDType;
 
     use super::*;
+    use crate::Architecture;
+    use crate::cpu_decoder::CpuDecoder;
     use crate::gguf::{TensorInfo, Value};
+    use crate::random::{RandomShape, write_gguf};
 
     #[test]
     fn what_no_machine_can_hold_is_told_at_once() {
@@ -139,5 +145,38 @@ mod tests {
         let gguf = Gguf::assembled("x.gguf".into(), Vec::new(), metadata, HashMap::from(tensors));
         let memory = Memory::of(gguf, &Options { context: MANY, ..Options::default() }).unwrap();
         assert_eq!((memory.kv, memory.peak()), (u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn weights_take_what_was_announced_and_little_less() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.gguf");
+        for architecture in Architecture::ALL {
+            for (quant, quantize, tied) in [
+                (GgmlDType::F32, false, true),
+                (GgmlDType::F32, true, false),
+                (GgmlDType::F16, false, false),
+                (GgmlDType::Q8_0, false, true),
+                (GgmlDType::Q4K, false, false),
+                (GgmlDType::Q3K, false, true),
+            ] {
+                let tiny = RandomShape::tiny(architecture);
+                let shape = RandomShape { hidden: 256, feed_forward: 256, head_dim: 64, tied, ..tiny };
+                write_gguf(&shape, quant, &file, 3).unwrap();
+                let options = Options { context: 100, threads: 1, quantize, ..Options::default() };
+                let announced = Memory::plan(&file, &options).unwrap().weights;
+                let mut gguf = Gguf::open(&file).unwrap();
+                if quantize {
+                    gguf.quantize();
+                }
+                let shape = Shape::read(&gguf).unwrap();
+                let taken = CpuDecoder::load(&mut gguf, &shape, 100, &options).unwrap().allocated() as u64;
+                // Neither of Gemma's two layers sees everything, and the rotary table of such layers is not kept.
+                assert!(
+                    (taken..taken + taken / 8).contains(&announced),
+                    "{architecture:?} {quant:?}: {taken} taken, {announced} announced"
+                );
+            }
+        }
     }
 }

@@ -107,7 +107,8 @@ pub struct Generation {
     pub first_token_s: f64,
     /// Seconds in all, from when it was asked.
     pub total_s: f64,
-    /// Of these, seconds spent on finding the tokens that the form of the text allows.
+    /// Of these, seconds that the form of the text took: to find the tokens it allows, to leave out the others, and to move
+    /// past the one that was drawn.
     pub form_s: f64,
     /// The tokens of the text with their probabilities, where [`Sampling::logprobs`] asks for them.
     pub tokens: Vec<TokenLogprob>,

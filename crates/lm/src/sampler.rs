@@ -55,23 +55,27 @@ impl Sampler {
 
     /// The next token.
     pub fn next(&mut self, logits: &[f32]) -> Result<Drawn, LmError> {
-        self.next_of(logits, None)
+        if !self.changes_scores() {
+            let id = pick(&self.sampling, &mut self.random, logits)?;
+            return Ok(self.take(id, logits));
+        }
+        let mut scores = std::mem::take(&mut self.scores);
+        scores.clear();
+        scores.extend_from_slice(logits);
+        let drawn = self.next_of(logits, &mut scores);
+        self.scores = scores;
+        drawn
     }
 
-    /// The next token among those that are allowed.
-    pub(crate) fn next_of(&mut self, logits: &[f32], allowed: Option<&SimpleVob>) -> Result<Drawn, LmError> {
-        let id = match allowed.is_some() || self.changes_scores() {
-            false => pick(&self.sampling, &mut self.random, logits)?,
-            true => {
-                let mut scores = std::mem::take(&mut self.scores);
-                scores.clear();
-                scores.extend_from_slice(logits);
-                self.change(&mut scores, allowed);
-                let picked = pick(&self.sampling, &mut self.random, &scores);
-                self.scores = scores;
-                picked?
-            }
-        };
+    /// The next token by `scores`, which [`only`] made of the logits.
+    pub(crate) fn next_of(&mut self, logits: &[f32], scores: &mut [f32]) -> Result<Drawn, LmError> {
+        self.change(scores);
+        let id = pick(&self.sampling, &mut self.random, scores)?;
+        Ok(self.take(id, logits))
+    }
+
+    /// Counts a token that was drawn, and says how likely it was.
+    fn take(&mut self, id: u32, logits: &[f32]) -> Drawn {
         *self.drawn.entry(id).or_default() += 1;
         let (logprob, top) = match self.sampling.logprobs {
             None => (None, Vec::new()),
@@ -82,7 +86,7 @@ impl Sampler {
                 (Some(logprob(id)), best)
             }
         };
-        Ok(Drawn { id, logprob, top })
+        Drawn { id, logprob, top }
     }
 
     fn changes_scores(&self) -> bool {
@@ -90,18 +94,8 @@ impl Sampler {
         *repetition_penalty != 1.0 || *presence_penalty != 0.0 || *frequency_penalty != 0.0 || !logit_bias.is_empty()
     }
 
-    /// Grammar, bias, penalties.
-    fn change(&self, scores: &mut [f32], allowed: Option<&SimpleVob>) {
-        if let Some(allowed) = allowed {
-            let words = allowed.as_slice().iter().copied().chain(std::iter::repeat(0));
-            for (word, scores) in words.zip(scores.chunks_mut(32)) {
-                for (bit, score) in scores.iter_mut().enumerate().filter(|_| word != u32::MAX) {
-                    if word >> bit & 1 == 0 {
-                        *score = f32::NEG_INFINITY;
-                    }
-                }
-            }
-        }
+    /// Bias, penalties.
+    fn change(&self, scores: &mut [f32]) {
         for &(id, bias) in &self.sampling.logit_bias {
             if let Some(score) = scores.get_mut(id as usize) {
                 *score += bias;
@@ -122,6 +116,20 @@ impl Sampler {
                 if let Some(score) = scores.get_mut(id as usize) {
                     *score -= (presence + frequency * f64::from(count)) as f32;
                 }
+            }
+        }
+    }
+}
+
+/// Of a row of logits those of tokens that are allowed; all others become minus infinity.
+pub(crate) fn only(allowed: &SimpleVob, logits: &[f32], scores: &mut Vec<f32>) {
+    scores.clear();
+    scores.extend_from_slice(logits);
+    let words = allowed.as_slice().iter().copied().chain(std::iter::repeat(0));
+    for (word, scores) in words.zip(scores.chunks_mut(32)).filter(|(word, _)| *word != u32::MAX) {
+        for (bit, score) in scores.iter_mut().enumerate() {
+            if word >> bit & 1 == 0 {
+                *score = f32::NEG_INFINITY;
             }
         }
     }
@@ -312,8 +320,35 @@ mod tests {
         allowed.allow_token(0);
         allowed.allow_token(3);
         let mut sampler = Sampler::new(&warm(2), &[]);
-        assert!((0..500).all(|_| [0, 3].contains(&sampler.next_of(&LOGITS, Some(&allowed)).unwrap().id)));
-        assert!(sampler.next_of(&LOGITS, Some(&SimpleVob::alloc(4))).is_err());
+        let mut next_of = |allowed: &SimpleVob| {
+            let mut scores = Vec::new();
+            only(allowed, &LOGITS, &mut scores);
+            sampler.next_of(&LOGITS, &mut scores)
+        };
+        assert!((0..500).all(|_| [0, 3].contains(&next_of(&allowed).unwrap().id)));
+        assert!(next_of(&SimpleVob::alloc(4)).is_err());
+    }
+
+    #[test]
+    fn only_what_a_set_allows_keeps_its_logit_whatever_the_words_of_the_set() {
+        const TOKENS: usize = 110;
+        let logits: Vec<f32> = (0..TOKENS).map(|id| id as f32).collect();
+        let rules: [fn(usize) -> bool; 5] =
+            [|_| true, |_| false, |id| id < 32, |id| id >= 64, |id| id < 32 || id.is_multiple_of(3)];
+        let mut scores = vec![7.0; 3];
+        // A set may know fewer tokens than there are logits, or one more.
+        for known in [70, 96, TOKENS, TOKENS + 1] {
+            for (index, rule) in rules.iter().enumerate() {
+                let mut allowed = SimpleVob::alloc(known);
+                (0..known).filter(|&id| rule(id)).for_each(|id| allowed.set(id, true));
+                only(&allowed, &logits, &mut scores);
+                for (id, &score) in scores.iter().enumerate() {
+                    let expect = if id < known && rule(id) { logits[id] } else { f32::NEG_INFINITY };
+                    assert_eq!(score, expect, "rule {index}, {known} known, token {id}");
+                }
+                assert_eq!(scores.len(), TOKENS);
+            }
+        }
     }
 
     #[test]

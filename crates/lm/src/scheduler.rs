@@ -1,9 +1,10 @@
 //! Several requests, one set of weights: who reads and writes what in the next step?
 //!
-//! A step is one pass through the weights (continuous batching, Yu et al. 2022, Orca). Every sequence that
-//! writes brings its last token and a draft; of those that still read their prompt one, or a few short ones,
-//! bring a piece of it, a small one while others write (chunked prefill, Agrawal et al. 2023,
-//! <https://arxiv.org/abs/2308.16369>). Products with the weights are batched, attention is each sequence's own.
+//! A step is one pass through the weights (continuous batching, Yu et al. 2022, Orca), or two where prompts are multiplied
+//! with instructions of their own (AMX) and others write beside them. Every sequence that writes brings its last token
+//! and a draft; of those that still read their prompt one, or a few short ones, bring a piece of it, a small one while
+//! others write (chunked prefill, Agrawal et al. 2023, <https://arxiv.org/abs/2308.16369>). Products with the weights are
+//! batched, attention is each sequence's own.
 //!
 //! Memory: each sequence gets a cache for its prompt and the most it may write, out of a fixed number of
 //! positions; one that does not fit waits its turn. What ended sequences leave is kept while there is
@@ -226,7 +227,7 @@ impl Scheduler {
         }
     }
 
-    /// One pass through the weights.
+    /// Those that write write on, and some of those that read their prompt read on.
     pub(crate) fn step(&mut self, out: &mut Outputs<'_>) {
         while self.admit() {}
         self.follow();
@@ -501,35 +502,4 @@ impl Scheduler {
 }
 
 #[cfg(test)]
-mod tests {
-    use candle_core::quantized::GgmlDType;
-
-    use super::*;
-    use crate::random::{RandomShape, write_gguf};
-    use crate::{Architecture, Model};
-
-    #[test]
-    fn a_token_outside_the_vocabulary_is_refused_and_the_request_beside_it_goes_on() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("tiny.gguf");
-        let shape = RandomShape::tiny(Architecture::Qwen3);
-        write_gguf(&shape, GgmlDType::F32, &file, 11).unwrap();
-        let mut model = Model::open(&file, &Options { sequences: 2, threads: 1, ..Options::default() }).unwrap();
-        let scheduler = &mut model.scheduler;
-        let sampling = Sampling { max_tokens: 3, ..Sampling::default() };
-        let mut add = |tokens: Vec<u32>| scheduler.add(Prompt::from(tokens), &sampling, None, Instant::now());
-        let good = add(vec![1, 2, 3]).unwrap();
-        let bad = add(vec![1, shape.vocabulary as u32]);
-        assert!(matches!(bad, Err(LmError::Tokenizer(_))), "{bad:?}");
-        let mut ends = Vec::new();
-        while !scheduler.is_idle() {
-            scheduler.step(&mut |id, output| {
-                if let Output::Done(done) = output {
-                    ends.push((id, done.is_ok()));
-                }
-                ControlFlow::Continue(())
-            });
-        }
-        assert_eq!(ends, [(good, true)]);
-    }
-}
+mod tests;

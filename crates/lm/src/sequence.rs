@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::constraint::Constraint;
 use crate::lookup::{Reach, draft};
 use crate::prompt::{Apart, Piece, Prompt};
-use crate::sampler::Drawn;
+use crate::sampler::{Drawn, only};
 use crate::text_stream::TextStream;
 use crate::{Finish, Generation, LmError, Sampler, Sampling, TokenLogprob, Tokenizer};
 
@@ -36,6 +36,8 @@ pub(crate) struct Sequence {
     reach: Reach,
     sampler: Sampler,
     constraint: Option<Constraint>,
+    /// What the constraint leaves of a row of logits.
+    scores: Vec<f32>,
     text: TextStream,
     begin: Instant,
     generation: Generation,
@@ -66,6 +68,7 @@ impl Sequence {
             reach: Reach::new(lookup),
             sampler: Sampler::new(sampling, &prompt),
             constraint,
+            scores: Vec::new(),
             text: TextStream::new(&sampling.stop),
             begin,
             generation: Generation {
@@ -249,9 +252,9 @@ impl Sequence {
                 None => self.sampler.next(row)?,
                 Some(constraint) => {
                     let begin = Instant::now();
-                    let allowed = constraint.allowed()?;
+                    only(constraint.allowed()?, row, &mut self.scores);
                     self.generation.form_s += begin.elapsed().as_secs_f64();
-                    self.sampler.next_of(row, Some(allowed))?
+                    self.sampler.next_of(row, &mut self.scores)?
                 }
             };
             if self.generation.completion_tokens == 0 {
@@ -263,7 +266,9 @@ impl Sequence {
             self.generation.completion_tokens += 1;
             let id = drawn.id;
             if let Some(constraint) = &mut self.constraint {
+                let begin = Instant::now();
                 constraint.take(id)?;
+                self.generation.form_s += begin.elapsed().as_secs_f64();
             }
             if let Some(finish) = self.show(drawn, tokenizer, sink) {
                 return Ok(Some(finish));

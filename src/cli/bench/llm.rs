@@ -1,7 +1,8 @@
 //! `bench llm`: how fast does the local engine read and write on this machine, next to its peers?
 //!
 //! Weights are random (speed does not depend on them), shapes are real. Engines take turns in every round, and the median of
-//! the rounds counts. llama.cpp is measured by its own `llama-bench` on the same file.
+//! the rounds counts. llama.cpp is measured by its own `llama-bench` on the same file, candle-transformers by
+//! `tools/candle_peer`, which takes the same arguments.
 
 mod random;
 mod report;
@@ -49,7 +50,8 @@ pub(in crate::cli) struct Arguments {
     /// Tokens to write in a dN test
     #[arg(long, default_value_t = 32)]
     write: usize,
-    /// Instructions to use instead of the best: amx, avx512, avxvnni, avx2, neon, scalar
+    /// Instructions to use instead of the best: amx-bf16, avx512-bf16, avx512-vnni, avxvnni, avx2, neon-dot, neon-mull
+    /// or scalar; amx, avx512 and neon stand for the fastest of that name that the processor has
     #[arg(long)]
     path: Option<String>,
     /// Measure candle's kernels too, in tests of at most 128 tokens (they are slow)
@@ -58,6 +60,10 @@ pub(in crate::cli) struct Arguments {
     /// llama.cpp's llama-bench, to measure too
     #[arg(long, value_name = "FILE")]
     llama_bench: Option<PathBuf>,
+    /// candle-transformers' own quantized Qwen3, to measure too: the program of tools/candle_peer (CONTRIBUTING.md
+    /// has the command that builds it)
+    #[arg(long, value_name = "FILE")]
+    candle_transformers: Option<PathBuf>,
     /// Keep the random files in this folder and use them again
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -180,10 +186,10 @@ impl Bench<'_> {
             if let Some(candle) = candle.as_deref_mut().filter(|_| workload.suits_candle()) {
                 rounds.entry("candle").or_default().push(speed::of(candle, workload, write)?.tokens_per_s);
             }
-            if let Some(program) = &self.arguments.llama_bench
-                && let Some(speed) = self.llama_bench(program, workload)?
-            {
-                rounds.entry("llama.cpp").or_default().push(speed);
+            for (peer, program) in self.peers() {
+                if let Some(speed) = self.llama_bench(program, workload)? {
+                    rounds.entry(peer).or_default().push(speed);
+                }
             }
         }
         let own = rounds.get(OURS).map_or(0.0, |r| median(r));
@@ -236,7 +242,14 @@ impl Bench<'_> {
         bytes_per_s
     }
 
-    /// llama-bench's figure; nothing for what it does not measure.
+    /// Engines that a program measures which takes llama-bench's arguments and prints its JSON.
+    fn peers(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let Arguments { llama_bench, candle_transformers, .. } = self.arguments;
+        let peers = [("llama.cpp", llama_bench), ("candle-transformers", candle_transformers)];
+        peers.into_iter().filter_map(|(peer, program)| Some((peer, program.as_deref()?)))
+    }
+
+    /// The figure of llama-bench or of a program like it; nothing for what it does not measure.
     fn llama_bench(&self, program: &Path, workload: Workload) -> Result<Option<f64>, Failure> {
         let (read, write, depth) = match workload {
             Workload::Prefill(tokens) => (tokens, 0, 0),

@@ -87,6 +87,12 @@ impl Block {
         all
     }
 
+    #[cfg(test)]
+    pub(super) fn norms(&self) -> impl Iterator<Item = &Vec<f32>> {
+        let optional = [&self.q_norm, &self.k_norm, &self.post_attention_norm, &self.post_feed_forward_norm];
+        optional.into_iter().flatten().chain([&self.attention_norm, &self.feed_forward_norm])
+    }
+
     pub(super) fn forward(&self, step: &mut Step<'_, '_>) {
         self.attend(step);
         self.feed(step);

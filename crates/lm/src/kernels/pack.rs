@@ -188,6 +188,12 @@ impl Matrix {
         self.format.packed_bytes(self.rows, self.columns)
     }
 
+    /// Bytes of its memory.
+    #[cfg(test)]
+    pub(crate) fn allocated(&self) -> usize {
+        self.data.bytes().len()
+    }
+
     pub(super) fn tiles(&self) -> usize {
         self.rows.div_ceil(TILE)
     }

@@ -158,6 +158,14 @@ impl<T: Number> DerefMut for Zeros<T> {
     }
 }
 
+#[cfg(test)]
+impl<T> Zeros<T> {
+    /// Bytes of their lines.
+    pub(super) fn allocated(&self) -> usize {
+        self.lines.bytes().len()
+    }
+}
+
 impl<T> fmt::Debug for Zeros<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} numbers", self.count)

@@ -1,15 +1,12 @@
 //! Requests to an engine: what waits, what runs together, and what each gets.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use candle_core::quantized::GgmlDType;
 use sectora_lm::random::RandomShape;
-use sectora_lm::{
-    Architecture, ChatMessage, Engine, Event, Finish, Generation, LmError, Options, Request, Sampling, Ticket,
-};
+use sectora_lm::{Architecture, ChatMessage, Engine, Event, Finish, LmError, Options, Request, Sampling};
 
-use super::{Tiny, sampling, write};
+use super::{Tiny, end, endless, kinds, sampling, write};
 
 fn request(text: &str, sampling: Sampling) -> Request {
     Request { messages: vec![ChatMessage::user(text)], sampling, form: None, segments: Vec::new() }
@@ -26,60 +23,51 @@ fn the_engine_answers_busy_when_its_queue_is_full_and_drops_what_nobody_waits_fo
     let waiting = engine.submit(ask(4)).unwrap();
     assert!(matches!(engine.submit(ask(4)), Err(LmError::Busy { waiting: 1 })));
     drop(running);
-    let mut events = std::iter::from_fn(|| waiting.next());
-    let end = events.find_map(|event| match event {
-        Event::Done(result) => Some(result.unwrap()),
-        Event::Text(_) => None,
-    });
-    assert_eq!(end.unwrap().completion_tokens, 4);
+    assert_eq!(end(&waiting).1.completion_tokens, 4);
     let generation = engine.run(ask(400), &mut |_| ControlFlow::Break(())).unwrap();
     assert_eq!(generation.finish, Finish::Cancelled);
     assert!(generation.completion_tokens < 400);
 }
 
-/// Waits for the end of a request and gives its text.
-fn end(ticket: &Ticket) -> (String, Generation) {
-    let mut text = String::new();
-    loop {
-        match ticket.next().unwrap() {
-            Event::Text(piece) => text.push_str(&piece),
-            Event::Done(done) => return (text, done.unwrap()),
-        }
-    }
-}
-
 #[test]
-fn requests_computed_together_get_the_text_that_each_gets_alone() {
+fn requests_computed_together_get_the_text_and_the_logits_that_each_gets_alone() {
     for architecture in [Architecture::Qwen3, Architecture::Gemma3, Architecture::Phi3] {
-        let tiny = Tiny::new(architecture);
-        let open = |sequences| tiny.open(&Options { sequences, lookup: 6, ..Options::default() });
-        let ask = |i: usize| {
-            let words = ["quote ", "the cell ", "전지 ", "x "][i % 4].repeat(3 + 17 * (i % 3));
-            let drawn = Sampling {
-                temperature: if i.is_multiple_of(3) { 0.0 } else { 0.9 },
-                top_p: 0.95,
-                frequency_penalty: if i.is_multiple_of(2) { 0.3 } else { 0.0 },
-                seed: i as u64,
-                ..sampling(40 + 9 * i)
+        for (quant, tiny) in kinds(architecture) {
+            let open = |sequences| tiny.open(&Options { sequences, lookup: 6, ..Options::default() });
+            let mut alone = open(1);
+            let ends = endless(&alone);
+            let ask = |i: usize| {
+                let words = ["quote ", "the cell ", "전지 ", "x "][i % 4].repeat(3 + 17 * (i % 3));
+                let drawn = Sampling {
+                    temperature: if i.is_multiple_of(3) { 0.0 } else { 0.9 },
+                    top_p: 0.95,
+                    frequency_penalty: if i.is_multiple_of(2) { 0.3 } else { 0.0 },
+                    seed: i as u64,
+                    logit_bias: ends.clone(),
+                    // What is reported depends on all logits: another bit shows that would change no token.
+                    logprobs: Some(1),
+                    ..sampling(40 + 9 * i)
+                };
+                (format!("{i} {words}"), drawn)
             };
-            (format!("{i} {words}"), drawn)
-        };
-        let mut alone = open(1);
-        let expect: Vec<String> = (0..7)
-            .map(|i| {
+            let write_alone = |i: usize| {
                 alone.forget();
                 let (text, sampling) = ask(i);
-                write(&mut alone, &text, &sampling).0
-            })
-            .collect();
-        let engine = Engine::start(open(5), 16).unwrap();
-        let submit = |i| {
-            let (text, sampling) = ask(i);
-            engine.submit(request(&text, sampling)).unwrap()
-        };
-        let tickets: Vec<_> = (0..7).map(submit).collect();
-        for (i, ticket) in tickets.iter().enumerate() {
-            assert_eq!(end(ticket).0, expect[i], "{architecture:?} request {i}");
+                write(&mut alone, &text, &sampling)
+            };
+            let expect: Vec<_> = (0..7).map(write_alone).collect();
+            let engine = Engine::start(open(5), 16).unwrap();
+            let submit = |i| {
+                let (text, sampling) = ask(i);
+                engine.submit(request(&text, sampling)).unwrap()
+            };
+            let tickets: Vec<_> = (0..7).map(submit).collect();
+            for (i, (ticket, (expect, alone))) in tickets.iter().zip(&expect).enumerate() {
+                let (text, done) = end(ticket);
+                assert_eq!(done.completion_tokens, 40 + 9 * i, "{architecture:?} {quant:?} request {i}");
+                assert_eq!(&text, expect, "{architecture:?} {quant:?} request {i}");
+                assert!(done.tokens == alone.tokens, "{architecture:?} {quant:?} request {i}: other logits");
+            }
         }
     }
 }
@@ -92,38 +80,12 @@ fn a_short_request_ends_before_a_long_one_that_came_first() {
     let ask = |n| request("x", sampling(n));
     let long = engine.submit(ask(400)).unwrap();
     assert!(matches!(long.next(), Some(Event::Text(_))));
-    let (_, short) = end(&engine.submit(ask(3)).unwrap());
+    let short = engine.run(ask(3), &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(short.completion_tokens, 3);
     long.cancel();
     let (_, long) = end(&long);
     assert_eq!(long.finish, Finish::Cancelled);
     assert!(long.completion_tokens < 400, "{}", long.completion_tokens);
-}
-
-#[test]
-fn a_long_request_is_answered_while_short_ones_keep_coming() {
-    let tiny = Tiny::new(Architecture::Qwen3);
-    let options = Options { sequences: 3, ..Options::default() };
-    let engine = Engine::start(tiny.open(&options), 8).unwrap();
-    let ask = |text: &str| request(text, sampling(4));
-    let (answered, shorts) = (AtomicBool::new(false), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for stream in 0..2 {
-            let (engine, answered, shorts) = (&engine, &answered, &shorts);
-            scope.spawn(move || {
-                // Without an end it would show as a failure, not as a test that hangs.
-                while !answered.load(Ordering::SeqCst) && shorts.fetch_add(1, Ordering::SeqCst) < 5_000 {
-                    let short = ask(&format!("{stream}"));
-                    engine.run(short, &mut |_| ControlFlow::Continue(())).unwrap();
-                }
-            });
-        }
-        let (_, long) = end(&engine.submit(ask(&"many words ".repeat(38))).unwrap());
-        answered.store(true, Ordering::SeqCst);
-        assert!(long.prompt_tokens > 400 && long.completion_tokens <= 4, "{long:?}");
-    });
-    let shorts = shorts.into_inner();
-    assert!(shorts < 5_000, "{shorts} short requests went before a long one");
 }
 
 #[test]

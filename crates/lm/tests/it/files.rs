@@ -5,25 +5,17 @@ use std::path::{Path, PathBuf};
 
 use candle_core::quantized::GgmlDType;
 use sectora_lm::gguf::Gguf;
-use sectora_lm::random::RandomShape;
 use sectora_lm::{Architecture, Finish, Model, Options, Sampling, Tokenizer};
 
-use super::{Tiny, sampling, write};
+use super::{Tiny, endless, sampling, wide, write};
 
 #[test]
 fn quantized_weights_load_and_generate() {
-    let shape = RandomShape {
-        hidden: 256,
-        feed_forward: 256,
-        heads: 4,
-        head_dim: 64,
-        ..RandomShape::tiny(Architecture::Qwen3)
-    };
+    let shape = wide(Architecture::Qwen3, 4, 64);
     for quant in [GgmlDType::Q8_0, GgmlDType::Q4K, GgmlDType::Q6K, GgmlDType::F16] {
         let mut model = Tiny::of(&shape, quant).model();
-        // The two tokens that would end the text.
-        let ends = ["<|endoftext|>", "<|im_end|>"].map(|name| (model.tokenizer().id(name).unwrap(), -100.0));
-        let (_, generation) = write(&mut model, "x", &Sampling { logit_bias: ends.to_vec(), ..sampling(4) });
+        let unending = Sampling { logit_bias: endless(&model), ..sampling(4) };
+        let (_, generation) = write(&mut model, "x", &unending);
         assert_eq!((generation.finish, generation.completion_tokens), (Finish::Length, 4), "{quant:?}");
     }
 }

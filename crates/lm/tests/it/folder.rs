@@ -6,16 +6,22 @@ use std::path::{Path, PathBuf};
 use sectora_lm::gguf::Gguf;
 use sectora_lm::lora::{Lora, LoraOptions, merge};
 use sectora_lm::random::{RandomShape, write_gguf};
-use sectora_lm::{Architecture, Decoder, Memory, Model, Options, Tokenizer};
+use sectora_lm::{Architecture, Decoder, Kv, Memory, Model, Options, Tokenizer};
 use serde_json::json;
 
 use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 
+use super::{sampling, write_after};
+
+/// Shape and numbers by name.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// A tiny GGUF and a folder with the same weights, written in the other form.
 struct Both {
     folder: tempfile::TempDir,
     file: PathBuf,
+    tensors: Tensors,
 }
 
 impl Both {
@@ -39,7 +45,7 @@ impl Both {
             }
             tensors.insert(theirs(&name, architecture), (dims, numbers));
         }
-        write_safetensors(&folder.path().join("model.safetensors"), &tensors);
+        write_safetensors(&folder.path().join("model.safetensors"), &tensors, GgmlDType::F32);
         let model_type = match architecture {
             Architecture::Gemma3 => "gemma3_text",
             other => other.name(),
@@ -65,7 +71,7 @@ impl Both {
         let apart = tempfile::tempdir().unwrap().keep();
         let moved = apart.join("same.gguf");
         std::fs::rename(&file, &moved).unwrap();
-        Both { folder, file: moved }
+        Both { folder, file: moved, tensors }
     }
 }
 
@@ -116,12 +122,29 @@ fn theirs(name: &str, architecture: Architecture) -> String {
     format!("model.layers.{index}.{module}.{kind}")
 }
 
-fn write_safetensors(path: &Path, tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) {
+/// A number of this type: what it is, and its bytes.
+fn stored(x: f32, dtype: GgmlDType) -> (f32, Vec<u8>) {
+    match dtype {
+        GgmlDType::F32 => (x, x.to_le_bytes().to_vec()),
+        GgmlDType::F16 => {
+            let half = half::f16::from_f32(x);
+            (half.to_f32(), half.to_le_bytes().to_vec())
+        }
+        GgmlDType::BF16 => {
+            let half = half::bf16::from_f32(x);
+            (half.to_f32(), half.to_le_bytes().to_vec())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn write_safetensors(path: &Path, tensors: &Tensors, dtype: GgmlDType) {
     let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    let kind = format!("{dtype:?}");
     for (name, (dims, numbers)) in tensors {
         let start = data.len();
-        numbers.iter().for_each(|x| data.extend(x.to_le_bytes()));
-        header.insert(name.clone(), json!({ "dtype": "F32", "shape": dims, "data_offsets": [start, data.len()] }));
+        numbers.iter().for_each(|&x| data.extend(stored(x, dtype).1));
+        header.insert(name.clone(), json!({ "dtype": kind, "shape": dims, "data_offsets": [start, data.len()] }));
     }
     let header = serde_json::Value::Object(header).to_string();
     let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat();
@@ -170,6 +193,36 @@ fn a_folder_gives_the_logits_of_the_file_with_the_same_weights() {
 }
 
 #[test]
+fn numbers_of_16_bits_give_the_logits_that_they_give_in_32() {
+    for architecture in Architecture::ALL {
+        let both = Both::new(architecture);
+        let weights = both.folder.path().join("model.safetensors");
+        let logits = |quantize: bool| {
+            let mut gguf = Gguf::open(both.folder.path()).unwrap();
+            if quantize {
+                gguf.quantize();
+            }
+            let options = Options { kv: Kv::F32, ..Options::default() };
+            Decoder::open(&mut gguf, &options).unwrap().forward_all(&[5, 17, 200, 33, 5, 90]).unwrap()
+        };
+        for dtype in [GgmlDType::F16, GgmlDType::BF16] {
+            let mut rounded = both.tensors.clone();
+            rounded.values_mut().flat_map(|(_, numbers)| numbers).for_each(|x| *x = stored(*x, dtype).0);
+            write_safetensors(&weights, &rounded, GgmlDType::F32);
+            let expect = [false, true].map(logits);
+            write_safetensors(&weights, &rounded, dtype);
+            let gguf = Gguf::open(both.folder.path()).unwrap();
+            let are_read_as_such = gguf.tensor_names().all(|name| gguf.info(name).unwrap().dtype == dtype);
+            assert!(are_read_as_such, "{architecture:?} {dtype:?}");
+            for (expect, found) in expect.iter().zip(&[false, true].map(logits)) {
+                let difference = expect.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(expect.len() == found.len() && difference < 1e-4, "{architecture:?} {dtype:?}: {difference}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_folder_speaks_with_its_own_tokenizer_and_template_and_can_be_quantized() {
     let both = Both::new(Architecture::Qwen3);
     let exact = Options::default();
@@ -182,9 +235,7 @@ fn a_folder_speaks_with_its_own_tokenizer_and_template_and_can_be_quantized() {
         let prompt = model.prompt(&messages).unwrap();
         assert_eq!(model.tokenizer().decode(&prompt), "cab < |im_end|>", "a message cannot spell a control token");
         assert!(model.tokenizer().is_end(287));
-        let sampling = sectora_lm::Sampling { max_tokens: 5, ..Default::default() };
-        let done = model.generate(&prompt, &sampling, &|| false, &mut |_| std::ops::ControlFlow::Continue(()));
-        assert!(done.unwrap().completion_tokens <= 5);
+        assert!(write_after(&mut model, &prompt, &sampling(5), None).1.completion_tokens <= 5);
     }
 }
 

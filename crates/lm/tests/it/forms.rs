@@ -2,20 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use sectora_lm::{Architecture, ChatMessage, Finish, Form, Generation, LmError, Model, Sampling};
+use sectora_lm::{Architecture, ChatMessage, Finish, Form, LmError, Sampling};
 
-use super::{Tiny, sampling};
+use super::{Tiny, sampling, write_as};
 
-/// Random text in a form, drawn hot so that every token has a chance.
-fn formed(model: &mut Model, form: &Form, seed: u64, max_tokens: usize) -> (String, Generation) {
-    let drawn = Sampling { temperature: 3.0, seed, ..sampling(max_tokens) };
-    let prompt = model.prompt(&[ChatMessage::user("x")]).unwrap();
-    let mut text = String::new();
-    let generation = model.generate_as(&prompt, (&drawn, Some(form)), &|| false, &mut |piece| {
-        text.push_str(piece);
-        ControlFlow::Continue(())
-    });
-    (text, generation.unwrap())
+/// Drawn so that every token has a chance.
+fn hot(seed: u64, max_tokens: usize) -> Sampling {
+    Sampling { temperature: 3.0, seed, ..sampling(max_tokens) }
 }
 
 #[test]
@@ -36,7 +29,7 @@ fn json_has_the_form_of_its_schema_whatever_the_model_would_say() {
     let mut model = Tiny::new(Architecture::Qwen3).model();
     let mut ended = 0;
     for seed in 0..10 {
-        let (text, generation) = formed(&mut model, &form, seed, 150);
+        let (text, generation) = write_as(&mut model, "x", &hot(seed, 150), Some(&form));
         if generation.finish == Finish::Length {
             continue;
         }
@@ -64,16 +57,10 @@ fn an_answer_cites_only_passages_that_are_there_and_quotes_only_their_words() {
     // A bias makes brackets and quotation marks frequent in random text.
     let often: Vec<(u32, f32)> =
         ["[", "\"", "]"].iter().filter_map(|s| model.tokenizer().id(s)).map(|id| (id, 6.0)).collect();
-    let prompt = model.prompt(&[ChatMessage::user("x")]).unwrap();
     let (mut marks, mut quotes) = (0, 0);
     for seed in 0..12 {
         let drawn = Sampling { temperature: 1.5, seed, logit_bias: often.clone(), ..sampling(150) };
-        let mut text = String::new();
-        let generation = model.generate_as(&prompt, (&drawn, Some(&form)), &|| false, &mut |piece| {
-            text.push_str(piece);
-            ControlFlow::Continue(())
-        });
-        let generation = generation.unwrap();
+        let (text, generation) = write_as(&mut model, "x", &drawn, Some(&form));
         assert!(generation.form_s > 0.0);
         for (at, _) in text.match_indices('[') {
             let rest = &text[at + 1..];
@@ -120,7 +107,7 @@ fn an_answer_that_only_copies_is_made_of_pieces_of_the_passages_it_cites() {
     let mut model = Tiny::new(Architecture::Qwen3).model();
     let mut ended = 0;
     for seed in 0..20 {
-        let (text, generation) = formed(&mut model, &form, seed, 120);
+        let (text, generation) = write_as(&mut model, "x", &hot(seed, 120), Some(&form));
         if generation.finish == Finish::Length {
             continue;
         }

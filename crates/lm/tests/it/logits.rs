@@ -6,7 +6,7 @@ use sectora_lm::gguf::Gguf;
 use sectora_lm::random::RandomShape;
 use sectora_lm::{Architecture, Decoder, Kv, Options};
 
-use super::Tiny;
+use super::{Tiny, wide};
 
 #[test]
 fn reading_in_chunks_gives_the_same_logits_as_token_by_token() {
@@ -41,8 +41,7 @@ fn reading_in_chunks_gives_the_same_logits_as_token_by_token() {
 #[test]
 fn our_kernels_and_candles_give_the_same_logits_within_the_rounding_of_activations() {
     for architecture in Architecture::ALL {
-        let shape =
-            RandomShape { hidden: 256, feed_forward: 512, heads: 8, head_dim: 32, ..RandomShape::tiny(architecture) };
+        let shape = RandomShape { feed_forward: 512, ..wide(architecture, 8, 32) };
         for (quant, tolerance) in [
             (GgmlDType::F32, 1e-4),
             (GgmlDType::F16, 5e-3),
@@ -79,13 +78,7 @@ fn our_kernels_and_candles_give_the_same_logits_within_the_rounding_of_activatio
 
 #[test]
 fn instructions_threads_and_chunks_do_not_change_a_bit_of_the_logits() {
-    let shape = RandomShape {
-        hidden: 256,
-        feed_forward: 256,
-        heads: 8,
-        head_dim: 32,
-        ..RandomShape::tiny(Architecture::Qwen3)
-    };
+    let shape = wide(Architecture::Qwen3, 8, 32);
     let tiny = Tiny::of(&shape, GgmlDType::Q8_0);
     let logits = |threads: usize, chunk: usize| {
         let options = Options { threads, context: 512, ..Options::default() };

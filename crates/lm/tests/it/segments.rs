@@ -1,14 +1,12 @@
 //! Segments of prompts, computed once and used again at another place: what must stay exact, and what may change.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
 use candle_core::quantized::GgmlDType;
 use sectora_lm::random::RandomShape;
-use sectora_lm::{
-    Architecture, ChatMessage, Engine, Generation, Kv, Memory, Model, Options, Prompt, Request, Sampling,
-};
+use sectora_lm::{Architecture, ChatMessage, Engine, Generation, Kv, Memory, Model, Options, Prompt, Request};
 
-use super::Tiny;
+use super::{Tiny, end, sampling, wide, write_after};
 
 /// Room for every segment of a test.
 fn apart(reread: f64) -> Options {
@@ -34,13 +32,7 @@ fn prompt(order: &[u32]) -> Prompt {
 }
 
 fn write(model: &mut Model, prompt: &Prompt) -> (String, Generation) {
-    let mut text = String::new();
-    let sampling = Sampling { max_tokens: 24, ..Sampling::default() };
-    let done = model.generate(prompt, &sampling, &|| false, &mut |piece| {
-        text.push_str(piece);
-        ControlFlow::Continue(())
-    });
-    (text, done.unwrap())
+    write_after(model, prompt, &sampling(24), None)
 }
 
 fn largest(a: &[f32], b: &[f32]) -> f32 {
@@ -53,8 +45,7 @@ fn a_segment_at_its_own_place_changes_no_bit() {
     let families = [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3, Architecture::Phi3];
     let floats = families.map(|architecture| (architecture, Tiny::new(architecture)));
     // Quantized, as most are: with AMX prompts have products and attention of their own.
-    let shape = RandomShape { hidden: 256, feed_forward: 256, head_dim: 64, ..RandomShape::tiny(Architecture::Qwen3) };
-    let eight = (Architecture::Qwen3, Tiny::of(&shape, GgmlDType::Q8_0));
+    let eight = (Architecture::Qwen3, Tiny::of(&wide(Architecture::Qwen3, 4, 64), GgmlDType::Q8_0));
     for (architecture, tiny) in floats.into_iter().chain([eight]) {
         for kv in [Kv::F16, Kv::F32, Kv::Q8] {
             let (mut apart, mut plain) =
@@ -187,19 +178,14 @@ fn ask(order: &[usize], marked: bool, question: &str) -> Request {
     let listed = (1..).zip(&passages).map(|(n, p)| format!("[{n}] {p}\n\n")).collect::<String>();
     Request {
         messages: vec![ChatMessage::system("Cite."), ChatMessage::user(&format!("{listed}Question: {question}"))],
-        sampling: Sampling { max_tokens: 12, ..Sampling::default() },
+        sampling: sampling(12),
         form: None,
         segments: if marked { passages } else { Vec::new() },
     }
 }
 
 fn run(engine: &Engine, request: Request) -> (String, Generation) {
-    let mut text = String::new();
-    let done = engine.run(request, &mut |piece| {
-        text.push_str(piece);
-        ControlFlow::Continue(())
-    });
-    (text, done.unwrap())
+    end(&engine.submit(request).unwrap())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sectora_lm::gguf::Gguf;
 use sectora_lm::{Architecture, ChatMessage, Decoder, Finish, LmError, Model, Options, Sampling};
 
-use super::{Tiny, sampling, write};
+use super::{Tiny, kinds, sampling, write};
 
 #[test]
 fn every_architecture_loads_and_repeats_its_greedy_text() {
@@ -120,22 +120,32 @@ fn penalties_and_bias_change_the_text_and_what_cannot_be_meant_is_refused() {
 }
 
 #[test]
-fn drafts_from_the_text_change_the_speed_and_not_the_text() {
-    let tiny = Tiny::new(Architecture::Qwen3);
-    let model = |lookup| tiny.open(&Options { lookup, ..Options::default() });
-    let (mut plain, mut looking) = (model(0), model(8));
-    let mut accepted = 0;
-    for seed in 0..6 {
-        let temperature = if seed % 2 == 0 { 0.0 } else { 0.3 };
-        let drawn = Sampling { temperature, seed, ..sampling(200) };
-        let prompt = format!("{seed} abc abc abc {}", "the same words again and again ".repeat(4));
-        let (expect, _) = write(&mut plain, &prompt, &drawn);
-        let (found, generation) = write(&mut looking, &prompt, &drawn);
-        assert_eq!(found, expect, "seed {seed}");
-        assert!(generation.accepted_tokens <= generation.drafted_tokens);
-        accepted += generation.accepted_tokens;
+fn drafts_from_the_text_change_the_speed_and_neither_the_text_nor_the_logits() {
+    let mut wrong = 0;
+    for (quant, tiny) in kinds(Architecture::Qwen3) {
+        let model = |lookup| tiny.open(&Options { lookup, ..Options::default() });
+        let (mut plain, mut looking) = (model(0), model(8));
+        // Three letters that were there before are a draft, and of two letters any three soon were, whatever the weights.
+        let letters = ["a", "b"].map(|name| (plain.tokenizer().id(name).unwrap(), 100.0));
+        for seed in 0..6u64 {
+            let greedy = Sampling { seed, logprobs: Some(1), ..sampling(200) };
+            let is_drawn = !seed.is_multiple_of(2);
+            let drawn = match is_drawn {
+                true => Sampling { temperature: 1.0, logit_bias: letters.to_vec(), ..greedy },
+                false => greedy,
+            };
+            let prompt = format!("{seed} abc abc abc {}", "the same words again and again ".repeat(4));
+            let (expect, without) = write(&mut plain, &prompt, &drawn);
+            let (found, with) = write(&mut looking, &prompt, &drawn);
+            assert_eq!(found, expect, "{quant:?} seed {seed}");
+            assert!(with.tokens == without.tokens, "{quant:?} seed {seed}: other logits");
+            let (drafted, accepted) = (with.drafted_tokens, with.accepted_tokens);
+            assert!(accepted <= drafted);
+            assert!(accepted > 0 || !is_drawn, "{quant:?} seed {seed}: no draft of {drafted} was right");
+            wrong += if is_drawn { drafted - accepted } else { 0 };
+        }
     }
-    assert!(accepted > 0, "no draft was ever right: the test shows nothing");
+    assert!(wrong > 0, "no draft was ever wrong: the test shows little");
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub(super) fn one_chat(results: &[Measured], quant: &str) -> Option<f64> {
 }
 
 pub(super) fn table(report: &Report) -> String {
-    let mut lines = vec![format!("{:<10} {:<16} {:<24} {:>12}", "quant", "engine", "test", "tokens/s")];
+    let mut lines = vec![format!("{:<10} {:<24} {:<24} {:>12}", "quant", "engine", "test", "tokens/s")];
     for m in &report.results {
         let first = m.first_token_s.map_or_else(String::new, |[cold, again]| {
             format!("   first token {cold:.2} s cold, {again:.3} s again ({:.1} times)", cold / again)
@@ -68,7 +68,7 @@ pub(super) fn table(report: &Report) -> String {
             format!("   {bytes:.0} MB a token, {:.0} % of {speed:.1} GB/s", 100.0 * r.share)
         });
         let first = m.grammar_share.map_or(first, |share| format!("   grammar {:.2} % of it", 100.0 * share));
-        lines.push(format!("{:<10} {:<16} {:<24} {:>12.1}{first}", m.quant, m.engine, m.test, m.tokens_per_s));
+        lines.push(format!("{:<10} {:<24} {:<24} {:>12.1}{first}", m.quant, m.engine, m.test, m.tokens_per_s));
     }
     lines.extend(report.reused.iter().map(reuse::line));
     lines.extend(report.ratios.iter().map(|(what, ratio)| format!("{what}: {ratio:.2}")));

@@ -86,6 +86,12 @@ impl KvLayer {
         heads.keys * Store::position_bytes(kv, heads.dim.next_multiple_of(LANES))
     }
 
+    /// Bytes of its memory.
+    #[cfg(test)]
+    pub(crate) fn allocated(&self) -> usize {
+        self.stores.iter().map(Store::allocated).sum()
+    }
+
     /// True where keys and values are kept as they are, and so must not be rounded on the way either.
     #[cfg(target_arch = "x86_64")]
     fn is_exact(&self) -> bool {

@@ -98,6 +98,18 @@ impl Store {
         }
     }
 
+    /// Bytes of its memory.
+    #[cfg(test)]
+    pub(super) fn allocated(&self) -> usize {
+        match self {
+            Store::Half { keys, values } => keys.allocated() + values.allocated(),
+            Store::Full { keys, values } => keys.allocated() + values.allocated(),
+            Store::Eight { keys, values, key_scales, value_scales } => {
+                keys.allocated() + values.allocated() + key_scales.allocated() + value_scales.allocated()
+            }
+        }
+    }
+
     /// Stores the key and the value of position `at`.
     pub(super) fn write(&mut self, path: Path, (at, width): (usize, usize), k: &[f32], v: &[f32]) {
         let row = at * width..at * width + v.len();
