@@ -111,6 +111,18 @@ pub fn only_an_aim(language: Language) -> &'static str {
     }
 }
 
+/// The remark that the most or the least was asked for, and `shown` of a table's `all` rows are shown as they matched.
+pub fn rows_not_compared(language: Language, shown: usize, all: usize) -> String {
+    match language {
+        Language::Ko => {
+            format!("가장 크거나 작은 값을 비교해 고르지는 않았습니다. 표의 {all}개 행 가운데 {shown}개만 보였습니다.")
+        }
+        Language::En | Language::Other => {
+            format!("The rows of the table were not compared for the most or the least: {shown} of {all} are shown.")
+        }
+    }
+}
+
 /// The remark that there are documents above what the reader says to be cleared for; not whether they answer.
 pub fn above_access(language: Language, access: &str) -> String {
     match language {

@@ -322,7 +322,8 @@ const show = {
     for (const p of found.pairs) {
       const s = element("section");
       s.append(element("h3", `${t().kinds[p.kind] || p.kind} (${percent(p.probability)})`));
-      s.append(element("p", [p.later, p.earlier].map((e) => `${e.began || "?"} ${e.title} (${e.project_id})`).join(" ← "), "facts"));
+      const isOrdered = p.later.began && p.earlier.began && p.later.began !== p.earlier.began;
+      s.append(element("p", [p.later, p.earlier].map((e) => `${e.began || "?"} ${e.title} (${e.project_id})`).join(isOrdered ? " ← " : " – "), "facts"));
       for (const [a, b] of p.evidence) s.append(pair(a.quote, b.quote, `${a.project_id} ${a.start}–${a.end}`, `${b.project_id} ${b.start}–${b.end}`));
       out.append(s);
     }

@@ -60,7 +60,7 @@ type IsNew<'a> = dyn Fn(&str, &str) -> Result<bool, AnswerError> + 'a;
 /// The question in words that need no conversation around them.
 ///
 /// A chat model rewrites it; without one, a question that points back (`그`, `it`, or only a few words) is searched together
-/// with the last one that does not, unless it could be asked of itself and `is_new` says that it is.
+/// with the last one that does not, at the earliest the first, unless it could be asked of itself and `is_new` says that it is.
 pub(super) fn standalone(
     generator: &dyn Generator,
     language: Language,
@@ -70,16 +70,16 @@ pub(super) fn standalone(
     let alone = |own: &str| Standalone { before: String::new(), own: own.to_owned() };
     let asked = ask.history.iter().filter(|m| m.role == Role::User).map(|m| m.content.as_str());
     let asked: Vec<&str> = asked.filter(|question| !question.trim().is_empty()).collect();
-    let (Some(first), Some(last)) = (asked.first(), asked.last()) else { return Ok(alone(&ask.question)) };
+    let Some(first) = asked.first() else { return Ok(alone(&ask.question)) };
     match generator.prompt_style() {
         PromptStyle::Chat => {}
         // The reader learns to condense, but was not measured to do it better than this.
         PromptStyle::None | PromptStyle::Reader if points_back(&ask.question) => {
             let whole = asked.iter().rposition(|question| !points_back(question));
-            // Nothing stands before the first.
+            // Nothing stands before the first: however short, it leans on nothing. What follows may be as short and as whole.
             let topic = match whole.or(may_be_new("", first).then_some(0)) {
-                Some(at) => topic(&asked[at..], is_new)?,
-                None => *last,
+                Some(at) => topic(&asked[at..], &may_be_new, is_new)?,
+                None => topic(&asked, &|_: &str, question: &str| !has_pointing(question), is_new)?,
             };
             if may_be_new(topic, &ask.question) && is_new(topic, &ask.question)? {
                 return Ok(alone(&ask.question));
@@ -96,11 +96,16 @@ pub(super) fn standalone(
     Ok(alone(if rewritten.is_empty() { &ask.question } else { rewritten }))
 }
 
-/// The last of these questions that leans on none before it; the first leans on none.
-fn topic<'a>(asked: &[&'a str], is_new: &IsNew<'_>) -> Result<&'a str, AnswerError> {
+/// The last of these questions that leans on none before it; the first leans on none. `may_be` says of two by their words whether the
+/// second may be a new one.
+fn topic<'a>(
+    asked: &[&'a str],
+    may_be: &dyn Fn(&str, &str) -> bool,
+    is_new: &IsNew<'_>,
+) -> Result<&'a str, AnswerError> {
     let mut topic = asked[0];
     for &question in &asked[asked.len().saturating_sub(LOOKED_BACK).max(1)..] {
-        if may_be_new(topic, question) && is_new(topic, question)? {
+        if may_be(topic, question) && is_new(topic, question)? {
             topic = question;
         }
     }
@@ -182,8 +187,12 @@ pub(super) fn fit(
 }
 
 fn points_back(question: &str) -> bool {
-    let words = || question.split_whitespace().filter(|word| word.contains(char::is_alphanumeric));
-    words().count() <= SHORT_WORDS || words().any(points)
+    let words = question.split_whitespace().filter(|word| word.contains(char::is_alphanumeric));
+    words.count() <= SHORT_WORDS || has_pointing(question)
+}
+
+fn has_pointing(question: &str) -> bool {
+    question.split_whitespace().any(points)
 }
 
 /// True for a Korean question that could be asked of itself: it points nowhere, has a noun that `before` has not
@@ -195,7 +204,8 @@ fn may_be_new(before: &str, question: &str) -> bool {
         let behind = MARKS.iter().find_map(|mark| question[end..].strip_prefix(mark));
         behind.is_some_and(|rest| rest.starts_with(char::is_whitespace) && rest.contains(char::is_alphanumeric))
     };
-    !question.split_whitespace().any(|word| points(word) || word == "이")
+    !has_pointing(question)
+        && question.split_whitespace().all(|word| word != "이")
         && analyse(question).iter().any(|t| t.weight >= 1.0 && is_subject(t.span.end) && !known.contains(&t.text))
 }
 
@@ -336,6 +346,23 @@ mod tests {
             assert_eq!(found, (second.to_owned(), question.to_owned()));
         }
         assert_eq!(without_a_model(&always, &[third, "왜?"], "그건?").0, third);
+    }
+
+    #[test]
+    fn a_first_question_leans_on_nothing_however_short_it_is() {
+        for (turns, question) in [
+            (["분리막 건조 온도는?", "그 과제의 예산은?"], "어느 기관이 했나?"),
+            (["How thick was it?", "And its budget?"], "Who paid for that?"),
+        ] {
+            assert_eq!(without_a_model(&never, &turns, question).0, turns[0]);
+            // What points back is no new subject, whatever the documents say.
+            let follow_up = |_: &str, question: &str| -> Result<bool, AnswerError> { Ok(question == turns[1]) };
+            assert_eq!(without_a_model(&follow_up, &turns, question).0, turns[0]);
+        }
+        // As short, and about another thing.
+        let turns = ["분리막 건조 온도는?", "염수 순환관의 수명은?"];
+        let second = |_: &str, question: &str| -> Result<bool, AnswerError> { Ok(question == turns[1]) };
+        assert_eq!(without_a_model(&second, &turns, "그 비용은?").0, turns[1]);
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub struct Answer {
     pub answer: String,
     /// What must be known beside it, in the language of the question: what was left aside of the question, documents
     /// without a year that a filter left out where nothing answers, a figure of the question that the sources give
-    /// otherwise, a part of it that they do not answer, an aim in place of a result.
+    /// otherwise, a part of it that they do not answer, an aim in place of a result, another value in another document.
     pub notes: Vec<String>,
     /// True when the documents do not answer, or no document passes the filters; `answer` then says which.
     pub abstained: bool,
@@ -242,7 +242,7 @@ pub fn answer(
 
     let asked = Asked { language, question: &question, own_from };
     let reading = Reading::of(parts, writer.reader, asked, &several, &passages, screened)?;
-    let Reading { screened, measure, read, support, asks_for_personal, .. } = &reading;
+    let Reading { screened, measure, support, asks_for_personal, .. } = &reading;
     let mut draft = Draft::default();
     let mut quoted_instead = false;
     if reading.is_asked(writer) {
@@ -280,8 +280,8 @@ pub fn answer(
     notes.extend(undated.map(|undated| undated.message(language)));
     if ask.schema.is_none() {
         notes.extend(quoted_instead.then(|| prompt::quoted_instead(language).to_owned()));
-        let (coverage, read) = (measure.coverage(), read.as_ref());
-        notes.extend(remarks::remarks(asked, &several, coverage, read, &draft.sentences, &passages));
+        let material = reading.material(&passages);
+        notes.extend(remarks::remarks(asked, &several, measure.coverage(), &material, &draft.sentences));
     }
     let mut cited = citations(parts, &draft.sentences, &passages)?;
     let mut shown = screened.shown(&passages);

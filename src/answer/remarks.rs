@@ -2,21 +2,28 @@
 //!
 //! In: the question, the sentences that were let through and the passages they cite. Out: remarks, a sentence each: a figure of the
 //! question that the source gives otherwise, a part of the question that no cited sentence answers, an aim where a result was asked
-//! for. By form, whoever wrote the answer (a clause of the question also by what a reader found); the texts themselves are in `prompt`.
+//! for, a table of which some rows are shown where the most or the least was asked for, a value that another document gives
+//! otherwise. By form, whoever wrote the answer (a clause of the question, and another document, also by what a reader found);
+//! most of the texts themselves are in `prompt`.
 
+mod disagreement;
+mod extreme;
 mod unanswered;
 
 use std::collections::BTreeSet;
 
+use super::Material;
 use super::reading::Asked;
 use super::verify::Verified;
 use crate::document::Passage;
-use crate::generate::{Read, asks_for_a_figure};
+use crate::generate::asks_for_a_figure;
 use crate::prompt;
 use crate::text::coverage::Coverage;
 use crate::text::{
     Figure, QuestionPart, asks_for_a_result, figures, may_be_year, names_only_aims, rows, states_an_aim,
 };
+use disagreement::disagreements;
+use extreme::compared;
 use unanswered::unanswered;
 
 /// Figures of the source that are told, at most.
@@ -34,9 +41,8 @@ pub(super) fn remarks(
     Asked { language, question, own_from }: Asked<'_>,
     parts: &[QuestionPart],
     coverage: &Coverage,
-    read: Option<&Read>,
+    &Material { passages, screened, read, .. }: &Material<'_>,
     sentences: &[Verified],
-    passages: &[Passage],
 ) -> Vec<String> {
     let cited: Vec<Cited<'_>> = sentences
         .iter()
@@ -55,7 +61,10 @@ pub(super) fn remarks(
     let unanswered = unanswered(question, parts, coverage, read, &cited);
     let parts = (!unanswered.is_empty()).then(|| prompt::unanswered(language, &unanswered));
     let aim = only_aims(own, &cited).then(|| prompt::only_an_aim(language));
-    figures.chain(parts).chain(aim.map(str::to_owned)).collect()
+    let rows = compared(own, &cited).map(|(shown, all)| prompt::rows_not_compared(language, shown, all));
+    let read_texts: Vec<(&Passage, &str)> = passages.iter().zip(screened.texts()).collect();
+    let others = read.map(|read| disagreements(language, read, &cited, &read_texts)).unwrap_or_default();
+    figures.chain(parts).chain(aim.map(str::to_owned)).chain(rows).chain(others).collect()
 }
 
 impl Cited<'_> {

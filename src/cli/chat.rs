@@ -15,10 +15,11 @@ pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failur
     let stdin = std::io::stdin();
     let prompts = stdin.is_terminal();
     if prompts {
-        context.output.line(match context.language {
-            Language::Ko => "한국어나 영어로 묻습니다. /new 새로 시작, /quit 끝내기.",
-            Language::En | Language::Other => "Ask in Korean or English. /new starts over, /quit ends.",
-        });
+        let how = match context.language {
+            Language::Ko => "한국어나 영어로 묻습니다.",
+            Language::En | Language::Other => "Ask in Korean or English.",
+        };
+        context.output.line(&format!("{how} {}", commands(context.language)));
     }
     loop {
         if prompts {
@@ -32,6 +33,9 @@ pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failur
             "/quit" | "/q" => return Ok(Outcome::Yes),
             "/new" => history.clear(),
             "" => {}
+            _ if question.starts_with('/') => {
+                context.output.piece(&format!("{}\n", of_no_command(question, context.language)));
+            }
             _ => {
                 let ask = options.ask(&context.config, question.to_owned(), history.clone())?;
                 let mut answer = stream(context, &app, &ask)?;
@@ -47,5 +51,39 @@ pub(super) fn run(context: &Context, options: Options) -> Result<Outcome, Failur
                 history.push(Message { role: Role::Assistant, content: answer.answer });
             }
         }
+    }
+}
+
+fn commands(language: Language) -> &'static str {
+    match language {
+        Language::Ko => "/new 새로 시작, /quit 끝내기.",
+        Language::En | Language::Other => "/new starts over, /quit ends.",
+    }
+}
+
+/// What is said to a line that begins like a command and asks for nothing to be done: which commands there are.
+fn of_no_command(line: &str, language: Language) -> String {
+    let word = line.split_whitespace().next().unwrap_or(line);
+    let known = commands(language);
+    if word == "/help" {
+        return known.to_owned();
+    }
+    match language {
+        Language::Ko => format!("{word}: 없는 명령입니다. {known}"),
+        Language::En | Language::Other => format!("{word}: no such command. {known}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_and_unknown_commands_name_the_commands_there_are() {
+        assert_eq!(of_no_command("/help", Language::En), "/new starts over, /quit ends.");
+        assert_eq!(of_no_command("/help", Language::Ko), "/new 새로 시작, /quit 끝내기.");
+        let said = of_no_command("/clear all", Language::En);
+        assert_eq!(said, "/clear: no such command. /new starts over, /quit ends.");
+        assert!(of_no_command("/", Language::Ko).starts_with("/: 없는 명령입니다."));
     }
 }

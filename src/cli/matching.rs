@@ -111,7 +111,7 @@ fn openings(found: &Openings, language: Language) -> String {
     }
     let (of_call, own) = (say("공고", "call"), say("과제", "own"));
     for (i, call) in found.calls.iter().enumerate() {
-        out.push_str(&format!("{:2}. {:.3}  {} ({})\n", i + 1, call.score, call.title, call.doc_id));
+        out.push_str(&format!("{:2}. {:.3}  {} ({})\n", i + 1, call.score, spaced(&call.title), call.source));
         for (wanted, done) in call.pairs.iter().take(2) {
             out.push_str(&format!("      {of_call}: “{}”\n", spaced(&wanted.quote)));
             out.push_str(&format!("      {own}: “{}” ({})\n", spaced(&done.quote), done.project_id));
@@ -123,6 +123,16 @@ fn openings(found: &Openings, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::portfolio::matching::Opening;
+
+    #[test]
+    fn a_call_is_named_by_its_title_and_its_source() {
+        let (doc_id, source) = ("0123456789abcdef".to_owned(), "calls/kilns.md".to_owned());
+        let call = Opening { doc_id, source, title: "Quiet kilns".into(), year: None, score: 0.5, pairs: Vec::new() };
+        let found = Openings { institution: "KAIST".into(), projects: 3, calls: vec![call] };
+        let said = openings(&found, Language::En);
+        assert!(said.contains(" 1. 0.500  Quiet kilns (calls/kilns.md)\n") && !said.contains("0123456789"), "{said}");
+    }
 
     #[test]
     fn where_nothing_is_a_call_it_says_what_makes_one() {

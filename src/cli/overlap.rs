@@ -215,20 +215,26 @@ fn all_text(found: &Landscape, reader: Language) -> String {
         format!("  {spending:>20}  {id} {title} {} {repeats}\n", say("← 반복한 과제:", "repeats"))
     });
     section(say("줄일 수 있었을 지출이 큰 순서", "By avoidable spending"), avoidable.collect());
+    let unordered = say("순서를 알 수 없음", "order unknown");
     let clusters = found.clusters.iter().map(|c| {
-        let line: Vec<String> = c.timeline.iter().map(in_time).collect();
+        let mut line = c.timeline.first().map(in_time).unwrap_or_default();
+        for pair in c.timeline.windows(2) {
+            let joined = if pair[0].is_before(&pair[1]) { "→".to_owned() } else { format!("– {unordered} –") };
+            line.push_str(&format!(" {joined} {}", in_time(&pair[1])));
+        }
         let spent = budgets(&c.spent_after, c.spent_after_unknown, reader);
-        format!("  {} | {}: {spent}\n", line.join(" → "), say("첫 과제 뒤에 쓴 예산", "spent after the first"))
+        format!("  {line} | {}: {spent}\n", say("첫 과제 뒤에 쓴 예산", "spent after the first"))
     });
     section(say("반복된 일 (시간순)", "Clusters, in order of time"), clusters.collect());
     let matrix = found.matrix.iter().map(|(a, b, n)| format!("  {n:4}  {a} × {b}\n"));
     section(say("기관 사이", "Between institutes"), matrix.collect());
     let pairs = found.pairs.iter().map(|p| {
         let (later, earlier) = (&p.later.project_id, &p.earlier.project_id);
-        let (kind, pair) = if korean {
-            (p.kind.korean(), format!("{later} (앞선 과제 {earlier})"))
-        } else {
-            (p.kind.name(), format!("{later} after {earlier}"))
+        let kind = if korean { p.kind.korean() } else { p.kind.name() };
+        let pair = match (p.order_is_known(), korean) {
+            (true, true) => format!("{later} (앞선 과제 {earlier})"),
+            (true, false) => format!("{later} after {earlier}"),
+            (false, _) => format!("{later}, {earlier} ({unordered})"),
         };
         let mut lines = format!("  {kind} {:.2}: {pair}\n", p.probability);
         for (a, b) in p.evidence.iter().take(1) {
@@ -364,7 +370,7 @@ mod tests {
     #[test]
     fn budgets_that_nobody_knows_are_not_0_and_nothing_found_is_one_line() {
         let kind = Kind::DoneAlready;
-        let (later, earlier) = (end("P-2"), end("P-1"));
+        let (later, earlier) = (End { began: Some(2021), ..end("P-2") }, end("P-1"));
         let timeline = vec![earlier.clone(), later.clone()];
         let cluster = Cluster { timeline, years_after: None, spent_after: Vec::new(), spent_after_unknown: 1 };
         let mut found = Landscape {
@@ -399,6 +405,14 @@ mod tests {
         for part in [sum, "         750,000 EUR  P-2 Rain erosion repeats P-1\n"] {
             assert!(english.contains(part), "{part}: {english}");
         }
+        found.pairs[0].later.began = None;
+        found.clusters[0].timeline[1].began = Some(2020);
+        let english = all_text(&found, Language::En);
+        for part in ["done already 0.75: P-2, P-1 (order unknown)\n", "2020 P-1 (?) – order unknown – 2020 P-2 (?) |"]
+        {
+            assert!(english.contains(part), "{part}: {english}");
+        }
+        assert!(all_text(&found, Language::Ko).contains("P-2, P-1 (순서를 알 수 없음)\n"));
         found.pairs.clear();
         assert!(all_text(&found, Language::En).ends_with(" 1 clusters of repeats\nNothing that overlaps was found.\n"));
     }

@@ -4,9 +4,8 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Context, Failure, Outcome, this_program};
+use super::{Context, Failure, Outcome, show, this_program};
 use crate::document::Document;
-use crate::error::{Classified, ErrorKind};
 use crate::ingest::{ExtractOptions, Limits, assemble, extract};
 use crate::release::{self, Label, Policy};
 use crate::sector::Sector;
@@ -23,8 +22,9 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// A file of any format that ingest reads, a document id of the index, or `-` for text on standard input
-    #[arg(value_name = "FILE|ID|-")]
+    /// A file of any format that ingest reads, a document of the index by its id or its source as answers print it, or `-` for
+    /// text on standard input
+    #[arg(value_name = "FILE|ID|SOURCE|-")]
     document: String,
 }
 
@@ -72,11 +72,10 @@ fn read(context: &Context, sector: &Sector, given: &str) -> Result<Document, Fai
     }
     let path = Path::new(given);
     if path.symlink_metadata().is_err() {
-        return context.open()?.document(given).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Failure::bad_input(format!(
+        return show::named(&context.open()?, given)?.ok_or_else(|| {
+            Failure::bad_input(format!(
                 "{given}: no such file, and no document of the index; `-` reads text from standard input"
-            )),
-            _ => error.into(),
+            ))
         });
     }
     let program = this_program()?;

@@ -30,7 +30,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Failure> {
     let app = context.open()?;
-    let document = named(&app, &arguments.document)?;
+    let document = match named(&app, &arguments.document)? {
+        Some(document) => document,
+        None => return Err(unknown(&arguments.document, app.catalog().document_sources()?)),
+    };
     let units = units(&document, arguments.page)?;
     let index = CharIndex::new(&document.text);
     let place = |span| {
@@ -59,12 +62,12 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome, Fa
     Ok(Outcome::Yes)
 }
 
-/// The document that is called so: by its id, by its source or the end of it, by the id of its record.
-fn named(app: &App, given: &str) -> Result<Document, Failure> {
+/// The document that is called so, if there is one: by its id, by its source or the end of it, by the id of its record.
+pub(super) fn named(app: &App, given: &str) -> Result<Option<Document>, Failure> {
     let catalog = app.catalog();
     match catalog.document(given) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        found => return Ok(found?),
+        found => return Ok(Some(found?)),
     }
     let path = given.strip_prefix("./").unwrap_or(given);
     let mut found = catalog.documents_of_file(path)?;
@@ -83,8 +86,8 @@ fn named(app: &App, given: &str) -> Result<Document, Failure> {
     }
     let as_given: Vec<&(String, String)> = found.iter().filter(|(_, source)| source == path).collect();
     match (found.as_slice(), as_given.as_slice()) {
-        ([(id, _)], _) | (_, [(id, _)]) => Ok(catalog.document(id)?),
-        ([], _) => Err(unknown(given, catalog.document_sources()?)),
+        ([(id, _)], _) | (_, [(id, _)]) => Ok(Some(catalog.document(id)?)),
+        ([], _) => Ok(None),
         (several, _) => Err(ambiguous(given, several)),
     }
 }

@@ -14,15 +14,13 @@ use std::sync::LazyLock;
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Extracted, Override, institution, tables};
+use super::{Extracted, Override, head, tables};
 use crate::document::{Document, Language, Span, Unit, UnitKind};
-use crate::text::{begins_a_caption, columns, fields, is_final_ending};
+use crate::text::{begins_a_caption, columns, is_final_ending};
 use contents::remove_contents;
 use headings::{is_numbered, mark_headings, sections};
 use running::remove_running_lines;
 
-/// Characters in which the name of a field is looked for before its colon.
-const FIELD_NAME: usize = 40;
 /// A line of a form is no longer than this, in bytes.
 const FORM_LINE: usize = 4000;
 /// A paragraph of at least so many columns, two a syllable of Hangul, fills its last line but one.
@@ -82,8 +80,9 @@ pub fn assemble(extracted: Extracted, source: &str, stated: Option<&Override>) -
         metadata.access = stated.access.unwrap_or(metadata.access);
         metadata.fields.extend(stated.fields.clone());
     }
-    if metadata.institution.is_none() && extracted.record.is_none() {
-        metadata.institution = institution::stated(&text);
+    if extracted.record.is_none() {
+        metadata.institution = metadata.institution.or_else(|| head::institution(&text));
+        metadata.year = metadata.year.or_else(|| head::year(&text));
     }
     let head = head.map(|head| head.title).filter(|title| is_a_title(title));
     let first_heading = sections.iter().find_map(|s| s.path.last());
@@ -198,16 +197,21 @@ fn split_form_lines(page: &mut Vec<String>) {
     *page = std::mem::take(page).into_iter().flat_map(split).collect();
 }
 
-/// Where known names of fields with a colon behind them start: the longest of up to three words.
+/// Where known names of fields with a colon behind them start.
 fn field_starts(line: &str) -> Vec<usize> {
-    let start = |(colon, _): (usize, &str)| {
-        let before = line[..colon].trim_end();
-        let from = before.char_indices().rev().take(FIELD_NAME).last().map_or(0, |(i, _)| i);
-        let words = before[from..].rmatch_indices(' ').map(|(i, _)| from + i + 1);
-        let words = words.chain((from == 0).then_some(0)).take(3);
-        words.filter(|i| fields::field(&before[*i..]).is_some()).last()
-    };
-    line.match_indices(':').filter_map(start).collect()
+    let mut starts = Vec::new();
+    // The name before and where its value begins.
+    let mut before: Option<(&str, usize)> = None;
+    for (colon, mark) in line.match_indices(':') {
+        let Some(at) = head::name_start(&line[..colon]) else { continue };
+        let start = match before {
+            Some((name, from)) if from <= at => from + head::first_word(name, &line[from..colon], at - from),
+            _ => at,
+        };
+        starts.push(start);
+        before = Some((&line[start..colon], colon + mark.len()));
+    }
+    starts
 }
 
 /// At most one blank line in a row, none at the ends.
@@ -258,6 +262,18 @@ mod tests {
         let own = Metadata { institution: Some("가온".into()), ..Metadata::default() };
         assert_eq!(who(Extracted { metadata: own, ..report() }, None), "가온");
         assert_eq!(who(Extracted { record: Some("1".into()), ..report() }, None), "");
+    }
+
+    #[test]
+    fn the_year_is_that_of_the_record_or_the_sector_else_that_of_a_line_near_the_head() {
+        let year = |extracted: Extracted, stated: Option<&Override>| assemble(extracted, "r.md", stated).metadata.year;
+        let report = || pages(UnitKind::Body, &["# Kilns\n\nYear: 2016\n"]);
+        assert_eq!(year(report(), None), Some(2016));
+        let sector = Override { year: Some(2017), ..Override::default() };
+        assert_eq!(year(report(), Some(&sector)), Some(2017));
+        let own = Metadata { year: Some(2018), ..Metadata::default() };
+        assert_eq!(year(Extracted { metadata: own, ..report() }, None), Some(2018));
+        assert_eq!(year(Extracted { record: Some("1".into()), ..report() }, None), None);
     }
 
     pub(super) fn paged(texts: &[&str]) -> String {
@@ -330,6 +346,18 @@ mod tests {
         let lines: Vec<&str> = document.text.trim().lines().collect();
         let apart =
             ["- 주관기관: 가람복합소재", "연구기간: 2020년 7월 1일 ~ 2023년 6월 30일", "총연구비: 34억 5천만 원"];
+        assert_eq!(lines, apart);
+        let named_in_two =
+            "수행기관: 가람복합소재 시험 기간: 2021년 3월 ~ 5월 총 연구비: 3억 원 과제명: 얇은 막 연구 기간: 2022";
+        let lines = paged(&[named_in_two]);
+        let lines: Vec<&str> = lines.trim().lines().collect();
+        let apart = [
+            "수행기관: 가람복합소재",
+            "시험 기간: 2021년 3월 ~ 5월",
+            "총 연구비: 3억 원",
+            "과제명: 얇은 막 연구",
+            "기간: 2022",
+        ];
         assert_eq!(lines, apart);
         let prose = "The budget: what it buys is told under period: never.";
         assert_eq!(assemble(pages(UnitKind::Page, &[prose]), "r.pdf", None).text.trim(), prose);

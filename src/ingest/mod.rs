@@ -8,7 +8,7 @@
 
 mod assemble;
 mod chunk;
-mod institution;
+mod head;
 mod readers;
 mod tables;
 mod worker;

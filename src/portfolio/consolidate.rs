@@ -11,7 +11,7 @@
 
 mod partition;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -298,27 +298,22 @@ fn group(
     leaders.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
     let terms = Terms::sum(members.iter().map(|i| &holdings.all[*i].meaning.terms));
     let label = holdings.label(&terms, 4);
+    let mut said: Vec<(usize, HashSet<u32>)> = Vec::new();
+    for &i in members {
+        said.push((i, all_terms(parts, &holdings.all[i].project)?));
+    }
     let mut out = Vec::new();
     for &i in &order {
         let h = &holdings.all[i];
         let others = || members.iter().filter(|j| **j != i);
-        let only: Vec<(u32, f32)> = h
-            .meaning
-            .terms
-            .entries()
-            .iter()
-            .filter(|(d, _)| {
-                !others().any(|j| holdings.all[*j].meaning.terms.entries().binary_search_by_key(d, |e| e.0).is_ok())
-            })
-            .copied()
-            .collect();
+        let said_by_others: Vec<&HashSet<u32>> = said.iter().filter(|(j, _)| *j != i).map(|(_, terms)| terms).collect();
         out.push(Member {
             project_id: h.project.id.clone(),
             institution: h.project.institute.as_ref().map(|k| k.name.clone()),
             title: h.project.title.clone(),
             alike: others().map(|j| holdings.alike(i, *j)).sum::<f32>() / (members.len() - 1).max(1) as f32,
             aim: h.aim.map(|span| cite(parts, &h.project, span)).transpose()?,
-            only_here: holdings.label(&Terms::unit(only), 4),
+            only_here: holdings.label(&without(&h.meaning.terms, &said_by_others), 4),
         });
     }
     let lead = leaders.first().map(|l| l.0.to_owned());
@@ -330,7 +325,8 @@ fn group(
             lead.as_ref().map(|l| format!(" 가중한 실적으로는 {l}이(가) 앞선다.")).unwrap_or_default()
         ),
         Language::En | Language::Other => format!(
-            "{n} projects of {institutes} institutes share {shared}; their mean alikeness is {alike:.2} (threshold {threshold:.2}).{}",
+            "{n} projects of {institutes} institute{} share {shared}; their mean alikeness is {alike:.2} (threshold {threshold:.2}).{}",
+            if institutes == 1 { "" } else { "s" },
             lead.as_ref().map(|l| format!(" {l} leads by weighed work.")).unwrap_or_default()
         ),
     };
@@ -347,9 +343,31 @@ fn group(
     })
 }
 
+/// Every term of a project's title and text, not its heaviest alone, with the other names that the glossary has for them.
+fn all_terms(parts: &Parts<'_>, project: &Project) -> Result<HashSet<u32>, PortfolioError> {
+    let document = parts.catalog.document(&project.doc_id)?;
+    let text = format!("{}\n{}", document.title, document.text);
+    Ok(parts.glossary.expand(&text, 1.0).indices.into_iter().collect())
+}
+
+/// The terms that none of the others has.
+fn without(terms: &Terms, others: &[&HashSet<u32>]) -> Terms {
+    let only_here = |(d, _): &&(u32, f32)| !others.iter().any(|other| other.contains(d));
+    Terms::unit(terms.entries().iter().filter(only_here).copied().collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_member_says_at_all_is_not_only_here() {
+        let own = Terms::unit(vec![(1, 3.0), (2, 2.0), (5, 1.0)]);
+        let (all, few) = (HashSet::from([2, 7, 9]), HashSet::from([5]));
+        let only =
+            |others: &[&HashSet<u32>]| -> Vec<u32> { without(&own, others).entries().iter().map(|e| e.0).collect() };
+        assert_eq!((only(&[&all]), only(&[&all, &few]), only(&[])), (vec![1, 5], vec![1], vec![1, 2, 5]));
+    }
 
     #[test]
     fn no_group_says_why_in_the_readers_language() {

@@ -5,7 +5,7 @@
 //! the one that began later is taken as the proposal, and what goes on with work of the same group is told apart, as for a
 //! single proposal (`judge.rs`). Avoidable spending of a project is
 //! `budget · max over earlier work of other groups of p(done already)`, in the budget's currency: an estimate of where to
-//! look, not a sum that can be saved. Work that runs side by side under one title (a joint project) looks the same.
+//! look, not a sum that can be saved. Who was earlier is known where both years are and differ; else nothing is counted. Work that runs side by side under one title (a joint project) looks the same.
 
 mod repeated;
 
@@ -112,7 +112,7 @@ pub struct Landscape {
 /// Two projects that overlap.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pair {
-    /// The later one.
+    /// The later one; where that is not known, the one that stands later in the index.
     pub later: End,
     /// The earlier one.
     pub earlier: End,
@@ -124,6 +124,13 @@ pub struct Pair {
     pub done: f64,
     /// The most alike sentences: of the later and of the earlier.
     pub evidence: Vec<(Citation, Citation)>,
+}
+
+impl Pair {
+    /// True where it is known which of the two began first.
+    pub fn order_is_known(&self) -> bool {
+        self.earlier.is_before(&self.later)
+    }
 }
 
 /// The file beside an index in which what readers of this level see is remembered.

@@ -24,7 +24,7 @@ use super::project::{Project, is_call};
 use super::proposal::Proposal;
 use super::said::{Asked, SAID, Said};
 use super::similarity::{Terms, Weigher};
-use super::wanted::wanted;
+use super::wanted::{is_on_applying, wanted};
 use crate::document::{Access, CharIndex, Document, Span};
 use crate::index::{Filter, institutions};
 use crate::retrieve::Parts;
@@ -305,6 +305,9 @@ pub struct Openings {
 pub struct Opening {
     /// Document.
     pub doc_id: String,
+    /// Path below what was ingested, with `#record` for records.
+    #[serde(skip)]
+    pub source: String,
     /// Title.
     pub title: String,
     /// Year.
@@ -369,6 +372,7 @@ pub fn for_institute(
             let score = fit(&profile, &call);
             calls.push(Opening {
                 doc_id: document.id.clone(),
+                source: document.source.clone(),
                 title: document.title.clone(),
                 year: document.metadata.year,
                 score,
@@ -380,7 +384,8 @@ pub fn for_institute(
     calls.truncate(limit);
     for opening in &mut calls {
         let document = parts.catalog.document(&opening.doc_id)?;
-        let read = Project::read(&document, institutes);
+        let mut read = Project::read(&document, institutes);
+        read.sentences.retain(|s| !is_on_applying(s.span.slice(&document.text)));
         let call = Side::new(&weigher, &document.title, &document.text, &read.sentences)?;
         let asked = Asked::new(&call);
         let mut pairs: Vec<(f32, Citation, Citation)> = Vec::new();

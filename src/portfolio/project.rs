@@ -42,6 +42,8 @@ const APPLIED_FOR: [&str; 9] =
 const NOTICE: usize = 6000;
 /// A fact that is less sure is marked so wherever it is shown.
 pub(super) const SURE: f32 = 0.6;
+/// Confidence in a label at the start of a line or cell, with its mark.
+const ON_ITS_OWN: f32 = 0.9;
 /// Documents read at a time.
 const PAGE: usize = 500;
 
@@ -151,9 +153,7 @@ impl Project {
     /// Reads a document.
     pub fn read(document: &Document, institutes: &Institutes) -> Project {
         let meta = &document.metadata;
-        let rows = matches!(document.format, Format::Jsonl | Format::Json | Format::Csv | Format::Xlsx | Format::Xls);
-        let is_record = rows && meta.external_id.is_some();
-        let found = if is_record { Vec::new() } else { fields::fields(&document.text) };
+        let found = if is_record(document) { Vec::new() } else { fields::fields(&document.text) };
         let index = CharIndex::new(&document.text);
         let text_fact =
             |kind: FieldKind| found.iter().find(|f| f.kind == kind).map(|f| fact(f, &document.text, &index));
@@ -274,6 +274,26 @@ pub(super) fn tell_apart<'p>(
         project.id = catalog.document(&project.doc_id)?.source;
     }
     Ok(())
+}
+
+/// True for a row of a file of records, which states its facts in fields.
+fn is_record(document: &Document) -> bool {
+    let rows = matches!(document.format, Format::Jsonl | Format::Json | Format::Csv | Format::Xlsx | Format::Xls);
+    rows && document.metadata.external_id.is_some()
+}
+
+/// The title that a document states on a line or in a cell of its own (`과제명: …`), under a heading that may be that of a form;
+/// a record's is its own.
+pub(super) fn stated_title(document: &Document) -> Option<&str> {
+    if is_record(document) {
+        return None;
+    }
+    let found = fields::fields(&document.text);
+    let stated = found.iter().find(|f| f.kind == FieldKind::Title && f.confidence >= ON_ITS_OWN)?;
+    let title = stated.span.slice(&document.text);
+    // One word may be the next name in the header of a table.
+    let is_title = title.split_whitespace().nth(1).is_some() && title.contains(char::is_alphabetic);
+    (is_title && !names_nobody(title)).then_some(title)
 }
 
 /// Every project of the index whose document `keep` accepts, with its text, in order of document id.

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::PortfolioError;
 use super::facet::{Facet, Sentence};
 use super::institute::Institutes;
-use super::project::Project;
+use super::project::{Project, stated_title};
 use super::reading::Reading;
 use crate::config;
 use crate::document::{Document, Span};
@@ -28,9 +28,13 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// A document of the index, or one just read.
-    pub fn of(document: Document, institutes: &Institutes) -> Proposal {
+    /// A document of the index, or one just read. The title that it states is its title, whatever stands above.
+    pub fn of(mut document: Document, institutes: &Institutes) -> Proposal {
         let mut project = Project::read(&document, institutes);
+        if let Some(title) = stated_title(&document).map(str::to_owned) {
+            project.title.clone_from(&title);
+            document.title = title;
+        }
         let (text, whole) = (document.text.as_str(), document.text.trim());
         if project.sentences.is_empty() && !whole.is_empty() {
             // A few words that are no sentence say what is wanted all the same.
@@ -83,6 +87,35 @@ impl Proposal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Format;
+
+    #[test]
+    fn a_proposal_is_called_by_the_title_that_it_states_on_a_line_of_its_own() {
+        let institutes = Institutes::new(&[]);
+        let of = |text: &str| {
+            let read = Proposal::from_text(text, &institutes).unwrap();
+            assert_eq!(read.document.title, read.project.title);
+            read.project.title
+        };
+        let korean =
+            "# 연구개발계획서\n\n과제명: 갈대 뿌리로 갯벌 물을 거르는 못\n주관기관: 나루연구소\n\n못을 셋 판다.";
+        assert_eq!(of(korean), "갈대 뿌리로 갯벌 물을 거르는 못");
+        assert_eq!(
+            of("# Application form\n\n| Project title | Reed beds for tidal ponds |\n"),
+            "Reed beds for tidal ponds"
+        );
+        for heading in [
+            "# Reed beds\n\nThe last project, project title: Tidal ponds, ended in 2019.",
+            "# Reed beds\n\n과제명:\n주관기관: 나루연구소\n",
+            "# Reed beds\n\n과제명: 미정\n",
+            "# Reed beds\n\n| 과제명 | 세부내용 |\n|---|---|\n",
+        ] {
+            assert_eq!(of(heading), "Reed beds", "{heading}");
+        }
+        let mut record = Document::plain("p.jsonl#1", "Reed beds\n\n과제명: 갈대 뿌리로 거르는 못\n".to_owned());
+        (record.format, record.metadata.external_id) = (Format::Jsonl, Some("1".into()));
+        assert_eq!(Proposal::of(record, &institutes).project.title, "Reed beds");
+    }
 
     #[test]
     fn a_sentence_with_personal_data_is_neither_compared_nor_quoted() {

@@ -2,7 +2,8 @@
 //!
 //! In: a sentence of a need. Out: the part that says what: without `We are looking for a partner who can …` before it, or
 //! `… 할 수 있는 기관을 찾습니다` behind it. By the form of such sentences, at their ends only: English says first that it wants,
-//! Korean last. How rare a word is cannot tell: nobody's project says `누군가`, nor what nobody has done.
+//! Korean last. How rare a word is cannot tell: nobody's project says `누군가`, nor what nobody has done. And which sentence of a
+//! call says only when, where and how to apply?
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -62,9 +63,69 @@ pub(super) fn wanted(sentence: &str) -> Range<usize> {
     if says_something { start..end } else { 0..sentence.len() }
 }
 
+/// A sentence on applying says one of these.
+static APPLYING: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?xi)접수|마감|신청|제출|(?-u:\b)(?:deadlines?|closing\ date|submissions?|submit(?:ted)?|appl(?:y|ications?)|due)(?-u:\b)",
+    )
+});
+/// Beginnings of Korean words on when, where and how to apply.
+const APPLYING_KO: &str = "접수 마감 신청 제출 기한 기간 일정 일시 시각 오전 오후 자정 정오 까지 부터 이전 이후 이내 공고 공모 과제 사업 연구개발계획서 연구계획서 계획서 \
+    제안서 서류 양식 서식 첨부 붙임 별첨 온라인 인터넷 전산 시스템 누리집 홈페이지 웹사이트 전자우편 이메일 메일 우편 등기 방문 직접 전자문서 공문 문의 \
+    담당 통해 통하여 따라 대로 하여 한다 합니다 해야 바랍 바란다 받는다 받습니다 받지 된다 됩니다 이다 입니다 있다 있습니다 않는다 않습니다 가능 불가 도착 소인 \
+    한함 한하 유효 기준 반드시 모든 모두 또는";
+/// English words on the same.
+const APPLYING_EN: &str = "a an all and any apply applicant applicants application applications are as at be before by call calls close closes closing \
+    complete completed date deadline deadlines documents due electronic electronically email end ends for forms form from full in is it later local mail \
+    may midnight must no noon not of on online only open opens or our page portal post proposal proposals received shall should site submission \
+    submissions submit submitted system than the their them they this through time to until via web website will with your you \
+    am pm cet cest utc gmt kst january february march april may june july august september october november december jan feb mar apr jun jul aug \
+    sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday";
+/// Words that say something else may be so many: the name of a site.
+const OTHER_WORDS: usize = 1;
+
+/// True for a sentence of a call that says only when, where and how to apply.
+pub(super) fn is_on_applying(sentence: &str) -> bool {
+    if !APPLYING.is_match(sentence) {
+        return false;
+    }
+    let lower = sentence.to_lowercase();
+    let is_on_it = |word: &&str| {
+        let is_short = word.chars().nth(1).is_none();
+        is_short
+            || word.contains(|c: char| c.is_ascii_digit())
+            || APPLYING_KO.split_whitespace().any(|begin| word.starts_with(begin))
+            || APPLYING_EN.split_whitespace().any(|known| *word == known)
+    };
+    let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.filter(|word| !is_on_it(word)).count() <= OTHER_WORDS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn when_and_where_to_apply_is_told_from_what_is_to_be_done() {
+        for sentence in [
+            "신청서는 2026년 3월 2일부터 3월 27일 18시까지 온라인으로 접수한다.",
+            "제출 기한: 2026. 5. 8.(금) 오후 6시",
+            "The deadline for submission is 12 June 2026, 17:00 CET.",
+            "Proposals must be submitted through the portal by noon on 3 May.",
+        ] {
+            assert!(is_on_applying(sentence), "{sentence}");
+        }
+        for sentence in [
+            "시제품과 내구 시험 성적서를 2차년도에 제출하여야 한다.",
+            "신청 과제는 저온에서 굳는 접착제를 다루어야 한다.",
+            "Coatings are applied by slot die at 20 m/min.",
+            "Submitted samples are aged in brine for 500 hours.",
+            "블레이드 결빙을 멀리서 감지하는 기술을 개발한다.",
+            "",
+        ] {
+            assert!(!is_on_applying(sentence), "{sentence}");
+        }
+    }
 
     #[test]
     fn what_is_wanted_is_left_without_that_it_is_wanted() {

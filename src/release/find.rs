@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Label, names, numbers, places};
+use super::{Label, names, numbers, places, whose};
 use crate::document::Span;
 use crate::text::width::narrowed;
 
@@ -40,6 +40,7 @@ fn in_order(text: &str) -> Vec<Finding> {
     let mut found = numbers::find(text);
     found.extend(places::find(text));
     found.extend(names::find(text));
+    whose::keep_personal(text, &mut found);
     found.retain(|f| !f.span.is_empty());
     found.sort_by(|a, b| {
         b.confidence

@@ -22,6 +22,7 @@ mod places;
 mod policy;
 mod redact;
 mod report;
+mod whose;
 
 pub use decide::{Decision, Outcome, Part, Reason, decide};
 pub use find::{Finding, find};

@@ -306,7 +306,9 @@ pub(super) fn find(text: &str) -> Vec<Finding> {
             let Some(value) = group else { continue };
             let span = Span { start: value.start(), end: value.end() };
             let named = rule.beside.as_ref().is_none_or(|beside| beside.is_match(before(text, span.start)));
-            if rule.label == Label::Age && is_bound(&text[span.end..]) {
+            // `5세대` is a generation.
+            let after = &text[span.end..];
+            if rule.label == Label::Age && (is_bound(after) || after.starts_with('대')) {
                 continue;
             }
             if named && stands_free(text, span) && (rule.holds)(value.as_str()) {

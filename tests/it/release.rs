@@ -60,6 +60,21 @@ fn a_file_of_the_demonstration_is_read_and_a_missing_one_refused() {
 }
 
 #[test]
+fn a_document_of_the_index_is_called_as_show_calls_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingest = sectora(dir.path()).args(["--quiet", "ingest"]).output().unwrap();
+    assert_eq!(code(&ingest), 0, "{ingest:?}");
+    for given in ["memos/supplier-visit-note.md", "projects.jsonl#NE-22-204", "NE-22-204"] {
+        let show = sectora(dir.path()).args(["--json", "show", given]).output().unwrap();
+        let decided = sectora(dir.path()).args(["--json", "release", "decide", given]).output().unwrap();
+        let doc_id = json(&show)["doc_id"].as_str().unwrap().to_owned();
+        let by_id = sectora(dir.path()).args(["--json", "release", "decide", &doc_id]).output().unwrap();
+        assert!(json(&decided)["decision"].is_string(), "{given}: {decided:?}");
+        assert_eq!(json(&decided), json(&by_id), "{given}");
+    }
+}
+
+#[test]
 fn a_policy_of_the_sector_is_heeded_and_a_mistyped_label_named() {
     let dir = tempfile::tempdir().unwrap();
     let sector = |table: &str| {

@@ -10,7 +10,8 @@ use regex::Regex;
 
 use super::super::Evidence;
 use super::cue::Cue;
-use crate::text::coverage::{Coverage, term_set};
+use super::wanted::Fields;
+use crate::text::coverage::term_set;
 use crate::text::fields::{self, FieldName};
 use crate::text::{institutes, rows, sentences, states_an_aim};
 
@@ -160,7 +161,7 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, rank: usize, wanted: &Fiel
             let context = heading.iter().chain(&label).cloned().collect();
             let mut row = candidate(text, Kind::Row, context);
             let names = pairs.unwrap_or_default().into_iter().filter_map(|(name, _)| fields::field(name));
-            let named = names.filter(|field| wanted.named.contains(field));
+            let named = names.filter(|field| wanted.is_named(field));
             row.terms.extend(named.flat_map(|field| term_set(&field.names_joined())));
             let columns = header.map(named_cells(text)).unwrap_or_default();
             out.push(Candidate { columns, header: header.unwrap_or_default(), ..row });
@@ -172,7 +173,7 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, rank: usize, wanted: &Fiel
             out.extend(asked.map(|fact| {
                 let mut found = candidate(fact, Kind::Fact(field_of(fact)), context.clone());
                 // Whatever the question calls the field, this is it.
-                let named = field_of(fact).filter(|field| wanted.named.contains(field));
+                let named = field_of(fact).filter(|field| wanted.is_named(field));
                 found.terms.extend(named.iter().flat_map(|field| term_set(&field.names_joined())));
                 found
             }));
@@ -251,46 +252,4 @@ fn is_furniture(text: &str) -> bool {
     let by = || is_fragment_or_dated(text) && BY.is_match(text) && text.contains([',', ';', '·']);
     // A label before a whole sentence (`Subject: the kiln cracked.`) still heads a letter.
     short && (LABEL.is_match(text) || is_a_name || by())
-}
-
-/// Words in the names of fields that do not say which field it is.
-const VAGUE: &str = "project award date name total 과제 사업 일자";
-/// Words in the names of fields that answer `when` …
-const WHEN_FIELDS: &str = "year start end period duration 연도 시작 종료 기간";
-/// … and `who`.
-const WHO_FIELDS: &str =
-    "institution institute organisation organization company researcher investigator 기관 책임자 업체";
-const WHO: [&str; 6] = ["누가", "누구", "who ", "주관기관", "수행기관", "어느 기관"];
-
-/// Which fields of a record a question asks for.
-pub(super) struct Fields {
-    question: Coverage,
-    vague: HashSet<String>,
-    /// Words in the names of fields that answer this question's `when` or `who`.
-    telling: HashSet<String>,
-    /// Known fields that it names, in whichever language.
-    named: Vec<&'static FieldName>,
-}
-
-impl Fields {
-    pub(super) fn of(question: &str, coverage: Coverage) -> Fields {
-        let lower = question.to_lowercase();
-        let mut telling = HashSet::new();
-        if Cue::of(question) == Cue::Time {
-            telling.extend(term_set(WHEN_FIELDS));
-        }
-        if WHO.iter().any(|w| lower.contains(w)) {
-            telling.extend(term_set(WHO_FIELDS));
-        }
-        Fields { question: coverage, vague: term_set(VAGUE), telling, named: fields::asked(question) }
-    }
-
-    /// True when the question asks for the field of this fact: by its name in either language, by at least half of its
-    /// telling words, or by `when` or `who`.
-    pub(super) fn ask_for(&self, fact: &str) -> bool {
-        let Some((name, _)) = fact.split_once(": ") else { return false };
-        let name: HashSet<String> = term_set(&name.replace('_', " ")).difference(&self.vague).cloned().collect();
-        let is_named = field_of(fact).is_some_and(|field| self.named.contains(&field));
-        is_named || self.question.share_asked(&name) >= 0.5 || !name.is_disjoint(&self.telling)
-    }
 }

@@ -10,6 +10,8 @@ mod candidates;
 mod cue;
 mod reading;
 mod span;
+mod units;
+mod wanted;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -22,12 +24,14 @@ use super::{Evidence, Finish, GenerateError, Generation, Generator, PromptStyle,
 use crate::document::Span;
 use crate::text::coverage::Coverage;
 use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, rows, tokens, without_reaching};
-use candidates::{Candidate, Fields, Kind, candidates};
+use candidates::{Candidate, Kind, candidates};
 use cue::Cue;
 pub(crate) use cue::asks_for_a_figure;
 pub(crate) use reading::read;
 pub use reading::{Read, SpanFinder};
 pub use span::SpanGenerator;
+use units::without_figures_of_other_units;
+use wanted::{Fields, without_names};
 
 /// Sentences at most.
 const SENTENCES: usize = 3;
@@ -99,14 +103,16 @@ fn write<'a>(
         tokens: Vec::new(),
     };
     for (text, n) in texts {
-        let sentence = format!("{text} [{n}]");
-        let tokens = tokens(&sentence);
-        // Sentences are whole or not written: half of one has no citation. The first is written however long it is.
-        if out.completion_tokens > 0 && out.completion_tokens + tokens > request.sampling.max_tokens {
-            out.finish = Finish::Length;
+        let stop = stopped_at(&format!("{text} [{n}]"), &request.sampling.stop);
+        let said = stop.map_or(text, |at| before_stop(text, at));
+        if said.is_empty() {
             break;
         }
-        if request.sampling.stop.iter().any(|stop| sentence.contains(stop.as_str())) {
+        let sentence = format!("{said} [{n}]");
+        let tokens = tokens(&sentence);
+        // Where room ends, sentences are whole or not written: half of one has no citation. The first is written however long it is.
+        if out.completion_tokens > 0 && out.completion_tokens + tokens > request.sampling.max_tokens {
+            out.finish = Finish::Length;
             break;
         }
         out.completion_tokens += tokens;
@@ -115,13 +121,30 @@ fn write<'a>(
             out.finish = Finish::Cancelled;
             break;
         }
+        if stop.is_some() {
+            break;
+        }
     }
     out
 }
 
+/// Where the first of these strings stands in a text.
+fn stopped_at(text: &str, stop: &[String]) -> Option<usize> {
+    stop.iter().filter_map(|stop| text.find(stop.as_str())).min()
+}
+
+/// What stands of a sentence before a stop string at byte `at`, which may lie behind it. Half a figure would be another one.
+fn before_stop(text: &str, at: usize) -> &str {
+    let (said, rest) = text.split_at(at.min(text.len()));
+    let cuts_a_figure = rest.trim_start_matches(['.', ',']).starts_with(|c: char| c.is_ascii_digit());
+    let in_figure = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',');
+    let said = if cuts_a_figure { said.trim_end_matches(in_figure) } else { said };
+    said.trim_end()
+}
+
 /// All pieces of the evidence that can stand in an answer, the likeliest first: place of the passage in `evidence`, place in its text.
 pub(crate) fn ranked(question: &str, coverage: &Coverage, evidence: &[Evidence<'_>]) -> Vec<(usize, Span)> {
-    let asked = Asked::new(coverage.clone(), coverage.clone(), question);
+    let asked = Asked::new(coverage.clone(), coverage.clone(), (question, question));
     let scored = evidence.iter().enumerate().flat_map(|(rank, e)| {
         let asked = &asked;
         let candidates = candidates(e, rank, &asked.fields).into_iter();
@@ -146,12 +169,14 @@ fn scored<'a>(question: &str, parts: &[QuestionPart], coverage: &Coverage, evide
         true => without_reaching(question, coverage),
         false => coverage.clone(),
     };
-    let whole = Asked::new(coverage.clone(), coverage.clone(), question);
+    let whole = Asked::new(coverage.clone(), coverage.clone(), (question, question));
     let of_passage = |(rank, e): (usize, &Evidence<'a>)| candidates(e, rank, &whole.fields);
     let mut candidates: Vec<Candidate<'a>> = evidence.iter().enumerate().flat_map(of_passage).collect();
     let codes = codes(question);
     candidates.retain(|c| c.kind != Kind::Row || !names_another(c.text, &codes));
-    without_rows_of_other_figures(&mut candidates, &figures(question));
+    let asked_figures = figures(question);
+    without_rows_of_other_figures(&mut candidates, &asked_figures);
+    without_figures_of_other_units(&mut candidates, &asked_figures);
     for c in &mut candidates {
         (c.score, c.covered) = whole.score(c);
     }
@@ -237,11 +262,12 @@ impl Asked {
             None => 1.0,
         };
         let own = coverage.reweighed(|span| f32::from(u8::from(holds(part, span))));
-        Asked::new(coverage.reweighed(factor), own, &part.alone(question, all))
+        Asked::new(coverage.reweighed(factor), own, (question, &part.alone(question, all)))
     }
 
-    fn new(coverage: Coverage, own: Coverage, text: &str) -> Asked {
-        Asked { coverage, fields: Fields::of(text, own.clone()), own, cue: Cue::of(text) }
+    /// `text` asks `own` of the question.
+    fn new(coverage: Coverage, own: Coverage, (question, text): (&str, &str)) -> Asked {
+        Asked { coverage, fields: Fields::of(text, without_names(question, &own)), own, cue: Cue::of(text) }
     }
 
     /// How well a candidate answers, and the share of the question that it covers in its context.
@@ -389,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_tokens_and_a_stop_string_end_it_between_sentences() {
+    fn a_limit_of_tokens_ends_it_between_sentences_and_a_stop_string_before_itself() {
         let question = "What did the pouch cells keep after 500 cycles and at which pressure, voltage and temperature?";
         let (whole, made) = written(question, &Sampling::default());
         let sentences: Vec<&str> = whole.trim_end().split("\n\n").collect();
@@ -401,6 +427,28 @@ mod tests {
         assert!(!sentences[0].contains(&second), "{second}");
         let (stopped, made) = written(question, &Sampling { stop: vec![second], ..Sampling::default() });
         assert_eq!((stopped.trim_end(), made.finish), (sentences[0], Finish::Stop));
+        let question = "How much capacity was kept after 500 cycles?";
+        let stopped = |stop: &str| written(question, &Sampling { stop: vec![stop.into()], ..Sampling::default() }).0;
+        let whole = "After 500 cycles at 45 °C they kept 83 % of their capacity. [1]";
+        assert!(stopped("nowhere").starts_with(whole));
+        assert_eq!(stopped(" of their"), "After 500 cycles at 45 °C they kept 83 % [1]\n\n");
+        assert_eq!(stopped("3 %"), "After 500 cycles at 45 °C they kept [1]\n\n", "not 8");
+        assert_eq!(stopped(" ["), format!("{whole}\n\n"));
+        assert_eq!(stopped("After"), "");
+    }
+
+    #[test]
+    fn a_fact_that_only_says_what_the_question_says_is_no_answer() {
+        let record = "id: K-4 | institution: Tarn Glass Institute | year: 2021\n\nFrost split the bricks.";
+        assert!(chosen("Tarn Glass Institute의 2021년 판매액은?", "Kilns", record).is_empty());
+        assert!(chosen("Who is the chairman of Tarn Glass Institute?", "Kilns", record).is_empty());
+        assert_eq!(chosen("Who ran the kilns of 2021?", "Kilns", record), ["institution: Tarn Glass Institute"]);
+    }
+
+    #[test]
+    fn the_same_digits_in_another_unit_are_no_reason_to_show_a_sentence() {
+        let text = "Much foam was seen at 40 kPa. The slurry foam held 40 % solids.";
+        assert_eq!(chosen("How much foam was seen at 40 kPa?", "Filters", text), ["Much foam was seen at 40 kPa."]);
     }
 
     #[test]

@@ -77,6 +77,14 @@ impl Read {
             }
         }
     }
+
+    /// What was found that is likelier to answer the whole question than not: passage, bytes of the sentence there, words and margin.
+    pub(crate) fn sure(&self) -> impl Iterator<Item = (usize, Range<usize>, &str, f32)> {
+        self.sentences.iter().filter_map(|s| {
+            let found = s.found.first()?.as_ref().filter(|found| found.is_sure() && !found.words.is_empty())?;
+            Some((s.n, s.place.clone(), found.words.as_str(), found.margin.min(SURE)))
+        })
+    }
 }
 
 /// Reads evidence: for the whole question, then for each part of it. `own` is what the reader is asked for the whole:

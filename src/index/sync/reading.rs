@@ -15,7 +15,7 @@ use crate::ingest::{self, ChunkOptions, Extracted, Override, ReadError};
 use crate::text::Numbered;
 
 /// Version of everything between bytes and chunks; a change re-reads all sources.
-const PIPELINE: &str = "5";
+const PIPELINE: &str = "6";
 
 /// Reads a source; a parameter so that tests can do without worker processes.
 pub(super) type Read<'a> = dyn Fn(&Path) -> Result<Vec<Extracted>, ReadError> + Sync + 'a;

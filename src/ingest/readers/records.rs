@@ -20,7 +20,7 @@ use documents::documents;
 pub(super) use fields::sheets_have_columns;
 use fields::{Fields, fields, has_columns, missing, names_columns};
 pub(super) use header::rows_above;
-use header::{in_unit, left_above, unit_line};
+use header::{Counted, counted, in_unit, left_above};
 use json::{listed_records, parse};
 pub(super) use rows::delimiter;
 use rows::{column_names, markdown, ragged, records, rows, separator};
@@ -38,6 +38,8 @@ pub(super) fn read_jsonl(input: &Input<'_>) -> Result<Vec<Extracted>, ReadError>
             Ok(Value::Object(record)) => records.push((i + 1, record)),
             other => {
                 let what = other.map_or_else(|e| e.to_string(), |_| "not an object".to_owned());
+                // The parser knows this line only.
+                let what = what.replace(" at line 1 column ", ", column ");
                 skipped.add(format!("line {}: {}", i + 1, one_line(&what)));
             }
         }
@@ -128,13 +130,13 @@ fn of_table<'r>(
     above: &[&str],
     mapping: &RecordMapping,
 ) -> Option<(Vec<(usize, Record)>, Fields)> {
-    let unit = above.iter().find_map(|line| unit_line(line));
-    let columns = match unit {
-        Some((_, unit)) => in_unit(&columns, unit, mapping),
+    let counted = counted(above);
+    let columns = match &counted {
+        Some(counted) => in_unit(&columns, counted.unit, mapping),
         None => columns,
     };
     let mut records = records(&columns, rows);
-    if let Some((name, unit)) = unit {
+    if let Some(Counted { name, unit, .. }) = counted {
         for (_, record) in &mut records {
             record.entry(name).or_insert_with(|| unit.into());
         }

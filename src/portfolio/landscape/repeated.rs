@@ -31,16 +31,23 @@ pub struct End {
     pub currency: Option<&'static str>,
 }
 
+impl End {
+    /// True where both years are known and this began in an earlier one.
+    pub fn is_before(&self, other: &End) -> bool {
+        self.began.zip(other.began).is_some_and(|(own, other)| own < other)
+    }
+}
+
 /// Projects that repeat each other.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cluster {
-    /// In order of time: who was first.
+    /// In order of time, those of unknown year last; of those of one year it is not known who was first.
     pub timeline: Vec<End>,
     /// Years from the first to the last beginning.
     pub years_after: Option<i32>,
-    /// Budgets of all but the first, where known.
+    /// Budgets of those that are known to have begun after the first, where known.
     pub spent_after: Vec<Sum>,
-    /// Projects after the first without a known budget.
+    /// Those of them without a known budget.
     pub spent_after_unknown: usize,
 }
 
@@ -67,9 +74,15 @@ pub(super) fn end(holdings: &Holdings, i: usize) -> End {
     }
 }
 
-/// The budgets that are known.
-fn budgets(projects: &[End]) -> impl Iterator<Item = Money> {
-    projects.iter().filter_map(|p| Some(Money { amount: p.budget?, currency: p.currency }))
+/// Those of a timeline that are known to have begun after its first.
+fn after_first(timeline: &[End]) -> impl Iterator<Item = &End> {
+    let first = timeline.first();
+    timeline.iter().filter(move |p| first.is_some_and(|first| first.is_before(p)))
+}
+
+/// The budgets of these that are known.
+fn budgets(timeline: &[End]) -> impl Iterator<Item = Money> {
+    after_first(timeline).filter_map(|p| Some(Money { amount: p.budget?, currency: p.currency }))
 }
 
 pub(super) fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) -> Vec<Cluster> {
@@ -93,14 +106,14 @@ pub(super) fn clusters(holdings: &Holdings, pairs: &[&Judged], at_least: f64) ->
             };
             Cluster {
                 years_after,
-                spent_after: by_currency(budgets(&timeline[1..])),
-                spent_after_unknown: timeline[1..].iter().filter(|e| e.budget.is_none()).count(),
+                spent_after: by_currency(budgets(&timeline)),
+                spent_after_unknown: after_first(&timeline).filter(|e| e.budget.is_none()).count(),
                 timeline,
             }
         })
         .collect();
     // Of equally many projects: by what was spent in the currency of most of them, currency by currency.
-    let all = by_currency(out.iter().flat_map(|c| budgets(&c.timeline[1..])));
+    let all = by_currency(out.iter().flat_map(|c| budgets(&c.timeline)));
     let spent = |c: &Cluster| {
         let first = c.spent_after.first();
         (first.map_or(all.len(), |s| place(&all, s.currency)), first.map_or(0.0, |s| s.amount))
@@ -125,11 +138,15 @@ pub(super) fn matrix(holdings: &Holdings, pairs: &[&Judged]) -> Vec<(String, Str
     out
 }
 
-/// Each project's likeliest repetition of another group's earlier work, their sums, and how many that repeat have no known budget.
+/// Each project's likeliest repetition of another group's work that is known to be earlier, their sums, and how many that repeat
+/// have no known budget.
 pub(super) fn avoidable(holdings: &Holdings, pairs: &[&Judged]) -> (Vec<Avoidable>, Vec<Sum>, usize) {
     let mut best: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
     for pair in pairs.iter().filter(|p| p.kind != Kind::Continuation) {
         let (i, j) = (pair.later, pair.earlier);
+        if !holdings.all[i].project.began_after(&holdings.all[j].project) {
+            continue;
+        }
         let institute = |k: usize| holdings.all[k].project.institute.as_ref().map(|x| &x.key);
         let other_group = institute(i).is_none() || institute(i) != institute(j);
         let slot = best.entry(i).or_insert((j, 0.0));
@@ -176,13 +193,36 @@ mod tests {
         Judged { later, earlier, kind: Kind::DoneAlready, probability: 0.75, done: 0.75, spans: Vec::new() }
     }
 
+    /// So many projects, one begun each year.
+    fn year_by_year(n: usize) -> Holdings {
+        let mut holdings = Holdings::of_terms(vec![Vec::new(); n]);
+        holdings.all.iter_mut().zip(2001..).for_each(|(holding, year)| holding.project.year = Some(year));
+        holdings
+    }
+
+    #[test]
+    fn what_rests_on_an_order_in_time_that_is_not_known_is_not_counted() {
+        for years in [[Some(2015), Some(2015)], [Some(2015), None], [None, Some(2015)], [None, None]] {
+            let mut holdings = year_by_year(2);
+            for (holding, year) in holdings.all.iter_mut().zip(years) {
+                (holding.project.year, holding.project.budget) = (year, Some(40.0));
+            }
+            let (rows, sums, unknown) = avoidable(&holdings, &[&repeats(1, 0)]);
+            assert!(rows.is_empty() && sums.is_empty() && unknown == 0, "{years:?}");
+            let found = clusters(&holdings, &[&repeats(1, 0)], 0.5);
+            assert!(found[0].timeline.len() == 2 && found[0].spent_after.is_empty(), "{years:?}: {found:?}");
+            let ends = [end(&holdings, 0), end(&holdings, 1)];
+            assert!(!ends[0].is_before(&ends[1]) && !ends[1].is_before(&ends[0]), "{years:?}");
+        }
+    }
+
     fn sum(currency: Option<&'static str>, amount: f64, projects: usize) -> Sum {
         Sum { currency, amount, projects }
     }
 
     #[test]
     fn projects_without_a_known_budget_are_counted_beside_the_sums() {
-        let mut holdings = Holdings::of_terms(vec![Vec::new(); 5]);
+        let mut holdings = year_by_year(5);
         for (holding, budget) in holdings.all.iter_mut().zip([Some(100.0), Some(40.0), None, Some(7.0), None]) {
             holding.project.budget = budget;
         }
@@ -199,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_goes_on_with_ones_own_work_is_neither_repeated_nor_avoidable() {
-        let mut holdings = Holdings::of_terms(vec![Vec::new(); 2]);
+        let mut holdings = year_by_year(2);
         holdings.all.iter_mut().for_each(|holding| holding.project.budget = Some(40.0));
         let goes_on = Judged { kind: Kind::Continuation, ..repeats(1, 0) };
         assert!(clusters(&holdings, &[&goes_on], 0.5).is_empty());
@@ -210,7 +250,7 @@ mod tests {
 
     #[test]
     fn spending_is_added_and_ranked_within_a_currency_never_across() {
-        let mut holdings = Holdings::of_terms(vec![Vec::new(); 9]);
+        let mut holdings = year_by_year(9);
         let (won, dollars) = (Some("KRW"), Some("USD"));
         let budgets = [(1e9, won), (4e8, won), (8e8, won), (4e5, dollars), (12.0, None), (1e9, won)];
         for (holding, (budget, currency)) in holdings.all.iter_mut().zip(budgets) {

@@ -42,6 +42,7 @@ pub(super) fn documents(
         let what = format!("not in the text, being lists of objects, objects in objects or over {FACT} characters");
         warnings.push(format!("{what}: {}", listed(&noted.left_out)));
     }
+    warnings.extend(noted.bare.told("records have neither a title nor a text"));
     warnings.extend(names.twice.told("records have an id that another has"));
     if let Some(first) = out.first_mut() {
         first.warnings.append(&mut warnings);
@@ -56,6 +57,8 @@ struct Noted {
     unknown_access: BTreeMap<String, usize>,
     /// Fields that say something which is not in the text.
     left_out: BTreeSet<String>,
+    /// Records that are facts alone.
+    bare: Several,
 }
 
 /// The names of the records of a file. Two different ones of one id stay two: the second is `P1~2`.
@@ -114,6 +117,12 @@ fn record_document(at: &str, record: &Record, fields: &Fields, format: Format, n
         }
         extra.insert(name.clone(), text);
     }
+    let title = get(&fields.title);
+    let is_bare = title.is_none() && sections.is_empty() && !fields.text.iter().any(|name| value(name).is_some());
+    if is_bare && !facts.is_empty() {
+        let only = listed(&extra.keys().cloned().collect());
+        noted.bare.add(format!("{at}: neither a title nor a text, only {only}"));
+    }
     let mut markdown = facts.join(" | ");
     if !markdown.is_empty() {
         markdown.push_str("\n\n");
@@ -136,7 +145,7 @@ fn record_document(at: &str, record: &Record, fields: &Fields, format: Format, n
     });
     Extracted {
         format,
-        title: get(&fields.title),
+        title,
         record: Some(id.clone().unwrap_or_else(|| at.to_owned())),
         sha256: sha256(serde_json::to_string(record).unwrap_or_default().as_bytes()),
         metadata: Metadata {
@@ -307,5 +316,15 @@ mod tests {
         assert_eq!(found[0].warnings.len(), 2, "{:?}", found[0].warnings);
         let said = "line 2: the id `P1` is that of line 1, too; this record is called `P1~2`";
         assert_eq!(found[0].warnings[0], said);
+    }
+
+    #[test]
+    fn a_record_of_facts_alone_is_named() {
+        let mut lines = String::from("{\"id\":\"1\",\"text\":\"a\"}\n{\"id\":\"2\",\"title\":\"b\"}\n");
+        (3..26).for_each(|id| lines.push_str(&format!("{{\"id\":\"{id}\",\"sum\":5,\"text\":\" \"}}\n")));
+        let found = found(&lines, "p.jsonl");
+        assert_eq!((found.len(), found[0].warnings.len()), (25, WARNINGS + 1), "{:?}", found[0].warnings);
+        assert_eq!(found[0].warnings[0], "line 3: neither a title nor a text, only `id`, `sum`");
+        assert_eq!(found[0].warnings[WARNINGS], "3 more records have neither a title nor a text");
     }
 }

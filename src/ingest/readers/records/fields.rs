@@ -136,10 +136,14 @@ pub(super) fn fields<'r>(records: impl Iterator<Item = &'r Record>, mapping: &Re
     if text.is_empty() {
         return None;
     }
+    // An institution that is an object is called by its name.
+    let named_or_of = |wanted: &str| named(wanted).or_else(|| names.iter().find(|n| is_name_of(n, wanted)).cloned());
+    let mapped_institution = mapping.institution.as_deref().and_then(named_or_of);
     Some(Fields {
         id: pick(&mapping.id, &ID),
         title: pick(&mapping.title, &TITLE),
-        institution: pick(&mapping.institution, &INSTITUTION)
+        institution: mapped_institution
+            .or_else(|| pick(&None, &INSTITUTION))
             .or_else(|| INSTITUTION.iter().find_map(|c| named(&format!("{c}.name")))),
         year: pick(&mapping.year, &YEAR),
         budget: mapped_budget.or_else(|| pick(&None, &BUDGET)).or_else(|| with_unit(&BUDGET)),
@@ -195,7 +199,9 @@ pub(super) fn absent_column<'m>(
     columns: &BTreeSet<String>,
     mapping: &'m RecordMapping,
 ) -> Option<(&'static str, &'m str)> {
-    mapping.pairs().find(|(_, column)| !columns.iter().any(|c| is_named(c, column)))
+    let is =
+        |c: &str, meaning: &str, column: &str| is_named(c, column) || meaning == "institution" && is_name_of(c, column);
+    mapping.pairs().find(|(meaning, column)| !columns.iter().any(|c| is(c, meaning, column)))
 }
 
 pub(super) fn listed(columns: &BTreeSet<String>) -> String {
@@ -212,6 +218,11 @@ pub(super) fn listed(columns: &BTreeSet<String>) -> String {
 /// Compared without case, blanks and underscores.
 fn is_named(column: &str, wanted: &str) -> bool {
     column == wanted || letters(column) == letters(wanted)
+}
+
+/// True for the name in an object: `org.name` of `org`.
+fn is_name_of(column: &str, object: &str) -> bool {
+    column.strip_suffix(".name").is_some_and(|column| is_named(column, object))
 }
 
 pub(super) fn missing(record: &Record) -> String {
@@ -252,5 +263,22 @@ mod tests {
         let columns = BTreeSet::from(["award id".to_owned(), "sum".to_owned()]);
         assert!(sheets_have_columns(columns.clone(), true, &strict("award_idd")).is_err());
         assert!(sheets_have_columns(columns, false, &strict("award_idd")).is_ok(), "an ordinary workbook");
+    }
+
+    #[test]
+    fn an_institution_that_is_mapped_to_an_object_is_called_by_its_name() {
+        let lines = "{\"id\":\"1\",\"text\":\"a\",\"host\":{\"name\":\"가온\",\"city\":\"남쪽\"},\"company\":\"다온\"}\n\
+                     {\"id\":\"2\",\"text\":\"b\",\"company\":\"다온\"}\n";
+        let of = |host: &str, strict: bool| {
+            let mapping = RecordMapping { institution: Some(host.into()), strict, ..RecordMapping::default() };
+            read(lines, "p.jsonl", &mapping).map(|found| found[0].metadata.institution.clone())
+        };
+        for strict in [true, false] {
+            assert_eq!(of("host", strict).unwrap().as_deref(), Some("가온"));
+            assert_eq!(of("host.name", strict).unwrap().as_deref(), Some("가온"));
+        }
+        assert!(of("hosts", true).is_err());
+        let title = RecordMapping { title: Some("host".into()), strict: true, ..RecordMapping::default() };
+        assert!(read(lines, "p.jsonl", &title).is_err(), "of an institution only");
     }
 }

@@ -16,6 +16,8 @@ pub(super) const ABOVE: usize = 6;
 const LOOKED_AT: usize = 20;
 /// What a unit is called, as [`letters`] writes it.
 const UNIT: [&str; 3] = ["단위", "unit", "units"];
+const COLON: [char; 2] = [':', '：'];
+const OPEN: [char; 3] = ['(', '[', '（'];
 
 /// How many rows of a table, given by its cells, stand above the names of its columns: those before a row of names that have one
 /// filled cell at most, a unit beside it not counted. A header of one name, which may stand above rows of more cells, is none of them.
@@ -44,12 +46,59 @@ fn is_figure(cell: &str) -> bool {
 /// Name and value of a cell that says in what a table counts: `(단위: 백만원, 명)`, `[Unit: million KRW]`, `(천원)`.
 pub(super) fn unit_line(cell: &str) -> Option<(&str, &str)> {
     let inside = cell.trim_matches([' ', '(', ')', '[', ']', '（', '）', '<', '>', '※', '*']);
-    if let Some((name, unit)) = inside.split_once([':', '：']) {
+    if let Some((name, unit)) = inside.split_once(COLON) {
         let (name, unit) = (name.trim(), unit.trim());
         return (UNIT.contains(&letters(name).as_str()) && !unit.is_empty()).then_some((name, unit));
     }
     let name = if inside.contains(is_hangul) { UNIT[0] } else { UNIT[1] };
-    (inside.len() < cell.len() && of_money(inside) == Some(inside)).then_some((name, inside))
+    let is_whole = inside.len() < cell.len() && !inside.contains(OPEN);
+    (is_whole && of_money(inside) == Some(inside)).then_some((name, inside))
+}
+
+/// What stands above the names of a table's columns says that the amounts below are counted in this.
+pub(super) struct Counted<'a> {
+    /// Which of the texts above says so.
+    at: usize,
+    /// What that says besides.
+    title: &'a str,
+    /// What it calls the unit.
+    pub(super) name: &'a str,
+    /// The unit.
+    pub(super) unit: &'a str,
+}
+
+/// The unit that one of the texts above a table is, else the one at the end of one.
+pub(super) fn counted<'a>(above: &[&'a str]) -> Option<Counted<'a>> {
+    let is_unit = |(at, &text): (usize, &&'a str)| {
+        let (name, unit) = unit_line(text)?;
+        Some(Counted { at, title: "", name, unit })
+    };
+    let ends_in_one = |(at, &text): (usize, &&'a str)| {
+        let (title, (name, unit)) = title_and_unit(text)?;
+        Some(Counted { at, title, name, unit })
+    };
+    let texts = || above.iter().enumerate();
+    texts().find_map(is_unit).or_else(|| texts().find_map(ends_in_one))
+}
+
+/// A title and the unit at its end: `2024년 예산 현황 (단위: 백만원)`, `Awards [Unit: million USD]`, `예산 현황, 단위: 천원`. Without a
+/// bracket of its own it has to be one of money; figures in a bracket that does not say `unit` are an amount.
+fn title_and_unit(text: &str) -> Option<(&str, (&str, &str))> {
+    let text = text.trim_end();
+    let bracket = text.rfind(OPEN).filter(|_| text.ends_with([')', ']', '）']));
+    let is_amount = |inside: &str| !inside.contains(COLON) && inside.contains(|c: char| c.is_ascii_digit());
+    if let Some(at) = bracket.filter(|at| !is_amount(&text[*at..]))
+        && let Some(stated) = unit_line(&text[at..])
+    {
+        return Some((text[..at].trim_end(), stated));
+    }
+    let (before, unit) = text.rsplit_once(COLON)?;
+    let unit = unit.trim_matches([' ', ')', ']', '）']);
+    let before = before.trim_end();
+    let at = before.rfind(|c: char| !c.is_alphanumeric()).map_or(0, |at| before.ceil_char_boundary(at + 1));
+    let is_unit = UNIT.contains(&letters(&before[at..]).as_str()) && of_money(unit).is_some();
+    let title = before[..at].trim_end_matches([' ', ',', '/', '(', '[', '（', '·', '-']);
+    is_unit.then_some((title, (&before[at..], unit)))
 }
 
 /// The part of a unit that counts money: `백만원` of `백만원, 명`.
@@ -73,9 +122,10 @@ pub(super) fn in_unit(columns: &[String], unit: &str, mapping: &RecordMapping) -
 
 /// What stands above the names of the columns besides their unit, which the records have.
 pub(super) fn left_above(above: &[&str]) -> Option<String> {
-    let unit = above.iter().position(|line| unit_line(line).is_some());
-    let left = above.iter().enumerate().filter(|(i, _)| Some(*i) != unit).map(|(_, line)| *line);
-    let left: Vec<&str> = left.collect();
+    let counted = counted(above);
+    let texts = above.iter().enumerate();
+    let besides = texts.map(|(at, text)| counted.as_ref().filter(|c| c.at == at).map_or(*text, |c| c.title));
+    let left: Vec<&str> = besides.filter(|text| !text.is_empty()).collect();
     let said = || format!("above the names of the columns and in no record: {}", one_line(&left.join(" / ")));
     (!left.is_empty()).then(said)
 }
@@ -83,7 +133,9 @@ pub(super) fn left_above(above: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{found, names, read};
+    use super::super::{Table, from_tables};
     use super::*;
+    use crate::document::Format;
 
     #[test]
     fn a_title_and_a_unit_above_the_names_of_the_columns_are_no_header() {
@@ -149,9 +201,43 @@ mod tests {
             ("(2024년 12월 31일)", None, None),
             ("기준: 백만원", None, None),
             ("백만원", None, None),
+            ("과제 목록(백만원)", None, None),
         ] {
             assert_eq!(unit_line(cell), line, "{cell}");
             assert_eq!(line.and_then(|(_, unit)| of_money(unit)), of, "{cell}");
         }
+    }
+
+    #[test]
+    fn a_unit_at_the_end_of_a_title_is_one() {
+        let budgets = |title: &str| -> Vec<Option<f64>> {
+            let rows = format!("\"{title}\",,\n과제번호,내용,예산\nP1,막,310\nP2,펌프,\"1,200\"\n");
+            found(&rows, "t.csv").into_iter().map(|d| d.metadata.budget).collect()
+        };
+        for (title, budget) in [
+            ("2023년 지원 과제 목록 (단위: 백만원)", 3.1e8),
+            ("2023년 지원 과제 목록(백만원)", 3.1e8),
+            ("지원 과제 목록 (2023년, 단위: 천원)", 3.1e5),
+            ("지원 과제 목록, 단위: 천원", 3.1e5),
+            ("Funded projects [Unit: million KRW]", 3.1e8),
+            ("2023년 지원 과제 목록 (총 1,510 백만원)", 310.0),
+            ("2023년 지원 과제 목록 (단위: 건)", 310.0),
+        ] {
+            assert_eq!(budgets(title)[0], Some(budget), "{title}");
+        }
+        let above = ["지원 과제 (단위: 백만원)", "2023년 12월"];
+        assert_eq!(
+            left_above(&above).as_deref(),
+            Some("above the names of the columns and in no record: 지원 과제 / 2023년 12월")
+        );
+        assert_eq!(counted(&["지원 과제 (단위: 건)", "(단위: 천원)"]).map(|c| c.unit), Some("천원"));
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let sheet = Table {
+            above: vec!["Funded projects (thousand USD)".to_owned()],
+            names: row(["id", "text", "budget"]),
+            rows: vec![(3, row(["P1", "a membrane", "310"])), (4, row(["P2", "a pump", "1200"]))],
+        };
+        let found = from_tables(&[sheet], Format::Xlsx, &RecordMapping::default()).unwrap();
+        assert_eq!(found.iter().map(|d| d.metadata.budget).collect::<Vec<_>>(), [Some(3.1e5), Some(1.2e6)]);
     }
 }
