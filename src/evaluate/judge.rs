@@ -142,14 +142,15 @@ pub(super) fn is_source(source: &str, gold: &str) -> bool {
 
 fn invented_in(question: &Question, response: &Response, said: &str) -> Vec<Invented> {
     let cited: Vec<usize> = citations::statements(&response.answer).into_iter().flat_map(|s| s.cited).collect();
-    // Metadata is part of what a passage shows: a record's institution, its year.
+    // Metadata is part of what a passage shows (a record's institution, its year), and so are the columns that a table is cut off from.
     let evidence: Vec<String> = response
         .passages
         .iter()
         .filter(|p| cited.contains(&p.n))
         .map(|p| {
             let year = p.year.map(|y| y.to_string()).unwrap_or_default();
-            format!("{}\n{}\n{}\n{}\n{year}", p.title, p.section, p.text, p.institution.as_deref().unwrap_or(""))
+            let [header, by] = [&p.header, &p.institution].map(|of| of.as_deref().unwrap_or(""));
+            format!("{}\n{}\n{header}\n{}\n{by}\n{year}", p.title, p.section, p.text)
         })
         .collect();
     let evidence: Vec<&str> = evidence.iter().map(String::as_str).collect();
@@ -208,6 +209,14 @@ mod tests {
             "no_invented_facts",
         ];
         assert!(all.iter().all(|name| values[name] == 1.0), "{values:?}");
+    }
+
+    #[test]
+    fn a_figure_in_the_name_of_a_column_is_not_invented() {
+        let mut response = response("Code: C-5; Kept at 45 °C (%): 83 [1]");
+        response.passages[0].text = "| C-5 | 83 |".into();
+        response.passages[0].header = Some("| Code | Kept at 45 °C (%) |".into());
+        assert_eq!(judged(&question(), QuestionFormat::Questions, response, (1, 1)).invented, []);
     }
 
     #[test]
