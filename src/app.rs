@@ -22,6 +22,7 @@ use crate::index::{
 };
 use crate::ingest::{ChunkOptions, Limits, RecordMapping};
 use crate::model_store::{ModelError, ModelKind, ModelStore};
+use crate::prompt;
 use crate::retrieve::{self, Found, Glossary, Lexicon, Parts, Respelling, RetrieveError, SearchOptions, SetAside};
 use crate::sector::{Bilingual, Sector, SectorError};
 use generator::Spans;
@@ -230,25 +231,28 @@ impl App {
         retrieve::search_with(&self.parts(), question, &[], options)
     }
 
-    /// What is said beside the passages found for `query`, in its language: why there are none, where it is the filters
-    /// of `options` that no passage passes, or a filter by year that leaves out documents without one; what of the
-    /// query was left aside.
+    /// What is said beside the passages found for `question`, as it was searched for, in its language: why there are
+    /// none, where it is the filters of `options` that no passage passes, or a filter by year that leaves out documents
+    /// without one; what of the question was left aside; else that none of the passages has a word of it.
     pub fn note_on_search(
         &self,
-        query: &str,
+        question: &str,
         options: &SearchOptions,
         passages: &[Passage],
         set_aside: Option<&SetAside>,
     ) -> Result<Option<String>, RetrieveError> {
-        let language = Language::detect(query);
+        let (language, parts) = (Language::detect(question), self.parts());
         if passages.is_empty() {
-            let parts = self.parts();
             return Ok(match retrieve::unmatched(&parts, options)? {
                 Some(filters) => Some(filters.message(language)),
                 None => retrieve::undated(&parts, options)?.map(|undated| undated.message(language)),
             });
         }
-        Ok(set_aside.map(|aside| aside.messages(language).join(" ")))
+        if let Some(aside) = set_aside {
+            return Ok(Some(aside.messages(language).join(" ")));
+        }
+        let has_no_word = retrieve::is_by_meaning_alone(&parts, question, passages)?;
+        Ok(has_no_word.then(|| prompt::by_meaning_alone(language).to_owned()))
     }
 
     /// True where the index holds documents above this level, which a search at it does not look at.

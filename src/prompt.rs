@@ -3,11 +3,13 @@
 //! A template is Jinja text in which a line `=== system` or `=== user` opens a message. Values are
 //! inserted after the text was split into messages, so nothing in a document can open one.
 
+use std::collections::BTreeMap;
+
 use minijinja::{Environment, context};
 
 use crate::document::Language;
 use crate::generate::{Evidence, Message, Role};
-use crate::text::letters;
+use crate::text::{self, DocumentKind, letters};
 
 const ANSWER: [(Language, &str); 2] = [
     (Language::Ko, include_str!("../prompts/answer.ko.jinja")),
@@ -119,6 +121,126 @@ pub fn rows_not_compared(language: Language, shown: usize, all: usize) -> String
         }
         Language::En | Language::Other => {
             format!("The rows of the table were not compared for the most or the least: {shown} of {all} are shown.")
+        }
+    }
+}
+
+/// The remark that another document, of this title and year, gives another value.
+pub fn other_document(language: Language, figure: &str, title: &str, year: Option<i32>) -> String {
+    match language {
+        Language::Ko => {
+            let year = year.map(|year| format!(", {year}년")).unwrap_or_default();
+            format!("다른 문서에는 {figure}(으)로 나와 있습니다({title}{year}).")
+        }
+        Language::En | Language::Other => {
+            let year = year.map(|year| format!(", {year}")).unwrap_or_default();
+            format!("Another document says {figure} ({title}{year}).")
+        }
+    }
+}
+
+/// What is said beside passages of which none has a word of the query.
+pub fn by_meaning_alone(language: Language) -> &'static str {
+    match language {
+        Language::Ko => "찾은 글에는 검색어의 낱말이 하나도 없습니다. 뜻이 가장 가까운 순서일 뿐입니다.",
+        Language::En | Language::Other => {
+            "None of these texts has a word of the query; they are only the nearest by meaning."
+        }
+    }
+}
+
+/// What a list holds.
+pub struct Listed<'a> {
+    /// How many documents, or institutes.
+    pub total: usize,
+    /// False where more were not looked at.
+    pub is_all: bool,
+    /// Institutes are counted.
+    pub of_institutes: bool,
+    /// How many documents of each type.
+    pub kinds: &'a BTreeMap<String, usize>,
+    /// What was looked for.
+    pub looked_for: &'a [String],
+}
+
+/// The first line of a list: how many there are of what was looked for.
+pub fn listed(language: Language, list: &Listed<'_>) -> String {
+    let Listed { total, is_all, of_institutes, kinds, looked_for } = list;
+    let looked_for = looked_for.join("; ");
+    let kinds: Vec<String> = kinds.iter().map(|(kind, number)| format!("{kind} {number}")).collect();
+    let kinds = if *of_institutes || kinds.len() < 2 { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    match language {
+        Language::Ko => {
+            let (what, counted) = if *of_institutes { ("기관", "곳") } else { ("문서", "건") };
+            let least = if *is_all { "" } else { " 이상" };
+            format!("이 색인에서 찾은 {what}: {total}{counted}{least}{kinds}. 찾은 조건: {looked_for}.")
+        }
+        Language::En | Language::Other => {
+            let what = match (of_institutes, total) {
+                (true, 1) => "institute",
+                (true, _) => "institutes",
+                (false, 1) => "document",
+                (false, _) => "documents",
+            };
+            let least = if *is_all { "" } else { "at least " };
+            format!("Found in this index: {least}{total} {what}{kinds}. Looked for: {looked_for}.")
+        }
+    }
+}
+
+/// What kind of documents a list is of.
+pub fn list_of(language: Language, listed: text::Listed) -> &'static str {
+    use DocumentKind::{Call, Paper, Patent, Proposal, Report};
+    use text::Listed::{Documents, Institutions, Projects};
+    let (ko, en) = match listed {
+        Projects => ("과제(기록, 보고서, 제안서)", "projects (records, reports, proposals)"),
+        Institutions => ("기관", "institutes"),
+        Documents(None) => ("모든 문서", "all documents"),
+        Documents(Some(Patent)) => ("특허", "patents"),
+        Documents(Some(Paper)) => ("논문", "papers"),
+        Documents(Some(Report)) => ("보고서", "reports"),
+        Documents(Some(Call)) => ("공고", "calls"),
+        Documents(Some(Proposal)) => ("제안서", "proposals"),
+    };
+    match language {
+        Language::Ko => ko,
+        Language::En | Language::Other => en,
+    }
+}
+
+/// That a list is of these institutions.
+pub fn of_institutions(language: Language, names: &str) -> String {
+    match language {
+        Language::Ko => format!("기관: {names}"),
+        Language::En | Language::Other => format!("institution: {names}"),
+    }
+}
+
+/// That a list is of documents with these words.
+pub fn of_words(language: Language, words: &str) -> String {
+    match language {
+        Language::Ko => format!("낱말: {words}"),
+        Language::En | Language::Other => format!("words: {words}"),
+    }
+}
+
+/// The remark that a list is longer than what is shown of it.
+pub fn listed_in_part(language: Language, shown: usize) -> String {
+    match language {
+        Language::Ko => format!("그 가운데 {shown}개만 보였습니다."),
+        Language::En | Language::Other if shown == 1 => "Only one of them is shown.".to_owned(),
+        Language::En | Language::Other => format!("Only {shown} of them are shown."),
+    }
+}
+
+/// The remark that words decide what is in a list.
+pub fn listed_by_words(language: Language) -> &'static str {
+    match language {
+        Language::Ko => {
+            "질문의 낱말이나 그 번역어가 있는 문서를 모은 목록입니다. 다른 말로 쓴 문서는 빠질 수 있습니다."
+        }
+        Language::En | Language::Other => {
+            "The list holds the documents that have the question's words or their translations; what says it in other words may be missing."
         }
     }
 }

@@ -245,6 +245,7 @@ const show = {
       list.append(item);
     }
     s.append(element("h3", t().which), list);
+    if (found.note) s.append(element("p", found.note, "facts"));
     out.append(s);
   },
   overlap(found, out) {

@@ -20,7 +20,7 @@ from written import parts, renumbered  # noqa: E402
 
 from tokens import BEGIN, NEXT  # noqa: E402
 
-CLOZE = 0.2  # of the questions
+CLOZE = 0.2  # of the questions: made of real text's own sentences
 ABSENT = 0.2  # of the written questions
 LONGEST = 192  # tokens in all
 OTHER_WORDS = 2  # how often passages asked in other words (those with six questions without an answer) are drawn for once of the others
@@ -126,8 +126,8 @@ class Neighbours:
 
 
 class Examples:
-    def __init__(self, pieces, rows, texts, seed):
-        self.pieces, self.rows, self.seed = pieces, rows, seed
+    def __init__(self, pieces, rows, texts, seed, cloze=CLOZE):
+        self.pieces, self.rows, self.seed, self.cloze = pieces, rows, seed, cloze
         # A passage is drawn as often as it has questions.
         self.shares = list(itertools.accumulate((len(r["questions"]) + len(r["absent"])) * (OTHER_WORDS if len(r["absent"]) >= 6 else 1) for r in rows))
         self.neighbours = Neighbours(pieces, rows)
@@ -136,7 +136,7 @@ class Examples:
     def group(self, i):
         for attempt in range(1000):
             rng = random.Random(f"{self.seed}:{i}:{attempt}")
-            made = self._cloze(rng) if self.texts["ko"] and rng.random() < CLOZE else self._written(rng)
+            made = self._cloze(rng) if self.texts["ko"] and rng.random() < self.cloze else self._written(rng)
             if made and all(made):
                 return made
         raise ValueError(f"no example was found for place {i}")

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from data import Examples
+from data import CLOZE, Examples
 from export import exported
 from model import of_tensors
 from tokens import PAD, Pieces
@@ -102,6 +102,8 @@ def main():
     parser.add_argument("--base", type=pathlib.Path, required=True)
     parser.add_argument("--texts", type=pathlib.Path)
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--steps", type=int, help="instead of minutes: runs of as many examples, to compare")
+    parser.add_argument("--cloze", type=float, default=CLOZE, help="share of the questions that are made of real text")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=12, help="questions a step")
     parser.add_argument("--rate", type=float, default=1.5e-4)
@@ -115,7 +117,7 @@ def main():
     pieces = Pieces(options.base / "tokenizer.json")
     rows, hidden = of_written()
     texts = [json.loads(line) for line in open(options.texts, encoding="utf-8")] if options.texts else []
-    stream = Examples(pieces, rows, texts, options.seed)
+    stream = Examples(pieces, rows, texts, options.seed, options.cloze)
     shown_written = Examples(pieces, hidden, [], "held out")
     checks = [shown_written.group(i) for i in range(600)]
     begin = time.time()
@@ -130,13 +132,14 @@ def main():
     save = lambda: save_file({n: t.contiguous() for n, t in model.state_dict().items()}, options.out / "model.safetensors")
     print("before", *(f"{x:.3f}" for x in measure(model, checks)), flush=True)
     begin, step, total, n, at = time.time(), 0, 0.0, 0, 0
-    while (time.time() - begin) / 60 < options.minutes:
+    share = lambda: step / options.steps if options.steps else (time.time() - begin) / 60 / options.minutes
+    while share() < 1:
         pool = sorted((stream.group(at + k) for k in range(8 * options.batch)), key=lambda group: max(len(e.ids) for e in group))
         at += len(pool)
         batches = [pool[k: k + options.batch] for k in range(0, len(pool), options.batch)]
         random.Random(at).shuffle(batches)
         for batch in batches:
-            done = (time.time() - begin) / 60 / options.minutes
+            done = share()
             for g in optimiser.param_groups:
                 g["lr"] = options.rate * min(1, (step + 1) / 200) * max(0.02, 0.5 + 0.5 * math.cos(math.pi * min(1, done)))
             ids, segments, starts, ends = collate([e for group in batch for e in group])

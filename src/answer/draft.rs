@@ -11,7 +11,7 @@ use super::verify::{Verified, Verifier};
 use crate::document::{Passage, Span};
 use crate::generate::{Generation, TokenLogprob};
 use crate::prompt;
-use crate::text::letters;
+use crate::text::{letters, tokens};
 
 /// How often a generator may say the same thing; small models with greedy sampling never leave such a circle.
 const TIMES: usize = 3;
@@ -26,6 +26,8 @@ pub(super) struct Draft {
     pub(super) completion_tokens: usize,
     pub(super) first_token_s: f64,
     pub(super) complete: bool,
+    /// A stop string stood before all that could be shown: an empty text is then the answer, and no refusal.
+    pub(super) stopped: bool,
     pub(super) tokens: Vec<TokenLogprob>,
     /// Where the sentences let through stand in the generator's text.
     places: Vec<Span>,
@@ -70,6 +72,28 @@ impl Draft {
         self.places.push(place);
         self.sentences.push(sentence);
         Some(shown)
+    }
+
+    /// Takes over a list, a line each, up to the line that holds a stop string, and gives what is shown of it.
+    pub(super) fn list(&mut self, lines: Vec<Verified>, stop: &[String]) -> Vec<String> {
+        let mut shown = Vec::with_capacity(lines.len());
+        for line in lines {
+            let cited = line.shown(&mut |n| self.numbers.of(n));
+            let next = if self.text.is_empty() { cited } else { format!("\n- {cited}") };
+            if stop.iter().any(|stop| next.contains(stop.as_str())) {
+                break;
+            }
+            self.text.push_str(&next);
+            self.completion_tokens += tokens(&next);
+            self.sentences.push(line);
+            shown.push(next);
+        }
+        shown
+    }
+
+    /// True when nothing was claimed, nor said that the documents do not answer.
+    pub(super) fn is_blank(&self) -> bool {
+        self.written.is_empty()
     }
 
     /// True when something was claimed and nothing of it let through; not where the documents were said not to answer.

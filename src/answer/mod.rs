@@ -9,6 +9,7 @@ mod completed;
 mod conversation;
 mod draft;
 mod excerpt;
+mod listing;
 mod reading;
 mod remarks;
 mod screen;
@@ -33,7 +34,7 @@ use crate::index::IndexError;
 use crate::prompt::{self, PromptError};
 use crate::retrieve::{self, Parts, Respelling, RetrieveError, SearchOptions, Support, Translations};
 use crate::text::coverage::Coverage;
-use crate::text::{QuestionPart, parts as question_parts, sentences};
+use crate::text::{self, QuestionPart, parts as question_parts, sentences};
 use draft::Draft;
 use reading::{Asked, Reading};
 pub use reading::{Prompted, prompted};
@@ -115,7 +116,7 @@ pub struct Answer {
     pub question: String,
     /// Words of the question that no document has, and what was searched for instead.
     pub respelt: Vec<Respelling>,
-    /// The text; each sentence ends with its citations.
+    /// The text; each sentence ends with its citations. Empty where a stop string stands before all of it.
     pub answer: String,
     /// What must be known beside it, in the language of the question: what was left aside of the question, documents
     /// without a year that a filter left out where nothing answers, a figure of the question that the sources give
@@ -221,6 +222,12 @@ pub fn answer(
     let begin = Instant::now();
     retrieve::check_length(&ask.question)?;
     let language = Language::detect(&ask.question);
+    if ask.schema.is_none() && text::listing(&ask.question).is_some() {
+        let (question, respelt) = retrieve::respell(parts, &ask.question)?;
+        if let Some(list) = listing::list(parts, writer, ask, &question)? {
+            return listed(parts, list, &ask.sampling, (question, respelt), begin, on);
+        }
+    }
     let is_new = |before: &str, question: &str| conversation::is_new(parts, &ask.search, before, question);
     let conversation::Standalone { before, own } = conversation::standalone(writer.generator, language, ask, &is_new)?;
     // What was respelt of an earlier question was said then.
@@ -258,7 +265,7 @@ pub fn answer(
         }
     }
 
-    let abstained = draft.text.is_empty();
+    let abstained = draft.text.is_empty() && !draft.stopped;
     let mut undated = None;
     if abstained {
         let unmatched = if passages.is_empty() { retrieve::unmatched(parts, &ask.search)? } else { None };
@@ -312,6 +319,55 @@ pub fn answer(
             first_token: draft.first_token_s * 1e3,
             generate: ms(begin.elapsed() - retrieved),
             total: ms(begin.elapsed()),
+        },
+    })
+}
+
+/// A list as an answer.
+fn listed(
+    parts: &Parts<'_>,
+    list: listing::List,
+    sampling: &Sampling,
+    (question, respelt): (String, Vec<Respelling>),
+    begin: Instant,
+    on: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Answer, AnswerError> {
+    let listing::List { passages, screened, lines, is_whole, notes, support } = list;
+    if on(Event::Passages(screened.shown(&passages))).is_break() {
+        return Err(AnswerError::Cancelled);
+    }
+    let retrieved = begin.elapsed();
+    let mut draft = Draft::default();
+    for line in draft.list(lines, &sampling.stop) {
+        if on(Event::Sentence(line)).is_break() {
+            return Err(AnswerError::Cancelled);
+        }
+    }
+    let mut cited = citations(parts, &draft.sentences, &passages)?;
+    let mut shown = screened.shown(&passages);
+    draft.number(&mut cited, &mut shown);
+    let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
+    Ok(Answer {
+        question,
+        respelt,
+        answer: draft.text,
+        notes,
+        abstained: false,
+        generator: ExtractiveGenerator.name().to_owned(),
+        citations: cited,
+        passages: shown,
+        support,
+        withheld: screened.counts(),
+        dropped_sentences: 0,
+        prompt_tokens: 0,
+        completion_tokens: draft.completion_tokens,
+        complete: is_whole,
+        tokens: Vec::new(),
+        timings_ms: Timings {
+            retrieve: ms(retrieved),
+            generate: ms(begin.elapsed() - retrieved),
+            total: ms(begin.elapsed()),
+            ..Timings::default()
         },
     })
 }
@@ -461,7 +517,10 @@ fn write(
             }
         }
     }
-    let complete = circles || generation.finish == Finish::Stop;
+    // What is left of a document's sentence may be too little to stand alone; what is left of a model's may be untrue.
+    let quotes = generator.prompt_style() == PromptStyle::None;
+    draft.stopped = generation.finish == Finish::StopString && (quotes || draft.is_blank());
+    let complete = circles || generation.finish.is_complete();
     draft.end(generation, complete);
     Ok(())
 }
@@ -482,7 +541,7 @@ fn write_json(
     if generation.finish == Finish::Cancelled {
         return Err(AnswerError::Cancelled);
     }
-    let complete = generation.finish == Finish::Stop;
+    let complete = generation.finish.is_complete();
     let claims = structured::check(&text, schema, verifier);
     if claims.is_some() && on(Event::Sentence(text.clone())).is_break() {
         return Err(AnswerError::Cancelled);

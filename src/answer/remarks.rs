@@ -4,7 +4,7 @@
 //! question that the source gives otherwise, a part of the question that no cited sentence answers, an aim where a result was asked
 //! for, a table of which some rows are shown where the most or the least was asked for, a value that another document gives
 //! otherwise. By form, whoever wrote the answer (a clause of the question, and another document, also by what a reader found);
-//! most of the texts themselves are in `prompt`.
+//! the texts themselves are in `prompt`.
 
 mod disagreement;
 mod extreme;
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use super::Material;
 use super::reading::Asked;
 use super::verify::Verified;
-use crate::document::Passage;
+use crate::document::{Passage, Span};
 use crate::generate::asks_for_a_figure;
 use crate::prompt;
 use crate::text::coverage::Coverage;
@@ -29,11 +29,12 @@ use unanswered::unanswered;
 /// Figures of the source that are told, at most.
 const TOLD: usize = 3;
 
-/// A sentence of an answer and a passage that it cites.
+/// A sentence of an answer and the words of a passage that it cites.
 struct Cited<'a> {
     claim: &'a str,
-    quote: &'a str,
     passage: &'a Passage,
+    /// Where in the passage's text they stand (bytes): what it says twice is read at the place that is cited.
+    span: Span,
 }
 
 /// The remarks on an answer made of `sentences`; none where there are none.
@@ -49,7 +50,7 @@ pub(super) fn remarks(
         .flat_map(|sentence| sentence.quotes.iter().map(move |quote| (sentence, quote)))
         .filter_map(|(sentence, quote)| {
             let passage = passages.iter().find(|p| p.n == quote.n)?;
-            Some(Cited { claim: &sentence.claim, quote: quote.span.slice(&passage.text), passage })
+            Some(Cited { claim: &sentence.claim, passage, span: quote.span })
         })
         .collect();
     if cited.is_empty() {
@@ -62,12 +63,15 @@ pub(super) fn remarks(
     let parts = (!unanswered.is_empty()).then(|| prompt::unanswered(language, &unanswered));
     let aim = only_aims(own, &cited).then(|| prompt::only_an_aim(language));
     let rows = compared(own, &cited).map(|(shown, all)| prompt::rows_not_compared(language, shown, all));
-    let read_texts: Vec<(&Passage, &str)> = passages.iter().zip(screened.texts()).collect();
-    let others = read.map(|read| disagreements(language, read, &cited, &read_texts)).unwrap_or_default();
+    let others = read.map(|read| disagreements(language, read, &cited, passages, screened)).unwrap_or_default();
     figures.chain(parts).chain(aim.map(str::to_owned)).chain(rows).chain(others).collect()
 }
 
-impl Cited<'_> {
+impl<'a> Cited<'a> {
+    fn quote(&self) -> &'a str {
+        self.span.slice(&self.passage.text)
+    }
+
     /// Title, headings and institution, as [`states_an_aim`] takes them.
     fn heading(&self) -> String {
         let institution = self.passage.metadata.institution.as_deref().unwrap_or_default();
@@ -75,18 +79,16 @@ impl Cited<'_> {
     }
 
     fn is_aim(&self) -> bool {
-        states_an_aim(self.quote, &self.heading()) || names_only_aims(self.columns())
+        states_an_aim(self.quote(), &self.heading()) || names_only_aims(self.columns())
     }
 
     fn has_a_figure(&self) -> bool {
-        self.quote.chars().any(char::is_numeric)
+        self.quote().chars().any(char::is_numeric)
     }
 
-    fn columns(&self) -> &str {
-        let at = self.passage.text.find(self.quote).unwrap_or(0);
-        let is_row = rows::is_row(self.quote);
-        let header = rows::header_of(&self.passage.text, at).or(self.passage.header.as_deref());
-        header.filter(|_| is_row).unwrap_or_default()
+    fn columns(&self) -> &'a str {
+        let header = rows::header_of(&self.passage.text, self.span.start).or(self.passage.header.as_deref());
+        header.filter(|_| rows::is_row(self.quote())).unwrap_or_default()
     }
 }
 
@@ -112,11 +114,12 @@ fn contradicted(question: &str, cited: &[Cited<'_>]) -> Vec<(String, Vec<String>
         .collect();
     let mut out = Vec::new();
     for (measure, text) in &asked {
-        if known.contains(&measure.digits) {
+        let is_spelt = |words: &String| cited.iter().any(|c| words_of(&c.passage.text).any(|word| word == *words));
+        if known.contains(&measure.digits) || in_words(&measure.digits).as_ref().is_some_and(is_spelt) {
             continue;
         }
         let of_same_unit = |c: &Cited<'_>| {
-            let found = measures(c.quote, false).into_iter().filter(|(m, _)| m.unit == measure.unit);
+            let found = measures(c.quote(), false).into_iter().filter(|(m, _)| m.unit == measure.unit);
             found
                 .filter(|(m, _)| asked.iter().all(|(a, _)| a != m))
                 .map(|(_, text)| text.to_owned())
@@ -134,6 +137,46 @@ fn contradicted(question: &str, cited: &[Cited<'_>]) -> Vec<(String, Vec<String>
         }
     }
     out
+}
+
+/// A whole number below a hundred in English words: `fifteen`, `twenty-one`.
+fn in_words(digits: &str) -> Option<String> {
+    const ONES: [&str; 20] = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ];
+    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    let number: usize = digits.parse().ok()?;
+    match (number / 10, number % 10) {
+        (0 | 1, _) => Some(ONES[number].to_owned()),
+        (tens @ 2..=9, 0) => Some(TENS[tens - 2].to_owned()),
+        (tens @ 2..=9, ones) => Some(format!("{}-{}", TENS[tens - 2], ONES[ones])),
+        _ => None,
+    }
+}
+
+/// The words of a text in lower case; those joined by a hyphen are one.
+fn words_of(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '-');
+    words.map(|word| word.trim_matches('-').to_lowercase()).filter(|word| !word.is_empty())
 }
 
 /// A figure with its unit, to be compared.
@@ -228,9 +271,19 @@ fn states_a_year(before: &str, after: &str, year: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// A sentence that says what it cites, at the first place where the passage has it.
+    pub(super) fn cited<'a>(quote: &'a str, passage: &'a Passage) -> Cited<'a> {
+        cited_at(passage.text.find(quote).unwrap(), quote, passage)
+    }
+
+    /// The same at the place that begins with this byte.
+    pub(super) fn cited_at<'a>(start: usize, quote: &'a str, passage: &'a Passage) -> Cited<'a> {
+        Cited { claim: quote, passage, span: Span { start, end: start + quote.len() } }
+    }
+
     fn contradicted_by(question: &str, text: &str) -> Vec<(String, Vec<String>)> {
         let passage = Passage::whole(1, "Cells", text);
-        contradicted(question, &[Cited { claim: text, quote: text, passage: &passage }])
+        contradicted(question, &[cited(text, &passage)])
     }
 
     #[test]
@@ -238,7 +291,7 @@ mod tests {
         let aim = Passage::whole(1, "Skin", "The project aims to last 25 hours in the rain rig.");
         let result = Passage::whole(2, "Skin", "The first pit appeared after 26.8 hours.");
         let cited = |passages: &[&Passage], question: &str| {
-            let cited = passages.iter().map(|&passage| Cited { claim: &passage.text, quote: &passage.text, passage });
+            let cited = passages.iter().map(|&passage| cited(&passage.text, passage));
             only_aims(question, &cited.collect::<Vec<_>>())
         };
         let question = "How many hours did the skin last in the rain rig?";
@@ -252,13 +305,18 @@ mod tests {
 
     #[test]
     fn a_row_of_a_table_of_aims_is_one() {
+        const QUESTION: &str = "How many hours did the skin last?";
         let row = |table: &str| {
             let passage = Passage::whole(1, "Skin", table);
-            let quote = table.lines().last().unwrap();
-            only_aims("How many hours did the skin last?", &[Cited { claim: quote, quote, passage: &passage }])
+            only_aims(QUESTION, &[cited(table.lines().last().unwrap(), &passage)])
         };
         assert!(row("| Item | Target |\n|---|---|\n| skin | 25 hours |"));
         assert!(!row("| Item | Target | Result |\n|---|---|---|\n| skin | 25 hours | 26.8 hours |"));
+        let tables =
+            "| Item | Target |\n|---|---|\n| skin | 25 hours |\n\n| Item | Result |\n|---|---|\n| skin | 25 hours |";
+        let (passage, row) = (Passage::whole(1, "Skin", tables), "| skin | 25 hours |");
+        assert!(only_aims(QUESTION, &[cited_at(tables.find(row).unwrap(), row, &passage)]));
+        assert!(!only_aims(QUESTION, &[cited_at(tables.rfind(row).unwrap(), row, &passage)]), "the same of results");
     }
 
     #[test]
@@ -274,6 +332,11 @@ mod tests {
         assert_eq!(contradicted_by("What happened in 2019?", "It failed in 2021."), told("2019", "2021"));
         assert_eq!(contradicted_by("What happened since 2019?", "It failed in 2021."), []);
         assert_eq!(contradicted_by("What was kept at 90 °C?", "They kept 83 %."), [], "no other temperature is given");
+        let text = "The target of fifteen minutes is met; charging takes 14.2 minutes. Twenty-one cells were tried.";
+        assert_eq!(contradicted_by("Was the target of 15 minutes met?", text), [], "a figure in words");
+        assert_eq!(contradicted_by("Was the target of 16 minutes met?", text), told("16 minutes", "14.2 minutes"));
+        assert_eq!((in_words("21").as_deref(), in_words("40").as_deref()), (Some("twenty-one"), Some("forty")));
+        assert_eq!((in_words("100"), in_words("1.5")), (None, None));
         assert_eq!(contradicted_by("At 45 °C?", "| 45 | 60 °C |"), [], "a cell without a unit can carry any");
     }
 }

@@ -112,20 +112,12 @@ fn text(found: &Groups, reader: Language) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
+    use super::super::parsed;
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
 
     #[test]
     fn no_group_at_all_cannot_be_asked_for() {
-        let limit =
-            |given: &str| Line::try_parse_from(["consolidate", "--limit", given]).ok().map(|l| l.arguments.limit);
+        let limit = |given| parsed::<Arguments>(&["consolidate", "--limit", given]).ok().map(|a| a.limit);
         assert_eq!((limit("0"), limit("1"), limit("100000")), (None, Some(1), Some(100_000)));
     }
 }

@@ -250,6 +250,12 @@ fn flags(global: &Global) -> Flags {
     .collect()
 }
 
+/// A command's arguments, as the command line reads them.
+#[cfg(test)]
+fn parsed<A: clap::Args>(line: &[&str]) -> Result<A, clap::Error> {
+    A::from_arg_matches(&A::augment_args(clap::Command::new("sectora")).try_get_matches_from(line)?)
+}
+
 /// Reads the name of an access level.
 fn access_levels() -> impl TypedValueParser<Value = Access> {
     PossibleValuesParser::new(Access::ALL.map(Access::name)).map(|name| Access::named(&name).unwrap_or_default())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{Context, Failure, Outcome, this_program};
+use super::{Context, Failure, Outcome, show, this_program};
 use crate::app::App;
 use crate::document::{Access, Language};
 use crate::portfolio::join::Join;
@@ -308,8 +308,7 @@ pub(super) fn read(app: &App, given: &str, institutes: &Institutes) -> Result<Pr
 
 /// A project of the index, by its own id, by document id or by path.
 fn indexed(app: &App, id: &str, institutes: &Institutes) -> Result<Proposal, Failure> {
-    let catalog = app.catalog();
-    let mut found = project::called(catalog, id)?;
+    let mut found = project::called(app.catalog(), id)?;
     if found.len() > 1 {
         let paths: Vec<&str> = found.iter().map(|d| d.source.as_str()).collect();
         return Err(Failure::bad_input(format!(
@@ -317,11 +316,12 @@ fn indexed(app: &App, id: &str, institutes: &Institutes) -> Result<Proposal, Fai
             paths.join(", ")
         )));
     }
-    let document = match found.pop().or_else(|| catalog.document(id).ok()) {
+    let document = match found.pop() {
         Some(document) => document,
         None => {
-            let found = catalog.find_source(id)?;
-            catalog.document(&found.ok_or_else(|| PortfolioError::NoProject(id.to_owned()))?)?
+            // The end of a path names none here.
+            let called = show::named(app, id)?.filter(|document| document.id == id || document.source == id);
+            called.ok_or_else(|| PortfolioError::NoProject(id.to_owned()))?
         }
     };
     Ok(Proposal::of(document, institutes))
@@ -329,18 +329,12 @@ fn indexed(app: &App, id: &str, institutes: &Institutes) -> Result<Proposal, Fai
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use clap::error::ErrorKind;
 
+    use super::super::parsed;
     use super::*;
     use crate::portfolio::Kind;
     use crate::portfolio::landscape::{Avoidable, Cluster, Pair};
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
 
     #[test]
     fn the_whole_portfolio_refuses_options_of_a_proposal_and_takes_the_limit_as_given() {
@@ -354,11 +348,11 @@ mod tests {
             &["--out", "x.md"],
             &["--read"],
         ] {
-            let line = ["overlap", "--all"].into_iter().chain(option.iter().copied());
-            let refused = Line::try_parse_from(line).err().map(|e| e.kind());
+            let line = [&["overlap", "--all"], option].concat();
+            let refused = parsed::<Arguments>(&line).err().map(|e| e.kind());
             assert_eq!(refused, Some(ErrorKind::ArgumentConflict), "{option:?}");
         }
-        let taken = Line::try_parse_from(["overlap", "--all", "--limit", "5", "--language", "ko"]).unwrap().arguments;
+        let taken = parsed::<Arguments>(&["overlap", "--all", "--limit", "5", "--language", "ko"]).unwrap();
         assert_eq!((taken.limit, taken.language.as_deref()), (Some(5), Some("ko")));
     }
 

@@ -231,7 +231,18 @@ pub struct Document {
     pub sections: Vec<Section>,
 }
 
+/// Types of documents that tell of no work done or proposed.
+const NO_WORK: [&str; 10] = ["call", "notice", "memo", "announcement", "news", "data", "web", "공고", "need", "수요"];
+
 impl Document {
+    /// True for what tells of work done or proposed (not calls, notices, memos, needs).
+    pub fn is_work(&self) -> bool {
+        let kind = self.metadata.doc_type.as_deref().unwrap_or("").to_lowercase();
+        // A table of measurements or a page of the web has no type; only typed documents and running text count.
+        let is_table = matches!(self.format, Format::Csv | Format::Xlsx | Format::Xls | Format::Html);
+        !NO_WORK.iter().any(|other| kind.contains(other)) && (!kind.is_empty() || !is_table)
+    }
+
     /// A text as it stands, without id: one unit, one section, its first line as title.
     pub fn plain(source: &str, text: String) -> Document {
         let span = Span { start: 0, end: text.len() };

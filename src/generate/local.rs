@@ -219,6 +219,7 @@ impl Generator for LocalGenerator {
         Ok(Generation {
             finish: match done.finish {
                 sectora_lm::Finish::Stop => Finish::Stop,
+                sectora_lm::Finish::StopString => Finish::StopString,
                 sectora_lm::Finish::Length => Finish::Length,
                 sectora_lm::Finish::Cancelled => Finish::Cancelled,
             },
@@ -309,10 +310,17 @@ mod tests {
         question: &str,
         max_tokens: usize,
     ) -> Result<(String, Generation), GenerateError> {
+        ask_with(generator, question, &Sampling { max_tokens, ..Sampling::default() })
+    }
+
+    fn ask_with(
+        generator: &LocalGenerator,
+        question: &str,
+        sampling: &Sampling,
+    ) -> Result<(String, Generation), GenerateError> {
         let messages = [Message { role: Role::User, content: question.into() }];
-        let sampling = Sampling { max_tokens, ..Sampling::default() };
         let coverage = Coverage::of_question(question, &[]);
-        let request = Request { messages: &messages, ..Request::new(question, &coverage, &sampling) };
+        let request = Request { messages: &messages, ..Request::new(question, &coverage, sampling) };
         let mut text = String::new();
         let generation = generator.generate(&request, &mut |piece| {
             text.push_str(piece);
@@ -329,6 +337,17 @@ mod tests {
         let (text, generation) = ask(&generator, "무엇인가?", 12).unwrap();
         assert_eq!(generation.completion_tokens, 12);
         assert_eq!(ask(&generator, "무엇인가?", 12).unwrap().0, text);
+    }
+
+    #[test]
+    fn a_stop_string_that_ended_the_text_is_told_from_other_ends() {
+        let (_dir, generator) = tiny();
+        let (text, generation) = ask(&generator, "x", 40).unwrap();
+        assert_ne!(generation.finish, Finish::StopString);
+        let stop = vec![text.chars().next().unwrap().to_string()];
+        let sampling = Sampling { max_tokens: 40, stop, ..Sampling::default() };
+        let (text, generation) = ask_with(&generator, "x", &sampling).unwrap();
+        assert_eq!((text.as_str(), generation.finish), ("", Finish::StopString));
     }
 
     #[test]

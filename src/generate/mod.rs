@@ -145,12 +145,24 @@ impl<'a> Request<'a> {
 /// Why a text ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// The model ended it, or a stop string did.
+    /// The generator ended it.
     Stop,
+    /// A stop string ended it; of a remote engine, which does not tell the two apart, one may have.
+    StopString,
     /// `max_tokens` or the context window is used up.
     Length,
     /// The sink asked for no more.
     Cancelled,
+}
+
+impl Finish {
+    /// True where nothing is missing of what was asked for.
+    pub fn is_complete(self) -> bool {
+        match self {
+            Finish::Stop | Finish::StopString => true,
+            Finish::Length | Finish::Cancelled => false,
+        }
+    }
 }
 
 /// A token of a text and how likely it was.

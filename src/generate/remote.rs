@@ -172,7 +172,7 @@ impl Generator for RemoteGenerator {
             begin,
             sink,
             generation: Generation {
-                finish: Finish::Stop,
+                finish: if request.sampling.stop.is_empty() { Finish::Stop } else { Finish::StopString },
                 prompt_tokens: 0,
                 completion_tokens: 0,
                 first_token_s: 0.0,
@@ -271,7 +271,9 @@ impl Answer<'_, '_> {
         }
         if let Some(reason) = choice.finish_reason {
             self.ended = true;
-            self.generation.finish = if reason == "length" { Finish::Length } else { Finish::Stop };
+            if reason == "length" {
+                self.generation.finish = Finish::Length;
+            }
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -382,10 +384,13 @@ mod tests {
     }
 
     fn ask(url: &str, pieces: usize) -> Result<(String, Generation), GenerateError> {
+        ask_with(&Sampling { stop: vec!["끝".into()], ..Sampling::default() }, url, pieces)
+    }
+
+    fn ask_with(sampling: &Sampling, url: &str, pieces: usize) -> Result<(String, Generation), GenerateError> {
         let messages = [Message { role: Role::User, content: "질문".into() }];
-        let sampling = Sampling { stop: vec!["끝".into()], ..Sampling::default() };
         let coverage = Coverage::of_question("질문", &[]);
-        let request = Request { messages: &messages, ..Request::new("질문", &coverage, &sampling) };
+        let request = Request { messages: &messages, ..Request::new("질문", &coverage, sampling) };
         let mut text = String::new();
         let mut left = pieces;
         let generation = generator(url).generate(&request, &mut |piece| {
@@ -427,6 +432,15 @@ mod tests {
         let body = "{\n  \"choices\": [\n{\"message\":{\"content\":\"whole\"},\"finish_reason\":\"stop\"}]}";
         let (url, _) = engine(http("200 OK", "application/json", body));
         assert_eq!(ask(&url, 99).unwrap().0, "whole");
+    }
+
+    #[test]
+    fn where_stop_strings_were_sent_one_of_them_may_have_ended_the_text() {
+        let body = "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}";
+        let (url, _) = engine(http("200 OK", "application/json", body));
+        assert_eq!(ask(&url, 99).unwrap().1.finish, Finish::StopString);
+        let (url, _) = engine(http("200 OK", "application/json", body));
+        assert_eq!(ask_with(&Sampling::default(), &url, 99).unwrap().1.finish, Finish::Stop);
     }
 
     #[test]

@@ -117,16 +117,6 @@ impl Catalog {
         })
     }
 
-    /// Id of the document with this source, the first by id.
-    pub fn find_source(&self, source: &str) -> Result<Option<String>, IndexError> {
-        self.with(|c| {
-            let mut statement = c.prepare_cached(
-                "SELECT id FROM documents WHERE json_extract(body, '$.source') = ?1 ORDER BY id LIMIT 1",
-            )?;
-            statement.query_row([source], |r| r.get(0)).optional()
-        })
-    }
-
     /// Ids and sources of the documents of a file, by its path or the end of it (`x.pdf` of `reports/x.pdf`), in their order there.
     pub fn documents_of_file(&self, path: &str) -> Result<Vec<(String, String)>, IndexError> {
         self.with(|c| {

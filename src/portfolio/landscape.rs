@@ -5,7 +5,8 @@
 //! the one that began later is taken as the proposal, and what goes on with work of the same group is told apart, as for a
 //! single proposal (`judge.rs`). Avoidable spending of a project is
 //! `budget · max over earlier work of other groups of p(done already)`, in the budget's currency: an estimate of where to
-//! look, not a sum that can be saved. Who was earlier is known where both years are and differ; else nothing is counted. Work that runs side by side under one title (a joint project) looks the same.
+//! look, not a sum that can be saved. Who was earlier is known where both years are and differ; else nothing is counted. Work
+//! that runs side by side under one title (a joint project) looks the same.
 
 mod repeated;
 

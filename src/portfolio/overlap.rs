@@ -17,7 +17,7 @@ use super::compare::{Comparison, Match, Side, compare};
 use super::facet::Facet;
 use super::institute::Institutes;
 use super::judge::judge;
-use super::project::{Fact, Project, is_work, tell_apart};
+use super::project::{Fact, Project, tell_apart};
 use super::proposal::Proposal;
 use super::reading::Reading;
 use super::similarity::Weigher;
@@ -390,7 +390,7 @@ pub fn compared(
     let mut found: Vec<(Document, Project, Side)> = Vec::new();
     for id in candidates(parts, proposal, &own, options)? {
         let document = parts.catalog.document(&id)?;
-        if !is_work(&document) || document.metadata.access > options.access {
+        if !document.is_work() || document.metadata.access > options.access {
             continue;
         }
         let project = Project::read(&document, institutes);

@@ -14,8 +14,6 @@ use crate::index::{Catalog, IndexError};
 use crate::text::money::{self, Money};
 use crate::text::{names_nobody, personal};
 
-/// Types of documents that tell of no work done or proposed.
-const NO_WORK: [&str; 10] = ["call", "notice", "memo", "announcement", "news", "data", "web", "공고", "need", "수요"];
 /// Types of documents that announce work to be done.
 const CALLS: [&str; 3] = ["call", "announcement", "공고"];
 /// What a notice offers, if it is a call: in its title, or with a word of how to apply.
@@ -129,14 +127,6 @@ pub struct Project {
     pub language: &'static str,
 }
 
-/// True for documents that tell of work done or proposed (not calls, notices, memos, needs).
-pub fn is_work(document: &Document) -> bool {
-    let kind = document.metadata.doc_type.as_deref().unwrap_or("").to_lowercase();
-    // A table of measurements or a page of the web has no type; only typed documents and running text count.
-    !NO_WORK.iter().any(|other| kind.contains(other))
-        && (!kind.is_empty() || !matches!(document.format, Format::Csv | Format::Xlsx | Format::Xls | Format::Html))
-}
-
 /// True for what announces work to be done: calls, and notices that read like one. A notice on safety is none.
 pub fn is_call(document: &Document) -> bool {
     let kind = document.metadata.doc_type.as_deref().unwrap_or("").to_lowercase();
@@ -152,8 +142,12 @@ fn reads_like_a_call(document: &Document) -> bool {
 impl Project {
     /// Reads a document.
     pub fn read(document: &Document, institutes: &Institutes) -> Project {
+        Project::of(document, &stated(document), institutes)
+    }
+
+    /// Reads a document of whose text the fields are [`stated`].
+    pub(super) fn of(document: &Document, found: &[Field], institutes: &Institutes) -> Project {
         let meta = &document.metadata;
-        let found = if is_record(document) { Vec::new() } else { fields::fields(&document.text) };
         let index = CharIndex::new(&document.text);
         let text_fact =
             |kind: FieldKind| found.iter().find(|f| f.kind == kind).map(|f| fact(f, &document.text, &index));
@@ -228,7 +222,7 @@ impl Project {
 
     /// True where both years are known and this work began in a later one.
     pub(super) fn began_after(&self, other: &Project) -> bool {
-        matches!((self.began(), other.began()), (Some(own), Some(other)) if own > other)
+        is_earlier(other.began(), self.began())
     }
 
     /// Places of the sentences with one of these facets.
@@ -261,6 +255,11 @@ pub fn called(catalog: &Catalog, name: &str) -> Result<Vec<Document>, IndexError
     if found.is_empty() { of(name) } else { Ok(found) }
 }
 
+/// True where both years are known and the first is the earlier one.
+pub(super) fn is_earlier(year: Option<i32>, other: Option<i32>) -> bool {
+    year.zip(other).is_some_and(|(year, other)| year < other)
+}
+
 /// Calls projects that would be shown under one id by their paths instead.
 pub(super) fn tell_apart<'p>(
     catalog: &Catalog,
@@ -276,19 +275,16 @@ pub(super) fn tell_apart<'p>(
     Ok(())
 }
 
-/// True for a row of a file of records, which states its facts in fields.
-fn is_record(document: &Document) -> bool {
+/// The fields that a document's text states; of a row of a file of records none, whose fields are its own.
+pub(super) fn stated(document: &Document) -> Vec<Field> {
     let rows = matches!(document.format, Format::Jsonl | Format::Json | Format::Csv | Format::Xlsx | Format::Xls);
-    rows && document.metadata.external_id.is_some()
+    let is_record = rows && document.metadata.external_id.is_some();
+    if is_record { Vec::new() } else { fields::fields(&document.text) }
 }
 
-/// The title that a document states on a line or in a cell of its own (`과제명: …`), under a heading that may be that of a form;
-/// a record's is its own.
-pub(super) fn stated_title(document: &Document) -> Option<&str> {
-    if is_record(document) {
-        return None;
-    }
-    let found = fields::fields(&document.text);
+/// The title among the fields that a document states on a line or in a cell of its own (`과제명: …`), under a heading that may be
+/// that of a form.
+pub(super) fn stated_title<'d>(document: &'d Document, found: &[Field]) -> Option<&'d str> {
     let stated = found.iter().find(|f| f.kind == FieldKind::Title && f.confidence >= ON_ITS_OWN)?;
     let title = stated.span.slice(&document.text);
     // One word may be the next name in the header of a table.
@@ -310,7 +306,7 @@ pub fn each(
         after.clone_from(last);
         for id in &ids {
             let document = catalog.document(id)?;
-            if is_work(&document) && keep(&document) {
+            if document.is_work() && keep(&document) {
                 let project = Project::read(&document, institutes);
                 visit(document, project)?;
             }
@@ -458,7 +454,7 @@ mod tests {
         let of = |kind: &str, text: &str| {
             let mut document = Document::plain("a.md", text.to_owned());
             document.metadata.doc_type = (!kind.is_empty()).then(|| kind.to_owned());
-            (is_work(&document), is_call(&document))
+            (document.is_work(), is_call(&document))
         };
         let safety = "# Gas alarm\n\nThe second alarm is at 1.8 ppm. Leave by the south exit.";
         for kind in ["", "report", "record", "proposal", "제안서"] {

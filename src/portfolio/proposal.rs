@@ -8,7 +8,7 @@ use std::path::Path;
 use super::PortfolioError;
 use super::facet::{Facet, Sentence};
 use super::institute::Institutes;
-use super::project::{Project, stated_title};
+use super::project::{Project, stated, stated_title};
 use super::reading::Reading;
 use crate::config;
 use crate::document::{Document, Span};
@@ -30,8 +30,9 @@ pub struct Proposal {
 impl Proposal {
     /// A document of the index, or one just read. The title that it states is its title, whatever stands above.
     pub fn of(mut document: Document, institutes: &Institutes) -> Proposal {
-        let mut project = Project::read(&document, institutes);
-        if let Some(title) = stated_title(&document).map(str::to_owned) {
+        let found = stated(&document);
+        let mut project = Project::of(&document, &found, institutes);
+        if let Some(title) = stated_title(&document, &found).map(str::to_owned) {
             project.title.clone_from(&title);
             document.title = title;
         }

@@ -6,11 +6,13 @@
 
 mod acronyms;
 mod across;
+mod by_meaning;
 mod diversity;
 mod expand;
 pub mod fusion;
 mod glossary;
 mod lexicon;
+mod listing;
 mod rerank;
 mod several;
 mod spelling;
@@ -32,13 +34,15 @@ use crate::text::width::narrowed;
 use crate::text::{institutes, letters, rows};
 
 pub use across::Translations;
+pub use by_meaning::is_by_meaning_alone;
 use diversity::{Candidate, Chooser, Seen};
 use fusion::Join;
 pub use glossary::Glossary;
 pub use lexicon::Lexicon;
+pub use listing::{Documents, Stated, documents, stated_for_list};
 pub use spelling::{Respelling, by_vocabulary, respell};
 pub use support::Support;
-pub use unmatched::{SetAside, Undated, Unmatched, undated, unmatched};
+pub use unmatched::{SetAside, Undated, Unmatched, undated, unmatched, years};
 
 /// Longest question that is searched for, bytes: the 4,000 characters that the page takes, in Korean. A longer text is
 /// a proposal.
@@ -300,7 +304,7 @@ fn unnamed(parts: &Parts<'_>, question: &str, passages: &[Passage]) -> Result<Ve
 
 /// True where a text, its letters at hand, has this name: an abbreviation as a word, since `metric` and `task is to` have the letters
 /// of ETRI and KIST; a longer one whatever its blanks, marks and case.
-fn holds_name(text: &str, letters_of_text: &str, name: &str) -> bool {
+pub fn holds_name(text: &str, letters_of_text: &str, name: &str) -> bool {
     const SYLLABLES: usize = 4;
     let name = narrowed(name);
     let is_abbreviation = !name.contains(' ') && (name.is_ascii() || name.chars().count() <= SYLLABLES);
@@ -378,15 +382,24 @@ fn stated(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<
     if !parts.settings.filters || given || !understand::asks_for_documents(question) {
         return Ok(None);
     }
-    let filter = filter(&parts.sector.name, options);
-    let known = index::institutions(parts.store, &filter)?.into_iter().map(|(name, _)| name);
-    let found = understand::restrictions(question, &known.collect::<Vec<_>>());
-    Ok((!found.is_empty()).then(|| SearchOptions {
+    let found = understand::restrictions(question, &known_institutions(parts, options)?);
+    Ok((!found.said.is_empty()).then(|| SearchOptions {
         year_from: found.year_from,
         year_to: found.year_to,
         institutions: found.institutions,
         ..options.clone()
     }))
+}
+
+/// The institutions of what `options` lets through, with what the sector calls them.
+fn known_institutions(parts: &Parts<'_>, options: &SearchOptions) -> Result<Vec<understand::Known>, RetrieveError> {
+    let plain = |name: &str| letters(&narrowed(name));
+    let others = |name: &str| {
+        let mut rows = parts.sector.institutes.iter().map(|row| row.names.iter().chain(&row.former));
+        rows.find(|row| row.clone().any(|n| plain(n) == plain(name))).into_iter().flatten().cloned().collect()
+    };
+    let all = index::institutions(parts.store, &filter(&parts.sector.name, options))?.into_iter();
+    Ok(all.map(|(name, _)| understand::Known { others: others(&name), name }).collect())
 }
 
 /// The chunks, best first, at most `limit`.

@@ -108,7 +108,7 @@ impl Unmatched {
     }
 
     fn years(&self, language: Language) -> Option<String> {
-        years(self.years, language)
+        years(language, self.years)
     }
 }
 
@@ -151,7 +151,7 @@ impl SetAside {
             Language::Ko => format!("기관: {names}"),
             Language::En | Language::Other => format!("institution: {names}"),
         });
-        let left: Vec<String> = left.into_iter().chain(years(self.years, language)).collect();
+        let left: Vec<String> = left.into_iter().chain(years(language, self.years)).collect();
         let left = (!left.is_empty()).then(|| left.join("; ")).map(|left| match language {
             Language::Ko => format!("질문의 조건({left})에 맞는 문서가 없어, 이 조건 없이 찾았습니다."),
             Language::En | Language::Other => {
@@ -172,7 +172,8 @@ fn years_in(text: &str) -> Vec<i64> {
     plain.filter(|f| may_be_year(&f.digits)).filter_map(|f| f.digits.parse().ok()).collect()
 }
 
-fn years(years: [Option<i64>; 2], language: Language) -> Option<String> {
+/// A span of years as a reader is told it; none where it has no end.
+pub fn years(language: Language, years: [Option<i64>; 2]) -> Option<String> {
     match (language, years) {
         (_, [None, None]) => None,
         (Language::Ko, [Some(from), None]) => Some(format!("연도: {from}년부터")),

@@ -53,7 +53,8 @@ struct SearchResponse {
     /// Best first.
     passages: Vec<wire::Passage>,
     /// Why there are no passages, where no document passes the filters or a filter by year leaves out documents without
-    /// one, or what `q` says of years and institutions that no document matches and was left aside; else `null`.
+    /// one, or what `q` says of years and institutions that no document matches and was left aside, or that none of the
+    /// passages has a word of `q`; else `null`.
     note: Option<String>,
 }
 
@@ -130,7 +131,7 @@ async fn find(server: Server, q: String, options: SearchOptions) -> Result<Json<
         .lookup(move |app| {
             let (question, respelt) = app.respell(&q)?;
             let Found { passages, set_aside } = app.search(&question, &options)?;
-            let note = app.note_on_search(&q, &options, &passages, set_aside.as_ref())?;
+            let note = app.note_on_search(&question, &options, &passages, set_aside.as_ref())?;
             let passages = wire::passages(&passages);
             Ok(SearchResponse { q, respelt: wire::respelt(&respelt), passages, note })
         })

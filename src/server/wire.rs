@@ -122,7 +122,7 @@ pub(super) struct Grounds {
     respelt: Vec<Respelling>,
     /// What must be known beside the answer, in the language of the question: a year or institution of the question that no document
     /// matches, a figure that the sources give otherwise, a part that is not answered, an aim in place of a result. They end the
-    /// content, too, below a blank line, where it is no JSON.
+    /// content, too, below a blank line, where it is no JSON and not empty.
     notes: Vec<String>,
     /// True when the documents do not answer, or none passes the filters (the text says which); `passages` are then the nearest
     /// there is.

@@ -51,6 +51,16 @@ static REACHED: LazyLock<Regex> = LazyLock::new(|| {
 static TO_BE_REACHED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\b(to|will|shall|should|must|can|may)\s+be\s+(reached|exceeded|achieved|attained|met)\b")
 });
+/// What was looked into, or is not known: where a study begins, not what it found.
+static LOOKED_INTO: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r"(?i)\b(we|study|studies|work|paper|trial|project|authors)\s+(then\s+|also\s+)?",
+        r"(aimed|examined?|investigated?|evaluated?|assess(ed)?|explored?|analy[sz]ed?|tested?|stud(y|ied)|asked|sought|set out)\b",
+        r".*\b(whether|if|(the|its|their)\s+([\w-]+\s+)?(effects?|roles?|impact|association|relation\w*|influence|value|prevalence|efficacy|feasibility|use|ability))\b",
+        r"|\b(is|are|remains?|remained)\s+(still\s+|largely\s+|yet\s+)?(unclear|unknown|uncertain|controversial|debated|disputed|poorly understood|to be (shown|seen|determined|established))\b",
+        r"|\blittle is known\b|(여부를|영향을|효과를)\s+(조사|검토|평가|분석|확인)하(였다|고자|기\s?위)|(밝혀|알려)(지지|져\s?있지)\s?않|알려진\s?바\s?없|논란이",
+    ))
+});
 static AIM_HEADING: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r"(?i)^[\d.\s]*(\w+\s+){0,2}(aims?|objectives?|goals?)(\s+(and|&)\s+(aims?|objectives?|goals?|scope))?(\s+of\s.*)?\s*$",
@@ -132,6 +142,11 @@ pub fn states_an_aim(sentence: &str, heading: &str) -> bool {
     (AIM.is_match(sentence) || is_labelled || is_below_aims) && !is_reached(sentence)
 }
 
+/// True for a sentence that says what was looked into, or that it is not known: none of what came out.
+pub fn leaves_open(sentence: &str) -> bool {
+    LOOKED_INTO.is_match(sentence)
+}
+
 /// True for a row of column names that, the first aside, are those of aims: `| 항목 | 목표 |`.
 pub fn names_only_aims(header: &str) -> bool {
     let mut columns = rows::cells(header).skip(1).filter(|name| !name.is_empty()).peekable();
@@ -141,6 +156,23 @@ pub fn names_only_aims(header: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_study_begins_is_told_from_what_it_found() {
+        for open in [
+            "We investigated whether frost splits bricks.",
+            "This study evaluated the long-term effect of salt on seals.",
+            "Its role in wear remains unclear.",
+            "염분이 밀봉에 미치는 영향을 평가하고자 하였다.",
+            "그 원인은 아직 밝혀지지 않았다.",
+        ] {
+            assert!(leaves_open(open), "{open}");
+        }
+        for found in ["Frost split the bricks.", "We tested four bricks and two split.", "영향은 3 % 이내였다."]
+        {
+            assert!(!leaves_open(found), "{found}");
+        }
+    }
 
     #[test]
     fn aims_and_results_are_told_apart_in_both_languages() {

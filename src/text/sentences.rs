@@ -34,6 +34,13 @@ pub fn sentences(text: &str) -> Vec<Span> {
     spans
 }
 
+/// True for what ends like a sentence and has its length: no title, line of names, fact or row.
+pub fn is_whole_sentence(text: &str) -> bool {
+    const WORDS: usize = 5;
+    let is_marked = text.starts_with(['#', '|']);
+    !is_marked && text.ends_with(['.', '!', '?', '。']) && text.split_whitespace().count() >= WORDS
+}
+
 fn split_prose(text: &str, block: Span, spans: &mut Vec<Span>) {
     let mut start = block.start;
     let mut at = block.start;
@@ -175,6 +182,16 @@ mod tests {
     pub(super) fn check(text: &str, expect: &[&str]) {
         let found: Vec<&str> = sentences(text).iter().map(|s| s.slice(text)).collect();
         assert_eq!(found, expect, "{text:?}");
+    }
+
+    #[test]
+    fn a_whole_sentence_is_told_from_titles_names_and_rows() {
+        assert!(is_whole_sentence("The kiln held for 40 days.") && is_whole_sentence("가마는 첫 겨울을 40일 버텼다."));
+        for other in
+            ["Kilns of the north", "우지호·서채운, 한빛연구원.", "# What the kiln did in winter.", "| a | b | c | d. |"]
+        {
+            assert!(!is_whole_sentence(other), "{other}");
+        }
     }
 
     #[test]

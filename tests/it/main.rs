@@ -10,6 +10,7 @@ mod hostile;
 mod index;
 mod interrupted;
 mod licences;
+mod lists;
 mod portfolio;
 mod program;
 mod query;

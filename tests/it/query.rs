@@ -83,6 +83,21 @@ fn the_mode_that_is_told_is_the_one_that_was_searched_with() {
 }
 
 #[test]
+fn a_search_that_finds_no_word_of_the_query_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let note = data.path().join("note.md");
+    std::fs::write(&note, "# Kiln\n\nThe kiln saved 23 % of its gas.\n").unwrap();
+    let said = |arguments: &[&str]| {
+        let output = sectora_with(data.path(), "embedded").args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    said(&["ingest", note.to_str().unwrap()]);
+    let none = "None of these texts has a word of the query";
+    assert!(said(&["search", "football stadium", "--mode", "dense"]).contains(none));
+    assert!(!said(&["search", "football gas", "--mode", "dense"]).contains(none));
+}
+
+#[test]
 fn documents_that_a_filter_by_year_leaves_out_are_counted_where_nothing_answers() {
     let data = tempfile::tempdir().unwrap();
     let documents = data.path().join("documents");

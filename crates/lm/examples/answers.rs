@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release -p sectora-lm --example answers -- MODEL.gguf [ROUNDS]`: some 2,000 tokens of made-up records, and
 //! questions whose answers quote them. Printed, medians of the rounds: tokens a second with drafts and without, and whether
-//! the text is the same (it fails where one is not); seconds to the first token, cold and for another question over the same records; tokens a second
-//! of eight questions at once and of one; memory that was announced, and that the process had at most.
+//! the text is the same (it fails where one is not); seconds to the first token, cold and for another question over the
+//! same records; tokens a second of eight questions at once and of one; memory that was announced, and that the process
+//! had at most.
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -80,8 +80,10 @@ pub fn device() -> Device {
 /// Why a text ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// The model ended it, or a stop string did.
+    /// The model ended it.
     Stop,
+    /// A stop string ended it.
+    StopString,
     /// The most tokens, or the end of the context window.
     Length,
     /// The receiver wanted no more.
@@ -105,6 +107,8 @@ pub struct Generation {
     pub accepted_tokens: usize,
     /// Seconds from the start to the first token.
     pub first_token_s: f64,
+    /// The longest time between two of its tokens, seconds: what a reader waits while others' prompts are read.
+    pub longest_pause_s: f64,
     /// Seconds in all, from when it was asked.
     pub total_s: f64,
     /// Of these, seconds that the form of the text took: to find the tokens it allows, to leave out the others, and to move

@@ -40,6 +40,8 @@ pub(crate) struct Sequence {
     scores: Vec<f32>,
     text: TextStream,
     begin: Instant,
+    /// When its last token was drawn.
+    last: Option<Instant>,
     generation: Generation,
 }
 
@@ -71,6 +73,7 @@ impl Sequence {
             scores: Vec::new(),
             text: TextStream::new(&sampling.stop),
             begin,
+            last: None,
             generation: Generation {
                 finish: Finish::Length,
                 prompt_tokens: prompt.len(),
@@ -79,6 +82,7 @@ impl Sequence {
                 drafted_tokens: 0,
                 accepted_tokens: 0,
                 first_token_s: 0.0,
+                longest_pause_s: 0.0,
                 total_s: 0.0,
                 form_s: 0.0,
                 tokens: Vec::new(),
@@ -260,6 +264,9 @@ impl Sequence {
             if self.generation.completion_tokens == 0 {
                 self.generation.first_token_s = self.begin.elapsed().as_secs_f64();
             }
+            let now = Instant::now();
+            let pause = self.last.replace(now).map_or(0.0, |last| (now - last).as_secs_f64());
+            self.generation.longest_pause_s = self.generation.longest_pause_s.max(pause);
             if tokenizer.is_end(drawn.id) {
                 return Ok(Some(Finish::Stop));
             }
@@ -304,7 +311,7 @@ impl Sequence {
         }
         let flow = if piece.text.is_empty() { ControlFlow::Continue(()) } else { sink(&piece.text) };
         match (piece.stopped, flow) {
-            (true, _) => Some(Finish::Stop),
+            (true, _) => Some(Finish::StopString),
             (false, ControlFlow::Break(())) => Some(Finish::Cancelled),
             (false, ControlFlow::Continue(())) => None,
         }

@@ -8,9 +8,11 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::super::screen::Screened;
 use super::{Cited, Measure, YEAR, measures};
-use crate::document::{Language, Passage};
+use crate::document::{Language, Passage, Span};
 use crate::generate::Read;
+use crate::prompt;
 use crate::text::coverage::whole_words;
 use crate::text::{figures, may_be_year, rows};
 
@@ -26,22 +28,25 @@ const WORDS: usize = 2;
 struct Answering<'a> {
     passage: &'a Passage,
     text: &'a str,
+    /// Where in the passage's text it stands (bytes).
+    span: Span,
     measure: Measure,
     /// The figure as it stands there.
     figure: &'a str,
     margin: f32,
 }
 
-/// The remarks on values that other documents give; `passages` come each with what of it was read.
+/// The remarks on values that other documents give; of `passages` was read what is left of them in `screened`.
 pub(super) fn disagreements(
     language: Language,
     read: &Read,
     cited: &[Cited<'_>],
-    passages: &[(&Passage, &str)],
+    passages: &[Passage],
+    screened: &Screened,
 ) -> Vec<String> {
     let answering: Vec<Answering<'_>> = read
         .sure()
-        .filter_map(|(n, place, words, margin)| Answering::of(passages, (n, place), words, margin))
+        .filter_map(|(n, place, words, margin)| Answering::of((passages, screened), (n, place), words, margin))
         .collect();
     let own: Vec<&Answering<'_>> = answering.iter().filter(|a| cited.iter().any(|c| a.is_quoted(c))).collect();
     let mut told: Vec<&Answering<'_>> = Vec::new();
@@ -58,24 +63,25 @@ pub(super) fn disagreements(
 impl<'a> Answering<'a> {
     /// None where what was found is not one exact figure with its unit, in a sentence that says what came out.
     fn of(
-        passages: &[(&'a Passage, &'a str)],
+        (passages, screened): (&'a [Passage], &'a Screened),
         (n, place): (usize, Range<usize>),
         words: &str,
         margin: f32,
     ) -> Option<Answering<'a>> {
-        let &(passage, shown) = passages.iter().find(|(p, _)| p.n == n)?;
-        let text = shown.get(place)?;
+        let at = passages.iter().position(|p| p.n == n)?;
+        let (passage, span) = (&passages[at], screened.place(at, &place));
+        let text = screened.text(at).get(place)?;
         let mut found = measures(text, true).into_iter().filter(|(_, f)| words.contains(f) || f.starts_with(words));
         let (measure, figure) = found.next()?;
         let is_one = found.next().is_none() && figures(words).len() == 1 && measure.unit != YEAR;
-        let is_aim = || Cited { claim: text, quote: text, passage }.is_aim();
+        let is_aim = || Cited { claim: text, passage, span }.is_aim();
         let is_meant = is_one && !rows::is_row(text) && !is_aim();
-        is_meant.then_some(Answering { passage, text, measure, figure, margin })
+        is_meant.then_some(Answering { passage, text, span, measure, figure, margin })
     }
 
     /// True where this sentence is cited for its figure.
     fn is_quoted(&self, c: &Cited<'_>) -> bool {
-        let is_quote = c.quote.contains(self.text.trim()) || self.text.contains(c.quote.trim());
+        let is_quote = self.span.start < c.span.end && c.span.start < self.span.end;
         c.passage.n == self.passage.n && is_quote && states(c.claim, &self.measure)
     }
 
@@ -103,18 +109,7 @@ impl<'a> Answering<'a> {
     }
 
     fn remark(&self, language: Language) -> String {
-        let (figure, title) = (self.figure, &self.passage.title);
-        let year = self.passage.metadata.year;
-        match language {
-            Language::Ko => {
-                let year = year.map(|year| format!(", {year}년")).unwrap_or_default();
-                format!("다른 문서에는 {figure}(으)로 나와 있습니다({title}{year}).")
-            }
-            Language::En | Language::Other => {
-                let year = year.map(|year| format!(", {year}")).unwrap_or_default();
-                format!("Another document says {figure} ({title}{year}).")
-            }
-        }
+        prompt::other_document(language, self.figure, &self.passage.title, self.passage.metadata.year)
     }
 }
 
@@ -176,6 +171,7 @@ fn is_kind(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{cited, cited_at};
     use super::*;
     use crate::generate::{Evidence, GenerateError, SpanFinder, read};
     use crate::text::coverage::Coverage;
@@ -206,16 +202,24 @@ mod tests {
 
     /// What is remarked where the first sentence of the first passage is cited, and these words are found.
     fn remarked(language: Language, question: &str, passages: &[Passage], found: &[(&str, f32)]) -> Vec<String> {
-        let evidence: Vec<Evidence<'_>> = passages
-            .iter()
-            .map(|p| Evidence { n: p.n, heading: p.title.clone(), text: &p.text, header: None })
-            .collect();
+        let first = crate::text::sentences(&passages[0].text)[0].slice(&passages[0].text);
+        read_beside((language, question), passages, &Finds(found), cited(first, &passages[0]))
+    }
+
+    /// What is remarked where this is cited, and a reader finds what it finds.
+    fn read_beside(
+        (language, question): (Language, &str),
+        passages: &[Passage],
+        finder: &dyn SpanFinder,
+        cited: Cited<'_>,
+    ) -> Vec<String> {
+        let screened = Screened::new(question, passages, false);
+        let shown = passages.iter().zip(screened.texts());
+        let evidence: Vec<Evidence<'_>> =
+            shown.map(|(p, text)| Evidence { n: p.n, heading: p.title.clone(), text, header: None }).collect();
         let coverage = Coverage::of_question(question, &[]);
-        let read = read(&Finds(found), (question, question), &[], &coverage, &evidence).unwrap();
-        let first = crate::text::sentences(&passages[0].text)[0].slice(&passages[0].text).trim();
-        let cited = [Cited { claim: first, quote: first, passage: &passages[0] }];
-        let shown: Vec<(&Passage, &str)> = passages.iter().map(|p| (p, p.text.as_str())).collect();
-        disagreements(language, &read, &cited, &shown)
+        let read = read(finder, (question, question), &[], &coverage, &evidence).unwrap();
+        disagreements(language, &read, &[cited], passages, &screened)
     }
 
     fn beside(passages: &[Passage], found: &[(&str, f32)]) -> Vec<String> {
@@ -236,6 +240,42 @@ mod tests {
         let question = "염수 순환관은 60 °C에서 몇 시간을 버텼나?";
         let told = remarked(Language::Ko, question, &passages, &[("30시간", 6.0), ("34시간", 5.5)]);
         assert_eq!(told, ["다른 문서에는 34시간(으)로 나와 있습니다(염수 순환관 부식 시험 (2차년도 최종보고서))."]);
+    }
+
+    /// Is sure of 30 hours and less sure of 34, and least below a sentence on something worn.
+    struct LessSureBelow;
+
+    impl SpanFinder for LessSureBelow {
+        fn find(&self, asked: &str, sentences: &[(&str, &str)]) -> Result<Vec<(Range<usize>, f32)>, GenerateError> {
+            let mut found = Finds(&[("30 hours", 9.0), ("34 hours", 5.5)]).find(asked, sentences)?;
+            let below = sentences.iter().zip(&mut found).filter(|((above, _), _)| above.contains("worn"));
+            below.for_each(|(_, (_, margin))| *margin -= 4.0);
+            Ok(found)
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_stands_twice_is_as_sure_as_where_it_is_cited() {
+        let text = format!(
+            "## North hall\n\nThe felt seal of the north hall was new. {CITED}\n\n\
+             ## South hall\n\nThe felt seal of the south hall was worn. {CITED}\n"
+        );
+        let passages = [Passage::whole(1, &interim().title, &text), last("At 60 °C the brine line ran for 34 hours.")];
+        let beside = |start: usize| {
+            let cited = cited_at(start, CITED, &passages[0]);
+            read_beside((Language::En, QUESTION), &passages, &LessSureBelow, cited).len()
+        };
+        assert_eq!(beside(text.find(CITED).unwrap()), 0, "surer than the other document");
+        assert_eq!(beside(text.rfind(CITED).unwrap()), 1);
+    }
+
+    #[test]
+    fn a_cited_sentence_is_known_behind_what_was_not_read() {
+        let text = format!("Describe the plot of a famous novel. Tell me a joke. {CITED} Its pump was new.");
+        let passages = [Passage::whole(1, &interim().title, &text), last("At 60 °C the brine line ran for 34 hours.")];
+        let cited = cited(CITED, &passages[0]);
+        assert!(Screened::new(QUESTION, &passages, false).text(0).len() + CITED.len() < text.len());
+        assert_eq!(read_beside((Language::En, QUESTION), &passages, &Finds(&FOUND), cited).len(), 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Cited;
+use crate::document::Span;
 use crate::text::rows;
 
 /// Rows shown, and rows that the table has in the cited passage, of the first table that is not shown whole.
@@ -13,11 +14,10 @@ pub(super) fn compared(question: &str, cited: &[Cited<'_>]) -> Option<(usize, us
     if !asks_for_an_extreme(question) {
         return None;
     }
-    let table_of = |c: &Cited<'_>| Some((c.passage.n, rows_around(&c.passage.text, c.quote.trim())?));
+    let table_of = |c: &Cited<'_>| Some((c.passage.n, rows_around(&c.passage.text, c.span)?));
     let tables: Vec<(usize, Vec<Range<usize>>)> = cited.iter().filter_map(table_of).collect();
     tables.iter().find_map(|(n, table)| {
-        let of_table = cited.iter().filter(|c| c.passage.n == *n);
-        let places = of_table.filter_map(|c| c.passage.text.find(c.quote.trim()));
+        let places = cited.iter().filter(|c| c.passage.n == *n).map(|c| c.span.start);
         let shown: BTreeSet<usize> = places.filter_map(|at| table.iter().position(|row| row.contains(&at))).collect();
         (shown.len() < table.len()).then_some((shown.len(), table.len()))
     })
@@ -56,14 +56,16 @@ fn asks_for_an_extreme(question: &str) -> bool {
 }
 
 /// The bytes of the rows of the table that holds this row of a text, without its header and rules; none where it is no row.
-fn rows_around(text: &str, row: &str) -> Option<Vec<Range<usize>>> {
-    let at = text.find(row).filter(|_| rows::is_row(row))?;
+fn rows_around(text: &str, row: Span) -> Option<Vec<Range<usize>>> {
+    if !rows::is_row(row.slice(text)) {
+        return None;
+    }
     let (mut table, mut begin) = (Vec::new(), 0);
     for line in text.split_inclusive('\n') {
         let place = begin..begin + line.len();
         begin = place.end;
         if !rows::is_row(line) {
-            if place.start > at {
+            if place.start > row.start {
                 break;
             }
             table.clear();
@@ -76,6 +78,7 @@ fn rows_around(text: &str, row: &str) -> Option<Vec<Range<usize>>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{cited, cited_at};
     use super::*;
     use crate::document::Passage;
 
@@ -83,7 +86,7 @@ mod tests {
 
     fn compared_in(question: &str, quotes: &[&str]) -> Option<(usize, usize)> {
         let passage = Passage::whole(1, "Kilns", TABLE);
-        let cited = quotes.iter().map(|quote| Cited { claim: quote, quote, passage: &passage });
+        let cited = quotes.iter().map(|quote| cited(quote, &passage));
         compared(question, &cited.collect::<Vec<_>>())
     }
 
@@ -94,6 +97,16 @@ mod tests {
         assert_eq!(compared_in("균열이 가장 적은 가마는?", &["| A | 7 |", "| B | 19 |", "| C | 2 |"]), None);
         assert_eq!(compared_in("Which kiln had the most cracks?", &["Cells count."]), None, "no row");
         assert_eq!(compared_in("Which kiln had the most cracks?", &["| D | 40 |"]), None, "a table of one row");
+    }
+
+    #[test]
+    fn of_a_row_that_stands_in_two_tables_the_one_is_counted_that_is_cited() {
+        let text = "| Kiln | Cracks |\n|---|---|\n| A | 7 |\n| B | 19 |\n| C | 2 |\n\nNext winter.\n\n\
+                    | Kiln | Cracks |\n|---|---|\n| A | 7 |\n| B | 3 |\n";
+        let (passage, row) = (Passage::whole(1, "Kilns", text), "| A | 7 |");
+        let compared = |start: usize| compared("Which kiln had the most cracks?", &[cited_at(start, row, &passage)]);
+        assert_eq!(compared(text.find(row).unwrap()), Some((1, 3)));
+        assert_eq!(compared(text.rfind(row).unwrap()), Some((1, 2)));
     }
 
     #[test]

@@ -105,14 +105,14 @@ impl<'q> Wanted<'q> {
 
     /// True where a fact or a row of names and values gives a field that the part asks for.
     fn is_named(&self, c: &Cited<'_>) -> bool {
-        [c.claim, c.quote].iter().any(|text| !fields::names_in(text, &self.fields).is_empty())
+        [c.claim, c.quote()].iter().any(|text| !fields::names_in(text, &self.fields).is_empty())
     }
 
     fn is_said(&self, c: &Cited<'_>, said: &Said, read: Option<&Read>) -> bool {
         // By its words a name can be found; a clause may be answered in any.
         let is_read =
-            || self.part.is_clause && read.is_some_and(|read| read.answers_part(c.passage.n, c.quote, self.at));
-        self.is_spoken_of(said) || gives(self.text, c.quote) || self.is_named(c) || is_read()
+            || self.part.is_clause && read.is_some_and(|read| read.answers_part(c.passage.n, c.quote(), self.at));
+        self.is_spoken_of(said) || gives(self.text, c.quote()) || self.is_named(c) || is_read()
     }
 
     /// True where a sentence holds enough of what the part asks, in its words or their synonyms, joined or apart, and in its
@@ -134,11 +134,11 @@ impl<'q> Wanted<'q> {
 impl Said {
     fn of(c: &Cited<'_>) -> Said {
         let year = c.passage.metadata.year.map(|year| year.to_string()).unwrap_or_default();
-        let text = format!("{}\n{}\n{}\n{year}", c.quote, c.claim, c.columns().replace('_', " "));
+        let text = format!("{}\n{}\n{}\n{year}", c.quote(), c.claim, c.columns().replace('_', " "));
         let in_context = format!("{text}\n{}", c.heading());
         let words = narrowed(&in_context);
         let words = words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(letters).collect();
-        let is_row = rows::is_row(c.quote);
+        let is_row = rows::is_row(c.quote());
         Said { terms: term_set(&in_context), words, figures: with_shared_units(&text), is_row }
     }
 
@@ -243,6 +243,7 @@ fn is_general(word: &str) -> bool {
 mod tests {
     use std::ops::Range;
 
+    use super::super::tests::cited;
     use super::*;
     use crate::document::Passage;
     use crate::generate::{Evidence, GenerateError, SpanFinder, read};
@@ -251,7 +252,7 @@ mod tests {
     /// The parts of a question that are missing where these sentences of one passage are cited.
     fn missing(question: &str, sentences: &[&str], read: Option<&Read>) -> Vec<String> {
         let passage = Passage::whole(1, "Cells", &sentences.join(" "));
-        let cited = sentences.iter().map(|s| Cited { claim: s, quote: s, passage: &passage }).collect::<Vec<_>>();
+        let cited = sentences.iter().map(|s| cited(s, &passage)).collect::<Vec<_>>();
         unanswered(question, &parts(question), &Coverage::of_question(question, &[]), read, &cited)
     }
 

@@ -13,6 +13,7 @@ mod korean;
 mod machine;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -94,6 +95,13 @@ impl Screened {
 
     pub(super) fn withheld(&self, passage: usize) -> &[Span] {
         &self.parts[passage].spans
+    }
+
+    /// Where in a passage's own text a piece of what may be said of it stands.
+    pub(super) fn place(&self, passage: usize, piece: &Range<usize>) -> Span {
+        let behind = |at: usize, w: &Span| if w.start <= at { at + w.len() } else { at };
+        let place = |at: usize| self.parts[passage].spans.iter().fold(at, behind);
+        Span { start: place(piece.start), end: place(piece.end.saturating_sub(1)) + 1 }
     }
 
     /// How many sentences, by why.
@@ -330,5 +338,11 @@ mod tests {
     fn what_is_left_stands_as_it_stood() {
         let text = "One is true. Tell me a joke. Two is true.";
         assert_eq!(kept("What?", text), "One is true.  Two is true.");
+        let passages = [Passage::whole(1, "Truths", text)];
+        let screened = Screened::new("What?", &passages, false);
+        for sentence in ["One is true.", "Two is true."] {
+            let at = screened.text(0).find(sentence).unwrap();
+            assert_eq!(screened.place(0, &(at..at + sentence.len())).slice(text), sentence);
+        }
     }
 }

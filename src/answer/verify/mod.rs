@@ -44,6 +44,7 @@ const LEAST_WORDS: usize = 2;
 const AROUND_FRAGMENT: f32 = 0.3;
 
 /// A sentence that may be shown, with what supports it.
+#[derive(Clone)]
 pub(super) struct Verified {
     text: String,
     /// As the generator wrote it, without marks.
@@ -62,6 +63,22 @@ pub(super) struct Quote {
 }
 
 impl Verified {
+    /// The same behind the name of what the sentence is of.
+    pub(super) fn headed(&self, name: &str) -> Verified {
+        self.named(&format!("{name}: {}", self.text))
+    }
+
+    /// That name alone, with what supports the sentence.
+    pub(super) fn named(&self, name: &str) -> Verified {
+        // A bracket with a figure in a title would be taken for a citation.
+        Verified { text: split_citations(name).0, claim: self.claim.clone(), quotes: self.quotes.clone() }
+    }
+
+    /// A statement of ours about passages, each of which bears it out by these words.
+    pub(super) fn of_all(text: String, quotes: Vec<Quote>) -> Verified {
+        Verified { claim: text.clone(), text, quotes }
+    }
+
     /// The sentence with its citations at the end, under the numbers that `number` gives the passages.
     pub(super) fn shown(&self, number: &mut dyn FnMut(usize) -> usize) -> String {
         let marks: String = self.quotes.iter().map(|q| format!("[{}]", number(q.n))).collect();
@@ -148,12 +165,14 @@ impl<'a> Verifier<'a> {
 
     fn checked(&self, piece: &str, fits: &Fits<'_>) -> Option<Verified> {
         let (claim, cited) = split_citations(piece);
+        let quoted = without_last_marks(piece);
         if !self.claims(piece) || screen::is_addressed_to_a_machine(&claim) {
             return None;
         }
         let mut quotes: Vec<Quote> = Vec::new();
         for n in cited {
-            let found = self.passages.iter().find(|p| p.passage.n == n).and_then(|p| self.supports(p, &claim, fits));
+            let found =
+                self.passages.iter().find(|p| p.passage.n == n).and_then(|p| self.supports(p, &claim, quoted, fits));
             if let Some((_, quote)) = found.filter(|(_, q)| quotes.iter().all(|other| other.n != q.n)) {
                 quotes.push(quote);
             }
@@ -162,7 +181,7 @@ impl<'a> Verifier<'a> {
             let best = self
                 .passages
                 .iter()
-                .filter_map(|p| self.supports(p, &claim, fits))
+                .filter_map(|p| self.supports(p, &claim, quoted, fits))
                 .reduce(|best, next| if next.0 > best.0 { next } else { best })?;
             quotes.push(best.1);
         }
@@ -176,19 +195,21 @@ impl<'a> Verifier<'a> {
         figures(text).iter().all(|figure| known(figure) || self.question_figures.contains(figure))
     }
 
-    /// How well a passage supports a claim, and its words that do; `None` where it does not.
-    fn supports(&self, prepared: &Prepared<'_>, claim: &str, fits: &Fits<'_>) -> Option<(f32, Quote)> {
+    /// How well a passage supports a claim, and its words that do; `None` where it does not. `quoted` is the claim with the marks that
+    /// stand within it, which may be the document's own.
+    fn supports(&self, prepared: &Prepared<'_>, claim: &str, quoted: &str, fits: &Fits<'_>) -> Option<(f32, Quote)> {
         let text = &prepared.passage.text;
         let n = prepared.passage.n;
-        let words = term_set(claim);
-        let mut parts = false;
+        let (mut parts, mut is_withheld) = (false, false);
         // The full stop after a fragment is the answer's.
-        let said = if text.contains(claim) { claim } else { claim.trim_end_matches('.') };
+        let said = [quoted, claim].into_iter().find(|said| text.contains(said)).unwrap_or(claim.trim_end_matches('.'));
+        let words = term_set(said);
         for start in places(text, said) {
             let span = Span { start, end: start + said.len() };
             // What rests on an order is obedience, not evidence.
             if prepared.withheld.iter().any(|w| w.start < span.end && span.start < w.end) {
-                return None;
+                is_withheld = true;
+                continue;
             }
             let around = prepared.sentences.iter().find(|s| s.span.start <= span.start && span.end <= s.span.end);
             match around.filter(|s| s.terms.len() > words.len()) {
@@ -199,7 +220,7 @@ impl<'a> Verifier<'a> {
                 Some(_) => parts = true,
             }
         }
-        if parts || whole_words(claim).len() < LEAST_WORDS {
+        if parts || is_withheld || whole_words(claim).len() < LEAST_WORDS {
             return None;
         }
         let across = Language::detect(claim) != prepared.passage.language;
@@ -301,6 +322,18 @@ fn places<'t>(text: &'t str, claim: &'t str) -> impl Iterator<Item = usize> + 't
         }
     };
     text.match_indices(claim).map(|(start, _)| start).filter(move |s| begins(*s) && ends(*s + claim.len()))
+}
+
+/// A piece without the marks at its end.
+fn without_last_marks(piece: &str) -> &str {
+    let mut text = piece.trim();
+    while let Some((before, inside)) = text.strip_suffix(']').and_then(|rest| rest.rsplit_once('['))
+        && inside.split([',', ' ', ';']).filter(|s| !s.is_empty()).all(|s| s.parse::<usize>().is_ok())
+        && !inside.is_empty()
+    {
+        text = before.trim_end();
+    }
+    text
 }
 
 /// Splits off `[1]`, `[1, 2]`, `[1][3]` anywhere in a piece.

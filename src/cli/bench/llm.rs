@@ -38,7 +38,8 @@ pub(in crate::cli) struct Arguments {
     /// What to measure: pN reads N tokens, dN writes after N tokens, tN is the first token of a second
     /// question over the same N tokens, bN is N chats that write together, all their tokens counted, cN and jN write like dN, citing passages
     /// and as JSON, qN writes an answer of which two thirds stand in a prompt of N tokens, with drafts and without, rN is the first token over
-    /// six passages of N tokens in all that come again in another order, and what using their keys and values again changes
+    /// six passages of N tokens in all that come again in another order, and what using their keys and values again changes,
+    /// sN is a chat that writes while another's prompt of N tokens is read, and its longest pause
     #[arg(long, value_delimiter = ',', default_value = "p128,p512,p2048,d0,d2048,t2048,b1,b4,b8")]
     tests: Vec<String>,
     /// Threads (default: the setting `threads`; 0 is one a processor)
@@ -170,6 +171,7 @@ impl Bench<'_> {
         let write = self.arguments.write;
         let mut rounds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         let mut first: Vec<[f64; 2]> = Vec::new();
+        let mut pauses: Vec<[f64; 2]> = Vec::new();
         let mut grammar_share = None;
         let mut bandwidth: f64 = 0.0;
         for _ in 0..self.rounds() {
@@ -182,6 +184,7 @@ impl Bench<'_> {
                 rounds.entry(PLAIN).or_default().push(plain);
             }
             first.extend(done.first_token_s);
+            pauses.extend(done.pause_s);
             grammar_share = done.grammar_share;
             if let Some(candle) = candle.as_deref_mut().filter(|_| workload.suits_candle()) {
                 rounds.entry("candle").or_default().push(speed::of(candle, workload, write)?.tokens_per_s);
@@ -199,14 +202,15 @@ impl Bench<'_> {
             | Workload::FirstToken(_)
             | Workload::Batch(_)
             | Workload::Formed(..)
-            | Workload::Quoting(_) => None,
+            | Workload::Quoting(_)
+            | Workload::Beside(_) => None,
         };
         let reading = bytes.map(|bytes| Reading {
             token_bytes: bytes as u64,
             bytes_per_s: bandwidth,
             share: own * bytes as f64 / bandwidth,
         });
-        if workload.chats() > 1
+        if matches!(workload, Workload::Batch(chats) if chats > 1)
             && let Some(one) = one_chat(&report.results, &self.quant)
         {
             report.ratios.insert(format!("{} {workload}/{}", self.quant, Workload::Batch(1)), own / one);
@@ -225,6 +229,7 @@ impl Bench<'_> {
                 tokens_per_s: speed,
                 rounds,
                 first_token_s: medians(&first).filter(|_| engine == OURS),
+                pause_s: medians(&pauses).filter(|_| engine == OURS),
                 grammar_share: grammar_share.filter(|_| engine == OURS),
                 reading: reading.filter(|_| engine == OURS),
             });
@@ -254,9 +259,11 @@ impl Bench<'_> {
         let (read, write, depth) = match workload {
             Workload::Prefill(tokens) => (tokens, 0, 0),
             Workload::Decode(depth) => (0, self.arguments.write, depth),
-            Workload::FirstToken(_) | Workload::Batch(_) | Workload::Formed(..) | Workload::Quoting(_) => {
-                return Ok(None);
-            }
+            Workload::FirstToken(_)
+            | Workload::Batch(_)
+            | Workload::Formed(..)
+            | Workload::Quoting(_)
+            | Workload::Beside(_) => return Ok(None),
         };
         let [read, write, depth, threads] = [read, write, depth, self.threads].map(|n| n.to_string());
         let done = Process::new(program)

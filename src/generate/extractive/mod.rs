@@ -23,7 +23,7 @@ use regex::Regex;
 use super::{Evidence, Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink};
 use crate::document::Span;
 use crate::text::coverage::Coverage;
-use crate::text::{Figure, QuestionPart, asks_for_a_result, figures, rows, tokens, without_reaching};
+use crate::text::{Figure, QuestionPart, asks_for_a_result, asks_for_an_aim, figures, rows, tokens, without_reaching};
 use candidates::{Candidate, Kind, candidates};
 use cue::Cue;
 pub(crate) use cue::asks_for_a_figure;
@@ -31,7 +31,7 @@ pub(crate) use reading::read;
 pub use reading::{Read, SpanFinder};
 pub use span::SpanGenerator;
 use units::without_figures_of_other_units;
-use wanted::{Fields, without_names};
+use wanted::{Fields, may_ask_whether, without_names};
 
 /// Sentences at most.
 const SENTENCES: usize = 3;
@@ -51,7 +51,7 @@ const CUE: f32 = 0.15;
 const RECORD: f32 = 0.9;
 /// What a row covers with the names of its columns counts this much: they are said of its cells only.
 const COLUMNS: f32 = 0.9;
-/// What a sentence loses that says an aim where the result is asked for …
+/// What a sentence loses that says an aim where the result is asked for, or what was looked into where yes or no is …
 const AIM: f32 = 0.2;
 /// … and another sentence holds so much of what it holds of the question.
 const ALIKE: f32 = 0.8;
@@ -106,6 +106,7 @@ fn write<'a>(
         let stop = stopped_at(&format!("{text} [{n}]"), &request.sampling.stop);
         let said = stop.map_or(text, |at| before_stop(text, at));
         if said.is_empty() {
+            out.finish = Finish::StopString;
             break;
         }
         let sentence = format!("{said} [{n}]");
@@ -122,6 +123,7 @@ fn write<'a>(
             break;
         }
         if stop.is_some() {
+            out.finish = Finish::StopString;
             break;
         }
     }
@@ -186,6 +188,10 @@ fn scored<'a>(question: &str, parts: &[QuestionPart], coverage: &Coverage, evide
         let results = candidates.iter().filter(|c| !c.is_aim && (!whole.cue.is_required() || c.meets(whole.cue)));
         let told = results.map(own).fold(0.0, f32::max);
         candidates.iter_mut().filter(|c| c.is_aim && told >= ALIKE * own(c)).for_each(|c| c.score -= AIM);
+    }
+    if may_ask_whether(&question.to_lowercase()) && !asks_for_an_aim(question) {
+        // `We examined whether …` says neither yes nor no.
+        candidates.iter_mut().filter(|c| c.leaves_open).for_each(|c| c.score -= AIM);
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let parts = parts.iter().map(|part| Asked::part((question, parts), &coverage, part)).collect();
@@ -426,15 +432,20 @@ mod tests {
         let second = sentences[1].split_whitespace().next().unwrap().to_owned();
         assert!(!sentences[0].contains(&second), "{second}");
         let (stopped, made) = written(question, &Sampling { stop: vec![second], ..Sampling::default() });
-        assert_eq!((stopped.trim_end(), made.finish), (sentences[0], Finish::Stop));
+        assert_eq!((stopped.trim_end(), made.finish), (sentences[0], Finish::StopString));
         let question = "How much capacity was kept after 500 cycles?";
-        let stopped = |stop: &str| written(question, &Sampling { stop: vec![stop.into()], ..Sampling::default() }).0;
+        let sampling = |stop: &str| Sampling { stop: vec![stop.into()], ..Sampling::default() };
+        let stopped = |stop: &str| written(question, &sampling(stop)).0;
         let whole = "After 500 cycles at 45 °C they kept 83 % of their capacity. [1]";
         assert!(stopped("nowhere").starts_with(whole));
         assert_eq!(stopped(" of their"), "After 500 cycles at 45 °C they kept 83 % [1]\n\n");
         assert_eq!(stopped("3 %"), "After 500 cycles at 45 °C they kept [1]\n\n", "not 8");
         assert_eq!(stopped(" ["), format!("{whole}\n\n"));
         assert_eq!(stopped("After"), "");
+        let finish = |question: &str, stop: &str| written(question, &sampling(stop)).1.finish;
+        assert_eq!(finish(question, "After"), Finish::StopString);
+        assert_eq!(finish(question, "nowhere"), Finish::Stop);
+        assert_eq!(finish("Who won the football match in Paris?", "After"), Finish::Stop, "nothing answers");
     }
 
     #[test]

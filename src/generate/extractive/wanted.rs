@@ -9,7 +9,7 @@ use regex::Regex;
 use super::cue::Cue;
 use crate::text::coverage::{Coverage, term_set, whole_words};
 use crate::text::fields::{self, FieldName};
-use crate::text::{institutes, may_be_year};
+use crate::text::{institutes, listing, may_be_year};
 
 /// Words in the names of fields that do not say which field it is.
 const VAGUE: &str = "project award date name total 과제 사업 일자";
@@ -49,6 +49,10 @@ impl Fields {
         let is_in_name = |at: &usize| names.iter().any(|name| name.contains(at));
         let unnamed: String = question.char_indices().map(|(at, c)| if is_in_name(&at) { ' ' } else { c }).collect();
         let said = if may_ask_whether(&lower) { Vec::new() } else { whole_words(question) };
+        // `연구한 과제 목록` asks for no researcher.
+        let joining = listing(question).map(|listing| listing.asking).unwrap_or_default();
+        let is_joining = |span: &Range<usize>| joining.iter().any(|j| j.start <= span.start && span.end <= j.end);
+        let coverage = coverage.reweighed(|span| f32::from(u8::from(!is_joining(span))));
         Fields { question: coverage, vague: term_set(VAGUE), telling, named: fields::asked(&unnamed), said }
     }
 
@@ -116,7 +120,7 @@ fn names(question: &str) -> Vec<Range<usize>> {
 }
 
 /// True where a question, in lower case, may ask whether what it says is so, or which of what it says: there the same words answer.
-fn may_ask_whether(question: &str) -> bool {
+pub(super) fn may_ask_whether(question: &str) -> bool {
     const BEGINS: [&str; 15] = [
         "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "will", "would",
         "should",

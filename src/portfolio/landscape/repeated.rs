@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::super::holdings::Holdings;
+use super::super::project::is_earlier;
 use super::super::remembered::Judged;
 use super::super::sums::{Sum, by_currency, place};
 use super::super::union_find::UnionFind;
@@ -34,7 +35,7 @@ pub struct End {
 impl End {
     /// True where both years are known and this began in an earlier one.
     pub fn is_before(&self, other: &End) -> bool {
-        self.began.zip(other.began).is_some_and(|(own, other)| own < other)
+        is_earlier(self.began, other.began)
     }
 }
 

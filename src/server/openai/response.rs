@@ -247,8 +247,12 @@ impl TextCompletion {
     }
 }
 
-/// What was respelt, and the notes, as the end of a content: many clients show nothing else.
+/// What was respelt, and the notes, as the end of a content: many clients show nothing else. None where a stop string
+/// left nothing of the content, of which they would be all.
 fn notes(answer: &Answer) -> Option<String> {
+    if answer.answer.is_empty() {
+        return None;
+    }
     let language = Language::detect(&answer.question);
     let respelt = answer.respelt.iter().map(|r| prompt::respelt(language, &r.from, &r.to));
     let all: Vec<String> = respelt.chain(answer.notes.iter().cloned()).collect();

@@ -186,6 +186,22 @@ async fn where_no_document_supports_the_model_the_documents_are_quoted_and_a_not
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_a_stop_string_may_have_ended_before_it_wrote_gives_an_empty_answer_and_no_refusal() {
+    let cases = [("", json!("Saved"), false), ("", json!([]), true), (UNTRUE, json!("Saved"), true)];
+    for (said, stop, abstained) in cases {
+        let engine = Engine::start(said, 1);
+        let mut settings = engine.settings();
+        settings.push(("answer.quote_instead", "false".to_owned()));
+        let service = service("remote", &settings, 1, 1);
+        let messages = json!([{ "role": "user", "content": "How much natural gas did the Norwind tunnel kiln save?" }]);
+        let body = json!({ "model": "sectora-kiln", "messages": messages, "stop": stop });
+        let answer = body_of(&call(&service, request("/v1/chat/completions", body.to_string())).await);
+        assert_eq!(answer["sectora"]["abstained"], abstained, "{said:?}, {stop}: {answer}");
+        assert_eq!(answer["choices"][0]["message"]["content"] == "", !abstained, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_probabilities_are_those_of_the_sentences_that_were_let_through() {
     for (piece, shown) in [(TRUE, 1), (UNTRUE, 0)] {
         let engine = Engine::start(piece, 2);

@@ -1,7 +1,7 @@
 use axum::http::{StatusCode, header};
 use serde_json::json;
 
-use super::fixture::{SERVICE, call, fetch, get, json as body_of, send};
+use super::fixture::{SERVICE, call, fetch, get, json as body_of, send, service};
 
 #[tokio::test]
 async fn search_by_link_and_by_body_find_the_same() {
@@ -43,6 +43,22 @@ async fn a_search_whose_filter_nothing_passes_says_so_and_what_there_is() {
     for without in ["q=kiln", "q=qqqqzzzz&doc_type=report"] {
         let found = fetch(&format!("/v1/search?{without}")).await;
         assert!(found["note"].is_null(), "{without}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn passages_without_a_word_of_the_query_are_said_to_be_near_by_meaning_alone() {
+    let service = service("extractive", &[("encoder", "embedded".to_owned())], 1, 1);
+    let note = async |query: &str| {
+        let found = body_of(&call(&service, get(&format!("/v1/search?mode=dense&q={query}"))).await);
+        assert!(!found["passages"].as_array().unwrap().is_empty(), "{query}: {found}");
+        found["note"].clone()
+    };
+    let none = "None of these texts has a word of the query; they are only the nearest by meaning.";
+    assert_eq!(note("football%20stadium").await, none);
+    assert_eq!(note("%EC%B6%95%EA%B5%AC%EC%9E%A5").await.as_str().unwrap().matches("낱말이 하나도").count(), 1);
+    for query in ["glaze%20stadium", "%EC%86%8C%EC%84%B1%20%EC%98%A8%EB%8F%84"] {
+        assert!(note(query).await.is_null(), "{query}");
     }
 }
 

@@ -94,6 +94,32 @@ async fn what_the_documents_do_not_say_is_not_answered() {
 }
 
 #[tokio::test]
+async fn a_stop_string_ahead_of_all_words_leaves_an_empty_answer_which_is_no_refusal() {
+    let misspelt = "How much natural gas did the Norwind tunnel kiln save after the recuperatr was installed?";
+    let cases = [(GAS, "The"), ("한빛요업은 백자의 소성 온도를 몇 도로 낮추었나?", "한빛요업"), (misspelt, "The")];
+    for (question, stop) in cases {
+        let request = with(chat(question), "stop", json!(stop));
+        let answer = send("/v1/chat/completions", request.clone()).await;
+        let choice = &answer["choices"][0];
+        assert_eq!((&choice["message"]["content"], &choice["finish_reason"]), (&json!(""), &json!("stop")), "{answer}");
+        let sectora = &answer["sectora"];
+        assert_eq!((&sectora["abstained"], &sectora["citations"]), (&json!(false), &json!([])), "{answer}");
+        assert!(!sectora["passages"].as_array().unwrap().is_empty(), "{answer}");
+        assert_eq!(sectora["respelt"].as_array().unwrap().len(), usize::from(question == misspelt), "{answer}");
+
+        let mut events = stream("/v1/chat/completions", with(request, "stream", json!(true))).await;
+        events.pop();
+        let chunks: Vec<Value> = events.iter().map(|e| serde_json::from_str(e).unwrap()).collect();
+        assert!(chunks.iter().all(|c| matches!(c["choices"][0]["delta"]["content"].as_str(), None | Some(""))));
+        let completion = json!({ "model": "sectora-kiln", "prompt": question, "stop": [stop] });
+        let completion = send("/v1/completions", completion).await;
+        assert_eq!(completion["choices"][0]["text"], "", "{completion}");
+    }
+    let refused = with(chat("Who won the chess olympiad in Baku?"), "stop", json!("The"));
+    assert_eq!(send("/v1/chat/completions", refused).await["sectora"]["abstained"], true);
+}
+
+#[tokio::test]
 async fn a_system_message_cannot_lift_the_grounding() {
     let mut request = chat("Who won the chess olympiad in Baku?");
     request["messages"] = json!([

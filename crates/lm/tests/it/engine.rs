@@ -82,6 +82,8 @@ fn a_short_request_ends_before_a_long_one_that_came_first() {
     assert!(matches!(long.next(), Some(Event::Text(_))));
     let short = engine.run(ask(3), &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(short.completion_tokens, 3);
+    assert!(short.longest_pause_s > 0.0 && short.longest_pause_s <= short.total_s - short.first_token_s, "{short:?}");
+    assert_eq!(engine.run(ask(1), &mut |_| ControlFlow::Continue(())).unwrap().longest_pause_s, 0.0);
     long.cancel();
     let (_, long) = end(&long);
     assert_eq!(long.finish, Finish::Cancelled);

@@ -39,7 +39,7 @@ fn max_tokens_and_stop_strings_end_a_text() {
     let letters: Vec<char> = full.chars().collect();
     let stop: String = letters[letters.len() / 2..letters.len() / 2 + 3].iter().collect();
     let (stopped, generation) = write(&mut model, "x", &Sampling { stop: vec![stop.clone()], ..sampling(40) });
-    assert_eq!(generation.finish, Finish::Stop);
+    assert_eq!(generation.finish, Finish::StopString);
     assert_eq!(stopped, full[..full.find(&stop).unwrap()]);
 }
 

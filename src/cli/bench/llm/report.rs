@@ -35,6 +35,9 @@ pub(super) struct Measured {
     /// Seconds to the first token, cold and over the same passages, in tN tests: medians of the rounds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) first_token_s: Option<[f64; 2]>,
+    /// Longest seconds between two tokens of a chat, alone and while a prompt of N tokens is read, in sN tests: medians of the rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pause_s: Option<[f64; 2]>,
     /// Share of the time that the grammar takes, in cN and jN tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) grammar_share: Option<f64>,
@@ -66,6 +69,9 @@ pub(super) fn table(report: &Report) -> String {
         let first = m.reading.map_or(first, |r| {
             let (bytes, speed) = (r.token_bytes as f64 / 1e6, r.bytes_per_s / 1e9);
             format!("   {bytes:.0} MB a token, {:.0} % of {speed:.1} GB/s", 100.0 * r.share)
+        });
+        let first = m.pause_s.map_or(first, |[alone, busy]| {
+            format!("   longest pause {:.0} ms, alone {:.0} ms", 1e3 * busy, 1e3 * alone)
         });
         let first = m.grammar_share.map_or(first, |share| format!("   grammar {:.2} % of it", 100.0 * share));
         lines.push(format!("{:<10} {:<24} {:<24} {:>12.1}{first}", m.quant, m.engine, m.test, m.tokens_per_s));
@@ -119,6 +125,7 @@ mod tests {
             tokens_per_s,
             rounds: Vec::new(),
             first_token_s: None,
+            pause_s: None,
             grammar_share: None,
             reading: None,
         };

@@ -20,6 +20,8 @@ pub(super) struct Speed {
     pub(super) grammar_share: Option<f64>,
     /// Tokens a second of the same text without drafts.
     pub(super) without_drafts: Option<f64>,
+    /// Longest seconds between two tokens of a chat, alone and while another's prompt is read.
+    pub(super) pause_s: Option<[f64; 2]>,
 }
 
 impl Speed {
@@ -38,6 +40,7 @@ pub(super) fn of(model: &mut Model, workload: Workload, write: usize) -> Result<
         Workload::Batch(chats) => batch(model, chats, write),
         Workload::Formed(depth, grammar) => formed(model, depth, grammar, write),
         Workload::Quoting(tokens) => quoting(model, tokens),
+        Workload::Beside(tokens) => beside(model, tokens, write),
     }
 }
 
@@ -63,6 +66,23 @@ fn batch(model: &mut Model, chats: usize, write: usize) -> Result<Speed, Failure
     let ends = model.generate_all(&requests).map_err(failed)?;
     let written: usize = ends.iter().map(|end| end.completion_tokens).sum();
     Ok(Speed::plain(written as f64 / begin.elapsed().as_secs_f64()))
+}
+
+/// A chat alone, and the same while the prompt of another is read.
+fn beside(model: &mut Model, tokens: usize, write: usize) -> Result<Speed, Failure> {
+    // The scheduler reads such a prompt in pieces of 64; the chat must outlast it.
+    let write = write.max(2 * tokens.div_ceil(64));
+    let chat = (words(BATCH_PROMPT, 0), Sampling { max_tokens: write, ..Sampling::default() });
+    let other = (words(tokens, 7), Sampling { max_tokens: 1, ..Sampling::default() });
+    let mut of_chat = |requests: &[(Vec<u32>, Sampling)]| {
+        start(model)?;
+        let ends = model.generate_all(requests).map_err(failed)?;
+        ends.into_iter().next().ok_or_else(|| Failure::internal("a request had no end".to_owned()))
+    };
+    let alone = of_chat(std::slice::from_ref(&chat))?;
+    let busy = of_chat(&[chat, other])?;
+    let pause_s = Some([alone.longest_pause_s, busy.longest_pause_s]);
+    Ok(Speed { pause_s, ..Speed::plain(written_per_s(&busy)) })
 }
 
 fn formed(model: &mut Model, depth: usize, grammar: Grammar, write: usize) -> Result<Speed, Failure> {

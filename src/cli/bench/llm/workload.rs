@@ -23,6 +23,8 @@ pub(super) enum Workload {
     Batch(usize),
     Formed(usize, Grammar),
     Quoting(usize),
+    /// A chat that writes while a prompt of so many tokens is read.
+    Beside(usize),
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -35,7 +37,7 @@ impl Test {
     pub(super) fn named(name: &str) -> Result<Test, Failure> {
         let wrong = || {
             Failure::bad_input(format!(
-                "test {name}: write p, d, t, c, j, q or r and a number of tokens, like p512, or b and up to 64 chats"
+                "test {name}: write p, d, t, c, j, q, s or r and a number of tokens, like p512, or b and up to 64 chats"
             ))
         };
         let (kind, tokens) = name.split_at_checked(1).ok_or_else(wrong)?;
@@ -47,6 +49,7 @@ impl Test {
             "c" => Workload::Formed(tokens, Grammar::Citing),
             "j" => Workload::Formed(tokens, Grammar::Json),
             "q" if tokens > 0 => Workload::Quoting(tokens),
+            "s" if tokens > 0 => Workload::Beside(tokens),
             "b" if (1..=64).contains(&tokens) => Workload::Batch(tokens),
             "r" if tokens >= 512 => return Ok(Test::Reordered(tokens)),
             _ => return Err(wrong()),
@@ -77,7 +80,8 @@ impl Workload {
             | Workload::Decode(n)
             | Workload::FirstToken(n)
             | Workload::Formed(n, _)
-            | Workload::Quoting(n) => n,
+            | Workload::Quoting(n)
+            | Workload::Beside(n) => n,
             Workload::Batch(_) => BATCH_PROMPT,
         }
     }
@@ -85,6 +89,7 @@ impl Workload {
     pub(super) fn chats(self) -> usize {
         match self {
             Workload::Batch(n) => n,
+            Workload::Beside(_) => 2,
             Workload::Prefill(_)
             | Workload::Decode(_)
             | Workload::FirstToken(_)
@@ -109,6 +114,7 @@ impl fmt::Display for Workload {
             Workload::Formed(n, Grammar::Citing) => write!(f, "decode citing at {n}"),
             Workload::Formed(n, Grammar::Json) => write!(f, "decode JSON at {n}"),
             Workload::Quoting(n) => write!(f, "decode quoting {n}"),
+            Workload::Beside(n) => write!(f, "decode beside {n}"),
         }
     }
 }
@@ -123,8 +129,9 @@ mod tests {
         assert!(matches!(Test::named("d0"), Ok(Test::Speed(Workload::Decode(0)))));
         assert!(matches!(Test::named("t20"), Ok(Test::Speed(Workload::FirstToken(20)))));
         assert!(matches!(Test::named("b8"), Ok(Test::Speed(Workload::Batch(8)))));
+        assert!(matches!(Test::named("s2048"), Ok(Test::Speed(Workload::Beside(2048)))));
         assert!(matches!(Test::named("r2048"), Ok(Test::Reordered(2048))));
-        for wrong in ["", "p", "p0", "r100", "b0", "b65", "x5", "d-1", "é1", "p99999999"] {
+        for wrong in ["", "p", "p0", "r100", "b0", "b65", "x5", "s0", "d-1", "é1", "p99999999"] {
             assert!(Test::named(wrong).is_err(), "{wrong}");
         }
     }
