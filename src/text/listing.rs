@@ -133,12 +133,12 @@ static ACTOR_KO: LazyLock<Regex> = LazyLock::new(|| {
 static JOINING: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r"(?i)^(?:deal(?:s|t|ing)?|with|concern(?:s|ed|ing)?|address(?:es|ed|ing)?|cover(?:s|ed|ing)?|work(?:s|ed|ing)?|carried|out",
-        r"|conducted|done|run|ran|studied|researched|investigated|exists?|existed|about|published|started|began|begun|filed",
+        r"|conducted|done|run|ran|studied|researched|investigated|exists?|existed|about|published|filed",
         r"|focus(?:es|ed)?|related|relating|uses?|used|using|all|any|some|several|two|three|four|five|ten|have|has|had|been",
         r"|mention(?:s|ed|ing)?|discuss(?:es|ed|ing)?|already|so|far|did|does|do|is|are|was|were|there|the|a|an|of|in|on|by|for|at|from",
         r"|this|these|index|sector|we|you|here|please",
         r"|(?:수행|진행|추진|주관|연구|개발|발표|출원|작성|제출|제안|이용|사용|활용|언급)(?:한|된|했던|하는|되는|하여|해|해온)",
-        r"|시작한|시작된|다룬|다루는|관한|관련|관련된|관련한|대한|대해|한|된|낸|쓴|나온|있는|모두|전부|전체|지금까지|그동안|현재|최근|우리|우리의|이",
+        r"|다룬|다루는|관한|관련|관련된|관련한|대한|대해|한|된|낸|쓴|나온|있는|모두|전부|전체|지금까지|그동안|현재|최근|우리|우리의|이",
         r"|색인의|색인에|색인에서|분야의|분야에서|어떤|무슨|좀)$",
     ))
 });
@@ -149,9 +149,9 @@ static TO_BE_READ: LazyLock<Regex> = LazyLock::new(|| {
         r"|(?:high|low|larg|small|long|short|new|old|lat|earli|great|bigg|cheap|fast|strong)est|why|when|how\s+long|same|differ\w*",
         r"|compar\w*|both|reach(?:ed)?|achiev\w*|exceed\w*|missed|reject\w*|select\w*|exclud\w*|approv\w*|won|awarded|stop\w*",
         r"|terminat\w*|abandon\w*|cancel\w*|withdr\w*|finish\w*|complet\w*|running|ongoing|success\w*|planned|funded|funding|paid",
-        r"|met|hit|improv\w*|due|required|available|eligible|similar|customers?|suppliers?|partners?|by\s+each|per|until)\b",
+        r"|met|hit|fell|overr[au]n|extended|expired?|based|starts?|started|began|begun|ran|improv\w*|due|required|available|eligible|similar|customers?|suppliers?|partners?|by\s+each|per|until)\b",
         r"|않|없|못|아닌|아니|가장[^자]|더\s|보다\s|최고|최대|최소[^침]|최초|처음|마지막|왜\s|언제|비교|차이|같은|실패|달성|넘[은긴]|얼마",
-        r"|완료|종료|진행\s?중|중단|성공|제외|선정|탈락|거절|철회|우수|예정|계획|지원|참여|협력|공동|고객|납품|신청|평가|별로|[가-힣]별\s",
+        r"|완료|종료|진행\s?중|중단|성공|제외|선정|탈락|거절|철회|우수|예정|계획|지원|참여|협력|공동|고객|납품|신청|평가|시작|착수|개시|미달|충족|채[운우]|연장|지연|상용화|수\s?있는|해야\s|남아\s?있|남겨진|[이가]\s*(?:큰|많은|긴|짧은|높은|낮은|작은|적은)\s|별로|[가-힣]별\s",
     ))
 });
 
@@ -315,7 +315,6 @@ mod tests {
             ("사용후핵연료 과제 목록", Listed::Projects, "사용후핵연료"),
             ("인지과학 과제 목록", Listed::Projects, "인지과학"),
             ("과제는 모두 몇 건인가?", Listed::Projects, ""),
-            ("2021년에 시작된 과제는 몇 건인가?", Listed::Projects, "2021년에"),
             ("실리콘 음극을 연구한 기관들은 어디인가?", Listed::Institutions, "실리콘 음극을"),
             ("Which institutes worked on silicon anodes?", Listed::Institutions, "silicon anodes"),
             ("Who has worked on brine?", Listed::Institutions, "brine"),
@@ -339,6 +338,12 @@ mod tests {
             "List the projects the fund rejected",
             "List running projects",
             "Which projects met the target?",
+            "Which projects started in 2021?",
+            "What are the reports based on?",
+            "2021년에 시작된 과제는 몇 건인가?",
+            "해결해야 하는 과제는?",
+            "남아 있는 과제는 무엇인가?",
+            "예산이 큰 과제 목록",
             "How many reports are due each year?",
             "신청할 수 있는 과제는 몇 개인가?",
             "Which companies withdrew from the project?",
