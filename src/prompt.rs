@@ -9,7 +9,7 @@ use minijinja::{Environment, context};
 
 use crate::document::Language;
 use crate::generate::{Evidence, Message, Role};
-use crate::text::{self, DocumentKind, letters};
+use crate::text::{DocumentKind, Listed, letters};
 
 const ANSWER: [(Language, &str); 2] = [
     (Language::Ko, include_str!("../prompts/answer.ko.jinja")),
@@ -150,28 +150,29 @@ pub fn by_meaning_alone(language: Language) -> &'static str {
 }
 
 /// What a list holds.
-pub struct Listed<'a> {
+pub struct Counted<'a> {
+    /// Of what it is.
+    pub listed: Listed,
     /// How many documents, or institutes.
     pub total: usize,
     /// False where more were not looked at.
     pub is_all: bool,
-    /// Institutes are counted.
-    pub of_institutes: bool,
     /// How many documents of each type.
     pub kinds: &'a BTreeMap<String, usize>,
-    /// What was looked for.
-    pub looked_for: &'a [String],
+    /// Which of them were looked for.
+    pub restricted_to: &'a [String],
 }
 
 /// The first line of a list: how many there are of what was looked for.
-pub fn listed(language: Language, list: &Listed<'_>) -> String {
-    let Listed { total, is_all, of_institutes, kinds, looked_for } = list;
-    let looked_for = looked_for.join("; ");
+pub fn listed(language: Language, list: &Counted<'_>) -> String {
+    let Counted { listed, total, is_all, kinds, restricted_to } = list;
+    let looked_for = [&[list_of(language, *listed).to_owned()], *restricted_to].concat().join("; ");
+    let of_institutes = *listed == Listed::Institutions;
     let kinds: Vec<String> = kinds.iter().map(|(kind, number)| format!("{kind} {number}")).collect();
-    let kinds = if *of_institutes || kinds.len() < 2 { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    let kinds = if of_institutes || kinds.len() < 2 { String::new() } else { format!(" ({})", kinds.join(", ")) };
     match language {
         Language::Ko => {
-            let (what, counted) = if *of_institutes { ("기관", "곳") } else { ("문서", "건") };
+            let (what, counted) = if of_institutes { ("기관", "곳") } else { ("문서", "건") };
             let least = if *is_all { "" } else { " 이상" };
             format!("이 색인에서 찾은 {what}: {total}{counted}{least}{kinds}. 찾은 조건: {looked_for}.")
         }
@@ -188,10 +189,9 @@ pub fn listed(language: Language, list: &Listed<'_>) -> String {
     }
 }
 
-/// What kind of documents a list is of.
-pub fn list_of(language: Language, listed: text::Listed) -> &'static str {
+fn list_of(language: Language, listed: Listed) -> &'static str {
     use DocumentKind::{Call, Paper, Patent, Proposal, Report};
-    use text::Listed::{Documents, Institutions, Projects};
+    use Listed::{Documents, Institutions, Projects};
     let (ko, en) = match listed {
         Projects => ("과제(기록, 보고서, 제안서)", "projects (records, reports, proposals)"),
         Institutions => ("기관", "institutes"),
@@ -205,14 +205,6 @@ pub fn list_of(language: Language, listed: text::Listed) -> &'static str {
     match language {
         Language::Ko => ko,
         Language::En | Language::Other => en,
-    }
-}
-
-/// That a list is of these institutions.
-pub fn of_institutions(language: Language, names: &str) -> String {
-    match language {
-        Language::Ko => format!("기관: {names}"),
-        Language::En | Language::Other => format!("institution: {names}"),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Adding an industry is adding a folder; no code changes. Knows nothing of stores or models.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ use crate::error::{Classified, ErrorKind};
 use crate::ingest::{Override, RecordMapping};
 use crate::release;
 use crate::text::bm25::Bm25;
+use crate::text::letters;
+use crate::text::width::narrowed;
 
 /// The file that makes a folder a sector pack.
 pub const SECTOR_FILE: &str = "sector.toml";
@@ -108,6 +110,38 @@ pub struct InstituteRow {
     /// What it was called before.
     #[serde(default)]
     pub former: Vec<String>,
+}
+
+impl InstituteRow {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.names.iter().chain(&self.former)
+    }
+}
+
+/// The rows of institutes by their names; width, case, blanks and marks do not matter. A name in two rows is the first one's.
+pub struct InstituteNames<'s>(HashMap<String, &'s InstituteRow>);
+
+impl<'s> InstituteNames<'s> {
+    /// The names that `sector` gives institutes.
+    pub fn of(sector: &'s Sector) -> InstituteNames<'s> {
+        let mut rows = HashMap::new();
+        for row in &sector.institutes {
+            for name in row.all() {
+                rows.entry(plain(name)).or_insert(row);
+            }
+        }
+        InstituteNames(rows)
+    }
+
+    /// The row that has this name.
+    pub fn row(&self, name: &str) -> Option<&'s InstituteRow> {
+        self.0.get(&plain(name)).copied()
+    }
+}
+
+fn plain(name: &str) -> String {
+    letters(&narrowed(name))
 }
 
 /// Facts about one file that the file itself does not state.

@@ -17,7 +17,7 @@ use crate::document::{Document, Language, Metadata, Passage, Span};
 use crate::generate::ranked;
 use crate::prompt;
 use crate::retrieve::{self, Documents, Glossary, Parts, SearchOptions, Stated, Translations};
-use crate::sector::Sector;
+use crate::sector::InstituteNames;
 use crate::text::coverage::{Coverage, term_set, whole_words};
 use crate::text::width::narrowed;
 use crate::text::{
@@ -94,10 +94,9 @@ pub(super) fn list(
     let (language, all) = (Language::detect(question), lines.len());
     let lines = fitting(&lines, ask.sampling.max_tokens);
     let (is_whole, shown) = (lines.len() == all, lines.len());
-    let of_institutes = wanted.listing.listed == Listed::Institutions;
     let Documents { passages, total, kinds, is_all } = found.documents;
-    let counted =
-        prompt::Listed { total, is_all, of_institutes, kinds: &kinds, looked_for: &wanted.looked_for(language) };
+    let (listed, restricted_to) = (wanted.listing.listed, wanted.restricted_to(language));
+    let counted = prompt::Counted { listed, total, is_all, kinds: &kinds, restricted_to: &restricted_to };
     let quotes = lines.iter().flat_map(|line| line.quotes.clone()).collect();
     let first = Verified::of_all(prompt::listed(language, &counted), quotes);
     let mut notes = Vec::new();
@@ -136,7 +135,7 @@ impl<'a> Wanted<'a> {
             || (listing.names_actor && !names_who)
             || has_year(&subject)
             || (has_subject && whole_words(&subject).is_empty());
-        let is_restricted = !said.is_empty() || options != SearchOptions { limit: options.limit, ..bare(ask) };
+        let is_restricted = options != bare(ask);
         let is_vague = match has_subject {
             true => listing.may_be_problems && !names_who,
             false => listing.listed == Listed::Institutions || (listing.may_be_problems && !is_restricted),
@@ -148,15 +147,13 @@ impl<'a> Wanted<'a> {
         !self.subject.is_empty()
     }
 
-    /// What was looked for, as a reader is told.
-    fn looked_for(&self, language: Language) -> Vec<String> {
+    /// What documents were looked for, as a reader is told.
+    fn restricted_to(&self, language: Language) -> Vec<String> {
         let SearchOptions { institutions, year_from, year_to, .. } = &self.options;
-        let what = prompt::list_of(language, self.listing.listed).to_owned();
-        let institutions = institutions.iter().filter_map(|name| presentable(name)).collect::<Vec<_>>().join(", ");
-        let institutions = (!institutions.is_empty()).then(|| prompt::of_institutions(language, &institutions));
-        let years = retrieve::years(language, [*year_from, *year_to]);
-        let words = self.has_subject().then(|| prompt::of_words(language, &self.subject));
-        std::iter::once(what).chain(institutions).chain(years).chain(words).collect()
+        let institutions: Vec<String> = institutions.iter().filter_map(|name| presentable(name)).collect();
+        let mut told = retrieve::restricted_to(language, &institutions, [*year_from, *year_to]);
+        told.extend(self.has_subject().then(|| prompt::of_words(language, &self.subject)));
+        told
     }
 
     fn is_of_kind(&self, document: &Document) -> bool {
@@ -193,20 +190,27 @@ impl<'a> Wanted<'a> {
         let options = SearchOptions { limit: LOOKED_AT, ..self.options.clone() };
         let passages = retrieve::search(&all, &self.subject, &options)?;
         let subject = Subject::new(parts, &self.subject, &translations, &passages);
+        let names = InstituteNames::of(parts.sector);
+        let counted_as = |passage: &Passage| {
+            let of_whom = institution(&passage.metadata).filter(|_| self.listing.listed == Listed::Institutions);
+            of_whom.map_or_else(|| passage.doc_id.clone(), |name| one_name(&names, name))
+        };
         let mut documents = Documents { is_all: passages.len() < LOOKED_AT, ..Documents::default() };
         let (mut seen, mut support) = (HashSet::new(), 0.0_f32);
         for passage in passages {
+            let counted = counted_as(&passage);
+            if seen.contains(&counted) {
+                continue;
+            }
             let share = subject.share_of(&passage);
             if share < ABOUT || !self.is_of_kind(&parts.catalog.document(&passage.doc_id)?) {
                 continue;
             }
-            let of_whom = institution(&passage.metadata).filter(|_| self.listing.listed == Listed::Institutions);
-            if seen.insert(of_whom.map_or_else(|| passage.doc_id.clone(), |name| counted_as(parts.sector, name))) {
-                support = support.max(share);
-                documents.count(passage.metadata.doc_type.as_deref());
-                if documents.passages.len() < SHOWN {
-                    documents.passages.push(Passage { n: documents.total, ..passage });
-                }
+            seen.insert(counted);
+            support = support.max(share);
+            documents.count(passage.metadata.doc_type.as_deref());
+            if documents.passages.len() < SHOWN {
+                documents.passages.push(Passage { n: documents.total, ..passage });
             }
         }
         Ok(Found { documents, support, subject, translations })
@@ -220,16 +224,16 @@ impl<'a> Wanted<'a> {
         let verifier = Verifier::new(self.question, &material, parts.glossary);
         let mut lines = Vec::new();
         for (at, (evidence, passage)) in evidence(&material).iter().zip(passages).enumerate() {
-            let mut places = ranked(&self.subject, &found.subject.words, std::slice::from_ref(evidence));
-            if self.has_subject() {
-                let share = |place: Span| found.subject.share(&in_context(passage, place.slice(evidence.text), &[]));
-                places.sort_by(|a, b| share(b.1).total_cmp(&share(a.1)));
-            } else {
-                places.sort_by_key(|(_, place)| place.start);
-            }
+            let places = ranked(&self.subject, &found.subject.words, std::slice::from_ref(evidence));
             // A line of names, a title or a field tells nothing.
-            places.retain(|(_, place)| is_told(place.slice(evidence.text)));
-            let mut said = places.iter().map(|(_, place)| place.slice(evidence.text));
+            let told = places.into_iter().filter(|(_, place)| is_told(place.slice(evidence.text)));
+            let share = |place: Span| found.subject.share(&in_context(passage, place.slice(evidence.text), &[]));
+            let mut told: Vec<(f32, Span)> = told.map(|(_, place)| (share(place), place)).collect();
+            match self.has_subject() {
+                true => told.sort_by(|a, b| b.0.total_cmp(&a.0)),
+                false => told.sort_by_key(|(_, place)| place.start),
+            }
+            let mut said = told.iter().map(|(_, place)| place.slice(evidence.text));
             let sentence = said.find_map(|text| verifier.check(&format!("{text} [{}]", passage.n)));
             let name = self.name(passage);
             let bare = shown_first(passage, screened.withheld(at));
@@ -295,11 +299,12 @@ impl Subject {
 
     /// The share of it that a text holds.
     fn share(&self, text: &str) -> f32 {
-        let (said, letters_said) = (narrowed(text), letters(&narrowed(text)));
+        let said = narrowed(text);
+        let letters_said = letters(&said);
         let is_met = |names: &[String]| names.iter().any(|name| retrieve::holds_name(&said, &letters_said, name));
-        let met: Vec<&Range<usize>> = self.known.iter().filter(|(_, names)| is_met(names)).map(|(at, _)| at).collect();
-        let is_left = |span: &Range<usize>| !met.iter().any(|m| m.start <= span.start && span.end <= m.end);
-        let left = self.words.reweighed(|span| f32::from(u8::from(is_left(span))));
+        let met = self.known.iter().filter(|(_, names)| is_met(names)).map(|(at, _)| at.clone());
+        let met: Vec<Range<usize>> = met.collect();
+        let left = self.words.without(&met);
         if left.is_empty() { f32::from(u8::from(!met.is_empty())) } else { left.by(&term_set(text)) }
     }
 
@@ -354,12 +359,9 @@ fn bare(ask: &Ask) -> SearchOptions {
     }
 }
 
-/// What an institution counts as: one name for all that the sector gives it.
-fn counted_as(sector: &Sector, name: &str) -> String {
-    let name = letters(name);
-    let mut rows = sector.institutes.iter().map(|row| row.names.iter().chain(&row.former));
-    let row = rows.find(|row| row.clone().any(|other| letters(other) == name));
-    row.and_then(|mut row| row.next()).map_or(name, |first| letters(first))
+/// One name for all that the sector gives an institution.
+fn one_name(names: &InstituteNames<'_>, name: &str) -> String {
+    letters(names.row(name).and_then(|row| row.all().next()).map_or(name, String::as_str))
 }
 
 /// Particles that a name or a year leaves behind.

@@ -19,7 +19,7 @@ mod wordings;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -296,7 +296,6 @@ pub fn answer(
     if ask.schema.is_none() {
         draft.number(&mut cited, &mut shown);
     }
-    let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     Ok(Answer {
         notes,
         citations: cited,
@@ -323,6 +322,10 @@ pub fn answer(
     })
 }
 
+fn ms(spent: Duration) -> f64 {
+    spent.as_secs_f64() * 1e3
+}
+
 /// A list as an answer.
 fn listed(
     parts: &Parts<'_>,
@@ -333,7 +336,8 @@ fn listed(
     on: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Answer, AnswerError> {
     let listing::List { passages, screened, lines, is_whole, notes, support } = list;
-    if on(Event::Passages(screened.shown(&passages))).is_break() {
+    let mut shown = screened.shown(&passages);
+    if on(Event::Passages(shown.clone())).is_break() {
         return Err(AnswerError::Cancelled);
     }
     let retrieved = begin.elapsed();
@@ -344,9 +348,7 @@ fn listed(
         }
     }
     let mut cited = citations(parts, &draft.sentences, &passages)?;
-    let mut shown = screened.shown(&passages);
     draft.number(&mut cited, &mut shown);
-    let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     Ok(Answer {
         question,
         respelt,

@@ -32,20 +32,15 @@ pub fn stated_for_list(
     question: &str,
     options: &SearchOptions,
 ) -> Result<Option<Stated>, RetrieveError> {
-    let known = if parts.settings.filters { known_institutions(parts, options)? } else { Vec::new() };
-    let mut found = match parts.settings.filters {
-        true => understand::of_list(question, &known),
+    let found = match parts.settings.filters {
+        true => understand::of_list(question, &known_institutions(parts, options)?),
         false => Restrictions::default(),
     };
-    let later = |a: Option<i64>, b: Option<i64>| a.max(b);
-    let earlier = |a: Option<i64>, b: Option<i64>| match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    let (from, to) = (later(options.year_from, found.year_from), earlier(options.year_to, found.year_to));
+    let from = options.year_from.max(found.year_from);
+    let to = [options.year_to, found.year_to].into_iter().flatten().min();
     let names_who = !found.institutions.is_empty();
     // Those known pass the filter that was given.
-    let institutions = if names_who { std::mem::take(&mut found.institutions) } else { options.institutions.clone() };
+    let institutions = if names_who { found.institutions } else { options.institutions.clone() };
     let is_empty = from.zip(to).is_some_and(|(from, to)| from > to);
     Ok((!is_empty).then(|| Stated {
         options: SearchOptions { year_from: from, year_to: to, institutions, ..options.clone() },

@@ -28,7 +28,7 @@ use crate::document::{Access, CharIndex, Language, Passage};
 use crate::embed::{EmbedError, Embedder, Encoded, Reranker, Side};
 use crate::error::{Classified, ErrorKind};
 use crate::index::{self, Catalog, Filter, Hit, IndexError, Mode, Query, VectorStore};
-use crate::sector::Sector;
+use crate::sector::{InstituteNames, InstituteRow, Sector};
 use crate::text::bm25::SparseVector;
 use crate::text::width::narrowed;
 use crate::text::{institutes, letters, rows};
@@ -42,7 +42,7 @@ pub use lexicon::Lexicon;
 pub use listing::{Documents, Stated, documents, stated_for_list};
 pub use spelling::{Respelling, by_vocabulary, respell};
 pub use support::Support;
-pub use unmatched::{SetAside, Undated, Unmatched, undated, unmatched, years};
+pub use unmatched::{SetAside, Undated, Unmatched, restricted_to, undated, unmatched};
 
 /// Longest question that is searched for, bytes: the 4,000 characters that the page takes, in Korean. A longer text is
 /// a proposal.
@@ -286,14 +286,11 @@ fn unnamed(parts: &Parts<'_>, question: &str, passages: &[Passage]) -> Result<Ve
         let institution = document.metadata.institution.unwrap_or_default();
         said.push_str(&narrowed(&format!("{}\n{institution}\n{}\n", document.title, document.text)));
     }
-    let plain = |text: &str| letters(&narrowed(text));
     let letters_said = letters(&said);
-    let is_said = |name: &str| letters_said.contains(&plain(name));
-    let of_sector = |name: &str| {
-        let mut rows = parts.sector.institutes.iter().map(|r| r.names.iter().chain(&r.former));
-        let row = rows.find(|row| row.clone().any(|n| plain(n) == plain(name)));
-        row.is_some_and(|mut row| row.any(|n| holds_name(&said, &letters_said, n)))
-    };
+    let is_said = |name: &str| letters_said.contains(&letters(&narrowed(name)));
+    let names = InstituteNames::of(parts.sector);
+    let of_sector =
+        |name: &str| names.row(name).is_some_and(|row| row.all().any(|n| holds_name(&said, &letters_said, n)));
     let of_glossary = |name: &str| {
         let others = parts.glossary.matches(name).into_iter().filter(|s| s.span == (0..name.len()));
         others.flat_map(|s| s.others).any(|other| holds_word(&said, &other))
@@ -393,11 +390,8 @@ fn stated(parts: &Parts<'_>, question: &str, options: &SearchOptions) -> Result<
 
 /// The institutions of what `options` lets through, with what the sector calls them.
 fn known_institutions(parts: &Parts<'_>, options: &SearchOptions) -> Result<Vec<understand::Known>, RetrieveError> {
-    let plain = |name: &str| letters(&narrowed(name));
-    let others = |name: &str| {
-        let mut rows = parts.sector.institutes.iter().map(|row| row.names.iter().chain(&row.former));
-        rows.find(|row| row.clone().any(|n| plain(n) == plain(name))).into_iter().flatten().cloned().collect()
-    };
+    let names = InstituteNames::of(parts.sector);
+    let others = |name: &str| names.row(name).into_iter().flat_map(InstituteRow::all).cloned().collect();
     let all = index::institutions(parts.store, &filter(&parts.sector.name, options))?.into_iter();
     Ok(all.map(|(name, _)| understand::Known { others: others(&name), name }).collect())
 }

@@ -1,7 +1,5 @@
 //! How much of a question a passage covers, its terms weighed by how rare they are in the whole index.
 
-use std::ops::Range;
-
 use super::{Glossary, Translations};
 use crate::document::Passage;
 use crate::index::{Catalog, IndexError};
@@ -32,12 +30,6 @@ impl Support {
     /// by what was answered before.
     pub fn of_follow_up(self, own: usize) -> Support {
         if own == 0 { self } else { Support(self.0.stress(own, OWN)) }
-    }
-
-    /// Without the words in these places (bytes of the question).
-    pub fn beside(self, places: &[Range<usize>]) -> Support {
-        let is_within = |span: &Range<usize>| places.iter().any(|p| p.start <= span.start && span.end <= p.end);
-        Support(self.0.reweighed(|span| f32::from(u8::from(!is_within(span)))))
     }
 
     /// The question's terms, weighed.

@@ -3,7 +3,7 @@
 //! In: a question and the institutions of the index. Out: years and institutions to filter by. Only a question that asks for
 //! *documents* restricts: "How did prices change since 2021?" may be answered by a report of 2019 as well as by one of 2024.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -136,7 +136,7 @@ pub(super) fn of_list(question: &str, institutions: &[Known]) -> Restrictions {
 }
 
 /// The one year that a question for a list means (`in 2018`, `2023년 과제`), and where it says it.
-pub(super) fn one_year(question: &str) -> Option<(i64, Range<usize>)> {
+fn one_year(question: &str) -> Option<(i64, Range<usize>)> {
     static IN: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"(?i)\b(?:in|from|of|during)\s+(\d{4})\b|\b(\d{4})\s*년도?(?:에|의)?(?:\s|$)"));
     let (years, place) = years(&IN, question)?;
@@ -177,18 +177,22 @@ fn named(question: &str, institutions: &[Known]) -> Vec<Named> {
         });
         found.collect::<Vec<_>>()
     };
-    let mut all: Vec<Named> = Vec::new();
-    for (i, known) in institutions.iter().enumerate() {
-        all.extend(known.forms().iter().flat_map(|form| places(i, form)));
-    }
+    let forms: Vec<(usize, String)> =
+        institutions.iter().enumerate().flat_map(|(i, known)| known.forms().into_iter().map(move |f| (i, f))).collect();
+    let mut all: Vec<Named> = forms.iter().flat_map(|(i, form)| places(*i, form)).collect();
     // `Brackwater` for `Brackwater Institute`, where no other institution begins so and it is written as a name.
-    let firsts: Vec<Option<&str>> = institutions.iter().map(Known::first_word).collect();
-    let forms: HashSet<String> = institutions.iter().flat_map(Known::forms).collect();
-    for (i, first) in firsts.iter().enumerate() {
-        let is_its_own = |first: &&str| {
-            firsts.iter().filter(|other| **other == Some(*first)).count() == 1 && !forms.contains(&first.to_lowercase())
-        };
-        let Some(first) = first.filter(is_its_own) else { continue };
+    let forms: HashSet<&str> = forms.iter().map(|(_, form)| form.as_str()).collect();
+    let mut firsts: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (i, known) in institutions.iter().enumerate() {
+        if let Some(first) = known.first_word() {
+            firsts.entry(first).or_default().push(i);
+        }
+    }
+    for (first, having) in firsts {
+        let [i] = having[..] else { continue };
+        if forms.contains(first.to_lowercase().as_str()) {
+            continue;
+        }
         let as_name = |named: &Named| question.get(named.place.clone()) == Some(first);
         all.extend(places(i, &first.to_lowercase()).into_iter().filter(as_name));
     }

@@ -108,7 +108,7 @@ impl Unmatched {
     }
 
     fn years(&self, language: Language) -> Option<String> {
-        years(language, self.years)
+        years(self.years, language)
     }
 }
 
@@ -146,12 +146,7 @@ impl SetAside {
 
     /// What a person is told, a sentence each.
     pub fn messages(&self, language: Language) -> Vec<String> {
-        let institutions = (!self.institutions.is_empty()).then(|| self.institutions.join(", "));
-        let left = institutions.map(|names| match language {
-            Language::Ko => format!("기관: {names}"),
-            Language::En | Language::Other => format!("institution: {names}"),
-        });
-        let left: Vec<String> = left.into_iter().chain(years(language, self.years)).collect();
+        let left = restricted_to(language, &self.institutions, self.years);
         let left = (!left.is_empty()).then(|| left.join("; ")).map(|left| match language {
             Language::Ko => format!("질문의 조건({left})에 맞는 문서가 없어, 이 조건 없이 찾았습니다."),
             Language::En | Language::Other => {
@@ -172,8 +167,17 @@ fn years_in(text: &str) -> Vec<i64> {
     plain.filter(|f| may_be_year(&f.digits)).filter_map(|f| f.digits.parse().ok()).collect()
 }
 
-/// A span of years as a reader is told it; none where it has no end.
-pub fn years(language: Language, years: [Option<i64>; 2]) -> Option<String> {
+/// The institutions and years that something is restricted to, as a reader is told them.
+pub fn restricted_to(language: Language, institutions: &[String], span: [Option<i64>; 2]) -> Vec<String> {
+    let names = (!institutions.is_empty()).then(|| institutions.join(", "));
+    let names = names.map(|names| match language {
+        Language::Ko => format!("기관: {names}"),
+        Language::En | Language::Other => format!("institution: {names}"),
+    });
+    names.into_iter().chain(years(span, language)).collect()
+}
+
+fn years(years: [Option<i64>; 2], language: Language) -> Option<String> {
     match (language, years) {
         (_, [None, None]) => None,
         (Language::Ko, [Some(from), None]) => Some(format!("연도: {from}년부터")),

@@ -149,6 +149,12 @@ impl Coverage {
         Coverage { total: parts.iter().map(|p| p.weight).sum(), parts }
     }
 
+    /// The same without the terms in these places of the text.
+    pub fn without(&self, places: &[Range<usize>]) -> Coverage {
+        let is_within = |span: &Range<usize>| places.iter().any(|p| p.start <= span.start && span.end <= p.end);
+        self.reweighed(|span| f32::from(u8::from(!is_within(span))))
+    }
+
     /// True where there is nothing to cover.
     pub fn is_empty(&self) -> bool {
         self.total <= 0.0

@@ -328,12 +328,17 @@ fn places<'t>(text: &'t str, claim: &'t str) -> impl Iterator<Item = usize> + 't
 fn without_last_marks(piece: &str) -> &str {
     let mut text = piece.trim();
     while let Some((before, inside)) = text.strip_suffix(']').and_then(|rest| rest.rsplit_once('['))
-        && inside.split([',', ' ', ';']).filter(|s| !s.is_empty()).all(|s| s.parse::<usize>().is_ok())
-        && !inside.is_empty()
+        && numbers(inside).is_some()
     {
         text = before.trim_end();
     }
     text
+}
+
+/// The numbers of a mark, of what stands between its brackets; none where it is no mark.
+fn numbers(inside: &str) -> Option<Vec<usize>> {
+    let numbers = inside.split([',', ' ', ';']).filter(|s| !s.is_empty()).map(|s| s.parse().ok());
+    numbers.collect::<Option<Vec<usize>>>().filter(|numbers| !numbers.is_empty())
 }
 
 /// Splits off `[1]`, `[1, 2]`, `[1][3]` anywhere in a piece.
@@ -342,11 +347,7 @@ fn split_citations(piece: &str) -> (String, Vec<usize>) {
     let mut rest = piece;
     while let Some(open) = rest.find('[') {
         let inside = rest[open + 1..].find(']').map(|close| &rest[open + 1..open + 1 + close]);
-        let numbers: Option<Vec<usize>> = inside
-            .map(|i| i.split([',', ' ', ';']).filter(|s| !s.is_empty()).collect::<Vec<_>>())
-            .filter(|parts| !parts.is_empty())
-            .and_then(|parts| parts.into_iter().map(|p| p.parse().ok()).collect());
-        match (numbers, inside) {
+        match (inside.and_then(numbers), inside) {
             (Some(numbers), Some(inside)) => {
                 text.push_str(rest[..open].trim_end());
                 cited.extend(numbers);

@@ -13,7 +13,7 @@ use super::cue::Cue;
 use super::wanted::Fields;
 use crate::text::coverage::term_set;
 use crate::text::fields::{self, FieldName};
-use crate::text::{institutes, leaves_open, rows, sentences, states_an_aim};
+use crate::text::{institutes, rows, sentences, states_an_aim};
 
 /// A piece of the evidence.
 pub(super) struct Candidate<'a> {
@@ -32,8 +32,6 @@ pub(super) struct Candidate<'a> {
     pub(super) kind: Kind,
     /// It says what was meant to be, not what came out.
     pub(super) is_aim: bool,
-    /// It says what was looked into, or that it is not known.
-    pub(super) leaves_open: bool,
     /// A line that ends like no sentence: a title, an item of a list.
     pub(super) is_fragment: bool,
     /// The share of the question that it covers with its context.
@@ -129,7 +127,6 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, rank: usize, wanted: &Fiel
         kind,
         is_fragment: kind == Kind::Sentence && is_fragment(text),
         is_aim: kind == Kind::Sentence && states_an_aim(text, &evidence.heading),
-        leaves_open: kind == Kind::Sentence && leaves_open(text),
         covered: 0.0,
         score: 0.0,
         before: "",

@@ -23,7 +23,9 @@ use regex::Regex;
 use super::{Evidence, Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink};
 use crate::document::Span;
 use crate::text::coverage::Coverage;
-use crate::text::{Figure, QuestionPart, asks_for_a_result, asks_for_an_aim, figures, rows, tokens, without_reaching};
+use crate::text::{
+    Figure, QuestionPart, asks_for_a_result, asks_for_an_aim, figures, leaves_open, rows, tokens, without_reaching,
+};
 use candidates::{Candidate, Kind, candidates};
 use cue::Cue;
 pub(crate) use cue::asks_for_a_figure;
@@ -191,7 +193,8 @@ fn scored<'a>(question: &str, parts: &[QuestionPart], coverage: &Coverage, evide
     }
     if may_ask_whether(&question.to_lowercase()) && !asks_for_an_aim(question) {
         // `We examined whether …` says neither yes nor no.
-        candidates.iter_mut().filter(|c| c.leaves_open).for_each(|c| c.score -= AIM);
+        let said = candidates.iter_mut().filter(|c| c.kind == Kind::Sentence);
+        said.filter(|c| leaves_open(c.text)).for_each(|c| c.score -= AIM);
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let parts = parts.iter().map(|part| Asked::part((question, parts), &coverage, part)).collect();

@@ -51,9 +51,13 @@ impl Fields {
         let said = if may_ask_whether(&lower) { Vec::new() } else { whole_words(question) };
         // `연구한 과제 목록` asks for no researcher.
         let joining = listing(question).map(|listing| listing.asking).unwrap_or_default();
-        let is_joining = |span: &Range<usize>| joining.iter().any(|j| j.start <= span.start && span.end <= j.end);
-        let coverage = coverage.reweighed(|span| f32::from(u8::from(!is_joining(span))));
-        Fields { question: coverage, vague: term_set(VAGUE), telling, named: fields::asked(&unnamed), said }
+        Fields {
+            question: coverage.without(&joining),
+            vague: term_set(VAGUE),
+            telling,
+            named: fields::asked(&unnamed),
+            said,
+        }
     }
 
     /// True for a field that the question names.
