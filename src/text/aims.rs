@@ -54,11 +54,33 @@ static TO_BE_REACHED: LazyLock<Regex> = LazyLock::new(|| {
 /// What was looked into, or is not known: where a study begins, not what it found.
 static LOOKED_INTO: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
-        r"(?i)\b(we|study|studies|work|paper|trial|project|authors)\s+(then\s+|also\s+)?",
-        r"(aimed|examined?|investigated?|evaluated?|assess(ed)?|explored?|analy[sz]ed?|tested?|stud(y|ied)|asked|sought|set out)\b",
+        // A purpose that is a sentence: `To determine whether …`, as abstracts begin.
+        r"(?i)^\W*(in order )?to\s+(\w+ly\s+|further\s+|better\s+)?(evaluate|determine|examine|assess|investigate|compare|identify|analy[sz]e",
+        r"|study|describe|test|explore|report|review|characteri[sz]e|clarify|establish|understand|define|estimate|measure|quantify",
+        r"|validate|verify|find out|elucidate|ascertain|document|present)\b",
+        r"|\b(this|our|the (present|current))\s+(\w+\s+)?(study|work|paper|trial|project|analysis|survey|article|report|review)\s+(\w+ly\s+)?",
+        r"(was designed|aims?|aimed|examine[sd]?|investigate[sd]?|evaluate[sd]?|assess(es|ed)?|explore[sd]?|analy[sz]e[sd]?|stud(ied|ies)",
+        r"|compare[sd]?|asks?|asked|sought|set out|measure[sd]?|reviews?|reviewed|describes?)\b",
+        r"|\bwe\s+(\w+ly\s+|then\s+|also\s+|therefore\s+|here\s+)?(aim(ed)?|examined?|investigated?|evaluated?|assess(ed)?|explored?|asked|sought",
+        r"|set out|hypothesi[sz]ed?|wondered)\b",
+        r"|\b(we|study|studies|work|paper|trial|project|authors)\s+(then\s+|also\s+)?(analy[sz]ed?|tested?|stud(y|ied))\b",
         r".*\b(whether|if|(the|its|their)\s+([\w-]+\s+)?(effects?|roles?|impact|association|relation\w*|influence|value|prevalence|efficacy|feasibility|use|ability))\b",
         r"|\b(is|are|remains?|remained)\s+(still\s+|largely\s+|yet\s+)?(unclear|unknown|uncertain|controversial|debated|disputed|poorly understood|to be (shown|seen|determined|established))\b",
+        r"|\b(has|have)\s+(yet\s+to|(not|never)\s+(yet\s+)?)\s*be(en)?\s+(fully\s+)?(explored|studied|investigated|examined|determined|established|clarified|reported|evaluated)\b",
         r"|\blittle is known\b|(여부를|영향을|효과를)\s+(조사|검토|평가|분석|확인)하(였다|고자|기\s?위)|(밝혀|알려)(지지|져\s?있지)\s?않|알려진\s?바\s?없|논란이",
+    ))
+});
+/// What came out.
+static FOUND: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r"(?i)\bsignifican(t|tly|ce)\b|\bno\s+(\w+\s+){0,2}(difference|evidence|association|correlation|effect|change|increase|decrease|relationship|benefit)s?\b",
+        r"|\b(was|were|is|are)\s+(\w+\s+)?(associated|correlated|related|higher|lower|greater|more|less|fewer|better|worse|superior|inferior",
+        r"|similar|comparable|effective|equivalent|increased|decreased|reduced|improved|found|observed|detected|longer|shorter|larger|smaller|common|different)\b",
+        r"|\b(increased|decreased|improved|reduced|rose|fell|declined|dropped|showed|demonstrated|revealed|indicated|suggest(s|ed)?|found that",
+        r"|resulted|led to|yielded|predicted|correlated|differed|exceeded|achieved|reached|did not)\b",
+        r"|\bp\s?[<=>]\s?0?\.\d|\b(odds|hazard) ratio\b|\b95\s?%\s?(CI|confidence)\b",
+        // A figure that was: `열수축은 3.2 %였다`.
+        r"|\d[^.]{0,24}(였다|이었다|였으며|이었으며)|나타났|보였다|확인되었|밝혀졌|관찰되었|증가하였|감소하였|높았|낮았|컸다|작았|개선되었|향상되었|유의한|유의하게|차이가\s?없|달성하였|얻었|늘었|줄었|올랐|떨어졌",
     ))
 });
 static AIM_HEADING: LazyLock<Regex> = LazyLock::new(|| {
@@ -66,6 +88,13 @@ static AIM_HEADING: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)^[\d.\s]*(\w+\s+){0,2}(aims?|objectives?|goals?)(\s+(and|&)\s+(aims?|objectives?|goals?|scope))?(\s+of\s.*)?\s*$",
         r"|(목표|목적)(\s?내용|\s?(및|와|과|·|,)\s?(내용|필요성|범위|배경|목적|목표|개요))?\s*$",
         r"|^[\d.\s]*(기대\s?(효과|성과)|expected\s+(results?|outcomes?|effects?|impacts?|benefits?))",
+    ))
+});
+/// `3. 결과`, `Results and discussion`, `Main findings`.
+static RESULT_HEADING: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r"(?i)^[\d.\s]*(\w+\s+){0,2}(results?|findings?|conclusions?)(\s+(and|&)\s+\w+)?\s*$",
+        r"|^[\d.\s]*([가-힣]+\s?){0,2}(결과|성과|결론)(\s?(및|와|과|·|,)\s?[가-힣]+)?\s*$",
     ))
 });
 /// … and such that results follow: `Progress towards objectives`.
@@ -135,8 +164,7 @@ fn is_past(question: &str) -> bool {
 /// True for a sentence that says what was meant to be: in its own words, or right under a heading of aims (`heading`: outermost
 /// first, joined by ` > `; facts of the document may follow behind ` | `).
 pub fn states_an_aim(sentence: &str, heading: &str) -> bool {
-    let path = heading.split(" | ").next().unwrap_or_default();
-    let last = path.rsplit(" > ").next().unwrap_or_default();
+    let last = last_heading(heading);
     let is_below_aims = AIM_HEADING.is_match(last) && !REACHED_HEADING.is_match(last) && !is_reached(last);
     let is_labelled = AIM_LABEL.is_match(sentence) && !RESULT_LABEL.is_match(sentence);
     (AIM.is_match(sentence) || is_labelled || is_below_aims) && !is_reached(sentence)
@@ -145,6 +173,18 @@ pub fn states_an_aim(sentence: &str, heading: &str) -> bool {
 /// True for a sentence that says what was looked into, or that it is not known: none of what came out.
 pub fn leaves_open(sentence: &str) -> bool {
     LOOKED_INTO.is_match(sentence)
+}
+
+/// True for a sentence that reports what came out: in its own words, or right under a heading of results (`heading` as in
+/// [`states_an_aim`]). Elsewhere many results have none of these words.
+pub fn states_a_result(sentence: &str, heading: &str) -> bool {
+    (FOUND.is_match(sentence) || RESULT_HEADING.is_match(last_heading(heading))) && !leaves_open(sentence)
+}
+
+/// The innermost heading of a path.
+fn last_heading(heading: &str) -> &str {
+    let path = heading.split(" | ").next().unwrap_or_default();
+    path.rsplit(" > ").next().unwrap_or_default()
 }
 
 /// True for a row of column names that, the first aside, are those of aims: `| 항목 | 목표 |`.
@@ -165,8 +205,24 @@ mod tests {
             "Its role in wear remains unclear.",
             "염분이 밀봉에 미치는 영향을 평가하고자 하였다.",
             "그 원인은 아직 밝혀지지 않았다.",
+            "To determine whether frost is more common on the north side.",
+            "This paper compares two glazes for kilns.",
+            "The present study retrospectively reviewed six winters.",
+            "It remains unclear if salt was significantly worse than frost.",
+            "Whether frost reduced the strength has yet to be explored.",
+            "How often bricks fell has not been reported.",
         ] {
-            assert!(leaves_open(open), "{open}");
+            assert!(leaves_open(open) && !states_a_result(open, ""), "{open}");
+        }
+        for result in [
+            "There was no significant difference between the two glazes.",
+            "Bricks from the north side were more often split (p < 0.01).",
+            "Frost reduced the strength by a third.",
+            "북쪽 벽돌의 균열이 유의하게 많이 나타났다.",
+            "강도는 3 MPa 낮았다.",
+            "동결 뒤 강도는 세로 3.2 MPa, 가로 2.8 MPa였다.",
+        ] {
+            assert!(states_a_result(result, "") && !leaves_open(result), "{result}");
         }
         for found in ["Frost split the bricks.", "We tested four bricks and two split.", "영향은 3 % 이내였다."]
         {
@@ -239,6 +295,21 @@ mod tests {
         assert!(names_only_aims("| 항목 | 목표 |") && names_only_aims("| Item | Target | Final goal |"));
         assert!(!names_only_aims("| 항목 | 목표 | 달성 |") && !names_only_aims("| 항목 | 목표 대비(%) |"));
         assert!(!names_only_aims("| 목표 |") && !names_only_aims(""));
+    }
+
+    #[test]
+    fn a_heading_says_that_results_follow() {
+        let plain = "The bricks of the north side were the first to go.";
+        assert!(!states_a_result(plain, "Kilns > 2. Method | Orvik | 2019"));
+        for heading in
+            ["result", "3. Results and discussion", "Main findings", "4. 시험 결과", "연구 성과 및 활용", "결론"]
+        {
+            assert!(states_a_result(plain, &format!("Kilns > {heading} | Orvik | 2019")), "{heading}");
+        }
+        for heading in ["Resulting losses in kilns", "결과물 활용 계획", "2. 기대효과"] {
+            assert!(!states_a_result(plain, &format!("Kilns > {heading}")), "{heading}");
+        }
+        assert!(!states_a_result("It remains unclear why.", "Kilns > Results"));
     }
 
     #[test]

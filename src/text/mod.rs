@@ -30,7 +30,9 @@ mod tokens;
 pub mod width;
 
 pub use abbreviations::{SameThing, abbreviations, is_abbreviation};
-pub use aims::{asks_for_a_result, asks_for_an_aim, leaves_open, names_only_aims, states_an_aim, without_reaching};
+pub use aims::{
+    asks_for_a_result, asks_for_an_aim, leaves_open, names_only_aims, states_a_result, states_an_aim, without_reaching,
+};
 pub(crate) use analyse::is_hangul;
 pub use analyse::{ANALYSER, Term, analyse};
 pub use figures::{Figure, figures, may_be_year};

@@ -32,6 +32,8 @@ pub(super) struct Candidate<'a> {
     pub(super) kind: Kind,
     /// It says what was meant to be, not what came out.
     pub(super) is_aim: bool,
+    /// Where it is asked whether something is so: what of a study it tells.
+    pub(super) tells: Tells,
     /// A line that ends like no sentence: a title, an item of a list.
     pub(super) is_fragment: bool,
     /// The share of the question that it covers with its context.
@@ -59,6 +61,16 @@ pub(super) enum Kind {
     Row,
     /// A fact of a record whose name is asked for.
     Fact(Option<&'static FieldName>),
+}
+
+/// What a sentence tells to somebody who asks whether something is so.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Tells {
+    Anything,
+    /// That it was looked into, or is not known.
+    WhatIsOpen,
+    /// What came out where a document says that it looked into just this.
+    WhatWasFound,
 }
 
 impl Found {
@@ -127,6 +139,7 @@ pub(super) fn candidates<'a>(evidence: &Evidence<'a>, rank: usize, wanted: &Fiel
         kind,
         is_fragment: kind == Kind::Sentence && is_fragment(text),
         is_aim: kind == Kind::Sentence && states_an_aim(text, &evidence.heading),
+        tells: Tells::Anything,
         covered: 0.0,
         score: 0.0,
         before: "",

@@ -10,6 +10,7 @@ mod candidates;
 mod cue;
 mod reading;
 mod span;
+mod studies;
 mod units;
 mod wanted;
 
@@ -23,15 +24,14 @@ use regex::Regex;
 use super::{Evidence, Finish, GenerateError, Generation, Generator, PromptStyle, Request, Sink};
 use crate::document::Span;
 use crate::text::coverage::Coverage;
-use crate::text::{
-    Figure, QuestionPart, asks_for_a_result, asks_for_an_aim, figures, leaves_open, rows, tokens, without_reaching,
-};
-use candidates::{Candidate, Kind, candidates};
+use crate::text::{Figure, QuestionPart, asks_for_a_result, asks_for_an_aim, figures, rows, tokens, without_reaching};
+use candidates::{Candidate, Kind, Tells, candidates};
 use cue::Cue;
 pub(crate) use cue::asks_for_a_figure;
 pub(crate) use reading::read;
 pub use reading::{Read, SpanFinder};
 pub use span::SpanGenerator;
+use studies::prefer_what_was_found;
 use units::without_figures_of_other_units;
 use wanted::{Fields, may_ask_whether, without_names};
 
@@ -192,9 +192,7 @@ fn scored<'a>(question: &str, parts: &[QuestionPart], coverage: &Coverage, evide
         candidates.iter_mut().filter(|c| c.is_aim && told >= ALIKE * own(c)).for_each(|c| c.score -= AIM);
     }
     if may_ask_whether(&question.to_lowercase()) && !asks_for_an_aim(question) {
-        // `We examined whether …` says neither yes nor no.
-        let said = candidates.iter_mut().filter(|c| c.kind == Kind::Sentence);
-        said.filter(|c| leaves_open(c.text)).for_each(|c| c.score -= AIM);
+        prefer_what_was_found(&mut candidates, evidence);
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let parts = parts.iter().map(|part| Asked::part((question, parts), &coverage, part)).collect();
@@ -238,7 +236,9 @@ fn choose<'a>(request: &Request<'a>) -> Vec<Candidate<'a>> {
         }
         // The same fact of another record, or of another row, is beside the point, unless that one is asked for as much.
         let elsewhere = chosen.first().is_some_and(|c| c.is_one_of_many() && candidate.covered < c.covered);
-        if !elsewhere && chosen.iter().all(|c| overlap(&c.terms, &candidate.terms) <= SAME) {
+        // Nor does what was looked into add to what was found.
+        let is_open = candidate.tells == Tells::WhatIsOpen && chosen.iter().any(|c| c.tells == Tells::WhatWasFound);
+        if !elsewhere && !is_open && chosen.iter().all(|c| overlap(&c.terms, &candidate.terms) <= SAME) {
             chosen.push(candidate);
         }
     }
@@ -572,6 +572,32 @@ mod tests {
         let found =
             chosen("What coulombic efficiency was reached?", "Anodes", &text[..text.find(" The coul").unwrap()]);
         assert_eq!(found, ["The project aims to reach a coulombic efficiency of 90 %."], "better than silence");
+    }
+
+    #[test]
+    fn whoever_asks_whether_it_is_so_is_told_what_came_out() {
+        let open = "To determine whether glazed bricks split less in frost.";
+        let found = "Glazed bricks split as often as bare ones, with no significant difference.";
+        let text = format!("{open} Sixty bricks were laid on a north wall. {found}");
+        let first = |question, heading| chosen(question, heading, &text)[0].clone();
+        assert_eq!(first("Do glazed bricks split less in frost?", "Winters"), found);
+        assert_eq!(first("Bricks in frost: do glazed ones split less?", "Winters"), found);
+        assert_eq!(
+            first("What was to be determined on glazed bricks in frost?", "Winters"),
+            open,
+            "asks something else"
+        );
+        // What another document reports is no answer to it.
+        let evidence = |n, heading: &str, text| Evidence { n, heading: heading.into(), text, header: None };
+        let other = "Bricks of the old kiln were often found split.";
+        let apart = [evidence(1, "Winters | 2019", open), evidence(2, "Kilns | 2021", other)];
+        let together = [evidence(1, "Winters | 2019", open), evidence(2, "Winters > 3 | 2019", other)];
+        let least = |passages: &[Evidence<'_>]| {
+            let coverage = Coverage::of_question("Do glazed bricks split less in frost?", &[]);
+            let scored = scored("Do glazed bricks split less in frost?", &[], &coverage, passages);
+            scored.candidates.iter().find(|c| c.text == other).unwrap().score
+        };
+        assert!(least(&together) > least(&apart) + 0.2);
     }
 
     #[test]

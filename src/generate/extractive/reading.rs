@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::candidates::{Candidate, Found, Kind};
+use super::candidates::{Candidate, Found, Kind, Tells};
 use super::{Scored, scored};
 use crate::document::Language;
 use crate::generate::{Evidence, GenerateError};
@@ -24,6 +24,8 @@ const AGAINST: f32 = 0.08;
 const LEAN: f32 = 2.2;
 /// Surer than this is no surer.
 const SURE: f32 = 12.0;
+/// What a denial counts of a result where it is asked whether something is so.
+const DENIED: f32 = 0.5;
 /// A sentence that scores less does not answer, whoever asks for it.
 pub(super) const LEAST: f32 = 0.0;
 
@@ -137,7 +139,15 @@ pub(crate) fn read(
 /// What a candidate's score gains by what was found in it, for the whole question 0 or a part of it. A fact of a record whose name is asked
 /// for answers by its form: reading adds nothing.
 pub(super) fn gain(c: &Candidate<'_>, asked: usize) -> f32 {
-    if matches!(c.kind, Kind::Fact(_)) { 0.0 } else { worth(c.found(asked).map(|found| found.margin)) }
+    let worth = || worth(c.found(asked).map(|found| found.margin));
+    match (c.kind, c.tells) {
+        (Kind::Fact(_), _) => 0.0,
+        // To a reader it answers: it repeats the question.
+        (_, Tells::WhatIsOpen) => worth().min(0.0),
+        // `Is it better?` is answered by `No difference was seen.`, which a reader hardly takes for an answer.
+        (_, Tells::WhatWasFound) => worth().max(DENIED * worth()),
+        (_, Tells::Anything) => worth(),
+    }
 }
 
 /// What was not read counts as surely no answer.
@@ -176,6 +186,16 @@ mod tests {
         let (unsure, _) = read_and_answered(&[], TEXT, question);
         assert!(sure.best().unwrap() > unsure.best().unwrap() + 12.0 * AGAINST);
         assert_eq!(read_and_answered(&[], "# Kilns\n", question).0.best(), None);
+    }
+
+    #[test]
+    fn that_something_was_looked_into_is_no_answer_however_sure_a_reader_is() {
+        let text = "To determine whether the kiln cracked in frost. The kiln was found cracked in frost.";
+        let finds = &[("whether the kiln cracked", 9.0), ("found cracked", -4.0)];
+        assert_eq!(
+            read_and_answered(finds, text, "Did the kiln crack in frost?").1,
+            "The kiln was found cracked in frost. [3]"
+        );
     }
 
     /// Finds words where this is asked, and nothing otherwise.

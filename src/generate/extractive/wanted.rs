@@ -125,9 +125,9 @@ fn names(question: &str) -> Vec<Range<usize>> {
 
 /// True where a question, in lower case, may ask whether what it says is so, or which of what it says: there the same words answer.
 pub(super) fn may_ask_whether(question: &str) -> bool {
-    const BEGINS: [&str; 15] = [
+    const BEGINS: [&str; 17] = [
         "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "will", "would",
-        "should",
+        "should", "may", "might",
     ];
     const CHOICE: [&str; 8] = [" or ", "which of ", "either ", "whether ", "아니면", " 중 ", " 중에", "가운데"];
     const ENDS: [&str; 7] = ["가", "나", "까", "냐", "요", "지", "죠"];
@@ -137,9 +137,15 @@ pub(super) fn may_ask_whether(question: &str) -> bool {
         ["무엇", "뭐", "무슨", "누구", "누가", "어느", "어떤", "어떻", "어디", "언제", "얼마", "몇"];
     let words: Vec<&str> = question.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
     let [first, .., last] = words.as_slice() else { return false };
+    // `Glazed bricks: are they safe?`
+    let begins_behind_a_colon = question.split(':').skip(1).any(|clause| {
+        let mut words = clause.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+        words.next().is_some_and(|word| BEGINS.contains(&word))
+    });
     let asks = |text: &str| ASKING.iter().any(|word| text.contains(word));
     let ends = |with: &[&str]| with.iter().any(|end| last.ends_with(end));
     BEGINS.contains(first)
+        || begins_behind_a_colon
         || words.windows(2).any(|two| two[0] == "and" && BEGINS.contains(&two[1]))
         || CHOICE.iter().any(|word| question.contains(word))
         || (ends(&ENDS) && !asks(question))
